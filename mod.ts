@@ -1,0 +1,3 @@
+// The command when run, the library when imported.
+
+export {};
