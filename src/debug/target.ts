@@ -1,0 +1,155 @@
+/**
+ * What a protocol server needs of the debugger, and nothing of how either is done.
+ *
+ * Run control implements `DebugTarget`; src/gdb speaks to it. All-stop: either
+ * every processor may run (`stop` is null) or none does (`stop` tells why).
+ * Processors are numbered from 0. All calls are synchronous; those that read or
+ * change the guest are for a stopped one and throw a `TargetError` otherwise.
+ */
+import type { AgentExpression } from "./agent.ts";
+
+/** What one processor does at a resume. */
+export type Action =
+  | { readonly kind: "continue" }
+  | { readonly kind: "step" }
+  /** Step until RIP leaves [start, end). At least one step is made. */
+  | { readonly kind: "range"; readonly start: bigint; readonly end: bigint }
+  | { readonly kind: "stay" };
+
+/** One action for each processor, by its number. */
+export type Plan = readonly Action[];
+
+/** What a data watchpoint watches for. */
+export type WatchAccess = "write" | "read" | "access";
+
+/** Why the guest is stopped. */
+export type StopReason =
+  /** Stopped from the beginning, or by a reset: nothing happened yet. */
+  | { readonly kind: "paused" }
+  | { readonly kind: "step" }
+  /** A software breakpoint; RIP is its address. */
+  | { readonly kind: "breakpoint" }
+  | { readonly kind: "hardwareBreakpoint" }
+  | {
+    readonly kind: "watchpoint";
+    readonly access: WatchAccess;
+    /** The first watched byte, as it was given to insertBreakpoint. */
+    readonly address: bigint;
+  }
+  /** By interrupt(). */
+  | { readonly kind: "interrupted" }
+  /** An exception somebody asked to catch, or a triple fault. */
+  | { readonly kind: "exception"; readonly vector: number }
+  /** The guest is over; `code` is what the program would exit with. */
+  | { readonly kind: "exited"; readonly code: number }
+  /** The platform refused to go on; `message` is one line for the user. */
+  | { readonly kind: "failed"; readonly message: string };
+
+/** A stop: the processor it is about, and why. */
+export interface Stop {
+  readonly processor: number;
+  readonly reason: StopReason;
+}
+
+/** software: 0xF1 in memory; the others take a debug register. */
+export type BreakpointKind = "software" | "hardware" | WatchAccess;
+
+/** A breakpoint or watchpoint; equal if kind, address and length are. */
+export interface Breakpoint {
+  readonly kind: BreakpointKind;
+  /** Virtual (linear) address. */
+  readonly address: bigint;
+  /** Bytes watched: 1, 2, 4 or 8. Of no meaning for code. */
+  readonly length: number;
+  /** Stop if any holds, or always if there is none. For code only. */
+  readonly conditions: readonly AgentExpression[];
+}
+
+/** For lists of processors. */
+export interface ProcessorDescription {
+  /** Such as "CPU0". */
+  readonly name: string;
+  /** Such as "running", "halted" or "waiting for SIPI". */
+  readonly state: string;
+}
+
+/** Something the debugger cannot do; the message is one line for the user. */
+export class TargetError extends Error {
+  override readonly name: string = "TargetError";
+}
+
+/** A guest under run control. */
+export interface DebugTarget {
+  readonly processors: number;
+
+  /** Why the guest stands still; null while it runs. */
+  readonly stop: Stop | null;
+
+  /** Called once for every resume() when all processors have stopped, also when
+   * that happens before resume() returns. `stop` is set already. Never called
+   * for a stop that nobody resumed from. */
+  onStop: ((stop: Stop) => void) | null;
+
+  describe(processor: number): ProcessorDescription;
+
+  /** Starts the guest; returns at once. Stops found by the way and not yet
+   * told are told at the next resume instead of starting. */
+  resume(plan: Plan): void;
+
+  /** Stops the guest soon, with reason "interrupted" if nothing else comes
+   * first. Nothing happens if it is stopped. */
+  interrupt(): void;
+
+  /** Fills `into` from virtual memory, as far as it is mapped, and returns the
+   * number of bytes read. Never shows the debugger's own 0xF1. */
+  readMemory(processor: number, address: bigint, into: Uint8Array): number;
+
+  /** Writes to virtual memory, read-only pages too, all or nothing; false if
+   * it is not mapped. */
+  writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean;
+
+  /** As readMemory with guest physical addresses. */
+  readPhysical(address: bigint, into: Uint8Array): number;
+
+  /** As writeMemory with guest physical addresses. */
+  writePhysical(address: bigint, bytes: Uint8Array): boolean;
+
+  /** Registers `first` up to `first + count` of `registers` (registers.ts),
+   * packed, little endian, into the beginning of `into`: one platform call. */
+  readRegisters(
+    processor: number,
+    first: number,
+    count: number,
+    into: Uint8Array,
+  ): void;
+
+  /** The reverse of readRegisters. */
+  writeRegisters(
+    processor: number,
+    first: number,
+    count: number,
+    bytes: Uint8Array,
+  ): void;
+
+  /** Inserts one more; O(1). Works while running too. Code that is not mapped
+   * is no error. Throws TargetError without a free debug register, or for a
+   * length or alignment that cannot be watched. */
+  insertBreakpoint(breakpoint: Breakpoint): void;
+
+  /** Removes one that was inserted (its conditions do not matter); false if
+   * there is none. */
+  removeBreakpoint(breakpoint: Breakpoint): boolean;
+
+  /** Runs a line of the debugger's own command language ("help", ...) in the
+   * context of a processor; returns what to show. */
+  monitor(command: string, processor: number): string;
+
+  /** Takes every breakpoint away; then the guest runs on, or stays as it is. */
+  detach(run: boolean): void;
+
+  /** Ends the guest; `stop` becomes "exited". Only restart() helps then. */
+  kill(): void;
+
+  /** Resets the machine and loads the guest anew; stopped ("paused"). */
+  restart(): void;
+}
