@@ -61,23 +61,25 @@ const PICK = 0x32;
 const ROT = 0x33;
 
 /** Bytes of operand that follow an opcode; an opcode not here is refused. */
-const OPERAND_BYTES = new Map<number, number>([
-  ...[ADD, SUB, MUL, DIV_SIGNED, DIV_UNSIGNED, REM_SIGNED, REM_UNSIGNED],
-  ...[LSH, RSH_SIGNED, RSH_UNSIGNED, LOG_NOT, BIT_AND, BIT_OR, BIT_XOR],
-  ...[BIT_NOT, EQUAL, LESS_SIGNED, LESS_UNSIGNED, REF8, REF16, REF32, REF64],
-  ...[END, DUP, POP, SWAP, ROT],
-].map((op): [number, number] => [op, 0]).concat([
-  [EXT, 1],
-  [ZERO_EXT, 1],
-  [PICK, 1],
-  [CONST8, 1],
-  [CONST16, 2],
-  [CONST32, 4],
-  [CONST64, 8],
-  [REG, 2],
-  [IF_GOTO, 2],
-  [GOTO, 2],
-]));
+const OPERAND_BYTES = new Map<number, number>(
+  [
+    ...[ADD, SUB, MUL, DIV_SIGNED, DIV_UNSIGNED, REM_SIGNED, REM_UNSIGNED],
+    ...[LSH, RSH_SIGNED, RSH_UNSIGNED, LOG_NOT, BIT_AND, BIT_OR, BIT_XOR],
+    ...[BIT_NOT, EQUAL, LESS_SIGNED, LESS_UNSIGNED, REF8, REF16, REF32, REF64],
+    ...[END, DUP, POP, SWAP, ROT],
+  ].map((op): [number, number] => [op, 0]).concat([
+    [EXT, 1],
+    [ZERO_EXT, 1],
+    [PICK, 1],
+    [CONST8, 1],
+    [CONST16, 2],
+    [CONST32, 4],
+    [CONST64, 8],
+    [REG, 2],
+    [IF_GOTO, 2],
+    [GOTO, 2],
+  ]),
+);
 
 /** An expression that runs longer than this has a loop that does not end. */
 const MAX_STEPS = 10_000;
