@@ -1,0 +1,68 @@
+// The seam: what one provider of the platform's functions looks like. Nothing
+// above this folder can tell WinHvPlatform.dll from the software platform or
+// from another library with the same exports.
+
+import type { winhvplatform } from "./winhvplatform.ts";
+import type {
+  EmulatorCallbackKind,
+  EmulatorCallbacks,
+  winhvemulation,
+} from "./winhvemulation.ts";
+
+export type {
+  EmulatorCallbackKind,
+  EmulatorCallbacks,
+} from "./winhvemulation.ts";
+
+/** One C parameter as a JavaScript value. */
+type Argument<T> = T extends "buffer" ? ArrayBufferView | null
+  : T extends "u64" ? bigint
+  : number;
+
+type Arguments<P extends readonly unknown[]> = {
+  -readonly [I in keyof P]: Argument<P[I]>;
+};
+
+type Result<D> = D extends { nonblocking: true } ? Promise<number> : number;
+
+type CFunction<D> = D extends { parameters: infer P extends readonly unknown[] }
+  ? (...args: Arguments<P>) => Result<D>
+  : never;
+
+type Functions<Table> = {
+  readonly [N in keyof Table]: Table[N] extends { optional: true }
+    ? CFunction<Table[N]> | null
+    : CFunction<Table[N]>;
+};
+
+/**
+ * The functions of WinHvPlatform.dll; null are those that this provider's
+ * version lacks. The result is an HRESULT. A caller keeps a reference to every
+ * buffer that a pending `WHvRunVirtualProcessor` writes to.
+ */
+export type WinHvPlatformFunctions = Functions<typeof winhvplatform>;
+
+/** The functions of WinHvEmulation.dll. The result is an HRESULT. */
+export type WinHvEmulationFunctions = Functions<typeof winhvemulation>;
+
+/** A C function that calls into JavaScript, until it is closed. */
+export interface CallbackHandle {
+  /** What goes into WHV_EMULATOR_CALLBACKS. */
+  readonly address: bigint;
+  close(): void;
+}
+
+/** One provider of the platform's functions. */
+export interface WinHvPlatform {
+  /** `whp`, `soft` or the library's path. */
+  readonly name: string;
+  readonly platform: WinHvPlatformFunctions;
+  readonly emulation: WinHvEmulationFunctions;
+  /** Makes something with an address that the emulator can call. */
+  callback<K extends EmulatorCallbackKind>(
+    kind: K,
+    fn: EmulatorCallbacks[K],
+  ): CallbackHandle;
+  /** Releases the library; no call is pending and none follows. */
+  close(): void;
+}
