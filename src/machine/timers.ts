@@ -1,0 +1,108 @@
+/**
+ * Many timers on the clock's one alarm. Deadlines are guest nanoseconds; two
+ * timers with the same deadline fire in the order they were armed, so that a
+ * run repeats exactly.
+ */
+import type { Clock } from "./device.ts";
+
+/** One timer, fired once per arming. */
+export class Timer {
+  readonly #timers: Timers;
+  readonly fire: () => void;
+  #deadline: bigint | null = null;
+  /** When it was armed, among all armings: the order of equal deadlines. */
+  order = 0;
+
+  constructor(timers: Timers, fire: () => void) {
+    this.#timers = timers;
+    this.fire = fire;
+  }
+
+  /** Guest time in ns at which it fires; null while disarmed. */
+  get deadline(): bigint | null {
+    return this.#deadline;
+  }
+
+  /** Fires at guest time `atNs`, or at once (not before returning) if past. */
+  arm(atNs: bigint): void {
+    this.#deadline = atNs;
+    this.#timers.changed(this);
+  }
+
+  disarm(): void {
+    if (this.#deadline === null) return;
+    this.#deadline = null;
+    this.#timers.changed(this);
+  }
+}
+
+/** The timers of a machine. */
+export class Timers {
+  readonly #clock: Clock;
+  /** Armed timers in the order they will fire. Few, so an array will do. */
+  readonly #armed: Timer[] = [];
+  #armings = 0;
+  #alarm: bigint | null = null;
+  #firing = false;
+  readonly #onAlarm = () => this.#expire();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  create(fn: () => void): Timer {
+    return new Timer(this, fn);
+  }
+
+  /** Guest time in nanoseconds. */
+  now(): bigint {
+    return this.#clock.now();
+  }
+
+  /** The earliest deadline; null if nothing is armed. */
+  get next(): bigint | null {
+    return this.#armed.length === 0 ? null : this.#armed[0].deadline;
+  }
+
+  /** For `Timer`: its deadline is another one now. */
+  changed(timer: Timer): void {
+    const armed = this.#armed;
+    const at = armed.indexOf(timer);
+    if (at >= 0) armed.splice(at, 1);
+    const deadline = timer.deadline;
+    if (deadline !== null) {
+      timer.order = ++this.#armings;
+      let i = armed.length;
+      while (i > 0 && armed[i - 1].deadline! > deadline) i--;
+      armed.splice(i, 0, timer);
+    }
+    if (!this.#firing) this.#setAlarm();
+  }
+
+  #setAlarm(): void {
+    const next = this.next;
+    if (next === this.#alarm) return;
+    this.#alarm = next;
+    this.#clock.setAlarm(next, this.#onAlarm);
+  }
+
+  #expire(): void {
+    this.#alarm = null;
+    this.#firing = true;
+    // A timer armed meanwhile for the past waits for the next alarm, so that
+    // one with period 0 cannot keep the guest from running.
+    const last = this.#armings;
+    const now = this.#clock.now();
+    try {
+      for (;;) {
+        const due = this.#armed.find((timer) => timer.order <= last);
+        if (due === undefined || due.deadline! > now) break;
+        due.disarm();
+        due.fire();
+      }
+    } finally {
+      this.#firing = false;
+      this.#setAlarm();
+    }
+  }
+}
