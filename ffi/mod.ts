@@ -9,27 +9,35 @@ import type {
   winhvemulation,
 } from "./winhvemulation.ts";
 
+export { winhvplatform } from "./winhvplatform.ts";
+export { emulatorCallbacks, winhvemulation } from "./winhvemulation.ts";
 export type {
   EmulatorCallbackKind,
   EmulatorCallbacks,
 } from "./winhvemulation.ts";
 
 /** One C parameter as a JavaScript value. */
-type Argument<T> = T extends "buffer" ? ArrayBufferView | null
+export type Argument<T> = T extends "buffer" ? ArrayBufferView | null
   : T extends "u64" ? bigint
   : number;
 
-type Arguments<P extends readonly unknown[]> = {
+/** The parameters of a C function. */
+export type Arguments<P extends readonly unknown[]> = {
   -readonly [I in keyof P]: Argument<P[I]>;
 };
 
-type Result<D> = D extends { nonblocking: true } ? Promise<number> : number;
+/** An HRESULT, or a promise of one if the call is nonblocking. */
+export type Result<D> = D extends { nonblocking: true } ? Promise<number>
+  : number;
 
-type CFunction<D> = D extends { parameters: infer P extends readonly unknown[] }
+/** A C function of a symbol table. */
+export type CFunction<D> = D extends
+  { parameters: infer P extends readonly unknown[] }
   ? (...args: Arguments<P>) => Result<D>
   : never;
 
-type Functions<Table> = {
+/** The functions of a symbol table; the optional ones may be null. */
+export type Functions<Table> = {
   readonly [N in keyof Table]: Table[N] extends { optional: true }
     ? CFunction<Table[N]> | null
     : CFunction<Table[N]>;
@@ -49,6 +57,7 @@ export type WinHvEmulationFunctions = Functions<typeof winhvemulation>;
 export interface CallbackHandle {
   /** What goes into WHV_EMULATOR_CALLBACKS. */
   readonly address: bigint;
+  /** Releases the function; nothing calls it any more. */
   close(): void;
 }
 
@@ -56,7 +65,9 @@ export interface CallbackHandle {
 export interface WinHvPlatform {
   /** `whp`, `soft` or the library's path. */
   readonly name: string;
+  /** WinHvPlatform.dll. */
   readonly platform: WinHvPlatformFunctions;
+  /** WinHvEmulation.dll. */
   readonly emulation: WinHvEmulationFunctions;
   /** Makes something with an address that the emulator can call. */
   callback<K extends EmulatorCallbackKind>(
