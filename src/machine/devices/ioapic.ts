@@ -1,0 +1,188 @@
+/**
+ * The I/O interrupt controller Intel 82093AA (datasheet 290566): 24 redirection
+ * entries, edge and level triggered, remote IRR cleared by the local APICs' EOI.
+ * Wires carry "asserted", so the polarity bit is kept but changes nothing.
+ */
+import type { EoiListener, MmioDevice } from "../device.ts";
+import { StatefulDevice } from "./stateful.ts";
+
+/** Guest physical address of the register window. */
+export const IOAPIC_BASE = 0xfec00000;
+/** Bytes the window covers. */
+export const IOAPIC_SIZE = 0x1000;
+/** Redirection entries, one for each input. */
+export const IOAPIC_INPUTS = 24;
+
+const IOREGSEL = 0x00, IOWIN = 0x10;
+const IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10;
+const VERSION = 0x11;
+
+/** Low half of a redirection entry. */
+const Redir = {
+  vector: 0xff,
+  modeShift: 8,
+  logical: 1 << 11,
+  pending: 1 << 12,
+  remoteIrr: 1 << 14,
+  level: 1 << 15,
+  mask: 1 << 16,
+  writable: 0x1afff,
+} as const;
+
+const Mode = {
+  fixed: 0,
+  lowestPriority: 1,
+  nmi: 4,
+  init: 5,
+  extInt: 7,
+} as const;
+
+/** An interrupt message; the numbers are WHV_INTERRUPT_CONTROL's. */
+export interface InterruptRequest {
+  type: number;
+  /** 0 physical, 1 logical. */
+  destinationMode: number;
+  /** 0 edge, 1 level. */
+  triggerMode: number;
+  destination: number;
+  vector: number;
+}
+
+function initialState() {
+  return {
+    select: 0,
+    id: 0,
+    /** Asserted inputs. Input 2, the timer's, is high from power-on. */
+    lines: 1 << 2,
+    low: new Array<number>(IOAPIC_INPUTS).fill(Redir.mask),
+    high: new Array<number>(IOAPIC_INPUTS).fill(0),
+  };
+}
+
+/** What the IOAPIC is wired to. */
+export interface IoApicWiring {
+  requestInterrupt(request: InterruptRequest): void;
+  /** The INTA cycle of an entry in ExtINT mode: the PIC's vector. */
+  extIntVector(): number;
+}
+
+/** The IOAPIC. Claims 4 KiB at IOAPIC_BASE. */
+export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
+  implements MmioDevice, EoiListener {
+  readonly name = "ioapic";
+  readonly #wiring: IoApicWiring;
+
+  constructor(wiring: IoApicWiring) {
+    super(initialState);
+    this.#wiring = wiring;
+  }
+
+  /** Drives input `pin`, 0-23; `level` means asserted. */
+  setInput(pin: number, level: boolean): void {
+    const s = this.state;
+    const bit = 1 << pin;
+    const was = (s.lines & bit) !== 0;
+    if (level === was) return;
+    s.lines = level ? s.lines | bit : s.lines & ~bit;
+    // An edge on a masked input is lost: the datasheet says so.
+    if (level && !(s.low[pin] & Redir.mask)) this.#deliver(pin);
+  }
+
+  endOfInterrupt(vector: number): void {
+    const s = this.state;
+    for (let pin = 0; pin < IOAPIC_INPUTS; pin++) {
+      if (
+        (s.low[pin] & Redir.vector) !== vector ||
+        !(s.low[pin] & Redir.remoteIrr)
+      ) continue;
+      s.low[pin] &= ~Redir.remoteIrr;
+      this.#redeliver(pin);
+    }
+  }
+
+  readMmio(offset: number, size: number): bigint {
+    const register = offset & ~3;
+    let value = 0;
+    if (register === IOREGSEL) value = this.state.select;
+    else if (register === IOWIN) value = this.#read(this.state.select);
+    const shifted = BigInt(value >>> 0) >> BigInt(8 * (offset & 3));
+    return shifted & ((1n << BigInt(8 * size)) - 1n);
+  }
+
+  writeMmio(offset: number, _size: number, value: bigint): void {
+    if (offset === IOREGSEL) this.state.select = Number(value & 0xffn);
+    else if (offset === IOWIN) {
+      this.#write(this.state.select, Number(value & 0xffff_ffffn));
+    }
+  }
+
+  #read(index: number): number {
+    const s = this.state;
+    if (index === IOAPICID || index === IOAPICARB) return s.id << 24;
+    if (index === IOAPICVER) return VERSION | ((IOAPIC_INPUTS - 1) << 16);
+    const pin = (index - IOREDTBL) >> 1;
+    if (pin < 0 || pin >= IOAPIC_INPUTS) return 0;
+    return index & 1 ? s.high[pin] : s.low[pin];
+  }
+
+  #write(index: number, value: number): void {
+    const s = this.state;
+    if (index === IOAPICID) {
+      s.id = (value >>> 24) & 0x0f;
+      return;
+    }
+    const pin = (index - IOREDTBL) >> 1;
+    if (pin < 0 || pin >= IOAPIC_INPUTS) return;
+    if (index & 1) {
+      s.high[pin] = value >>> 0;
+      return;
+    }
+    s.low[pin] = (value & Redir.writable) | (s.low[pin] & Redir.remoteIrr);
+    // Software without an EOI register clears remote IRR this way.
+    if (!(value & Redir.level)) s.low[pin] &= ~Redir.remoteIrr;
+    this.#redeliver(pin);
+  }
+
+  /** A level that is still asserted asks again. */
+  #redeliver(pin: number): void {
+    const s = this.state;
+    const entry = s.low[pin];
+    if (
+      s.lines & (1 << pin) && entry & Redir.level && !(entry & Redir.mask)
+    ) this.#deliver(pin);
+  }
+
+  #deliver(pin: number): void {
+    const s = this.state;
+    const entry = s.low[pin];
+    let type = (entry >> Redir.modeShift) & 7;
+    let vector = entry & Redir.vector;
+    let level = (entry & Redir.level) !== 0;
+    if (type === Mode.extInt) {
+      type = Mode.fixed;
+      vector = this.#wiring.extIntVector();
+      level = false;
+    } else if (type === Mode.nmi || type === Mode.init) {
+      level = false; // these are always edges
+    } else if (type !== Mode.fixed && type !== Mode.lowestPriority) {
+      return; // SMI and reserved modes reach nobody
+    } else {
+      if (vector < 16) return; // the local APIC takes no such vector
+      if (level) {
+        if (entry & Redir.remoteIrr) return;
+        s.low[pin] |= Redir.remoteIrr;
+      }
+    }
+    this.#wiring.requestInterrupt({
+      type,
+      destinationMode: entry & Redir.logical ? 1 : 0,
+      triggerMode: level ? 1 : 0,
+      destination: s.high[pin] >>> 24,
+      vector,
+    });
+  }
+
+  protected rewire(): void {
+    // Nothing is wired to this state: messages leave when a wire changes.
+  }
+}

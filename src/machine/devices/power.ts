@@ -1,0 +1,155 @@
+/**
+ * The small ports with which a guest ends or restarts the machine: the debug
+ * exit, the reset control register 0xCF9, system port A (0x92), and the power-off
+ * ports of Bochs. (The ACPI ones are in acpi_pm.ts.)
+ */
+import type { PortDevice } from "../device.ts";
+import { StatefulDevice } from "./stateful.ts";
+
+/** How the guest ended the machine. `code` is the process's exit code. */
+export type PowerEvent =
+  | { kind: "exit"; code: number }
+  | { kind: "power-off" }
+  | { kind: "reset" };
+
+/** Takes a power event; the machine stops after the instruction. */
+export type PowerSink = (event: PowerEvent) => void;
+
+/** First port of the debug exit; it has four, for accesses of any width. */
+export const DEBUG_EXIT_PORT = 0xf4;
+
+/** QEMU's isa-debug-exit: exit code (value << 1) | 1. Claims 0xF4-0xF7. */
+export class DebugExit extends StatefulDevice<Record<never, never>>
+  implements PortDevice {
+  readonly name = "debug-exit";
+  readonly #power: PowerSink;
+
+  constructor(power: PowerSink) {
+    super(() => ({}));
+    this.#power = power;
+  }
+
+  readPort(): number {
+    return 0;
+  }
+
+  writePort(_port: number, _size: 1 | 2 | 4, value: number): void {
+    this.#power({ kind: "exit", code: ((value << 1) | 1) >>> 0 });
+  }
+
+  protected rewire(): void {
+    // There is no state.
+  }
+}
+
+/** Bits of the reset control register (Intel PIIX3 datasheet). */
+const Rcr = { system: 0x02, now: 0x04, kept: 0x06 } as const;
+
+/** The reset control register. Claims 0xCF9. */
+export class ResetControl extends StatefulDevice<{ rcr: number }>
+  implements PortDevice {
+  readonly name = "reset-control";
+  readonly #power: PowerSink;
+
+  constructor(power: PowerSink) {
+    super(() => ({ rcr: 0 }));
+    this.#power = power;
+  }
+
+  readPort(): number {
+    return this.state.rcr;
+  }
+
+  writePort(_port: number, _size: 1 | 2 | 4, value: number): void {
+    const s = this.state;
+    const rises = ~s.rcr & value & Rcr.now;
+    s.rcr = value & Rcr.kept;
+    if (rises) this.#power({ kind: "reset" });
+  }
+
+  protected rewire(): void {
+    // Nothing hangs on the register.
+  }
+}
+
+/** Bits of system control port A. */
+const PortA = { reset: 0x01, A20: 0x02 } as const;
+
+/** Where port A's A20 bit lives: one gate, two ways to it. */
+export interface A20Gate {
+  a20: boolean;
+}
+
+/** System control port A. Claims 0x92. */
+export class SystemPortA extends StatefulDevice<{ value: number }>
+  implements PortDevice {
+  readonly name = "port92";
+  readonly #gate: A20Gate;
+  readonly #power: PowerSink;
+
+  constructor(gate: A20Gate, power: PowerSink) {
+    super(() => ({ value: 0 }));
+    this.#gate = gate;
+    this.#power = power;
+  }
+
+  readPort(): number {
+    return (this.state.value & ~PortA.A20) | (this.#gate.a20 ? PortA.A20 : 0);
+  }
+
+  writePort(_port: number, _size: 1 | 2 | 4, value: number): void {
+    const rises = ~this.state.value & value & PortA.reset;
+    this.state.value = value & 0xff & ~PortA.A20;
+    this.#gate.a20 = (value & PortA.A20) !== 0;
+    if (rises) this.#power({ kind: "reset" });
+  }
+
+  protected rewire(): void {
+    // The gate keeps its own state.
+  }
+}
+
+/** Bochs' power-off port: this text, a character a write. */
+const SHUTDOWN = "Shutdown";
+/** Old Bochs and QEMU power off on this word at 0xB004. */
+const BOCHS_SLEEP = 0x2000;
+/** Claimed by BochsPower. */
+export const BOCHS_SHUTDOWN_PORT = 0x8900, BOCHS_ACPI_PORT = 0xb004;
+
+/** Bochs' two power-off ports. Claims 0x8900 and 0xB004-0xB005. */
+export class BochsPower extends StatefulDevice<{ matched: number }>
+  implements PortDevice {
+  readonly name = "bochs-power";
+  readonly #power: PowerSink;
+
+  constructor(power: PowerSink) {
+    super(() => ({ matched: 0 }));
+    this.#power = power;
+  }
+
+  readPort(_port: number, size: 1 | 2 | 4): number {
+    return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
+  }
+
+  writePort(port: number, size: 1 | 2 | 4, value: number): void {
+    const s = this.state;
+    if (port === BOCHS_ACPI_PORT) {
+      if (value & BOCHS_SLEEP) this.#power({ kind: "power-off" });
+      return;
+    }
+    // String output may come a few characters at a time.
+    for (let i = 0; i < size; i++) {
+      const letter = String.fromCharCode((value >>> (8 * i)) & 0xff);
+      if (letter !== SHUTDOWN[s.matched]) s.matched = 0;
+      if (letter === SHUTDOWN[s.matched]) s.matched++;
+    }
+    if (s.matched === SHUTDOWN.length) {
+      s.matched = 0;
+      this.#power({ kind: "power-off" });
+    }
+  }
+
+  protected rewire(): void {
+    // Nothing hangs on the count.
+  }
+}
