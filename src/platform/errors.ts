@@ -1,0 +1,112 @@
+// A failing HRESULT as an exception: the call, the code's name, what it means
+// here and what to do about it.
+
+import { HResult, type HResultName, hresultName } from "../../ffi/hresult.ts";
+
+const meanings: { readonly [N in HResultName]?: string } = {
+  E_NOTIMPL: "not implemented by this version of the platform",
+  E_ACCESSDENIED: "access denied",
+  E_HANDLE: "the handle is not valid",
+  E_OUTOFMEMORY: "out of memory",
+  E_INVALIDARG: "a parameter is not valid",
+  E_POINTER: "a required pointer is null",
+  E_FAIL: "unspecified failure",
+  E_UNEXPECTED: "the platform failed in an unexpected way",
+  WHV_E_UNKNOWN_CAPABILITY: "the platform does not know this capability",
+  WHV_E_INSUFFICIENT_BUFFER: "the buffer is too small",
+  WHV_E_UNKNOWN_PROPERTY:
+    "the platform does not know this property, or not at this time",
+  WHV_E_UNSUPPORTED_HYPERVISOR_CONFIG:
+    "the hypervisor's configuration does not support partitions",
+  WHV_E_INVALID_PARTITION_CONFIG: "the partition's configuration is not valid",
+  WHV_E_GPA_RANGE_NOT_FOUND: "the guest-physical range is not mapped",
+  WHV_E_VP_ALREADY_EXISTS: "the virtual processor exists already",
+  WHV_E_VP_DOES_NOT_EXIST: "the virtual processor does not exist",
+  WHV_E_INVALID_VP_STATE:
+    "the virtual processor is not in a state that allows this",
+  WHV_E_INVALID_VP_REGISTER_NAME: "the platform does not know this register",
+  WHV_E_UNSUPPORTED_PROCESSOR_CONFIG:
+    "the host's processor does not support this configuration",
+};
+
+/** What to do when the platform itself is missing or switched off. */
+export const ENABLE_PLATFORM =
+  "enable 'Windows Hypervisor Platform' in Windows features (or run " +
+  "`dism /online /enable-feature /featurename:HypervisorPlatform`), turn on " +
+  "virtualization in the firmware and restart; or use --platform soft";
+
+const remedies: { readonly [N in HResultName]?: string } = {
+  E_ACCESSDENIED: "run as a user who may use the hypervisor",
+  E_OUTOFMEMORY: "give the guest less memory, or close other programs",
+  E_NOTIMPL: "update Windows, or use --platform soft",
+  WHV_E_UNSUPPORTED_HYPERVISOR_CONFIG: ENABLE_PLATFORM,
+  WHV_E_INVALID_PARTITION_CONFIG:
+    "set ProcessorCount, and only properties that the host offers, before setup",
+  WHV_E_INVALID_VP_STATE: "wait until the virtual processor's run has returned",
+  WHV_E_GPA_RANGE_NOT_FOUND: "map the range first",
+  WHV_E_UNSUPPORTED_PROCESSOR_CONFIG:
+    "ask for fewer processor features, or use --platform soft",
+};
+
+/** Calls whose failure means that the platform cannot be used at all. */
+const openingCalls = new Set(["WHvCreatePartition", "dlopen"]);
+
+/** A call of the platform's failed. */
+export class PlatformError extends Error {
+  /** The function that failed. */
+  readonly call: string;
+  /** Its result, a signed 32-bit HRESULT. */
+  readonly hresult: number;
+  /** The result's name, such as `WHV_E_INVALID_VP_STATE`. */
+  readonly hresultName: string;
+  /** What to do about it; empty if nothing is known. */
+  readonly remedy: string;
+
+  /** `detail` says what the call was about, such as "gpa 0x1000". */
+  constructor(
+    call: string,
+    hresult: number,
+    options: {
+      detail?: string;
+      meaning?: string;
+      remedy?: string;
+      cause?: unknown;
+    } = {},
+  ) {
+    const name = hresultName(hresult);
+    const meaning = options.meaning ?? meanings[name as HResultName];
+    const remedy = options.remedy ??
+      (openingCalls.has(call) && hresult !== HResult.E_OUTOFMEMORY
+        ? ENABLE_PLATFORM
+        : remedies[name as HResultName] ?? "");
+    const about = options.detail ? ` (${options.detail})` : "";
+    super(
+      `${call}${about}: ${name}` + (meaning ? `: ${meaning}` : "") +
+        (remedy ? `: ${remedy}` : ""),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = "PlatformError";
+    this.call = call;
+    this.hresult = hresult;
+    this.hresultName = name;
+    this.remedy = remedy;
+  }
+}
+
+/** Throws a {@linkcode PlatformError} if `hresult` says that `call` failed. */
+export function check(hresult: number, call: string, detail?: string): void {
+  if (hresult < 0) throw new PlatformError(call, hresult, { detail });
+}
+
+/** Returns an optional function, or throws saying what is lost without it. */
+export function need<F>(
+  fn: F | null,
+  call: string,
+  lost: string,
+): F {
+  if (fn !== null) return fn;
+  throw new PlatformError(call, HResult.E_NOTIMPL, {
+    meaning:
+      `this version of the platform lacks the function; without it ${lost}`,
+  });
+}

@@ -1,0 +1,18 @@
+// The platform made typed and pleasant: partitions, virtual processors, exits.
+
+export { Partition } from "./partition.ts";
+export type { CpuidResult, InterruptRequest } from "./partition.ts";
+export { VALUE_SIZE, VirtualProcessor } from "./virtual_processor.ts";
+export type { Translation } from "./virtual_processor.ts";
+export type { Segment, Table } from "./segments.ts";
+export type * from "./exits.ts";
+export { Emulator } from "./emulator.ts";
+export type {
+  EmulatedIo,
+  EmulatedMemory,
+  EmulatorHandlers,
+} from "./emulator.ts";
+export { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
+export { getCapability, readCapabilities } from "./capabilities.ts";
+export type { Capabilities } from "./capabilities.ts";
+export { openNative, WHP } from "./native.ts";

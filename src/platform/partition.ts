@@ -1,0 +1,280 @@
+// A partition: its properties, its memory map and its virtual processors.
+
+import { getLogger } from "@logtape/logtape";
+import type { WinHvPlatform, WinHvPlatformFunctions } from "../../ffi/mod.ts";
+import { PartitionPropertyCode } from "../../ffi/enums.ts";
+import {
+  WHV_INTERRUPT_CONTROL,
+  WHV_X64_CPUID_RESULT,
+} from "../../ffi/structures.ts";
+import { check, need } from "./errors.ts";
+import { VirtualProcessor } from "./virtual_processor.ts";
+
+const log = getLogger(["icebp", "platform"]);
+
+const PAGE_SIZE = 4096;
+
+/** What CPUID answers for one leaf, instead of the platform's own answer. */
+export interface CpuidResult {
+  readonly leaf: number;
+  readonly eax: number;
+  readonly ebx: number;
+  readonly ecx: number;
+  readonly edx: number;
+}
+
+/** An interrupt for the platform's local APICs to deliver. */
+export interface InterruptRequest {
+  /** An InterruptType. */
+  readonly type: number;
+  /** An InterruptDestinationMode. */
+  readonly destinationMode: number;
+  /** An InterruptTriggerMode. */
+  readonly triggerMode: number;
+  /** An APIC ID, or a logical destination. */
+  readonly destination: number;
+  /** 16 to 255. */
+  readonly vector: number;
+}
+
+/** A virtual machine as the platform has it. */
+export class Partition {
+  readonly functions: WinHvPlatform;
+  readonly handle: bigint;
+
+  readonly #calls: WinHvPlatformFunctions;
+  readonly #interrupt = new Uint8Array(WHV_INTERRUPT_CONTROL.size);
+  readonly #interruptView = new DataView(this.#interrupt.buffer);
+  readonly #missing = new Set<string>();
+
+  private constructor(functions: WinHvPlatform, handle: bigint) {
+    this.functions = functions;
+    this.#calls = functions.platform;
+    this.handle = handle;
+  }
+
+  /** Creates a partition; set its properties, then call `setup`. */
+  static create(functions: WinHvPlatform): Partition {
+    const handle = new BigUint64Array(1);
+    check(
+      functions.platform.WHvCreatePartition(handle),
+      "WHvCreatePartition",
+    );
+    return new Partition(functions, handle[0]);
+  }
+
+  /** How many virtual processors there can be. Before setup only. */
+  setProcessorCount(n: number): void {
+    this.#setUint32("ProcessorCount", n);
+  }
+
+  /** A LocalApicEmulationMode. Before setup only. */
+  setLocalApicEmulationMode(mode: number): void {
+    this.#setUint32("LocalApicEmulationMode", mode);
+  }
+
+  /** ExtendedVmExits bits. */
+  setExtendedVmExits(bits: bigint): void {
+    this.#setUint64("ExtendedVmExits", bits);
+  }
+
+  /** A bit for every vector that exits. Only while no processor runs. */
+  setExceptionExitBitmap(mask: bigint): void {
+    this.#setUint64("ExceptionExitBitmap", mask);
+  }
+
+  /** X64MsrExitBitmap bits. */
+  setX64MsrExitBitmap(bits: bigint): void {
+    this.#setUint64("X64MsrExitBitmap", bits);
+  }
+
+  /** The CPUID leaves that exit. */
+  setCpuidExitList(leaves: readonly number[]): void {
+    const list = new Uint32Array(leaves);
+    this.setProperty("CpuidExitList", new Uint8Array(list.buffer));
+  }
+
+  /** What CPUID answers. Before setup only. */
+  setCpuidResultList(results: readonly CpuidResult[]): void {
+    const { size, Function, Eax, Ebx, Ecx, Edx } = WHV_X64_CPUID_RESULT;
+    const list = new Uint8Array(results.length * size);
+    const view = new DataView(list.buffer);
+    results.forEach((result, i) => {
+      Function.set(view, result.leaf, i * size);
+      Eax.set(view, result.eax, i * size);
+      Ebx.set(view, result.ebx, i * size);
+      Ecx.set(view, result.ecx, i * size);
+      Edx.set(view, result.edx, i * size);
+    });
+    this.setProperty("CpuidResultList", list);
+  }
+
+  /** Sets any property from its bytes. */
+  setProperty(
+    name: keyof typeof PartitionPropertyCode,
+    value: Uint8Array,
+  ): void {
+    check(
+      this.#calls.WHvSetPartitionProperty(
+        this.handle,
+        PartitionPropertyCode[name],
+        value,
+        value.length,
+      ),
+      "WHvSetPartitionProperty",
+      name,
+    );
+  }
+
+  /** Reads any property into `into`; returns the bytes written. */
+  getProperty(
+    name: keyof typeof PartitionPropertyCode,
+    into: Uint8Array,
+  ): number {
+    const written = new Uint32Array(1);
+    check(
+      this.#calls.WHvGetPartitionProperty(
+        this.handle,
+        PartitionPropertyCode[name],
+        into,
+        into.length,
+        written,
+      ),
+      "WHvGetPartitionProperty",
+      name,
+    );
+    return written[0];
+  }
+
+  /** Makes the partition ready for memory and processors. */
+  setup(): void {
+    check(this.#calls.WHvSetupPartition(this.handle), "WHvSetupPartition");
+  }
+
+  /** Deletes the partition; no processor runs, and nothing of it is used. */
+  delete(): void {
+    check(this.#calls.WHvDeletePartition(this.handle), "WHvDeletePartition");
+  }
+
+  /**
+   * Maps memory at a guest-physical address. Everything is page aligned;
+   * `flags` are MapGpaRangeFlag bits. `source` stays where it is.
+   */
+  mapGpaRange(source: Uint8Array, gpa: number | bigint, flags: number): void {
+    check(
+      this.#calls.WHvMapGpaRange(
+        this.handle,
+        source,
+        BigInt(gpa),
+        BigInt(source.length),
+        flags,
+      ),
+      "WHvMapGpaRange",
+      range(gpa, source.length),
+    );
+  }
+
+  /** Unmaps guest-physical memory. */
+  unmapGpaRange(gpa: number | bigint, bytes: number | bigint): void {
+    check(
+      this.#calls.WHvUnmapGpaRange(this.handle, BigInt(gpa), BigInt(bytes)),
+      "WHvUnmapGpaRange",
+      range(gpa, bytes),
+    );
+  }
+
+  /**
+   * Which pages of a range, mapped with TrackDirtyPages, were written since the
+   * last query: one bit a page, from the lowest.
+   */
+  queryGpaRangeDirtyBitmap(
+    gpa: number | bigint,
+    bytes: number | bigint,
+  ): BigUint64Array {
+    const call = "WHvQueryGpaRangeDirtyBitmap";
+    const query = need(this.#calls[call], call, "dirty pages cannot be told");
+    const pages = Math.ceil(Number(bytes) / PAGE_SIZE);
+    const bitmap = new BigUint64Array(Math.ceil(pages / 64));
+    check(
+      query(
+        this.handle,
+        BigInt(gpa),
+        BigInt(bytes),
+        bitmap,
+        bitmap.byteLength,
+      ),
+      call,
+      range(gpa, bytes),
+    );
+    return bitmap;
+  }
+
+  /** Creates the virtual processor `index`, from 0. */
+  createVirtualProcessor(index: number): VirtualProcessor {
+    check(
+      this.#calls.WHvCreateVirtualProcessor(this.handle, index, 0),
+      "WHvCreateVirtualProcessor",
+      `VP ${index}`,
+    );
+    return new VirtualProcessor(this, index);
+  }
+
+  /** Has the platform's local APICs deliver an interrupt. */
+  requestInterrupt(request: InterruptRequest): void {
+    const call = "WHvRequestInterrupt";
+    const fn = need(this.#calls[call], call, "no device can interrupt");
+    const view = this.#interruptView;
+    WHV_INTERRUPT_CONTROL.Type.set(view, request.type);
+    WHV_INTERRUPT_CONTROL.DestinationMode.set(view, request.destinationMode);
+    WHV_INTERRUPT_CONTROL.TriggerMode.set(view, request.triggerMode);
+    WHV_INTERRUPT_CONTROL.Destination.set(view, request.destination);
+    WHV_INTERRUPT_CONTROL.Vector.set(view, request.vector);
+    const hresult = fn(this.handle, this.#interrupt, this.#interrupt.length);
+    if (hresult < 0) check(hresult, call, `vector ${request.vector}`);
+  }
+
+  /**
+   * Stops the partition's clocks; no processor runs. Where the platform lacks
+   * the function they run on, which is logged once.
+   */
+  suspendTime(): void {
+    this.#callIfThere("WHvSuspendPartitionTime");
+  }
+
+  /** Starts the partition's clocks again. */
+  resumeTime(): void {
+    this.#callIfThere("WHvResumePartitionTime");
+  }
+
+  #callIfThere(
+    call: "WHvSuspendPartitionTime" | "WHvResumePartitionTime",
+  ): void {
+    const fn = this.#calls[call];
+    if (fn !== null) {
+      check(fn(this.handle), call);
+      return;
+    }
+    if (this.#missing.has(call)) return;
+    this.#missing.add(call);
+    log.warn(
+      "{provider} lacks {call}: the guest's clocks run while it is stopped",
+      { provider: this.functions.name, call },
+    );
+  }
+
+  #setUint32(name: keyof typeof PartitionPropertyCode, value: number): void {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, value, true);
+    this.setProperty(name, bytes);
+  }
+
+  #setUint64(name: keyof typeof PartitionPropertyCode, value: bigint): void {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, value, true);
+    this.setProperty(name, bytes);
+  }
+}
+
+function range(gpa: number | bigint, bytes: number | bigint): string {
+  return `gpa 0x${gpa.toString(16)}, 0x${bytes.toString(16)} bytes`;
+}

@@ -1,0 +1,326 @@
+// A virtual processor: run it, cancel it, read and write its registers.
+
+import type { WinHvPlatform, WinHvPlatformFunctions } from "../../ffi/mod.ts";
+import {
+  WHV_RUN_VP_EXIT_CONTEXT,
+  WHV_VP_EXIT_CONTEXT,
+} from "../../ffi/exits.ts";
+import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
+import { HResult } from "../../ffi/hresult.ts";
+import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
+import { need, PlatformError } from "./errors.ts";
+import { type Exit, ExitDecoder, REASON_OFFSET } from "./exits.ts";
+import type { Partition } from "./partition.ts";
+import {
+  readSegment,
+  readTable,
+  type Segment,
+  type Table,
+  writeSegment,
+  writeTable,
+} from "./segments.ts";
+
+/** Bytes of a register's value. */
+export const VALUE_SIZE = 16;
+
+/**
+ * XSAVE state has to be page aligned for the platform, and a WebAssembly memory
+ * is on every host. Calls are synchronous, so one is enough for all.
+ */
+let alignedPage: Uint8Array | undefined;
+
+function aligned(): Uint8Array {
+  alignedPage ??= new Uint8Array(
+    new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer,
+  );
+  return alignedPage;
+}
+
+/** What {@linkcode VirtualProcessor.translateGva} found. */
+export interface Translation {
+  /** A TranslateGvaResult; 0 is success. */
+  readonly code: number;
+  /** The guest-physical address if `code` is 0. */
+  readonly gpa: bigint;
+}
+
+/** A virtual processor of a partition; made by the partition. */
+export class VirtualProcessor {
+  readonly partition: Partition;
+  readonly index: number;
+  /** The last exit's WHV_VP_EXIT_CONTEXT, for the emulator. */
+  readonly vpContext: Uint8Array;
+  /** The last exit's own part, for the emulator. */
+  readonly exitReasonContext: Uint8Array;
+
+  readonly #provider: WinHvPlatform;
+  readonly #functions: WinHvPlatformFunctions;
+  readonly #handle: bigint;
+  readonly #context = new Uint8Array(WHV_RUN_VP_EXIT_CONTEXT.size);
+  readonly #decoder = new ExitDecoder(this.#context);
+  readonly #name = new Uint32Array(1);
+  readonly #value = new Uint8Array(VALUE_SIZE);
+  readonly #valueView = new DataView(this.#value.buffer);
+  readonly #result = new Uint8Array(16);
+  readonly #resultView = new DataView(this.#result.buffer);
+  #running = false;
+
+  /** Use {@linkcode Partition.createVirtualProcessor}. */
+  constructor(partition: Partition, index: number) {
+    this.partition = partition;
+    this.index = index;
+    this.#provider = partition.functions;
+    this.#functions = partition.functions.platform;
+    this.#handle = partition.handle;
+    this.vpContext = this.#context.subarray(
+      WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset,
+      WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + WHV_VP_EXIT_CONTEXT.size,
+    );
+    this.exitReasonContext = this.#context.subarray(REASON_OFFSET);
+  }
+
+  /** True from the call of {@linkcode run} until its promise settles. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /**
+   * Runs until the next exit. The exit's object is the processor's own and
+   * valid until the next run.
+   */
+  async run(): Promise<Exit> {
+    if (this.#running) {
+      throw new PlatformError(
+        "WHvRunVirtualProcessor",
+        HResult.WHV_E_INVALID_VP_STATE,
+        { detail: `VP ${this.index} is running` },
+      );
+    }
+    this.#running = true;
+    let hresult: number;
+    try {
+      hresult = await this.#functions.WHvRunVirtualProcessor(
+        this.#handle,
+        this.index,
+        this.#context,
+        WHV_RUN_VP_EXIT_CONTEXT.size,
+      );
+    } finally {
+      this.#running = false;
+    }
+    if (hresult < 0) this.#fail("WHvRunVirtualProcessor", hresult);
+    return this.#decoder.decode();
+  }
+
+  /** Makes the current run, or the next one, return a canceled exit. */
+  cancel(): void {
+    this.#check(
+      this.#functions.WHvCancelRunVirtualProcessor(this.#handle, this.index, 0),
+      "WHvCancelRunVirtualProcessor",
+    );
+  }
+
+  /** Reads many registers: 16 bytes a value, little endian, in names' order. */
+  getRegisters(names: Uint32Array, values: Uint8Array): void {
+    this.#room(names, values, "WHvGetVirtualProcessorRegisters");
+    const hresult = this.#functions.WHvGetVirtualProcessorRegisters(
+      this.#handle,
+      this.index,
+      names,
+      names.length,
+      values,
+    );
+    if (hresult < 0) this.#fail("WHvGetVirtualProcessorRegisters", hresult);
+  }
+
+  /** Writes many registers: 16 bytes a value, little endian, in names' order. */
+  setRegisters(names: Uint32Array, values: Uint8Array): void {
+    this.#room(names, values, "WHvSetVirtualProcessorRegisters");
+    const hresult = this.#functions.WHvSetVirtualProcessorRegisters(
+      this.#handle,
+      this.index,
+      names,
+      names.length,
+      values,
+    );
+    if (hresult < 0) this.#fail("WHvSetVirtualProcessorRegisters", hresult);
+  }
+
+  /** One register; of a wider one, the low 64 bits. */
+  get(name: number): bigint {
+    this.#read(name);
+    return this.#valueView.getBigUint64(0, true);
+  }
+
+  /** Sets one register; of a wider one, the upper bits become 0. */
+  set(name: number, value: bigint): void {
+    this.#valueView.setBigUint64(0, value, true);
+    this.#valueView.setBigUint64(8, 0n, true);
+    this.#write(name);
+  }
+
+  /** One 128-bit register. */
+  get128(name: number): bigint {
+    this.#read(name);
+    return (this.#valueView.getBigUint64(8, true) << 64n) |
+      this.#valueView.getBigUint64(0, true);
+  }
+
+  /** Sets one 128-bit register. */
+  set128(name: number, value: bigint): void {
+    this.#valueView.setBigUint64(0, value, true);
+    this.#valueView.setBigUint64(8, value >> 64n, true);
+    this.#write(name);
+  }
+
+  /** One segment register. */
+  getSegment(name: number): Segment {
+    this.#read(name);
+    return readSegment(this.#valueView);
+  }
+
+  /** Sets one segment register. */
+  setSegment(name: number, segment: Segment): void {
+    writeSegment(this.#valueView, segment);
+    this.#write(name);
+  }
+
+  /** GDTR or IDTR. */
+  getTable(name: number): Table {
+    this.#read(name);
+    return readTable(this.#valueView);
+  }
+
+  /** Sets GDTR or IDTR. */
+  setTable(name: number, table: Table): void {
+    writeTable(this.#valueView, table);
+    this.#write(name);
+  }
+
+  /** Walks the guest's page tables; `flags` are TranslateGvaFlag bits. */
+  translateGva(gva: bigint, flags: number): Translation {
+    this.#check(
+      this.#functions.WHvTranslateGva(
+        this.#handle,
+        this.index,
+        gva,
+        flags,
+        this.#result.subarray(0, 8),
+        this.#result.subarray(8),
+      ),
+      "WHvTranslateGva",
+    );
+    return {
+      code: WHV_TRANSLATE_GVA_RESULT.ResultCode.get(this.#resultView),
+      gpa: this.#resultView.getBigUint64(8, true),
+    };
+  }
+
+  /** The local APIC's registers as a page (APIC_STATE). */
+  getLapic(): Uint8Array {
+    const call = "WHvGetVirtualProcessorInterruptControllerState";
+    const get = need(
+      this.#functions[`${call}2`] ?? this.#functions[call],
+      call,
+      "the local APIC's state cannot be read",
+    );
+    const state = new Uint8Array(APIC_STATE_SIZE);
+    this.#check(
+      get(this.#handle, this.index, state, state.length, this.#result),
+      call,
+    );
+    return state;
+  }
+
+  /** Sets the local APIC's registers from a page (APIC_STATE). */
+  setLapic(state: Uint8Array): void {
+    const call = "WHvSetVirtualProcessorInterruptControllerState";
+    const set = need(
+      this.#functions[`${call}2`] ?? this.#functions[call],
+      call,
+      "the local APIC's state cannot be set",
+    );
+    this.#check(set(this.#handle, this.index, state, state.length), call);
+  }
+
+  /** The XSAVE state, in the compacted format. */
+  getXsave(): Uint8Array {
+    const call = "WHvGetVirtualProcessorXsaveState";
+    const get = need(
+      this.#functions[call],
+      call,
+      "x87 and vector state can be read by register only",
+    );
+    const state = aligned();
+    this.#check(
+      get(this.#handle, this.index, state, state.length, this.#result),
+      call,
+    );
+    return state.slice(0, this.#resultView.getUint32(0, true));
+  }
+
+  /** Sets the XSAVE state, in the compacted format. */
+  setXsave(state: Uint8Array): void {
+    const call = "WHvSetVirtualProcessorXsaveState";
+    const set = need(
+      this.#functions[call],
+      call,
+      "x87 and vector state can be set by register only",
+    );
+    const page = aligned();
+    if (state.length > page.length) {
+      throw new PlatformError(call, HResult.E_INVALIDARG, {
+        detail: `VP ${this.index}, ${state.length} bytes`,
+      });
+    }
+    page.set(state);
+    this.#check(
+      set(
+        this.#handle,
+        this.index,
+        page.subarray(0, state.length),
+        state.length,
+      ),
+      call,
+    );
+  }
+
+  /** Deletes the virtual processor; it is not running and is not used again. */
+  delete(): void {
+    this.#check(
+      this.#functions.WHvDeleteVirtualProcessor(this.#handle, this.index),
+      "WHvDeleteVirtualProcessor",
+    );
+  }
+
+  /** For messages: the provider's name and the processor's index. */
+  toString(): string {
+    return `${this.#provider.name} VP ${this.index}`;
+  }
+
+  #read(name: number): void {
+    this.#name[0] = name;
+    this.getRegisters(this.#name, this.#value);
+  }
+
+  #write(name: number): void {
+    this.#name[0] = name;
+    this.setRegisters(this.#name, this.#value);
+  }
+
+  /** The platform would read or write past the end of too short a buffer. */
+  #room(names: Uint32Array, values: Uint8Array, call: string): void {
+    if (values.length >= names.length * VALUE_SIZE) return;
+    throw new PlatformError(call, HResult.E_INVALIDARG, {
+      detail: `${values.length} bytes for ${names.length} registers`,
+    });
+  }
+
+  #check(hresult: number, call: string): void {
+    if (hresult < 0) this.#fail(call, hresult);
+  }
+
+  #fail(call: string, hresult: number): never {
+    throw new PlatformError(call, hresult, { detail: `VP ${this.index}` });
+  }
+}
