@@ -57,6 +57,11 @@ function cmosImage(contents: CmosContents, lowEnd: number): Uint8Array {
   return cmos;
 }
 
+/** Whole periods of `cycles` crystal cycles in `ns`. */
+function periods(ns: bigint, cycles: bigint): bigint {
+  return ns * CRYSTAL_HZ / SECOND / cycles;
+}
+
 /** The clock. Claims 0x70-0x71. */
 export class Rtc extends StatefulDevice<{
   cmos: Uint8Array;
@@ -180,12 +185,10 @@ export class Rtc extends StatefulDevice<{
     s.frozen = frozen;
   }
 
-  /** Guest ns between periodic events; 0n when they are off. */
+  /** Crystal cycles between periodic events; 0n when they are off. */
   #period(): bigint {
     const rate = BigInt(this.state.cmos[A] & RegA.rate);
-    if (rate === 0n) return 0n;
-    const cycles = 1n << (rate < 3n ? rate + 6n : rate - 1n);
-    return cycles * SECOND / CRYSTAL_HZ;
+    return rate === 0n ? 0n : 1n << (rate < 3n ? rate + 6n : rate - 1n);
   }
 
   /** Brings C, the interrupt line and the timer up to now. */
@@ -193,7 +196,9 @@ export class Rtc extends StatefulDevice<{
     const s = this.state;
     const now = this.#clock.now();
     const period = this.#period();
-    if (period > 0n && now / period > s.seenAt / period) s.cmos[C] |= RegC.PF;
+    if (
+      period > 0n && periods(now, period) > periods(s.seenAt, period)
+    ) s.cmos[C] |= RegC.PF;
     if (!s.frozen) {
       const from = (s.epoch + s.seenAt) / SECOND;
       const to = (s.epoch + now) / SECOND;
@@ -220,7 +225,8 @@ export class Rtc extends StatefulDevice<{
     // A high line stays high until C is read: no wake-up is needed before.
     if (!active) {
       if (s.cmos[B] & RegB.PIE && period > 0n) {
-        consider((now / period + 1n) * period);
+        const cycles = (periods(now, period) + 1n) * period;
+        consider((cycles * SECOND + CRYSTAL_HZ - 1n) / CRYSTAL_HZ);
       }
       if (!s.frozen && s.cmos[B] & (RegB.UIE | RegB.AIE)) {
         const second = (s.epoch + now) / SECOND;
