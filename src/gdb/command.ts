@@ -1,0 +1,67 @@
+/** What a command is: one kind of packet, and what is advertised for it. */
+import type { Packet, Reply } from "./packet.ts";
+import type { Session } from "./session.ts";
+
+export interface Command {
+  /** How its packets begin. */
+  readonly name: string;
+  /** What qSupported says for it. */
+  readonly features?: readonly string[];
+  /** Its argument follows the name at once, without a separator. */
+  readonly glued?: true;
+  /** Done at once even while the guest runs; others wait for the stop. */
+  readonly whileRunning?: true;
+  /** `packet` stands behind the name. A reply left empty says "unknown". */
+  handle(session: Session, packet: Packet, reply: Reply): void;
+}
+
+/** Commands by the way their packets begin. */
+export class CommandTable {
+  readonly #letters: (Command | undefined)[] = [];
+  /** Those of more than a letter, the longest first, by their first two. */
+  readonly #words = new Map<string, Command[]>();
+  readonly #all: readonly Command[];
+
+  constructor(commands: readonly Command[]) {
+    this.#all = commands;
+    for (const command of commands) {
+      if (command.name.length === 1) {
+        this.#letters[command.name.charCodeAt(0)] = command;
+      } else {
+        const start = command.name.slice(0, 2);
+        const words = this.#words.get(start) ?? [];
+        words.push(command);
+        words.sort((a, b) => b.name.length - a.name.length);
+        this.#words.set(start, words);
+      }
+    }
+  }
+
+  /** Every feature, in the order of registration. */
+  get features(): readonly string[] {
+    return this.#all.flatMap((c) => c.features ?? []);
+  }
+
+  get names(): readonly string[] {
+    return this.#all.map((c) => c.name);
+  }
+
+  find(payload: Uint8Array): Command | undefined {
+    if (payload.length === 0) return undefined;
+    if (payload.length > 1) {
+      const start = String.fromCharCode(payload[0], payload[1]);
+      const word = this.#words.get(start)?.find((c) => begins(payload, c));
+      if (word !== undefined) return word;
+    }
+    return this.#letters[payload[0]];
+  }
+}
+
+/** Whether the packet begins with the name as a whole word. */
+function begins(payload: Uint8Array, { name, glued }: Command): boolean {
+  for (let i = 0; i < name.length; i++) {
+    if (payload[i] !== name.charCodeAt(i)) return false;
+  }
+  return glued === true || payload.length === name.length ||
+    ":;,?".includes(String.fromCharCode(payload[name.length]));
+}

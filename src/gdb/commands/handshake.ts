@@ -1,0 +1,38 @@
+/** Getting to know each other: features, acknowledgements, modes. */
+import type { Command } from "../command.ts";
+import { PACKET_SIZE } from "../packet.ts";
+
+export const supported: Command = {
+  name: "qSupported",
+  features: [`PacketSize=${PACKET_SIZE.toString(16)}`, "multiprocess+"],
+  handle(session, packet, reply) {
+    packet.accept(":");
+    session.negotiate(packet.restText().split(";"));
+    reply.text(session.features.join(";"));
+  },
+};
+
+export const startNoAckMode: Command = {
+  name: "QStartNoAckMode",
+  features: ["QStartNoAckMode+"],
+  handle(session, _packet, reply) {
+    session.stopAcknowledging();
+    reply.ok();
+  },
+};
+
+export const extendedMode: Command = {
+  name: "!",
+  handle(session, _packet, reply) {
+    session.extended = true;
+    reply.ok();
+  },
+};
+
+/** The guest was there before: a debugger that leaves does not kill it. */
+export const attached: Command = {
+  name: "qAttached",
+  handle(_session, _packet, reply) {
+    reply.text("1");
+  },
+};

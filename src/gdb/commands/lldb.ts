@@ -1,0 +1,58 @@
+/**
+ * What lldb asks beyond gdb's protocol.
+ * Source of facts: LLVM's docs/resources/lldbgdbremote.md.
+ */
+import type { Command } from "../command.ts";
+import { EINVAL } from "../packet.ts";
+import { putStop } from "../stop_reply.ts";
+import { parseThread, PROCESS } from "../threads.ts";
+
+/** Register packets may end in `;thread:ID;`. */
+export const threadSuffix: Command = {
+  name: "QThreadSuffixSupported",
+  handle(session, _packet, reply) {
+    session.threadSuffix = true;
+    reply.ok();
+  },
+};
+
+export const listThreadsInStop: Command = {
+  name: "QListThreadsInStopReply",
+  handle(session, _packet, reply) {
+    session.threadsInStop = true;
+    reply.ok();
+  },
+};
+
+/** "x86_64-unknown-none", in hexadecimal as lldb wants it. */
+const TRIPLE = [..."x86_64-unknown-none"]
+  .map((c) => c.charCodeAt(0).toString(16)).join("");
+
+export const hostInfo: Command = {
+  name: "qHostInfo",
+  handle(_session, _packet, reply) {
+    reply.text(`triple:${TRIPLE};endian:little;ptrsize:8;`);
+  },
+};
+
+export const processInfo: Command = {
+  name: "qProcessInfo",
+  handle(_session, _packet, reply) {
+    reply.text(`pid:${PROCESS};triple:${TRIPLE};endian:little;ptrsize:8;`);
+  },
+};
+
+/** The reason of one thread's stop: those that did not cause it have none. */
+export const threadStopInfo: Command = {
+  name: "qThreadStopInfo",
+  glued: true,
+  handle(session, packet, reply) {
+    const thread = parseThread(packet, session.target.processors);
+    const stop = session.target.stop;
+    if (typeof thread !== "number" || stop === null) {
+      return reply.error(EINVAL);
+    }
+    if (thread === stop.processor) putStop(session, stop, reply);
+    else reply.text(`T00thread:${(thread + 1).toString(16)};`);
+  },
+};

@@ -1,0 +1,85 @@
+/**
+ * Reading and writing registers. `g` and `G` carry those of QEMU's stub; the
+ * others are read by number when somebody looks, so that a stop stays cheap.
+ */
+import {
+  QEMU_REGISTERS,
+  registerBytes,
+  registers,
+} from "../../debug/registers.ts";
+import { TargetError } from "../../debug/target.ts";
+import type { Command } from "../command.ts";
+import { toBytes } from "../bytes.ts";
+import { EINVAL, type Packet } from "../packet.ts";
+
+const all = new Uint8Array(registerBytes(0, QEMU_REGISTERS));
+const one = new Uint8Array(16);
+
+/** What stands for a register that cannot be read. */
+const UNAVAILABLE = toBytes("x".repeat(2 * one.length));
+
+export const readAll: Command = {
+  name: "g",
+  handle(session, packet, reply) {
+    const processor = session.processorOf(packet);
+    if (processor === null) return reply.error(EINVAL);
+    session.target.readRegisters(processor, 0, QEMU_REGISTERS, all);
+    reply.hex(all);
+  },
+};
+
+export const writeAll: Command = {
+  name: "G",
+  handle(session, packet, reply) {
+    const bytes = packet.hexBytes();
+    const processor = session.processorOf(packet);
+    if (bytes === null || processor === null) return reply.error(EINVAL);
+    // As many as were sent, if they end where a register ends.
+    let count = 0, length = 0;
+    while (count < QEMU_REGISTERS && length < bytes.length) {
+      length += registers[count++].bytes;
+    }
+    if (count === 0 || length !== bytes.length) return reply.error(EINVAL);
+    session.target.writeRegisters(processor, 0, count, bytes);
+    reply.ok();
+  },
+};
+
+function takeNumber(packet: Packet): number | null {
+  const number = packet.number();
+  return number !== null && number < registers.length ? number : null;
+}
+
+export const readOne: Command = {
+  name: "p",
+  handle(session, packet, reply) {
+    const number = takeNumber(packet);
+    const processor = session.processorOf(packet);
+    if (number === null || processor === null) return reply.error(EINVAL);
+    const value = one.subarray(0, registers[number].bytes);
+    try {
+      session.target.readRegisters(processor, number, 1, value);
+    } catch (error) {
+      if (!(error instanceof TargetError)) throw error;
+      // A platform without this one must not spoil the list of all.
+      reply.binary(UNAVAILABLE.subarray(0, 2 * value.length));
+      return;
+    }
+    reply.hex(value);
+  },
+};
+
+export const writeOne: Command = {
+  name: "P",
+  handle(session, packet, reply) {
+    const number = takeNumber(packet);
+    if (number === null || !packet.accept("=")) return reply.error(EINVAL);
+    const bytes = packet.hexBytes();
+    const processor = session.processorOf(packet);
+    if (processor === null || bytes?.length !== registers[number].bytes) {
+      return reply.error(EINVAL);
+    }
+    session.target.writeRegisters(processor, number, 1, bytes);
+    reply.ok();
+  },
+};

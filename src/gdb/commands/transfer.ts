@@ -1,0 +1,62 @@
+/** Documents read in portions: `qXfer:object:read:annex:offset,length`. */
+import type { Command } from "../command.ts";
+import { toBytes } from "../bytes.ts";
+import { EINVAL } from "../packet.ts";
+import type { Session } from "../session.ts";
+import { TARGET_XML } from "../target_xml.ts";
+import { formatThread } from "../threads.ts";
+
+function transfer(
+  object: string,
+  document: (annex: string, session: Session) => string | null,
+): Command {
+  return {
+    name: `qXfer:${object}:read`,
+    features: [`qXfer:${object}:read+`],
+    handle(session, packet, reply) {
+      packet.accept(":");
+      const annex = new TextDecoder().decode(packet.until(":"));
+      const offset = packet.accept(":") ? packet.number() : null;
+      const length = packet.accept(",") ? packet.number() : null;
+      if (offset === null || length === null) return reply.error(EINVAL);
+      const text = document(annex, session);
+      // E00: the annex does not exist.
+      if (text === null) return reply.error(0);
+      const bytes = toBytes(text);
+      if (offset > bytes.length) return reply.error(EINVAL);
+      const end = Math.min(offset + length, bytes.length);
+      reply.text(end < bytes.length ? "m" : "l");
+      reply.binary(bytes.subarray(offset, end));
+    },
+  };
+}
+
+export const features = transfer(
+  "features",
+  (annex) => annex === "target.xml" ? TARGET_XML : null,
+);
+
+export const threads = transfer("threads", (_annex, session) => {
+  const list = Array.from({ length: session.target.processors }, (_, i) => {
+    const { name, state } = session.target.describe(i);
+    const id = formatThread(i, session.multiprocess);
+    return `<thread id="${id}" core="${i}" name="${name}">${state}</thread>\n`;
+  });
+  return `<?xml version="1.0"?>\n<threads>\n${list.join("")}</threads>\n`;
+});
+
+/**
+ * Addresses here are virtual ones, which a guest maps as it likes: so all of
+ * them count as RAM, in two halves because a length has 64 bits only. What is
+ * not mapped says so when it is read.
+ */
+const MEMORY_MAP = `<?xml version="1.0"?>
+<!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN"
+ "http://sourceware.org/gdb/gdb-memory-map.dtd">
+<memory-map>
+<memory type="ram" start="0x0" length="0x8000000000000000"/>
+<memory type="ram" start="0x8000000000000000" length="0x8000000000000000"/>
+</memory-map>
+`;
+
+export const memoryMap = transfer("memory-map", () => MEMORY_MAP);

@@ -1,0 +1,416 @@
+/**
+ * One debugger's connection as a machine without I/O: bytes in, bytes out.
+ *
+ * All-stop. While the guest runs, packets that need it stopped are kept and
+ * answered after the stop reply, in order, so that replies never get out of
+ * step with requests.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { AgentExpression } from "../debug/agent.ts";
+import {
+  type BreakpointKind,
+  type DebugTarget,
+  type Plan,
+  type Stop,
+  TargetError,
+} from "../debug/target.ts";
+import { commands } from "./commands/mod.ts";
+import { Deframer, Output } from "./framing.ts";
+import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
+import { putStop } from "./stop_reply.ts";
+import { formatThread, parseThread } from "./threads.ts";
+
+const log = getLogger(["icebp", "gdb"]);
+
+/** Packets kept while the guest runs: no debugger sends more than a few. */
+const MAX_KEPT_PACKETS = 256;
+const MAX_KEPT_BYTES = 2 * PACKET_SIZE;
+
+/** What becomes of the guest when the connection just ends. */
+export type AfterDisconnect = "run" | "stay";
+
+export interface SessionOptions {
+  readonly target: DebugTarget;
+  readonly afterDisconnect: AfterDisconnect;
+  /** There is output to take that no receive() call will return. */
+  readonly onOutput: () => void;
+}
+
+export class Session {
+  readonly target: DebugTarget;
+  readonly #options: SessionOptions;
+
+  // Negotiated.
+  multiprocess = false;
+  extended = false;
+  /** lldb's: thread suffixes of register packets, threads in stop replies. */
+  threadSuffix = false;
+  threadsInStop = false;
+  #acknowledging = true;
+  #clientFeatures: ReadonlySet<string> = new Set();
+
+  // The conversation.
+  /** Processor of g, G, p, P, m, M... (Hg). */
+  current = 0;
+  /** Processors of c and s (Hc). */
+  resumed: number | "all" = "all";
+  /** Memory packets mean physical addresses (QEMU's PhyMemMode). */
+  physical = false;
+  /** No process is being debugged: detached, in extended mode. */
+  detached = false;
+
+  readonly #breakpoints = new Map<string, Inserted>();
+  readonly #output = new Output();
+  readonly #deframer: Deframer;
+  readonly #packet = new Packet();
+  readonly #reply = new Reply();
+  /** Kept apart: a stop may come while a command is being handled. */
+  readonly #stopReply = new Reply();
+  /** For a repetition, where the other side refuses. */
+  #lastFrame: Uint8Array = new Uint8Array();
+  /** A stop reply is owed. */
+  #owesStop = false;
+  #kept: Uint8Array[] = [];
+  #keptBytes = 0;
+  /** Inside receive(): whoever called it takes the output. */
+  #busy = false;
+  #closed = false;
+  #gone = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.target = options.target;
+    this.#deframer = new Deframer({
+      packet: (payload, right) => this.#onPacket(payload, right),
+      oversized: () => this.#onOversized(),
+      interrupt: () => this.#onInterrupt(),
+      acknowledged: () => {},
+      refused: () => this.#onRefused(),
+    }, PACKET_SIZE);
+    this.target.onStop = (stop) => this.#onStop(stop);
+    const stop = this.target.stop;
+    if (stop === null) this.target.interrupt();
+    else this.current = stop.processor;
+  }
+
+  /** True when the conversation is over: send what is left and hang up. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Takes bytes that arrived; take() has the answers afterwards. */
+  receive(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#busy = true;
+    try {
+      this.#deframer.push(bytes);
+      this.#performKept();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** The bytes to send; a view that lasts until the next but one take(). */
+  take(): Uint8Array {
+    return this.#output.take();
+  }
+
+  /** The connection is gone or is to end: the guest is let go. */
+  disconnect(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.target.onStop = null;
+    this.#closed = true;
+    const over = this.target.stop?.reason.kind === "exited";
+    if (!over && !this.detached) this.#letGo(this.#options.afterDisconnect);
+  }
+
+  /** Ends the conversation after what has been said. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** What qSupported answers. */
+  get features(): readonly string[] {
+    return commands.features;
+  }
+
+  /** What qSupported told. */
+  negotiate(clientFeatures: readonly string[]): void {
+    this.#clientFeatures = new Set(clientFeatures);
+    this.multiprocess = this.clientKnows("multiprocess+");
+  }
+
+  clientKnows(feature: string): boolean {
+    return this.#clientFeatures.has(feature);
+  }
+
+  /** After the present packet there are no acknowledgements any more. */
+  stopAcknowledging(): void {
+    this.#acknowledging = false;
+  }
+
+  /** Every thread's id. */
+  threadIds(): string[] {
+    return Array.from(
+      { length: this.target.processors },
+      (_, i) => formatThread(i, this.multiprocess),
+    );
+  }
+
+  /** The processor a packet means: lldb's suffix, or the current one. Null if
+   * the suffix is wrong. */
+  processorOf(packet: Packet): number | null {
+    if (!this.threadSuffix || !packet.acceptText(";thread:")) {
+      return this.current;
+    }
+    const thread = parseThread(packet, this.target.processors);
+    return typeof thread === "number" ? thread : null;
+  }
+
+  /** Reads memory as the present mode has it; returns the bytes read. */
+  readMemory(address: bigint, into: Uint8Array): number {
+    return this.physical
+      ? this.target.readPhysical(address, into)
+      : this.target.readMemory(this.current, address, into);
+  }
+
+  /** Writes memory as the present mode has it; false if it is not there. */
+  writeMemory(address: bigint, bytes: Uint8Array): boolean {
+    return this.physical
+      ? this.target.writePhysical(address, bytes)
+      : this.target.writeMemory(this.current, address, bytes);
+  }
+
+  /** Inserting what is inserted replaces its conditions: a debugger counts no
+   * owners. Throws TargetError. */
+  insertBreakpoint(
+    kind: BreakpointKind,
+    address: bigint,
+    length: number,
+    conditions: readonly AgentExpression[],
+  ): void {
+    this.removeBreakpoint(kind, address, length);
+    const breakpoint = { kind, address, length, conditions };
+    this.target.insertBreakpoint(breakpoint);
+    this.#breakpoints.set(keyOf(kind, address, length), breakpoint);
+  }
+
+  /** Removing what is not inserted is no error. */
+  removeBreakpoint(
+    kind: BreakpointKind,
+    address: bigint,
+    length: number,
+  ): void {
+    const key = keyOf(kind, address, length);
+    const breakpoint = this.#breakpoints.get(key);
+    if (breakpoint === undefined) return;
+    this.#breakpoints.delete(key);
+    this.target.removeBreakpoint(breakpoint);
+  }
+
+  /** Starts the guest; the reply comes when it stops. */
+  resume(plan: Plan, reply: Reply): void {
+    const stop = this.target.stop;
+    const over = stop?.reason.kind === "exited";
+    if (stop !== null && (over || plan.every((a) => a.kind === "stay"))) {
+      putStop(this, stop, reply);
+      return;
+    }
+    if (stop === null) throw new TargetError("the guest is running");
+    reply.none();
+    this.#owesStop = true;
+    try {
+      this.target.resume(plan);
+    } catch (error) {
+      this.#owesStop = false;
+      reply.clear();
+      throw error;
+    }
+  }
+
+  /** Stops the guest for a debugger that attaches; replies when it stands. */
+  attach(reply: Reply): void {
+    this.detached = false;
+    if (this.target.stop !== null) {
+      putStop(this, this.target.stop, reply);
+      return;
+    }
+    reply.none();
+    this.#owesStop = true;
+    this.target.interrupt();
+  }
+
+  /** The debugger lets go, orderly. */
+  detach(): void {
+    this.#owesStop = false;
+    this.detached = true;
+    this.#letGo("run");
+    if (!this.extended) this.#closed = true;
+  }
+
+  /** Ends the guest. */
+  kill(): void {
+    this.#owesStop = false;
+    this.#breakpoints.clear();
+    this.target.kill();
+  }
+
+  /** Starts the guest anew, stopped. */
+  restart(): void {
+    this.#owesStop = false;
+    this.detached = false;
+    this.target.restart();
+  }
+
+  #letGo(after: AfterDisconnect): void {
+    this.#breakpoints.clear();
+    this.target.detach(after === "run");
+  }
+
+  #onPacket(payload: Uint8Array, checksumRight: boolean): void {
+    if (this.#closed) return;
+    if (this.#acknowledging) {
+      if (!checksumRight) {
+        this.#output.refuse();
+        return;
+      }
+      this.#output.acknowledge();
+    }
+    // Without acknowledgements the transport is trusted, not the checksum.
+    if (!this.#mustWait()) {
+      this.#perform(payload);
+    } else if (commands.find(payload)?.whileRunning) {
+      this.#giveUpKept();
+      this.#perform(payload);
+    } else {
+      this.#keep(payload);
+    }
+  }
+
+  #mustWait(): boolean {
+    return this.#kept.length > 0 ||
+      (this.target.stop === null && !this.detached);
+  }
+
+  #keep(payload: Uint8Array): void {
+    this.#kept.push(payload.slice());
+    this.#keptBytes += payload.length;
+    if (
+      this.#kept.length > MAX_KEPT_PACKETS || this.#keptBytes > MAX_KEPT_BYTES
+    ) {
+      log.warn("hanging up: too many packets while the guest runs");
+      this.#closed = true;
+    }
+  }
+
+  #performKept(): void {
+    while (!this.#closed && this.target.stop !== null) {
+      const payload = this.#kept.shift();
+      if (payload === undefined) break;
+      this.#keptBytes -= payload.length;
+      this.#perform(payload);
+    }
+  }
+
+  /** The guest is being let go: what waited for its stop waits in vain. */
+  #giveUpKept(): void {
+    for (let i = 0; i < this.#kept.length; i++) {
+      this.#reply.clear();
+      this.#reply.error(EINVAL);
+      this.#send(this.#reply.payload);
+    }
+    this.#kept = [];
+    this.#keptBytes = 0;
+  }
+
+  #perform(payload: Uint8Array): void {
+    const reply = this.#reply;
+    reply.clear();
+    const command = commands.find(payload);
+    if (command !== undefined) {
+      this.#packet.open(payload, command.name.length);
+      try {
+        command.handle(this, this.#packet, reply);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        // The session outlives what the target cannot do.
+        if (error instanceof TargetError) log.info("{error}", { error });
+        else log.error("{name}: {error}", { name: command.name, error });
+        // lldb knows errors by number only.
+        if (this.threadSuffix) reply.error(EFAULT);
+        else reply.failure(error.message);
+      }
+    }
+    if (!reply.silent) this.#send(reply.payload);
+  }
+
+  #send(payload: Uint8Array): void {
+    const frame = this.#output.packet(payload);
+    if (this.#acknowledging) this.#lastFrame = frame.slice();
+  }
+
+  #onOversized(): void {
+    log.warn("a packet of more than {bytes} bytes", { bytes: PACKET_SIZE });
+    if (this.#closed) return;
+    if (this.#acknowledging) this.#output.acknowledge();
+    // In its turn, like any other packet: an unknown one.
+    const unknown = new Uint8Array();
+    if (this.#mustWait()) this.#keep(unknown);
+    else this.#perform(unknown);
+  }
+
+  #onInterrupt(): void {
+    // One that crosses a stop reply on the way is of no use any more.
+    if (this.target.stop === null && !this.#closed && !this.detached) {
+      this.target.interrupt();
+    }
+  }
+
+  #onRefused(): void {
+    if (this.#acknowledging) this.#output.raw(this.#lastFrame);
+  }
+
+  #onStop(stop: Stop): void {
+    this.current = stop.processor;
+    if (this.#owesStop) {
+      this.#owesStop = false;
+      this.#tellStop(stop);
+    }
+    if (this.#busy) return;
+    // What is performed here may resume and stop again at once.
+    this.#busy = true;
+    try {
+      this.#performKept();
+    } finally {
+      this.#busy = false;
+    }
+    if (this.#output.length > 0 || this.#closed) this.#options.onOutput();
+  }
+
+  #tellStop(stop: Stop): void {
+    const reply = this.#stopReply;
+    if (stop.reason.kind === "failed") {
+      reply.clear();
+      reply.text("O");
+      reply.hexText(`${stop.reason.message}\n`);
+      this.#send(reply.payload);
+    }
+    reply.clear();
+    putStop(this, stop, reply);
+    this.#send(reply.payload);
+  }
+}
+
+interface Inserted {
+  readonly kind: BreakpointKind;
+  readonly address: bigint;
+  readonly length: number;
+  readonly conditions: readonly AgentExpression[];
+}
+
+function keyOf(kind: BreakpointKind, address: bigint, length: number): string {
+  // Code is one place, whatever the length says.
+  const bytes = kind === "software" || kind === "hardware" ? 0 : length;
+  return `${kind} ${address.toString(16)} ${bytes}`;
+}
