@@ -10,8 +10,8 @@ import {
   COMPARED_FLAGS,
   DATA,
   DIFF_BYTES,
-  FX_BYTES,
   Fx,
+  FX_BYTES,
   GPR_NAMES,
   Result,
 } from "./layout.ts";

@@ -58,9 +58,7 @@ export function caseLine(form: Form, batch: Batch, index: number): string {
 
 /** The command that runs the case again. */
 export function reproduction(form: Form, batch: Batch, index: number): string {
-  return `deno run -A tests/silicon/repro.ts '${
-    caseLine(form, batch, index)
-  }'`;
+  return `deno run -A tests/silicon/repro.ts '${caseLine(form, batch, index)}'`;
 }
 
 /** A batch with the one case of a line. */
