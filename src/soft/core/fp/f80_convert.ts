@@ -2,14 +2,7 @@
 // FLD, FILD, FBLD, FST, FIST, FISTT and FBSTP make them.
 // Source: Intel SDM volume 2 (those instructions), volume 1, table 4-13.
 import { kSet } from "./kernel";
-import {
-  f80Set,
-  rInexact,
-  roundBits,
-  roundF32,
-  roundF64,
-  rUp,
-} from "./round";
+import { f80Set, rInexact, roundBits, roundF32, roundF64, rUp } from "./round";
 import {
   classify,
   DENORMAL,

@@ -90,7 +90,7 @@ export function f80Rem(
   }
   let q: u64 = 0;
   let carry = false;
-  for (let i = d; ; i--) {
+  for (let i = d;; i--) {
     q <<= 1;
     if (carry || r >= b) {
       r -= b;

@@ -34,8 +34,8 @@ export let roundedUp: bool = false;
 export let daz: bool = false;
 export let ftz: bool = false;
 /**
- * SSE with round to nearest, no DAZ, no FTZ and everything masked: native
- * arithmetic may be used, and `flags` starts with MXCSR's own flags.
+ * SSE with round to nearest and everything masked: native arithmetic may be
+ * used, and `flags` starts with MXCSR's own flags.
  */
 export let native: bool = false;
 
@@ -53,16 +53,8 @@ export function x87Begin(controlWord: u32): void {
 
 /** Opens the environment for an SSE instruction under MXCSR. */
 export function sseBegin(mxcsr: u32): void {
-  native = (mxcsr & 0xffc0) == 0x1f80;
-  if (native) {
-    flags = mxcsr & 0x3f;
-    masks = 0x3f;
-    rounding = ROUND_NEAREST;
-    daz = false;
-    ftz = false;
-    return;
-  }
-  flags = 0;
+  native = (mxcsr & 0x7f80) == 0x1f80;
+  flags = native ? mxcsr & 0x3f : 0;
   masks = (mxcsr >> 7) & 0x3f;
   rounding = (mxcsr >> 13) & 3;
   daz = (mxcsr & 0x40) != 0;
