@@ -113,6 +113,17 @@ export class GuestMemory {
     return -1;
   }
 
+  /** What `gpa` is; null if it is no memory. */
+  kindOf(gpa: number): "ram" | "rom" | null {
+    if (gpa >= 0 && gpa < this.#lowEnd) return "ram";
+    for (const region of this.#regions) {
+      if (gpa >= region.gpa && gpa < region.gpa + region.bytes) {
+        return region.kind;
+      }
+    }
+    return null;
+  }
+
   /** How many bytes from `gpa` on are of one region, `length` at most. */
   #run(gpa: number, length: number): number {
     for (const region of this.#regions) {

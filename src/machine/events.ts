@@ -1,0 +1,52 @@
+/**
+ * Giving a processor an event: an exception, or the PIC's interrupt. Both go
+ * through WHvRegisterPendingEvent; the processor must not be running.
+ */
+import { PendingEvent } from "../../ffi/enums.ts";
+import { Reg } from "../../ffi/registers.ts";
+import {
+  WHV_X64_PENDING_EXCEPTION_EVENT as EXCEPTION,
+  WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT,
+} from "../../ffi/values.ts";
+import { type RegisterAccess, RegisterBatch } from "./batch.ts";
+
+/** Vectors that the machine itself raises. */
+export const Vector = { DB: 1, UD: 6, DF: 8, GP: 13, PF: 14 } as const;
+
+const exception = new RegisterBatch(Reg.PendingEvent);
+const pageFault = new RegisterBatch(Reg.PendingEvent, Reg.Cr2);
+
+/** Has `vp` take an exception before its next instruction. `errorCode` is null
+ * for those without one; `parameter` is the address of a #PF. */
+export function injectException(
+  vp: RegisterAccess,
+  vector: number,
+  errorCode: number | null,
+  parameter = 0n,
+): void {
+  // Not every host loads CR2 from the parameter.
+  const batch = vector === Vector.PF ? pageFault : exception;
+  const view = batch.view;
+  batch.set(0, 0n);
+  EXCEPTION.EventPending.set(view, 1);
+  EXCEPTION.EventType.set(view, PendingEvent.Exception);
+  EXCEPTION.DeliverErrorCode.set(view, errorCode === null ? 0 : 1);
+  EXCEPTION.Vector.set(view, vector);
+  EXCEPTION.ErrorCode.set(view, errorCode ?? 0);
+  EXCEPTION.ExceptionParameter.set(view, parameter);
+  if (batch === pageFault) batch.set(1, parameter);
+  batch.write(vp);
+}
+
+const extInt = new RegisterBatch(Reg.PendingEvent, Reg.InternalActivityState);
+
+/** Has `vp`, which can take interrupts now, take the PIC's `vector`. A halted
+ * processor is woken: the event alone would not. */
+export function injectExtInt(vp: RegisterAccess, vector: number): void {
+  extInt.set(0, 0n);
+  EXT_INT.EventPending.set(extInt.view, 1);
+  EXT_INT.EventType.set(extInt.view, PendingEvent.ExtInt);
+  EXT_INT.Vector.set(extInt.view, vector);
+  extInt.set(1, 0n);
+  extInt.write(vp);
+}

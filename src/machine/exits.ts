@@ -1,0 +1,271 @@
+/**
+ * Carrying out what a processor exited for: ports, memory-mapped devices,
+ * MSRs, CPUID, end of interrupt. One handler serves all processors.
+ */
+import { MemoryAccessType } from "../../ffi/enums.ts";
+import { Reg } from "../../ffi/registers.ts";
+import { Emulator } from "../platform/emulator.ts";
+import type {
+  CpuidExit,
+  Exit,
+  IoPortExit,
+  MemoryExit,
+  MsrExit,
+} from "../platform/exits.ts";
+import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import type { WinHvPlatform } from "../../ffi/mod.ts";
+import { RegisterBatch } from "./batch.ts";
+import type { MmioBus, PortBus } from "./bus.ts";
+import { adjustCpuid, type CpuidAnswer } from "./cpuid.ts";
+import type { EoiListener } from "./device.ts";
+import { Vector } from "./events.ts";
+import type { GuestMemory } from "./memory.ts";
+import { readMsr, writeMsr } from "./msrs.ts";
+
+/** The guest did what this machine cannot carry out; one line for the user. */
+export class MachineError extends Error {
+  override readonly name: string = "MachineError";
+}
+
+/** What the handler works on. */
+export interface ExitWiring {
+  readonly platform: WinHvPlatform;
+  readonly ports: PortBus;
+  readonly mmio: MmioBus;
+  readonly memory: GuestMemory;
+  readonly eoi: () => EoiListener;
+  tripleFault(processor: number): void;
+}
+
+/** RDMSR, WRMSR and CPUID are two bytes whatever the exit says. */
+const TWO_BYTES = 2n;
+const EFLAGS_IP_MASK = 0xffffffffn;
+
+/** What became of an exit. */
+export const enum Outcome {
+  /** The processor goes on; no instruction was completed. */
+  Continue,
+  /** The instruction that exited was carried out. */
+  Completed,
+  /** The instruction faults; `faultVector` and `faultCode` tell how. */
+  Fault,
+}
+
+/** How often each kind of exit came, by its name. */
+export type ExitCounts = Readonly<Record<string, number>>;
+
+export class ExitHandler {
+  /** Set by a power event or a triple fault: processors stop after the
+   * instruction they are at. */
+  stopped = false;
+  /** The last Fault's vector. */
+  faultVector = 0;
+  /** The last Fault's error code; null if it has none. */
+  faultCode: number | null = null;
+  readonly #wiring: ExitWiring;
+  readonly #emulator: Emulator;
+  readonly #counts = new Map<string, number>();
+  readonly #ripRax = new RegisterBatch(Reg.Rip, Reg.Rax);
+  readonly #rip = new RegisterBatch(Reg.Rip);
+  readonly #ripRaxRdx = new RegisterBatch(Reg.Rip, Reg.Rax, Reg.Rdx);
+  readonly #cpuid = new RegisterBatch(
+    Reg.Rip,
+    Reg.Rax,
+    Reg.Rbx,
+    Reg.Rcx,
+    Reg.Rdx,
+  );
+  readonly #answer: CpuidAnswer = [0, 0, 0, 0];
+
+  constructor(wiring: ExitWiring) {
+    this.#wiring = wiring;
+    const { ports, mmio, memory } = wiring;
+    this.#emulator = new Emulator(wiring.platform, {
+      ioPort(access) {
+        const size = access.size as 1 | 2 | 4;
+        if (access.isWrite) ports.write(access.port, size, access.data);
+        else access.data = ports.read(access.port, size);
+      },
+      memory(access) {
+        const gpa = Number(access.gpa);
+        const { data, size } = access;
+        // Source and destination of a string instruction: one may be RAM.
+        if (memory.offsetOf(gpa) >= 0) {
+          if (!access.isWrite) memory.read(gpa, data);
+          else if (memory.kindOf(gpa) === "ram") memory.write(gpa, data);
+          return;
+        }
+        if (access.isWrite) {
+          let value = 0n;
+          for (let i = size - 1; i >= 0; i--) {
+            value = (value << 8n) | BigInt(data[i]);
+          }
+          mmio.write(gpa, size, value);
+        } else {
+          let value = mmio.read(gpa, size);
+          for (let i = 0; i < size; i++) {
+            data[i] = Number(value & 0xffn);
+            value >>= 8n;
+          }
+        }
+      },
+    });
+  }
+
+  get counts(): ExitCounts {
+    return Object.fromEntries(this.#counts);
+  }
+
+  count(exit: Exit): void {
+    const reason = exit.reason;
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+  }
+
+  /** Releases the emulator. */
+  close(): void {
+    this.#emulator.close();
+  }
+
+  /** Carries out an exit. Throws a MachineError for what nobody can carry out,
+   * and the platform's errors. */
+  handle(vp: VirtualProcessor, exit: Exit): Outcome {
+    switch (exit.reason) {
+      case "ioPort":
+        return this.#ioPort(vp, exit);
+      case "memory":
+        return this.#memoryAccess(vp, exit);
+      case "msr":
+        return this.#msr(vp, exit);
+      case "cpuid":
+        return this.#cpuidLeaf(vp, exit);
+      case "apicEoi":
+        this.#wiring.eoi().endOfInterrupt(exit.vector);
+        return Outcome.Continue;
+      case "unrecoverable":
+        this.#wiring.tripleFault(vp.index);
+        return Outcome.Continue;
+      case "halt":
+        throw new MachineError(
+          `CPU${vp.index}: HLT exited, which it does only without a local APIC`,
+        );
+      case "invalidState":
+        throw new MachineError(
+          `CPU${vp.index}: the platform cannot run with its registers ` +
+            `(RIP ${hex(exit.rip)})`,
+        );
+      case "unsupportedFeature":
+        throw new MachineError(
+          `CPU${vp.index}: the platform does not support what the guest did ` +
+            `(feature ${exit.feature}, RIP ${hex(exit.rip)})`,
+        );
+      default:
+        throw new MachineError(
+          `CPU${vp.index}: unexpected exit: ${exit.reason}` +
+            (exit.reason === "unknown" ? ` ${hex(exit.code)}` : ""),
+        );
+    }
+  }
+
+  #ioPort(vp: VirtualProcessor, exit: IoPortExit): Outcome {
+    if (exit.isString || exit.isRep) {
+      this.#emulator.tryIo(vp, exit);
+      return Outcome.Completed;
+    }
+    const size = exit.size as 1 | 2 | 4;
+    const rip = nextRip(exit, BigInt(exit.instructionLength));
+    const ports = this.#wiring.ports;
+    if (exit.isWrite) {
+      // RIP first: a device may reset the machine from inside the write.
+      this.#rip.set(0, rip);
+      this.#rip.write(vp);
+      const eax = exit.eax;
+      ports.write(
+        exit.port,
+        size,
+        size === 1 ? eax & 0xff : size === 2 ? eax & 0xffff : eax,
+      );
+      return Outcome.Completed;
+    }
+    const batch = this.#ripRax;
+    batch.set(0, rip);
+    const value = ports.read(exit.port, size);
+    if (size === 4) batch.set(1, BigInt(value >>> 0));
+    else {
+      batch.set(1, exit.rax);
+      if (size === 1) batch.view.setUint8(16, value);
+      else batch.view.setUint16(16, value, true);
+    }
+    batch.write(vp);
+    return Outcome.Completed;
+  }
+
+  #memoryAccess(vp: VirtualProcessor, exit: MemoryExit): Outcome {
+    const gpa = exit.gpaNumber;
+    if (exit.interruptionPending) {
+      throw new MachineError(
+        `CPU${vp.index}: delivering an event touched ${hex(gpa)}, ` +
+          `which is not memory (RIP ${hex(exit.rip)})`,
+      );
+    }
+    if (exit.access === MemoryAccessType.Execute) {
+      throw new MachineError(
+        `CPU${vp.index}: RIP ${hex(exit.rip)} is at ${hex(gpa)}, ` +
+          `which is not memory`,
+      );
+    }
+    this.#emulator.tryMmio(vp, exit);
+    return Outcome.Completed;
+  }
+
+  #msr(vp: VirtualProcessor, exit: MsrExit): Outcome {
+    const batch = this.#ripRaxRdx;
+    if (exit.isWrite) {
+      if (!writeMsr(exit.msr)) return this.#fault(Vector.GP, 0);
+      this.#rip.set(0, nextRip(exit, TWO_BYTES));
+      this.#rip.write(vp);
+      return Outcome.Completed;
+    }
+    const value = readMsr(exit.msr);
+    if (value === undefined) return this.#fault(Vector.GP, 0);
+    batch.set(0, nextRip(exit, TWO_BYTES));
+    batch.set(1, value & 0xffffffffn);
+    batch.set(2, value >> 32n);
+    batch.write(vp);
+    return Outcome.Completed;
+  }
+
+  #fault(vector: number, errorCode: number | null): Outcome {
+    this.faultVector = vector;
+    this.faultCode = errorCode;
+    return Outcome.Fault;
+  }
+
+  #cpuidLeaf(vp: VirtualProcessor, exit: CpuidExit): Outcome {
+    const answer = this.#answer;
+    answer[0] = Number(exit.defaultRax & 0xffffffffn);
+    answer[1] = Number(exit.defaultRbx & 0xffffffffn);
+    answer[2] = Number(exit.defaultRcx & 0xffffffffn);
+    answer[3] = Number(exit.defaultRdx & 0xffffffffn);
+    adjustCpuid(exit.leaf, answer);
+    const batch = this.#cpuid;
+    batch.set(0, nextRip(exit, TWO_BYTES));
+    for (let i = 0; i < 4; i++) batch.set(i + 1, BigInt(answer[i] >>> 0));
+    batch.write(vp);
+    return Outcome.Completed;
+  }
+}
+
+const CS_LONG = 0x2000;
+
+/** RIP after an instruction of `length` bytes. */
+function nextRip(exit: Exit, length: bigint): bigint {
+  const rip = exit.rip + length;
+  if (exit.eferLma && (exit.cs.attributes & CS_LONG) !== 0) {
+    return BigInt.asUintN(64, rip);
+  }
+  return rip & EFLAGS_IP_MASK;
+}
+
+function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}

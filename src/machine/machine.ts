@@ -1,0 +1,299 @@
+/**
+ * The machine: a partition with its processors, memory, buses and the board's
+ * devices. It knows how to carry out exits and to reset; when processors run
+ * and stop is run control's business.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { WinHvPlatform } from "../../ffi/mod.ts";
+import {
+  LocalApicEmulationMode,
+  MapGpaRangeFlag as Map_,
+} from "../../ffi/enums.ts";
+import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
+import { PlatformError } from "../platform/errors.ts";
+import { type InterruptRequest, Partition } from "../platform/partition.ts";
+import { MmioBus, PortBus } from "./bus.ts";
+import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
+import { Board, type PowerEvent } from "./devices/board.ts";
+import { type ExitCounts, ExitHandler } from "./exits.ts";
+import { GuestMemory } from "./memory.ts";
+import { type ExtIntInput, Processor } from "./processor.ts";
+import {
+  loadRegisters,
+  resetRegisters,
+  type SavedRegisters,
+  saveRegisters,
+} from "./reset.ts";
+import { Timers } from "./timers.ts";
+
+const log = getLogger(["icebp", "machine"]);
+
+/** What a machine is made of. */
+export interface MachineOptions {
+  readonly platform: WinHvPlatform;
+  /** The bytes behind guest memory, page aligned; RAM takes the first ones. */
+  readonly guestMemory: Uint8Array;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly cpus: number;
+  /** Whole pages. */
+  readonly ramBytes: number;
+  /** Unix seconds that the RTC shows at guest time 0. */
+  readonly startTime?: bigint;
+  /** What COM1 sends; the array is used again. */
+  readonly serialOut?: (bytes: Uint8Array) => void;
+  /** Called after the host wrote guest memory (GuestMemory.onHostWrite). */
+  readonly onHostWrite?: (gpa: number, length: number, offset: number) => void;
+  /** Puts more devices on the buses and returns them, to be reset and saved
+   * with the board's. */
+  readonly attach?: (machine: Machine) => readonly Device[];
+}
+
+/** Why processors returned with "machine". */
+export type MachineEvent =
+  | PowerEvent
+  | { readonly kind: "triple-fault"; readonly processor: number };
+
+/** A machine's whole state. */
+export interface MachineState {
+  readonly processors: readonly {
+    readonly registers: SavedRegisters;
+    readonly lapic: Uint8Array | null;
+    readonly xsave: Uint8Array | null;
+  }[];
+  readonly devices: DeviceState;
+  readonly attached: readonly DeviceState[];
+  readonly memory: Uint8Array;
+}
+
+export class Machine {
+  readonly options: MachineOptions;
+  readonly partition: Partition;
+  readonly memory: GuestMemory;
+  readonly ports = new PortBus();
+  readonly mmio = new MmioBus();
+  readonly timers: Timers;
+  readonly board: Board;
+  readonly processors: readonly Processor[];
+  /** What stopped the machine; null while nothing has. */
+  event: MachineEvent | null = null;
+  /** Loads the guest and sets its registers; called at the end of reset(). */
+  onReset: (() => void) | null = null;
+  readonly #exits: ExitHandler;
+  readonly #extInt: ExtIntInput = { level: false, source: null };
+  /** The local APICs as they were made: what RESET brings back. */
+  readonly #lapics: readonly (Uint8Array | null)[];
+  readonly #attached: readonly Device[];
+  #bitmap = 0n;
+
+  /** Sets up everything; the processors are in their state after RESET.
+   * Throws the platform's errors, having deleted what it made. */
+  constructor(options: MachineOptions) {
+    this.options = options;
+    this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
+    this.memory.onHostWrite = options.onHostWrite ?? null;
+    this.timers = new Timers(options.clock);
+    this.partition = Partition.create(options.platform);
+    let handler: ExitHandler | null = null;
+    try {
+      this.#configure();
+      this.board = this.#makeBoard();
+      this.#extInt.source = this.board.pic;
+      this.#exits = handler = new ExitHandler({
+        platform: options.platform,
+        ports: this.ports,
+        mmio: this.mmio,
+        memory: this.memory,
+        eoi: () => this.board.ioapic,
+        tripleFault: (processor) =>
+          this.#stop({ kind: "triple-fault", processor }),
+      });
+      this.processors = Array.from(
+        { length: options.cpus },
+        (_, i) =>
+          new Processor(
+            this.partition.createVirtualProcessor(i),
+            this.#exits,
+            i === 0 ? this.#extInt : null,
+          ),
+      );
+      this.#lapics = this.processors.map((p) =>
+        optionally(() => p.vp.getLapic())
+      );
+      this.#attached = options.attach?.(this) ?? [];
+      this.#mapMemory();
+      this.#resetProcessors();
+    } catch (error) {
+      handler?.close();
+      this.partition.delete();
+      throw error;
+    }
+  }
+
+  #configure(): void {
+    const { partition, options } = this;
+    partition.setProcessorCount(options.cpus);
+    partition.setLocalApicEmulationMode(LocalApicEmulationMode.XApic);
+    partition.setExtendedVmExits(
+      ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
+        ExtendedVmExits.ExceptionExit,
+    );
+    optionally(() =>
+      partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
+    );
+    partition.setup();
+  }
+
+  #makeBoard(): Board {
+    const { options } = this;
+    return new Board({
+      ports: this.ports,
+      mmio: this.mmio,
+      timers: this.timers,
+      clock: options.clock,
+      cpus: options.cpus,
+      ramBytes: options.ramBytes,
+      startTime: options.startTime ?? 0n,
+      requestInterrupt: (request) => this.requestInterrupt(request),
+      extInt: { set: (level) => this.#setExtInt(level) },
+      power: (event) => this.#stop(event),
+      serialOut: options.serialOut ?? (() => {}),
+    });
+  }
+
+  #mapMemory(): void {
+    for (const { gpa, bytes, offset, kind } of this.memory.regions) {
+      this.partition.mapGpaRange(
+        this.memory.view.subarray(offset, offset + bytes),
+        gpa,
+        Map_.Read | Map_.Execute | (kind === "ram" ? Map_.Write : 0),
+      );
+    }
+  }
+
+  #setExtInt(level: boolean): void {
+    this.#extInt.level = level;
+    if (level && this.processors !== undefined) {
+      this.processors[0].extIntRaised();
+    }
+  }
+
+  #stop(event: MachineEvent): void {
+    this.event ??= event;
+    this.#exits.stopped = true;
+  }
+
+  /** Ends the machine, or resets it, as a device of it would. */
+  power(event: PowerEvent): void {
+    this.#stop(event);
+  }
+
+  /** Has the platform's local APICs deliver an interrupt. */
+  requestInterrupt(request: InterruptRequest): void {
+    try {
+      this.partition.requestInterrupt(request);
+    } catch (error) {
+      // A guest can program any vector into an IOAPIC; real ones drop it too.
+      if (!(error instanceof PlatformError) || error.hresult !== E_INVALIDARG) {
+        throw error;
+      }
+      log.debug("interrupt refused: {message}", { message: error.message });
+    }
+  }
+
+  /** Which exceptions exit: a bit for every vector. No processor runs. */
+  setExceptionBitmap(bitmap: bigint): void {
+    if (bitmap === this.#bitmap) return;
+    this.partition.setExceptionExitBitmap(bitmap);
+    this.#bitmap = bitmap;
+  }
+
+  get exceptionBitmap(): bigint {
+    return this.#bitmap;
+  }
+
+  get exitCounts(): ExitCounts {
+    return this.#exits.counts;
+  }
+
+  /** RESET: devices, processors, and then the guest anew (`onReset`). RAM is
+   * what the loader leaves of it. No processor runs. */
+  reset(): void {
+    this.event = null;
+    this.#exits.stopped = false;
+    this.board.reset();
+    for (const device of this.#attached) device.reset();
+    this.#resetProcessors();
+    this.onReset?.();
+  }
+
+  #resetProcessors(): void {
+    this.processors.forEach((processor, i) => {
+      const lapic = this.#lapics[i];
+      if (lapic !== null) processor.vp.setLapic(lapic);
+      resetRegisters(processor.vp, i);
+      processor.reset();
+    });
+  }
+
+  /** Everything that makes the machine what it is; no processor runs. */
+  save(): MachineState {
+    return {
+      processors: this.processors.map(({ vp }) => ({
+        registers: saveRegisters(vp),
+        lapic: optionally(() => vp.getLapic()),
+        xsave: optionally(() => vp.getXsave()),
+      })),
+      devices: this.board.save(),
+      attached: this.#attached.map((device) => device.save()),
+      memory: this.memory.view.slice(0, this.memory.ramBytes),
+    };
+  }
+
+  /** Takes a state made by save() of a machine with the same options. */
+  load(state: MachineState): void {
+    if (
+      state.processors.length !== this.processors.length ||
+      state.memory.length !== this.memory.ramBytes ||
+      state.attached.length !== this.#attached.length
+    ) {
+      throw new TypeError(
+        "the saved machine has other processors, memory or devices",
+      );
+    }
+    for (const { gpa, bytes, offset, kind } of this.memory.regions) {
+      if (kind === "ram") {
+        this.memory.write(gpa, state.memory.subarray(offset, offset + bytes));
+      }
+    }
+    this.processors.forEach((processor, i) => {
+      const { registers, lapic, xsave } = state.processors[i];
+      if (xsave !== null) processor.vp.setXsave(xsave);
+      if (lapic !== null) processor.vp.setLapic(lapic);
+      loadRegisters(processor.vp, registers);
+      processor.reset();
+    });
+    this.board.load(state.devices);
+    this.#attached.forEach((device, i) => device.load(state.attached[i]));
+  }
+
+  /** Deletes the partition; no processor runs, nothing is used again. */
+  close(): void {
+    this.#exits.close();
+    for (const { vp } of this.processors) vp.delete();
+    this.partition.delete();
+  }
+}
+
+const E_INVALIDARG = 0x80070057 | 0;
+
+/** Null where the platform lacks the function; it has been said then. */
+function optionally<T>(call: () => T): T | null {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    log.debug("{message}", { message: error.message });
+    return null;
+  }
+}

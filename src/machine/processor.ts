@@ -1,0 +1,161 @@
+/**
+ * One virtual processor's loop: run, carry out what exited, run again, until
+ * something happens that the loop cannot decide. The loop allocates nothing.
+ */
+import type { ExceptionExit, Exit } from "../platform/exits.ts";
+import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { Reg } from "../../ffi/registers.ts";
+import {
+  WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
+} from "../../ffi/values.ts";
+import { RegisterBatch } from "./batch.ts";
+import type { ExtIntSource } from "./device.ts";
+import { injectException, injectExtInt, Vector } from "./events.ts";
+import { type ExitHandler, Outcome } from "./exits.ts";
+
+/**
+ * Why run() returned:
+ * - "canceled": requestReturn(), and nothing else happened
+ * - "exception": one of the exception exit bitmap; `exception` has it
+ * - "completed": the instruction exited and was carried out (`single` only)
+ * - "fault": the instruction exited and faults, as `handler` tells (`single`
+ *   only; otherwise the guest gets the fault)
+ * - "machine": power-off, reset or a triple fault; the machine has the event
+ */
+export type Return =
+  | "canceled"
+  | "exception"
+  | "completed"
+  | "fault"
+  | "machine";
+
+const RFLAGS_TF = 1n << 8n;
+const DR6_BS = 1n << 14n;
+
+/** The PIC's INTR wire as one processor sees it. */
+export interface ExtIntInput {
+  /** Level of the wire. */
+  level: boolean;
+  source: ExtIntSource | null;
+}
+
+export class Processor {
+  readonly index: number;
+  readonly vp: VirtualProcessor;
+  /** True from the call of the platform's run to its return. */
+  inRun = false;
+  /** The exit that "exception" is about; valid until the next run. */
+  exception: ExceptionExit | null = null;
+  readonly handler: ExitHandler;
+  readonly #extInt: ExtIntInput | null;
+  #returnRequested = false;
+  #windowArmed = false;
+  readonly #notify = new RegisterBatch(Reg.DeliverabilityNotifications);
+
+  /** `extInt` is for the processor that the PIC interrupts, else null. */
+  constructor(
+    vp: VirtualProcessor,
+    handler: ExitHandler,
+    extInt: ExtIntInput | null,
+  ) {
+    this.index = vp.index;
+    this.vp = vp;
+    this.handler = handler;
+    this.#extInt = extInt;
+  }
+
+  /** Makes run() return soon, or at once when it is called next. */
+  requestReturn(): void {
+    this.#returnRequested = true;
+    if (this.inRun) this.vp.cancel();
+  }
+
+  /** Takes requestReturn() back. A cancel that the platform remembers makes an
+   * exit that the loop ignores. */
+  clearRequest(): void {
+    this.#returnRequested = false;
+  }
+
+  get returnRequested(): boolean {
+    return this.#returnRequested;
+  }
+
+  /** The PIC's wire rose: a running processor has to look. */
+  extIntRaised(): void {
+    if (this.inRun && !this.#windowArmed) this.vp.cancel();
+  }
+
+  /** Forgets what was set up for a wire that a reset has lowered. */
+  reset(): void {
+    this.#windowArmed = false;
+    this.#returnRequested = false;
+    this.exception = null;
+  }
+
+  /**
+   * Runs until a reason to return. With `single` an exit that completes an
+   * instruction is one, and the PIC's interrupt waits. Rejects with the
+   * platform's error.
+   */
+  async run(single: boolean): Promise<Return> {
+    const handler = this.handler;
+    for (;;) {
+      if (this.#returnRequested) return "canceled";
+      if (
+        this.#extInt !== null && this.#extInt.level && !single &&
+        !this.#windowArmed
+      ) this.#armWindow();
+      this.inRun = true;
+      let exit: Exit;
+      try {
+        exit = await this.vp.run();
+      } finally {
+        this.inRun = false;
+      }
+      handler.count(exit);
+      switch (exit.reason) {
+        case "exception":
+          this.exception = exit;
+          return "exception";
+        case "canceled":
+          break;
+        case "interruptWindow":
+          this.#window(single);
+          break;
+        default: {
+          const outcome = handler.handle(this.vp, exit);
+          if (handler.stopped) return "machine";
+          if (outcome === Outcome.Completed) {
+            if (single) return "completed";
+            if ((exit.rflags & RFLAGS_TF) !== 0n) this.#trap();
+          } else if (outcome === Outcome.Fault) {
+            if (single) return "fault";
+            injectException(this.vp, handler.faultVector, handler.faultCode);
+          }
+        }
+      }
+    }
+  }
+
+  #armWindow(): void {
+    this.#notify.set(0, 0n);
+    NOTIFICATIONS.InterruptNotification.set(this.#notify.view, 1);
+    this.#notify.write(this.vp);
+    this.#windowArmed = true;
+  }
+
+  #window(single: boolean): void {
+    this.#windowArmed = false;
+    const input = this.#extInt;
+    if (single || input === null || input.source === null || !input.level) {
+      return;
+    }
+    injectExtInt(this.vp, input.source.acknowledge());
+  }
+
+  /** The guest's own TF: an instruction carried out by us has trapped, too. */
+  #trap(): void {
+    this.vp.set(Reg.Dr6, this.vp.get(Reg.Dr6) | DR6_BS);
+    injectException(this.vp, Vector.DB, null);
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The registers of a processor that the machine depends on, and what they are
+ * after RESET (Intel SDM volume 3, table 9-1, "IA-32 and Intel 64 Processor
+ * States Following Power-up, Reset, or INIT"). Reset state on real hosts is not
+ * fully architectural, so all of them are written. Saving and loading go over
+ * the same table: a register added here is reset, saved and loaded.
+ */
+import { getLogger } from "@logtape/logtape";
+import { Reg } from "../../ffi/registers.ts";
+import { HResult } from "../../ffi/hresult.ts";
+import {
+  WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
+  WHV_X64_FP_CONTROL_STATUS_REGISTER as FP_STATUS,
+  WHV_X64_XMM_CONTROL_STATUS_REGISTER as XMM_STATUS,
+} from "../../ffi/values.ts";
+import { PlatformError } from "../platform/errors.ts";
+import { type RegisterAccess, RegisterBatch } from "./batch.ts";
+
+const log = getLogger(["icebp", "machine"]);
+
+const upTo = (first: number, count: number) =>
+  Array.from({ length: count }, (_, i) => first + i);
+
+/** Registers that every platform has. Those not in `initial` reset to 0. */
+const REGISTERS = [
+  ...upTo(Reg.Rax, 16),
+  Reg.Rip,
+  Reg.Rflags,
+  Reg.Es,
+  Reg.Cs,
+  Reg.Ss,
+  Reg.Ds,
+  Reg.Fs,
+  Reg.Gs,
+  Reg.Ldtr,
+  Reg.Tr,
+  Reg.Idtr,
+  Reg.Gdtr,
+  Reg.Cr0,
+  Reg.Cr2,
+  Reg.Cr3,
+  Reg.Cr4,
+  Reg.Efer,
+  Reg.Dr0,
+  Reg.Dr1,
+  Reg.Dr2,
+  Reg.Dr3,
+  Reg.Dr6,
+  Reg.Dr7,
+  ...upTo(Reg.Xmm0, 16),
+  ...upTo(Reg.FpMmx0, 8),
+  Reg.FpControlStatus,
+  Reg.XmmControlStatus,
+  Reg.KernelGsBase,
+  Reg.ApicBase,
+  Reg.Pat,
+  Reg.SysenterCs,
+  Reg.SysenterEip,
+  Reg.SysenterEsp,
+  Reg.Star,
+  Reg.Lstar,
+  Reg.Cstar,
+  Reg.Sfmask,
+  Reg.Tsc,
+  Reg.PendingInterruption,
+  Reg.InterruptState,
+  Reg.PendingEvent,
+  Reg.DeliverabilityNotifications,
+  Reg.InternalActivityState,
+];
+
+/** Registers that a platform may lack; each is written by itself. */
+const OPTIONAL: readonly (readonly [number, bigint])[] = [
+  [Reg.XCr0, 1n],
+  [Reg.TscAux, 0n],
+  [Reg.PendingDebugException, 0n],
+  [Reg.MsrMtrrDefType, 0n],
+];
+
+const CR0_AT_RESET = 0x60000010n; // CD, NW, ET
+const DR6_AT_RESET = 0xffff0ff0n;
+const DR7_AT_RESET = 0x400n;
+const PAT_AT_RESET = 0x0007040600070406n;
+const APIC_BASE_AT_RESET = 0xfee00800n; // enabled
+const APIC_BASE_BSP = 0x100n;
+/** Processor signature: family 6. */
+const RDX_AT_RESET = 0x600n;
+
+const DATA = 0x93; // present, read/write, accessed
+const CODE = 0x9b; // present, execute/read, accessed
+const LDT = 0x82;
+const BUSY_TSS = 0x8b;
+const LIMIT = 0xffff;
+
+/** Every register of the table, in one call. */
+function newBatch(): RegisterBatch {
+  return new RegisterBatch(...REGISTERS);
+}
+
+/** The state after RESET: the bootstrap processor (0) at the reset vector, the
+ * others waiting for a SIPI. */
+function initial(processor: number): RegisterBatch {
+  const batch = newBatch();
+  const at = (name: number) => REGISTERS.indexOf(name);
+  batch.set(at(Reg.Rdx), RDX_AT_RESET);
+  batch.set(at(Reg.Rip), 0xfff0n);
+  batch.set(at(Reg.Rflags), 2n);
+  for (const name of [Reg.Es, Reg.Ss, Reg.Ds, Reg.Fs, Reg.Gs]) {
+    batch.setSegment(at(name), 0, 0n, LIMIT, DATA);
+  }
+  batch.setSegment(at(Reg.Cs), 0xf000, 0xffff0000n, LIMIT, CODE);
+  batch.setSegment(at(Reg.Ldtr), 0, 0n, LIMIT, LDT);
+  batch.setSegment(at(Reg.Tr), 0, 0n, LIMIT, BUSY_TSS);
+  batch.setTable(at(Reg.Gdtr), 0n, LIMIT);
+  batch.setTable(at(Reg.Idtr), 0n, LIMIT);
+  batch.set(at(Reg.Cr0), CR0_AT_RESET);
+  batch.set(at(Reg.Dr6), DR6_AT_RESET);
+  batch.set(at(Reg.Dr7), DR7_AT_RESET);
+  batch.set(at(Reg.Pat), PAT_AT_RESET);
+  batch.set(
+    at(Reg.ApicBase),
+    APIC_BASE_AT_RESET | (processor === 0 ? APIC_BASE_BSP : 0n),
+  );
+  const fp = at(Reg.FpControlStatus) * 16;
+  FP_STATUS.FpControl.set(batch.view, 0x40, fp);
+  FP_STATUS.FpTag.set(batch.view, 0xff, fp);
+  const xmm = at(Reg.XmmControlStatus) * 16;
+  XMM_STATUS.XmmStatusControl.set(batch.view, 0x1f80, xmm);
+  XMM_STATUS.XmmStatusControlMask.set(batch.view, 0xffff, xmm);
+  if (processor > 0) {
+    ACTIVITY.StartupSuspend.set(
+      batch.view,
+      1,
+      at(Reg.InternalActivityState) * 16,
+    );
+  }
+  return batch;
+}
+
+/** Puts a processor that is not running into its state after RESET. */
+export function resetRegisters(vp: RegisterAccess, processor: number): void {
+  initial(processor).write(vp);
+  for (const [name, value] of OPTIONAL) {
+    const one = new RegisterBatch(name);
+    one.set(0, value);
+    ifKnown(name, () => one.write(vp));
+  }
+}
+
+/** A processor's registers: by register name (a number), 16 bytes as hex. */
+export type SavedRegisters = { readonly [name: string]: string };
+
+/** Reads every register of the table. */
+export function saveRegisters(vp: RegisterAccess): SavedRegisters {
+  const saved: Record<string, string> = {};
+  const batch = newBatch();
+  batch.read(vp);
+  REGISTERS.forEach((name, i) => {
+    saved[name] = batch.values.subarray(i * 16, i * 16 + 16).toHex();
+  });
+  for (const [name] of OPTIONAL) {
+    const one = new RegisterBatch(name);
+    if (ifKnown(name, () => one.read(vp))) saved[name] = one.values.toHex();
+  }
+  return saved;
+}
+
+/** Writes what saveRegisters() gave; throws a TypeError for anything else. */
+export function loadRegisters(vp: RegisterAccess, saved: SavedRegisters): void {
+  const batch = newBatch();
+  REGISTERS.forEach((name, i) => {
+    batch.values.set(valueOf(saved, name), i * 16);
+  });
+  batch.write(vp);
+  for (const [name] of OPTIONAL) {
+    if (saved[name] === undefined) continue;
+    const one = new RegisterBatch(name);
+    one.values.set(valueOf(saved, name));
+    ifKnown(name, () => one.write(vp));
+  }
+}
+
+function valueOf(saved: SavedRegisters, name: number): Uint8Array {
+  const text = saved[name];
+  if (typeof text !== "string" || !/^[0-9a-f]{32}$/.test(text)) {
+    throw new TypeError(`saved state: register ${name}: 16 bytes expected`);
+  }
+  return Uint8Array.fromHex(text);
+}
+
+/** True if the platform has the register; other errors are thrown. */
+function ifKnown(name: number, access: () => void): boolean {
+  try {
+    access();
+    return true;
+  } catch (error) {
+    if (
+      !(error instanceof PlatformError) ||
+      (error.hresult !== HResult.WHV_E_INVALID_VP_REGISTER_NAME &&
+        error.hresult !== HResult.E_INVALIDARG)
+    ) throw error;
+    log.debug("the platform has no register {name}", { name });
+    return false;
+  }
+}
