@@ -1,0 +1,321 @@
+/**
+ * Software breakpoints: 0xF1 (INT1) in guest memory while the guest runs.
+ *
+ * A breakpoint is its linear address. It goes through four states:
+ *
+ *     cleared --insert--> set-pending --write--> set --remove--> clear-pending
+ *        ^                  |      ^             |  (last owner)    |
+ *        +-----remove-------+      +--last stop--+                  |
+ *        +-----------------------last stop--------------------------+
+ *
+ * Inserting and removing are O(1): they only change the state. The bytes are
+ * written when the first processor starts and taken back when the last one has
+ * stopped. A page that is not mapped leaves its breakpoints pending.
+ */
+import type { GuestMemory } from "../machine/memory.ts";
+import type { AgentExpression } from "./agent.ts";
+import type { PageWalker, Paging } from "./walk.ts";
+
+/** The opcode of INT1. */
+export const INT1 = 0xf1;
+
+export type BreakpointState =
+  | "cleared"
+  | "set-pending"
+  | "set"
+  | "clear-pending";
+
+/** A byte of guest memory that holds 0xF1 while the guest runs. */
+interface Site {
+  readonly gpa: number;
+  original: number;
+  /** Breakpoints here: the same frame may be mapped at several addresses. */
+  uses: number;
+}
+
+export class SoftwareBreakpoint {
+  readonly address: bigint;
+  readonly page: Page;
+  state: BreakpointState = "cleared";
+  /** One element for each owner: its conditions, none meaning always. */
+  readonly owners: (readonly AgentExpression[])[] = [];
+  /** Steps that end here; not told to anybody. */
+  plants = 0;
+  /** Whether every owner has conditions. */
+  conditional = false;
+  /** Where it is in memory now. */
+  readonly sites: Site[] = [];
+  /** The bytes that were there when it was last set: how an old page table
+   * is known to be still the right one. */
+  readonly signature = new Uint8Array(8);
+  signatureLength = 0;
+
+  constructor(address: bigint, page: Page) {
+    this.address = address;
+    this.page = page;
+  }
+}
+
+/** The breakpoints of one linear page, translated together. */
+class Page {
+  readonly address: bigint;
+  readonly breakpoints = new Set<SoftwareBreakpoint>();
+  /** Frames that the page is in, found at the last start. */
+  readonly frames: number[] = [];
+  /** Frames found through an old CR3: breakpoints check their signature. */
+  readonly oldFrames: number[] = [];
+  /** Translations that found it, newest first. */
+  readonly known: Paging[] = [];
+
+  constructor(address: bigint) {
+    this.address = address;
+  }
+}
+
+/** How many address spaces a page remembers. */
+const KNOWN_LIMIT = 4;
+const PAGE_MASK = 0xfffn;
+
+export class BreakpointTable {
+  readonly #memory: GuestMemory;
+  readonly #walker: PageWalker;
+  readonly #byAddress = new Map<bigint, SoftwareBreakpoint>();
+  readonly #pages = new Map<bigint, Page>();
+  readonly #sites = new Map<number, Site>();
+  /** Breakpoints that are to be in memory while the guest runs. */
+  #wanted = 0;
+
+  constructor(memory: GuestMemory, walker: PageWalker) {
+    this.#memory = memory;
+    this.#walker = walker;
+  }
+
+  /** How many breakpoints want to stop the guest. */
+  get size(): number {
+    return this.#wanted;
+  }
+
+  /** The breakpoint at a linear address, unless it is cleared. */
+  at(address: bigint): SoftwareBreakpoint | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  /** One more owner of a breakpoint at `address`. */
+  insert(address: bigint, conditions: readonly AgentExpression[]): void {
+    const breakpoint = this.#make(address);
+    if (breakpoint.owners.length === 0) this.#wanted++;
+    breakpoint.owners.push(conditions);
+    breakpoint.conditional = breakpoint.owners.every((c) => c.length > 0);
+    if (breakpoint.state === "cleared") breakpoint.state = "set-pending";
+    else if (breakpoint.state === "clear-pending") breakpoint.state = "set";
+  }
+
+  #make(address: bigint): SoftwareBreakpoint {
+    let breakpoint = this.#byAddress.get(address);
+    if (breakpoint === undefined) {
+      const pageAddress = address & ~PAGE_MASK;
+      let page = this.#pages.get(pageAddress);
+      if (page === undefined) {
+        page = new Page(pageAddress);
+        this.#pages.set(pageAddress, page);
+      }
+      breakpoint = new SoftwareBreakpoint(address, page);
+      page.breakpoints.add(breakpoint);
+      this.#byAddress.set(address, breakpoint);
+    }
+    return breakpoint;
+  }
+
+  /** One owner less (the last that came); false if there was none. */
+  remove(address: bigint): boolean {
+    const breakpoint = this.#byAddress.get(address);
+    if (breakpoint === undefined || breakpoint.owners.length === 0) {
+      return false;
+    }
+    breakpoint.owners.pop();
+    breakpoint.conditional = breakpoint.owners.every((c) => c.length > 0);
+    if (breakpoint.owners.length > 0) return true;
+    this.#wanted--;
+    if (breakpoint.plants > 0) return true;
+    if (breakpoint.state === "set") breakpoint.state = "clear-pending";
+    else this.#drop(breakpoint);
+    return true;
+  }
+
+  /** Takes every owner of every breakpoint away. */
+  removeAll(): void {
+    for (const { address } of this.#byAddress.values()) {
+      while (this.remove(address));
+    }
+  }
+
+  /** Writes 0xF1 at once where a step of one processor will end; false if the
+   * address is not mapped. Every success needs a pull(). */
+  plant(address: bigint, spaces: readonly Paging[]): boolean {
+    const breakpoint = this.#make(address);
+    if (breakpoint.sites.length === 0) {
+      this.#translate(breakpoint.page, spaces);
+      this.#write(breakpoint);
+      if (breakpoint.sites.length === 0) {
+        if (breakpoint.owners.length === 0) this.#drop(breakpoint);
+        return false;
+      }
+    }
+    if (breakpoint.state === "clear-pending") breakpoint.state = "set";
+    breakpoint.plants++;
+    return true;
+  }
+
+  /** The end of a plant(). */
+  pull(address: bigint): void {
+    const breakpoint = this.#byAddress.get(address);
+    if (breakpoint === undefined || breakpoint.plants === 0) return;
+    breakpoint.plants--;
+    if (breakpoint.plants > 0 || breakpoint.owners.length > 0) return;
+    for (const site of breakpoint.sites) {
+      if (--site.uses > 0) continue;
+      this.#restore(site);
+      this.#sites.delete(site.gpa);
+    }
+    breakpoint.sites.length = 0;
+    this.#drop(breakpoint);
+  }
+
+  #drop(breakpoint: SoftwareBreakpoint): void {
+    breakpoint.state = "cleared";
+    this.#byAddress.delete(breakpoint.address);
+    breakpoint.page.breakpoints.delete(breakpoint);
+    if (breakpoint.page.breakpoints.size === 0) {
+      this.#pages.delete(breakpoint.page.address);
+    }
+  }
+
+  /** Writes 0xF1 for every pending breakpoint that is mapped in one of the
+   * address spaces, or in one where it was found before. */
+  set(spaces: readonly Paging[]): void {
+    for (const page of this.#pages.values()) {
+      this.#translate(page, spaces);
+      for (const breakpoint of page.breakpoints) {
+        if (breakpoint.state === "set-pending") this.#write(breakpoint);
+      }
+    }
+  }
+
+  #translate(page: Page, spaces: readonly Paging[]): void {
+    page.frames.length = 0;
+    page.oldFrames.length = 0;
+    for (const space of spaces) {
+      const frame = this.#walker.translate(space, page.address);
+      if (frame < 0 || this.#memory.offsetOf(frame) < 0) continue;
+      if (!page.frames.includes(frame)) page.frames.push(frame);
+      remember(page, space);
+    }
+    for (const space of page.known) {
+      const frame = this.#walker.translate(space, page.address);
+      if (frame < 0 || this.#memory.offsetOf(frame) < 0) continue;
+      if (page.frames.includes(frame) || page.oldFrames.includes(frame)) {
+        continue;
+      }
+      page.oldFrames.push(frame);
+    }
+  }
+
+  #write(breakpoint: SoftwareBreakpoint): void {
+    const offset = Number(breakpoint.address & PAGE_MASK);
+    const { frames, oldFrames } = breakpoint.page;
+    for (const frame of oldFrames) {
+      if (this.#signatureFits(breakpoint, frame + offset)) {
+        this.#place(breakpoint, frame + offset);
+      }
+    }
+    for (const frame of frames) {
+      this.#sign(breakpoint, frame + offset, offset);
+      this.#place(breakpoint, frame + offset);
+    }
+    if (breakpoint.sites.length > 0) breakpoint.state = "set";
+  }
+
+  #place(breakpoint: SoftwareBreakpoint, gpa: number): void {
+    let site = this.#sites.get(gpa);
+    if (site === undefined) {
+      site = { gpa, original: this.#memory.readByte(gpa), uses: 0 };
+      this.#sites.set(gpa, site);
+      this.#memory.writeByte(gpa, INT1);
+    }
+    site.uses++;
+    breakpoint.sites.push(site);
+  }
+
+  /** A byte as the guest wrote it. */
+  #original(gpa: number): number {
+    const site = this.#sites.get(gpa);
+    return site === undefined ? this.#memory.readByte(gpa) : site.original;
+  }
+
+  #sign(breakpoint: SoftwareBreakpoint, gpa: number, offset: number): void {
+    const length = Math.min(8, 4096 - offset);
+    breakpoint.signatureLength = length;
+    for (let i = 0; i < length; i++) {
+      breakpoint.signature[i] = this.#original(gpa + i);
+    }
+  }
+
+  #signatureFits(breakpoint: SoftwareBreakpoint, gpa: number): boolean {
+    for (let i = 0; i < breakpoint.signatureLength; i++) {
+      if (this.#original(gpa + i) !== breakpoint.signature[i]) return false;
+    }
+    return breakpoint.signatureLength > 0;
+  }
+
+  /** Takes every 0xF1 back. Where the guest wrote something else meanwhile,
+   * that stays. */
+  clear(): void {
+    for (const site of this.#sites.values()) this.#restore(site);
+    this.#sites.clear();
+    for (const breakpoint of this.#byAddress.values()) {
+      breakpoint.sites.length = 0;
+      if (breakpoint.owners.length === 0) this.#drop(breakpoint);
+      else if (breakpoint.state === "set") breakpoint.state = "set-pending";
+    }
+  }
+
+  #restore(site: Site): void {
+    if (this.#memory.readByte(site.gpa) === INT1) {
+      this.#memory.writeByte(site.gpa, site.original);
+    }
+  }
+
+  /** Takes one breakpoint's bytes back while all processors are held. */
+  lift(breakpoint: SoftwareBreakpoint): void {
+    for (const site of breakpoint.sites) this.#restore(site);
+  }
+
+  /** The end of lift(). The guest may have changed the byte meanwhile. */
+  settle(breakpoint: SoftwareBreakpoint): void {
+    for (const site of breakpoint.sites) {
+      site.original = this.#memory.readByte(site.gpa);
+      this.#memory.writeByte(site.gpa, INT1);
+    }
+  }
+
+  /** Undoes what the 0xF1s hide in `bytes`, read from `gpa` on. */
+  hide(gpa: number, bytes: Uint8Array): void {
+    if (this.#sites.size === 0) return;
+    for (let i = 0; i < bytes.length; i++) {
+      if (bytes[i] !== INT1) continue;
+      const site = this.#sites.get(gpa + i);
+      if (site !== undefined) bytes[i] = site.original;
+    }
+  }
+}
+
+function remember(page: Page, space: Paging): void {
+  const known = page.known;
+  const at = known.findIndex((k) => k.cr3 === space.cr3);
+  if (at === 0) return;
+  if (at > 0) known.unshift(...known.splice(at, 1));
+  else {
+    known.unshift({ ...space });
+    if (known.length > KNOWN_LIMIT) known.pop();
+  }
+}

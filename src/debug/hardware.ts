@@ -1,0 +1,297 @@
+/**
+ * Hardware breakpoints and watchpoints: DR0-3, the same on all processors,
+ * written when the guest starts and taken back when it has stopped (Intel SDM
+ * volume 3, chapter 18, "Debug Registers").
+ *
+ * The guest does not see them. While any is armed, DR7.GD makes the guest's own
+ * MOV to and from debug registers trap, and they are carried out on the guest's
+ * values instead. What the guest itself has enabled goes on working in the slots
+ * that are left; where all four are taken the debugger's come first.
+ */
+import { Reg } from "../../ffi/registers.ts";
+import { RegisterBatch } from "../machine/batch.ts";
+import type { Decoded } from "./decode.ts";
+import { type Breakpoint, type BreakpointKind, TargetError } from "./target.ts";
+import type { Vcpu } from "./vcpu.ts";
+import type { VirtualMemory } from "./vmemory.ts";
+
+const SLOTS = 4;
+const DR6_CLEAR = 0xffff0ff0n;
+const DR6_HITS = 0xfn;
+const DR7_FIXED = 1n << 10n;
+const DR7_GD = 1n << 13n;
+const DR7_LE_GE = 0x300n;
+const CR4_DE = 1n << 3n;
+
+/** A slot of the debugger's. */
+export interface WatchSlot {
+  readonly kind: Exclude<BreakpointKind, "software">;
+  readonly address: bigint;
+  readonly length: number;
+  owners: number;
+  /** What is there, as far as known: a read watchpoint tells reads from
+   * writes by it, for the processor does not. */
+  readonly value: Uint8Array;
+}
+
+/** The guest's own debug registers, while ours are in the processor. */
+interface GuestRegisters {
+  readonly dr: bigint[];
+  dr6: bigint;
+  dr7: bigint;
+  /** For every slot of the processor, the guest's register that is in it. */
+  readonly slots: number[];
+}
+
+/** What a debug exception with debug register bits means. */
+export interface HardwareHit {
+  /** The debugger's slot that stops the guest. */
+  readonly slot: WatchSlot | null;
+  /** Bits of the guest's own DR6. */
+  readonly guest: bigint;
+}
+
+export class HardwareBreakpoints {
+  readonly #slots: (WatchSlot | null)[] = new Array(SLOTS).fill(null);
+  readonly #guests = new Map<number, GuestRegisters>();
+  readonly #memory: VirtualMemory;
+  readonly #batch = new RegisterBatch(
+    Reg.Dr0,
+    Reg.Dr1,
+    Reg.Dr2,
+    Reg.Dr3,
+    Reg.Dr6,
+    Reg.Dr7,
+  );
+  readonly #now = new Uint8Array(8);
+
+  constructor(memory: VirtualMemory) {
+    this.#memory = memory;
+  }
+
+  get armed(): boolean {
+    return this.#slots.some((slot) => slot !== null);
+  }
+
+  /** One more owner. Throws a TargetError if it cannot be. */
+  insert({ kind, address, length }: Breakpoint): void {
+    if (kind === "software") throw new TargetError("not a debug register's");
+    const bytes = kind === "hardware" ? 1 : length;
+    if (![1, 2, 4, 8].includes(bytes)) {
+      throw new TargetError(`${bytes} bytes cannot be watched`);
+    }
+    if (address % BigInt(bytes) !== 0n) {
+      throw new TargetError(
+        `${bytes} bytes at 0x${address.toString(16)} are not aligned`,
+      );
+    }
+    const same = this.#find(kind, address, bytes);
+    if (same !== undefined) {
+      same.owners++;
+      return;
+    }
+    const free = this.#slots.indexOf(null);
+    if (free < 0) throw new TargetError("all four debug registers are taken");
+    this.#slots[free] = {
+      kind,
+      address,
+      length: bytes,
+      owners: 1,
+      value: new Uint8Array(bytes),
+    };
+  }
+
+  /** One owner less; false if there was none. */
+  remove({ kind, address, length }: Breakpoint): boolean {
+    if (kind === "software") return false;
+    const slot = this.#find(kind, address, kind === "hardware" ? 1 : length);
+    if (slot === undefined) return false;
+    if (--slot.owners === 0) this.#slots[this.#slots.indexOf(slot)] = null;
+    return true;
+  }
+
+  removeAll(): void {
+    this.#slots.fill(null);
+  }
+
+  #find(
+    kind: BreakpointKind,
+    address: bigint,
+    length: number,
+  ): WatchSlot | undefined {
+    for (const slot of this.#slots) {
+      if (
+        slot !== null && slot.kind === kind && slot.address === address &&
+        slot.length === length
+      ) return slot;
+    }
+    return undefined;
+  }
+
+  /** Puts the debugger's registers into a processor that is not running. */
+  install(v: Vcpu): void {
+    if (!this.armed || this.#guests.has(v.index)) return;
+    const batch = this.#batch;
+    batch.read(v.processor.vp);
+    const guest: GuestRegisters = {
+      dr: [batch.get(0), batch.get(1), batch.get(2), batch.get(3)],
+      dr6: batch.get(4),
+      dr7: batch.get(5),
+      slots: [-1, -1, -1, -1],
+    };
+    for (const slot of this.#slots) {
+      if (slot?.kind === "read") {
+        this.#memory.read(v, slot.address, slot.value);
+      }
+    }
+    this.#guests.set(v.index, guest);
+    this.#write(v, guest);
+  }
+
+  /** Gives a processor that is not running the guest's registers back. */
+  uninstall(v: Vcpu): void {
+    const guest = this.#guests.get(v.index);
+    if (guest === undefined) return;
+    const batch = this.#batch;
+    for (let i = 0; i < SLOTS; i++) batch.set(i, guest.dr[i]);
+    batch.set(4, guest.dr6);
+    batch.set(5, guest.dr7);
+    batch.write(v.processor.vp);
+    this.#guests.delete(v.index);
+  }
+
+  /** Forgets the guest's registers: a reset has set new ones. */
+  forget(): void {
+    this.#guests.clear();
+  }
+
+  installed(v: Vcpu): boolean {
+    return this.#guests.has(v.index);
+  }
+
+  /** The debugger's slots, and the guest's in what is left of them. */
+  #write(v: Vcpu, guest: GuestRegisters): void {
+    const batch = this.#batch;
+    let dr7 = DR7_FIXED | DR7_LE_GE | DR7_GD;
+    guest.slots.fill(-1);
+    const free: number[] = [];
+    for (let i = 0; i < SLOTS; i++) {
+      const slot = this.#slots[i];
+      if (slot === null) {
+        batch.set(i, 0n);
+        free.push(i);
+        continue;
+      }
+      batch.set(i, slot.address);
+      dr7 |= control(i, accessBits(slot.kind), lengthBits(slot.length));
+    }
+    for (let i = 0; i < SLOTS; i++) {
+      const enabled = (guest.dr7 >> BigInt(2 * i)) & 3n;
+      if (enabled === 0n) continue;
+      const own = free.indexOf(i);
+      const at = own >= 0 ? free.splice(own, 1)[0] : free.shift();
+      if (at === undefined) break;
+      guest.slots[at] = i;
+      batch.set(at, guest.dr[i]);
+      dr7 |= enabled << BigInt(2 * at);
+      dr7 |= ((guest.dr7 >> BigInt(16 + 4 * i)) & 15n) << BigInt(16 + 4 * at);
+    }
+    batch.set(4, DR6_CLEAR);
+    batch.set(5, dr7);
+    batch.write(v.processor.vp);
+  }
+
+  /** Takes the meaning of DR6's low bits apart. A read watchpoint that was
+   * written to is no hit. */
+  hit(v: Vcpu, dr6: bigint): HardwareHit {
+    const guest = this.#guests.get(v.index);
+    if (guest === undefined) return { slot: null, guest: dr6 & DR6_HITS };
+    let found: WatchSlot | null = null;
+    let bits = 0n;
+    for (let i = 0; i < SLOTS; i++) {
+      if ((dr6 & (1n << BigInt(i))) === 0n) continue;
+      const slot = this.#slots[i];
+      if (slot === null) {
+        if (guest.slots[i] >= 0) bits |= 1n << BigInt(guest.slots[i]);
+      } else if (slot.kind !== "read" || !this.#changed(v, slot)) {
+        found ??= slot;
+      }
+    }
+    return { slot: found, guest: bits };
+  }
+
+  #changed(v: Vcpu, slot: WatchSlot): boolean {
+    const now = this.#now.subarray(0, slot.length);
+    this.#memory.read(v, slot.address, now);
+    const changed = now.some((byte, i) => byte !== slot.value[i]);
+    slot.value.set(now);
+    return changed;
+  }
+
+  /** DR6 as the guest sees it, with more bits set. */
+  addGuestStatus(v: Vcpu, bits: bigint): void {
+    const guest = this.#guests.get(v.index);
+    if (guest === undefined) v.processor.vp.set(Reg.Dr6, v.dr6 | bits);
+    else guest.dr6 |= bits;
+  }
+
+  /** Clears what a hit left in the processor's DR6. */
+  clearStatus(v: Vcpu): void {
+    v.processor.vp.set(Reg.Dr6, DR6_CLEAR);
+  }
+
+  /**
+   * Carries out the guest's MOV to or from a debug register on the guest's own
+   * values; `v` has been read. False if it faults instead (or if the guest has
+   * set GD itself): then it is the guest's.
+   */
+  moveDebugRegister(v: Vcpu, instruction: Decoded): boolean {
+    const guest = this.#guests.get(v.index);
+    if (guest === undefined || v.cpl !== 0 || (guest.dr7 & DR7_GD) !== 0n) {
+      return false;
+    }
+    let number = (instruction.modrm >> 3) & 7;
+    if (number === 4 || number === 5) {
+      if ((v.cr4 & CR4_DE) !== 0n) return false;
+      number += 2;
+    }
+    const vp = v.processor.vp;
+    const general = (instruction.modrm & 7) | ((instruction.rex & 1) << 3);
+    const wide = v.codeBits === 64;
+    if (instruction.opcode === 0x21) {
+      vp.set(Reg.Rax + general, readGuest(guest, number));
+    } else {
+      const value = vp.get(Reg.Rax + general);
+      writeGuest(guest, number, wide ? value : value & 0xffffffffn);
+      this.#write(v, guest);
+    }
+    vp.set(Reg.Rip, v.rip + BigInt(instruction.length));
+    return true;
+  }
+}
+
+function readGuest(guest: GuestRegisters, number: number): bigint {
+  if (number < 4) return guest.dr[number];
+  return number === 6 ? guest.dr6 : guest.dr7;
+}
+
+function writeGuest(guest: GuestRegisters, number: number, value: bigint) {
+  if (number < 4) guest.dr[number] = value;
+  else if (number === 6) guest.dr6 = (value & 0xe00fn) | DR6_CLEAR;
+  else guest.dr7 = (value & 0xffffffffn) | DR7_FIXED;
+}
+
+function control(slot: number, access: bigint, length: bigint): bigint {
+  return (2n << BigInt(2 * slot)) |
+    ((access | (length << 2n)) << BigInt(16 + 4 * slot));
+}
+
+/** R/W: 0 execute, 1 write, 3 read or write. */
+function accessBits(kind: BreakpointKind): bigint {
+  return kind === "hardware" ? 0n : kind === "write" ? 1n : 3n;
+}
+
+/** LEN: 0 is one byte, 1 two, 3 four, 2 eight. */
+function lengthBits(length: number): bigint {
+  return length === 1 ? 0n : length === 2 ? 1n : length === 4 ? 3n : 2n;
+}

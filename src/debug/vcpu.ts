@@ -1,0 +1,145 @@
+/**
+ * A processor under run control: the registers that stepping looks at, read in
+ * one call, and what the debugger remembers between stops.
+ */
+import { Reg } from "../../ffi/registers.ts";
+import {
+  WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
+} from "../../ffi/values.ts";
+import { RegisterBatch } from "../machine/batch.ts";
+import type { Processor } from "../machine/processor.ts";
+import type { StopReason } from "./target.ts";
+import type { Paging } from "./walk.ts";
+
+export const RFLAGS_TF = 1n << 8n;
+export const RFLAGS_IF = 1n << 9n;
+export const RFLAGS_RF = 1n << 16n;
+export const RFLAGS_VM = 1n << 17n;
+export const RFLAGS_OF = 1n << 11n;
+export const DR6_BS = 1n << 14n;
+export const DR6_BD = 1n << 13n;
+export const INTERRUPT_SHADOW = 1n;
+
+const CR0_PE = 1n;
+const EFER_LMA = 1n << 10n;
+const ATTRIBUTES_LONG = 0x2000;
+const ATTRIBUTES_BIG = 0x4000;
+
+// Places in the context batch.
+const RIP = 0, RFLAGS = 1, CS = 2, SS = 3, CR0 = 4, CR3 = 5, CR4 = 6, EFER = 7;
+const DR6 = 8, INTERRUPT = 9, ACTIVITY_AT = 10, RSP = 11;
+
+export class Vcpu implements Paging {
+  readonly index: number;
+  readonly processor: Processor;
+  /** Linear address of a breakpoint, or a step's end, that was told to the
+   * debugger: running on from there does not stop there again. */
+  toldAt: bigint | null = null;
+  /** Stops found while another one was told; told at the next resume. */
+  readonly untold: StopReason[] = [];
+  /** The guest's own single step trap, which our step has taken: the guest
+   * gets it when it goes on. */
+  guestTrap = false;
+
+  readonly #context = new RegisterBatch(
+    Reg.Rip,
+    Reg.Rflags,
+    Reg.Cs,
+    Reg.Ss,
+    Reg.Cr0,
+    Reg.Cr3,
+    Reg.Cr4,
+    Reg.Efer,
+    Reg.Dr6,
+    Reg.InterruptState,
+    Reg.InternalActivityState,
+    Reg.Rsp,
+  );
+  // The context as last read.
+  rip = 0n;
+  rflags = 0n;
+  cr0 = 0n;
+  cr3 = 0n;
+  cr4 = 0n;
+  efer = 0n;
+  dr6 = 0n;
+  interruptState = 0n;
+  rsp = 0n;
+
+  constructor(processor: Processor) {
+    this.processor = processor;
+    this.index = processor.index;
+  }
+
+  /** Reads the context; the processor is not running. */
+  read(): void {
+    const context = this.#context;
+    context.read(this.processor.vp);
+    this.rip = context.get(RIP);
+    this.rflags = context.get(RFLAGS);
+    this.cr0 = context.get(CR0);
+    this.cr3 = context.get(CR3);
+    this.cr4 = context.get(CR4);
+    this.efer = context.get(EFER);
+    this.dr6 = context.get(DR6);
+    this.interruptState = context.get(INTERRUPT);
+    this.rsp = context.get(RSP);
+  }
+
+  /** The code segment's default: how instructions decode. */
+  get codeBits(): 16 | 32 | 64 {
+    const attributes = this.#context.attributes(CS);
+    if (
+      (attributes & ATTRIBUTES_LONG) !== 0 && (this.efer & EFER_LMA) !== 0n
+    ) return 64;
+    return (attributes & ATTRIBUTES_BIG) !== 0 ? 32 : 16;
+  }
+
+  get protectedMode(): boolean {
+    return (this.cr0 & CR0_PE) !== 0n;
+  }
+
+  get longMode(): boolean {
+    return (this.efer & EFER_LMA) !== 0n;
+  }
+
+  get v86(): boolean {
+    return (this.rflags & RFLAGS_VM) !== 0n;
+  }
+
+  /** Current privilege level: SS's DPL. */
+  get cpl(): number {
+    if (!this.protectedMode) return 0;
+    return (this.#context.attributes(SS) >> 5) & 3;
+  }
+
+  /** The linear address of the next instruction. */
+  get linear(): bigint {
+    return this.linearOf(this.rip);
+  }
+
+  /** The linear address of an offset in the code segment. */
+  linearOf(offset: bigint): bigint {
+    if (this.codeBits === 64) return offset;
+    return (this.#context.base(CS) + offset) & 0xffffffffn;
+  }
+
+  /** The linear address of the top of the stack. */
+  get stack(): bigint {
+    if (this.codeBits === 64) return this.rsp;
+    const big = (this.#context.attributes(SS) & ATTRIBUTES_BIG) !== 0;
+    const offset = this.rsp & (big ? 0xffffffffn : 0xffffn);
+    return (this.#context.base(SS) + offset) & 0xffffffffn;
+  }
+
+  get halted(): boolean {
+    return ACTIVITY.HaltSuspend.get(this.#context.view, ACTIVITY_AT * 16) !== 0;
+  }
+
+  get waitsForSipi(): boolean {
+    return ACTIVITY.StartupSuspend.get(
+      this.#context.view,
+      ACTIVITY_AT * 16,
+    ) !== 0;
+  }
+}

@@ -1,0 +1,65 @@
+/** Guest memory by linear address, in the address space one names. */
+import type { GuestMemory } from "../machine/memory.ts";
+import type { BreakpointTable } from "./breakpoints.ts";
+import type { PageWalker, Paging } from "./walk.ts";
+
+const PAGE_SIZE = 4096;
+
+export class VirtualMemory {
+  readonly #memory: GuestMemory;
+  readonly #walker: PageWalker;
+  readonly #breakpoints: BreakpointTable;
+
+  constructor(
+    memory: GuestMemory,
+    walker: PageWalker,
+    breakpoints: BreakpointTable,
+  ) {
+    this.#memory = memory;
+    this.#walker = walker;
+    this.#breakpoints = breakpoints;
+  }
+
+  /** Fills `into` as far as memory is mapped, and returns how far that is.
+   * Breakpoints do not show. */
+  read(space: Paging, linear: bigint, into: Uint8Array): number {
+    let done = 0;
+    while (done < into.length) {
+      const at = BigInt.asUintN(64, linear + BigInt(done));
+      const gpa = this.#walker.translate(space, at);
+      if (gpa < 0) break;
+      const count = Math.min(
+        into.length - done,
+        PAGE_SIZE - Number(at & 0xfffn),
+      );
+      const part = into.subarray(done, done + count);
+      const read = this.#memory.read(gpa, part);
+      this.#breakpoints.hide(gpa, part);
+      done += read;
+      if (read < count) break;
+    }
+    return done;
+  }
+
+  /** Writes all of `bytes`, or nothing; false if not all of it is mapped. */
+  write(space: Paging, linear: bigint, bytes: Uint8Array): boolean {
+    for (const pass of ["check", "write"]) {
+      let done = 0;
+      while (done < bytes.length) {
+        const at = BigInt.asUintN(64, linear + BigInt(done));
+        const gpa = this.#walker.translate(space, at);
+        if (gpa < 0) return false;
+        const count = Math.min(
+          bytes.length - done,
+          PAGE_SIZE - Number(at & 0xfffn),
+        );
+        if (this.#memory.slice(gpa, count) === null) return false;
+        if (pass === "write") {
+          this.#memory.write(gpa, bytes.subarray(done, done + count));
+        }
+        done += count;
+      }
+    }
+    return true;
+  }
+}
