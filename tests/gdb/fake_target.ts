@@ -113,7 +113,7 @@ export class FakeTarget implements DebugTarget {
     for (const [processor, action] of plan.entries()) {
       if (this.stop !== null) return;
       const reason = this.#act(processor, action);
-      if (reason !== null) this.stopNow(reason, processor);
+      if (reason !== null) return this.stopNow(reason, processor);
     }
   }
 
