@@ -28,6 +28,8 @@ export class Undefined {
   fsw = 0;
   /** The scratch region. */
   memory = false;
+  /** Ranges of linear addresses: pairs of first byte and end. */
+  ranges: [number, number][] = [];
 }
 
 /** Cases of one form, ready to run. */

@@ -9,7 +9,10 @@ import { bits } from "./bits.ts";
 import { control } from "./control.ts";
 import { move } from "./move.ts";
 import { multiply } from "./multiply.ts";
+import { packed } from "./packed.ts";
 import { shift } from "./shift.ts";
+import { sse } from "./sse.ts";
+import { x87 } from "./x87.ts";
 
 export const families: Family[] = [
   ...alu,
@@ -18,4 +21,7 @@ export const families: Family[] = [
   ...bits,
   ...move,
   ...control,
+  ...x87,
+  ...packed,
+  ...sse,
 ];
