@@ -1,0 +1,543 @@
+// Data movement: MOV in all general forms, LEA, MOVZX MOVSX MOVSXD (and ARPL, its opcode
+// outside 64-bit code), XCHG, CMOVcc,
+// SETcc, BSWAP, MOVBE, XLAT, MOVNTI, the CBW and CWD families, NOP and
+// its kin, fences, which order nothing here (SDM vol. 2).
+// MOV to a segment register and MOV to CR and DR are elsewhere.
+import { cond, setZF } from "../flags";
+import { raise, UD } from "../fault";
+import {
+  CODEKEY,
+  FAULT,
+  MODE,
+  MODE_PROT,
+  RAX,
+  RBX,
+  RDX,
+  SEG_SEL,
+  SEGS,
+} from "../layout";
+import { rd } from "../mem";
+import {
+  all,
+  def,
+  grp,
+  hm,
+  hr,
+  IMM_B,
+  IMM_MOFFS,
+  IMM_V,
+  IMM_Z,
+  INV64,
+  LOCKOK,
+  M_0F,
+  M_0F38,
+  M_ONE,
+  MEMONLY,
+  MODRM,
+  OPREG,
+  P_66,
+  P_NONE,
+  REG8,
+  REGONLY,
+  RM8,
+  SZ_B,
+  SZ_V,
+  SZ_Y,
+  v3m,
+  v3r,
+} from "../optable";
+import {
+  addrMask,
+  EAK_64,
+  eaOffset,
+  eaSum,
+  isMem,
+  ldm,
+  ldmI,
+  linear,
+  rDisp,
+  rEak,
+  REC,
+  rImm,
+  rImm8,
+  rModrm,
+  rOpcode,
+  rReg,
+  rRm,
+  rSeg,
+  rwm,
+  setReg,
+  stm,
+  stmI,
+} from "../record";
+import { rmwFailed } from "./rmw";
+
+// --- MOV
+
+// @ts-ignore: decorator
+
+function movRR<T>(p: usize, to: usize, from: usize): usize {
+  setReg<T>(to, load<T>(from));
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function movLoad<T>(p: usize, to: usize): usize {
+  const v = ldmI<T>(p);
+  if (load<u32>(FAULT)) return 0;
+  setReg<T>(to, v);
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function movStore<T>(p: usize, v: T): usize {
+  stmI<T>(p, v);
+  if (load<u32>(FAULT)) return 0;
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function movRI<T>(p: usize, to: usize, v: u64): usize {
+  setReg<T>(to, <T> v);
+  return p + REC;
+}
+
+function registerMov(): void {
+  def(M_ONE, 0x88, MODRM | SZ_B | REG8 | RM8);
+  hr(0, (p) => movRR<u8>(p, rRm(p), rReg(p)));
+  hm(0, (p) => movStore<u8>(p, load<u8>(rReg(p))));
+  def(M_ONE, 0x89, MODRM | SZ_V);
+  v3r(
+    (p) => movRR<u16>(p, rRm(p), rReg(p)),
+    (p) => movRR<u32>(p, rRm(p), rReg(p)),
+    (p) => movRR<u64>(p, rRm(p), rReg(p)),
+  );
+  v3m(
+    (p) => movStore<u16>(p, load<u16>(rReg(p))),
+    (p) => movStore<u32>(p, load<u32>(rReg(p))),
+    (p) => movStore<u64>(p, load<u64>(rReg(p))),
+  );
+  def(M_ONE, 0x8a, MODRM | SZ_B | REG8 | RM8);
+  hr(0, (p) => movRR<u8>(p, rReg(p), rRm(p)));
+  hm(0, (p) => movLoad<u8>(p, rReg(p)));
+  def(M_ONE, 0x8b, MODRM | SZ_V);
+  v3r(
+    (p) => movRR<u16>(p, rReg(p), rRm(p)),
+    (p) => movRR<u32>(p, rReg(p), rRm(p)),
+    (p) => movRR<u64>(p, rReg(p), rRm(p)),
+  );
+  v3m(
+    (p) => movLoad<u16>(p, rReg(p)),
+    (p) => movLoad<u32>(p, rReg(p)),
+    (p) => movLoad<u64>(p, rReg(p)),
+  );
+  for (let r: u32 = 0; r < 8; r++) {
+    def(M_ONE, 0xb0 + r, SZ_B | OPREG | REG8 | IMM_B);
+    hr(0, (p) => movRI<u8>(p, rReg(p), rImm8(p)));
+    def(M_ONE, 0xb8 + r, SZ_V | OPREG | IMM_V);
+    v3r(
+      (p) => movRI<u16>(p, rReg(p), rDisp(p)),
+      (p) => movRI<u32>(p, rReg(p), rDisp(p)),
+      (p) => movRI<u64>(p, rReg(p), rDisp(p)),
+    );
+  }
+  grp(M_ONE, 0xc6, 0, SZ_B | RM8 | IMM_B);
+  hr(0, (p) => movRI<u8>(p, rRm(p), rImm8(p)));
+  hm(0, (p) => movStore<u8>(p, <u8> rImm8(p)));
+  grp(M_ONE, 0xc7, 0, SZ_V | IMM_Z);
+  v3r(
+    (p) => movRI<u16>(p, rRm(p), rImm(p)),
+    (p) => movRI<u32>(p, rRm(p), rImm(p)),
+    (p) => movRI<u64>(p, rRm(p), rImm(p)),
+  );
+  v3m(
+    (p) => movStore<u16>(p, <u16> rImm(p)),
+    (p) => movStore<u32>(p, <u32> rImm(p)),
+    (p) => movStore<u64>(p, <u64> rImm(p)),
+  );
+  def(M_ONE, 0xa0, SZ_B | IMM_MOFFS);
+  hm(0, (p) => movLoad<u8>(p, RAX));
+  def(M_ONE, 0xa1, SZ_V | IMM_MOFFS);
+  v3m(
+    (p) => movLoad<u16>(p, RAX),
+    (p) => movLoad<u32>(p, RAX),
+    (p) => movLoad<u64>(p, RAX),
+  );
+  def(M_ONE, 0xa2, SZ_B | IMM_MOFFS);
+  hm(0, (p) => movStore<u8>(p, load<u8>(RAX)));
+  def(M_ONE, 0xa3, SZ_V | IMM_MOFFS);
+  v3m(
+    (p) => movStore<u16>(p, load<u16>(RAX)),
+    (p) => movStore<u32>(p, load<u32>(RAX)),
+    (p) => movStore<u64>(p, load<u64>(RAX)),
+  );
+  // MOV r/m, Sreg: 16 bits to memory, zero-extended to a wider register
+  def(M_ONE, 0x8c, MODRM | SZ_V);
+  v3r(
+    (p) => movSegR<u16>(p),
+    (p) => movSegR<u32>(p),
+    (p) => movSegR<u64>(p),
+  );
+  v3m((p) => movSegM(p), (p) => movSegM(p), (p) => movSegM(p));
+  // MOVNTI
+  def(M_0F, 0xc3, MODRM | SZ_Y | MEMONLY | P_NONE);
+  hm(2, (p) => movStore<u32>(p, load<u32>(rReg(p))));
+  hm(3, (p) => movStore<u64>(p, load<u64>(rReg(p))));
+}
+
+// @ts-ignore: decorator
+
+function movSegR<T>(p: usize): usize {
+  const s = (rModrm(p) >> 3) & 7;
+  if (s > 5) return raise(UD);
+  setReg<T>(rRm(p), <T> load<u16>(SEGS + (<usize> s << 5), SEG_SEL));
+  return p + REC;
+}
+function movSegM(p: usize): usize {
+  const s = (rModrm(p) >> 3) & 7;
+  if (s > 5) return raise(UD);
+  stm<u16>(p, load<u16>(SEGS + (<usize> s << 5), SEG_SEL));
+  return load<u32>(FAULT) ? 0 : p + REC;
+}
+
+// --- LEA
+
+// @ts-ignore: decorator
+
+function lea<T>(p: usize): usize {
+  if (rEak(p) == EAK_64) setReg<T>(rReg(p), <T> eaSum(p));
+  else setReg<T>(rReg(p), <T> eaOffset(p));
+  return p + REC;
+}
+
+// --- extensions: S is the source type (signed or not), T the destination
+
+// @ts-ignore: decorator
+
+function extR<T, S>(p: usize): usize {
+  setReg<T>(rReg(p), <T> load<S>(rRm(p)));
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function extM<T, S, U>(p: usize): usize {
+  const v = ldmI<U>(p);
+  if (load<u32>(FAULT)) return 0;
+  setReg<T>(rReg(p), <T> <S> v);
+  return p + REC;
+}
+
+function registerExtend(): void {
+  def(M_ONE, 0x8d, MODRM | SZ_V | MEMONLY);
+  v3m((p) => lea<u16>(p), (p) => lea<u32>(p), (p) => lea<u64>(p));
+  def(M_ONE, 0x63, MODRM | SZ_V);
+  v3r(
+    (p) => movsxdR<u16, u16>(p),
+    (p) => movsxdR<u32, u32>(p),
+    (p) => movsxdR<u64, i32>(p),
+  );
+  v3m(
+    (p) => movsxdM<u16, u16, u16>(p),
+    (p) => movsxdM<u32, u32, u32>(p),
+    (p) => movsxdM<u64, i32, u32>(p),
+  );
+  def(M_0F, 0xb6, MODRM | SZ_V | RM8);
+  v3r(
+    (p) => extR<u16, u8>(p),
+    (p) => extR<u32, u8>(p),
+    (p) => extR<u64, u8>(p),
+  );
+  v3m(
+    (p) => extM<u16, u8, u8>(p),
+    (p) => extM<u32, u8, u8>(p),
+    (p) => extM<u64, u8, u8>(p),
+  );
+  def(M_0F, 0xb7, MODRM | SZ_V);
+  v3r(
+    (p) => extR<u16, u16>(p),
+    (p) => extR<u32, u16>(p),
+    (p) => extR<u64, u16>(p),
+  );
+  v3m(
+    (p) => extM<u16, u16, u16>(p),
+    (p) => extM<u32, u16, u16>(p),
+    (p) => extM<u64, u16, u16>(p),
+  );
+  def(M_0F, 0xbe, MODRM | SZ_V | RM8);
+  v3r(
+    (p) => extR<u16, i8>(p),
+    (p) => extR<u32, i8>(p),
+    (p) => extR<u64, i8>(p),
+  );
+  v3m(
+    (p) => extM<u16, i8, u8>(p),
+    (p) => extM<u32, i8, u8>(p),
+    (p) => extM<u64, i8, u8>(p),
+  );
+  def(M_0F, 0xbf, MODRM | SZ_V);
+  v3r(
+    (p) => extR<u16, i16>(p),
+    (p) => extR<u32, i16>(p),
+    (p) => extR<u64, i16>(p),
+  );
+  v3m(
+    (p) => extM<u16, i16, u16>(p),
+    (p) => extM<u32, i16, u16>(p),
+    (p) => extM<u64, i16, u16>(p),
+  );
+}
+
+// --- 63: MOVSXD in 64-bit code, ARPL elsewhere
+
+// @ts-ignore: decorator
+
+function movsxdR<T, S>(p: usize): usize {
+  return load<u8>(CODEKEY) == 2 ? extR<T, S>(p) : arpl(p);
+}
+
+// @ts-ignore: decorator
+
+function movsxdM<T, S, U>(p: usize): usize {
+  return load<u8>(CODEKEY) == 2 ? extM<T, S, U>(p) : arpl(p);
+}
+
+/** ARPL: raises the destination's RPL to the source's; ZF says whether it did. */
+function arpl(p: usize): usize {
+  if (load<u8>(MODE) < MODE_PROT) return raise(UD);
+  const rpl = load<u16>(rReg(p)) & 3;
+  const mem = isMem(p);
+  const h = mem ? rwm<u16>(p) : rRm(p);
+  if (!h) return 0;
+  const a = load<u16>(h);
+  const raised = (a & 3) < rpl;
+  if (raised) store<u16>(h, (a & 0xfffc) | rpl);
+  if (mem && rmwFailed()) return 0;
+  setZF(raised);
+  return p + REC;
+}
+
+// --- XCHG
+
+// @ts-ignore: decorator
+
+function xchgR<T>(p: usize, x: usize, y: usize): usize {
+  const a = load<T>(x);
+  setReg<T>(x, load<T>(y));
+  setReg<T>(y, a);
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function xchgM<T>(p: usize): usize {
+  const h = rwm<T>(p);
+  if (!h) return 0;
+  const a = load<T>(h);
+  store<T>(h, load<T>(rReg(p)));
+  if (rmwFailed()) return 0;
+  setReg<T>(rReg(p), a);
+  return p + REC;
+}
+
+/** 90+r: with rAX itself it is NOP (or PAUSE) and clears no upper half. */
+// @ts-ignore: decorator
+
+function xchgA<T>(p: usize): usize {
+  if (rReg(p) == RAX) return p + REC;
+  return xchgR<T>(p, RAX, rReg(p));
+}
+
+// --- conditions
+
+// @ts-ignore: decorator
+
+function cmovR<T>(p: usize): usize {
+  const to = rReg(p);
+  // a 32-bit destination is zero-extended even when the condition is false
+  if (cond(rOpcode(p) & 15)) setReg<T>(to, load<T>(rRm(p)));
+  else if (sizeof<T>() == 4) setReg<T>(to, load<T>(to));
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function cmovM<T>(p: usize): usize {
+  const v = ldm<T>(p);
+  if (load<u32>(FAULT)) return 0;
+  const to = rReg(p);
+  if (cond(rOpcode(p) & 15)) setReg<T>(to, v);
+  else if (sizeof<T>() == 4) setReg<T>(to, load<T>(to));
+  return p + REC;
+}
+function setccR(p: usize): usize {
+  store<u8>(rRm(p), <u8> cond(rOpcode(p) & 15));
+  return p + REC;
+}
+function setccM(p: usize): usize {
+  stm<u8>(p, <u8> cond(rOpcode(p) & 15));
+  return load<u32>(FAULT) ? 0 : p + REC;
+}
+
+// --- byte order
+
+// @ts-ignore: decorator
+
+function swapped<T>(v: T): T {
+  if (sizeof<T>() == 2) return <T> (((<u32> v & 0xff) << 8) | (<u32> v >> 8));
+  return bswap<T>(v);
+}
+
+// @ts-ignore: decorator
+
+function movbeLoad<T>(p: usize): usize {
+  const v = ldm<T>(p);
+  if (load<u32>(FAULT)) return 0;
+  setReg<T>(rReg(p), swapped<T>(v));
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function movbeStore<T>(p: usize): usize {
+  stm<T>(p, swapped<T>(load<T>(rReg(p))));
+  return load<u32>(FAULT) ? 0 : p + REC;
+}
+/** BSWAP of a 16-bit register is undefined; silicon clears it. */
+function bswap16(p: usize): usize {
+  store<u16>(rReg(p), 0);
+  return p + REC;
+}
+
+// @ts-ignore: decorator
+
+function bswapR<T>(p: usize): usize {
+  setReg<T>(rReg(p), bswap<T>(load<T>(rReg(p))));
+  return p + REC;
+}
+
+// --- XLAT
+
+function xlat(p: usize): usize {
+  const off = (load<u64>(RBX) + load<u8>(RAX)) & addrMask(p);
+  const a = linear(rSeg(p), off, 1, false);
+  if (load<u32>(FAULT)) return 0;
+  const v = rd<u8>(a);
+  if (load<u32>(FAULT)) return 0;
+  store<u8>(RAX, v);
+  return p + REC;
+}
+
+function nop(p: usize): usize {
+  return p + REC;
+}
+
+/** SALC: AL = CF ? FF : 0 (not in Intel's manual, in every processor). */
+function salc(p: usize): usize {
+  store<u8>(RAX, cond(2) ? 0xff : 0);
+  return p + REC;
+}
+
+export function registerMove(): void {
+  registerMov();
+  registerExtend();
+  def(M_ONE, 0x86, MODRM | SZ_B | REG8 | RM8 | LOCKOK);
+  hr(0, (p) => xchgR<u8>(p, rReg(p), rRm(p)));
+  hm(0, (p) => xchgM<u8>(p));
+  def(M_ONE, 0x87, MODRM | SZ_V | LOCKOK);
+  v3r(
+    (p) => xchgR<u16>(p, rReg(p), rRm(p)),
+    (p) => xchgR<u32>(p, rReg(p), rRm(p)),
+    (p) => xchgR<u64>(p, rReg(p), rRm(p)),
+  );
+  v3m((p) => xchgM<u16>(p), (p) => xchgM<u32>(p), (p) => xchgM<u64>(p));
+  for (let r: u32 = 0; r < 8; r++) {
+    def(M_ONE, 0x90 + r, SZ_V | OPREG);
+    v3r((p) => xchgA<u16>(p), (p) => xchgA<u32>(p), (p) => xchgA<u64>(p));
+    def(M_0F, 0xc8 + r, SZ_V | OPREG);
+    v3r((p) => bswap16(p), (p) => bswapR<u32>(p), (p) => bswapR<u64>(p));
+  }
+  for (let c: u32 = 0; c < 16; c++) {
+    def(M_0F, 0x40 + c, MODRM | SZ_V);
+    v3r((p) => cmovR<u16>(p), (p) => cmovR<u32>(p), (p) => cmovR<u64>(p));
+    v3m((p) => cmovM<u16>(p), (p) => cmovM<u32>(p), (p) => cmovM<u64>(p));
+    def(M_0F, 0x90 + c, MODRM | SZ_B | RM8);
+    hr(0, setccR);
+    hm(0, setccM);
+  }
+  def(M_0F38, 0xf0, MODRM | SZ_V | MEMONLY | P_NONE | P_66);
+  v3m(
+    (p) => movbeLoad<u16>(p),
+    (p) => movbeLoad<u32>(p),
+    (p) => movbeLoad<u64>(p),
+  );
+  def(M_0F38, 0xf1, MODRM | SZ_V | MEMONLY | P_NONE | P_66);
+  v3m(
+    (p) => movbeStore<u16>(p),
+    (p) => movbeStore<u32>(p),
+    (p) => movbeStore<u64>(p),
+  );
+  def(M_ONE, 0xd7, SZ_B);
+  hr(0, xlat);
+  def(M_ONE, 0xd6, SZ_B | INV64);
+  hr(0, salc);
+  // CBW CWDE CDQE, CWD CDQ CQO
+  def(M_ONE, 0x98, SZ_V);
+  v3r(
+    (p) => {
+      store<u16>(RAX, <u16> load<i8>(RAX));
+      return p + REC;
+    },
+    (p) => {
+      store<u64>(RAX, <u64> <u32> <i32> load<i16>(RAX));
+      return p + REC;
+    },
+    (p) => {
+      store<u64>(RAX, <u64> <i64> load<i32>(RAX));
+      return p + REC;
+    },
+  );
+  def(M_ONE, 0x99, SZ_V);
+  v3r(
+    (p) => {
+      store<u16>(RDX, <u16> (load<i16>(RAX) >> 15));
+      return p + REC;
+    },
+    (p) => {
+      store<u64>(RDX, <u64> <u32> (load<i32>(RAX) >> 31));
+      return p + REC;
+    },
+    (p) => {
+      store<u64>(RDX, <u64> (load<i64>(RAX) >> 63));
+      return p + REC;
+    },
+  );
+  // prefetches, reserved hints (ENDBR among them) and the long NOP
+  def(M_0F, 0x0d, MODRM);
+  all(nop);
+  for (let op: u32 = 0x18; op < 0x20; op++) {
+    def(M_0F, op, MODRM);
+    all(nop);
+  }
+  registerFences();
+}
+
+/** CLFLUSH CLFLUSHOPT CLWB: nothing is cached, but the address is checked like a read. */
+function cacheLine(p: usize): usize {
+  ldm<u8>(p);
+  return load<u32>(FAULT) ? 0 : p + REC;
+}
+
+function registerFences(): void {
+  for (let n: u32 = 5; n < 8; n++) {
+    grp(M_0F, 0xae, n, P_NONE | REGONLY);
+    all(nop);
+  }
+  grp(M_0F, 0xae, 7, P_NONE | P_66 | MEMONLY);
+  all(cacheLine);
+  grp(M_0F, 0xae, 6, P_66 | MEMONLY);
+  all(cacheLine);
+}
