@@ -14,7 +14,19 @@ import {
   f80ToF64,
   f80ToInt,
 } from "./f80_convert";
+import { f80Exp2Minus1, f80YLog2X, f80YLog2XPlus1 } from "./f80_log";
 import {
+  cosineM,
+  cosineSe,
+  f80Atan2,
+  f80Cos,
+  f80Sin,
+  f80SinCos,
+  f80Tan,
+  trigOutOfRange,
+} from "./f80_trig";
+import {
+  classify,
   EQUAL,
   f80Add,
   f80Compare,
@@ -23,6 +35,7 @@ import {
   f80Sqrt,
   f80Sub,
   LESS,
+  QNAN,
   UNORDERED,
 } from "./f80";
 import {
@@ -62,6 +75,21 @@ function loadResult(o: usize, a: usize): void {
     store<u64>(o, load<u64>(a));
     store<u16>(o + 8, load<u16>(a + 8));
   }
+}
+
+/** FPTAN and FSINCOS: the result below what was pushed: (se, m), or 1.0. */
+function pushed(o: usize, c: usize, se: u32, m: u64, value: bool): void {
+  if (x87Stores() && !trigOutOfRange) {
+    store<u64>(o, value ? m : 0x8000000000000000);
+    store<u16>(o + 8, u16(value ? se : 0x3fff));
+    store<u64>(o + 16, f80M);
+    store<u16>(o + 24, u16(f80Se));
+  } else {
+    memory.copy(o, c + 8, 10);
+    memory.copy(o + 16, c + 24, 10);
+  }
+  const c2: u32 = trigOutOfRange ? 0x400 : 0;
+  store<u32>(o + 12, flags | (roundedUp ? 0x200 : 0) | c2);
 }
 
 function untouched(o: usize): void {
@@ -184,6 +212,34 @@ export function runX87(op: i32, c: usize, o: usize): void {
       f80FromI64(i64(i32(b32)));
       f80Div(f80Se, f80M, sa, ma);
       break;
+    case 39:
+      f80Exp2Minus1(sa, ma);
+      break;
+    case 40:
+      f80YLog2X(sa, ma, sb, mb);
+      break;
+    case 41:
+      f80YLog2XPlus1(sa, ma, sb, mb);
+      break;
+    case 42:
+      f80Tan(sa, ma);
+      pushed(o, c, f80Se, f80M, classify(f80Se, f80M) >= QNAN);
+      return;
+    case 43:
+      f80Atan2(sb, mb, sa, ma);
+      break;
+    case 44:
+      f80Sin(sa, ma);
+      if (trigOutOfRange) status = 0x400;
+      break;
+    case 45:
+      f80Cos(sa, ma);
+      if (trigOutOfRange) status = 0x400;
+      break;
+    case 46:
+      f80SinCos(sa, ma);
+      pushed(o, c, cosineSe, cosineM, true);
+      return;
     case 47:
       compared = f80Compare(sa, ma, 0, 0, false);
       break;

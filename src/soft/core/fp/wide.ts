@@ -124,3 +124,9 @@ export function divFraction(nh: u64, nl: u64, dh: u64, dl: u64): void {
   wHi = qh;
   wLo = ql;
 }
+
+/** Sets the result pair. */
+export function wSet(hi: u64, lo: u64): void {
+  wHi = hi;
+  wLo = lo;
+}
