@@ -17,10 +17,13 @@ import { VALUE_SIZE, type VirtualProcessor } from "./virtual_processor.ts";
 
 /** A port access of an emulated instruction. */
 export interface EmulatedIo {
+  /** Whose instruction it is. */
   readonly vp: VirtualProcessor;
+  /** The port. */
   readonly port: number;
   /** Bytes: 1, 2 or 4. */
   readonly size: number;
+  /** True for an output. */
   readonly isWrite: boolean;
   /** What is written; a read's handler sets it. */
   data: number;
@@ -28,10 +31,13 @@ export interface EmulatedIo {
 
 /** A memory access of an emulated instruction. */
 export interface EmulatedMemory {
+  /** Whose instruction it is. */
   readonly vp: VirtualProcessor;
+  /** The guest-physical address. */
   readonly gpa: bigint;
   /** Bytes: 1 to 8. */
   readonly size: number;
+  /** True for a write. */
   readonly isWrite: boolean;
   /** `size` bytes: what is written; a read's handler fills it. */
   readonly data: Uint8Array;
@@ -39,7 +45,9 @@ export interface EmulatedMemory {
 
 /** Who carries out the accesses; what one throws comes out of `tryIo`. */
 export interface EmulatorHandlers {
+  /** Reads or writes a port. */
   ioPort(access: EmulatedIo): void;
+  /** Reads or writes memory of the caller's. */
   memory(access: EmulatedMemory): void;
 }
 
@@ -90,6 +98,7 @@ export class Emulator {
   #vp: VirtualProcessor | undefined;
   #thrown: { error: unknown } | undefined;
 
+  /** Makes an emulator of the provider's. */
   constructor(provider: WinHvPlatform, handlers: EmulatorHandlers) {
     this.#provider = provider;
     const callbacks = [

@@ -30,7 +30,7 @@ const meanings: { readonly [N in HResultName]?: string } = {
 };
 
 /** What to do when the platform itself is missing or switched off. */
-export const ENABLE_PLATFORM =
+export const ENABLE_PLATFORM: string =
   "enable 'Windows Hypervisor Platform' in Windows features (or run " +
   "`dism /online /enable-feature /featurename:HypervisorPlatform`), turn on " +
   "virtualization in the firmware and restart; or use --platform soft";

@@ -16,10 +16,15 @@ const PAGE_SIZE = 4096;
 
 /** What CPUID answers for one leaf, instead of the platform's own answer. */
 export interface CpuidResult {
+  /** EAX going in. */
   readonly leaf: number;
+  /** EAX coming out. */
   readonly eax: number;
+  /** EBX coming out. */
   readonly ebx: number;
+  /** ECX coming out. */
   readonly ecx: number;
+  /** EDX coming out. */
   readonly edx: number;
 }
 
@@ -39,7 +44,9 @@ export interface InterruptRequest {
 
 /** A virtual machine as the platform has it. */
 export class Partition {
+  /** Whose partition it is. */
   readonly functions: WinHvPlatform;
+  /** The WHV_PARTITION_HANDLE. */
   readonly handle: bigint;
 
   readonly #calls: WinHvPlatformFunctions;

@@ -9,7 +9,7 @@ import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
 import { need, PlatformError } from "./errors.ts";
-import { type Exit, ExitDecoder, REASON_OFFSET } from "./exits.ts";
+import { type Exit, ExitDecoder } from "./exits.ts";
 import type { Partition } from "./partition.ts";
 import {
   readSegment,
@@ -19,6 +19,7 @@ import {
   writeSegment,
   writeTable,
 } from "./segments.ts";
+import { REASON_OFFSET } from "./vp_exit.ts";
 
 /** Bytes of a register's value. */
 export const VALUE_SIZE = 16;
@@ -46,7 +47,9 @@ export interface Translation {
 
 /** A virtual processor of a partition; made by the partition. */
 export class VirtualProcessor {
+  /** The partition it belongs to. */
   readonly partition: Partition;
+  /** Its number, from 0. */
   readonly index: number;
   /** The last exit's WHV_VP_EXIT_CONTEXT, for the emulator. */
   readonly vpContext: Uint8Array;
