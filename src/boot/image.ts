@@ -1,0 +1,129 @@
+/**
+ * What a loader makes: memory to write and the state processor 0 starts in, as
+ * plain data. The other processors wait for INIT/SIPI. Loaders suppose that RAM
+ * is zero before the writes, as it is at power-on and after a machine reset.
+ */
+
+/** A guest that cannot be booted; the message is one line for the user. */
+export class BootError extends Error {
+  override readonly name = "BootError";
+}
+
+/** A segment register; `attributes` are WHV_X64_SEGMENT_REGISTER's bits. */
+export interface InitialSegment {
+  readonly base: number;
+  /** The last valid offset, in bytes. */
+  readonly limit: number;
+  readonly selector: number;
+  readonly attributes: number;
+}
+
+/** GDTR or IDTR. */
+export interface InitialTable {
+  readonly base: number;
+  readonly limit: number;
+}
+
+/** General registers by name; those not named start as 0. */
+export type InitialGpr = Partial<
+  Record<
+    | "rax"
+    | "rbx"
+    | "rcx"
+    | "rdx"
+    | "rsi"
+    | "rdi"
+    | "rbp"
+    | "rsp"
+    | "r8"
+    | "r9"
+    | "r10"
+    | "r11"
+    | "r12"
+    | "r13"
+    | "r14"
+    | "r15",
+    bigint
+  >
+>;
+
+/** How processor 0 starts. */
+export interface InitialState {
+  readonly rip: bigint;
+  readonly rflags: bigint;
+  readonly gpr: InitialGpr;
+  readonly cr0: bigint;
+  readonly cr3: bigint;
+  readonly cr4: bigint;
+  readonly efer: bigint;
+  readonly cs: InitialSegment;
+  readonly ds: InitialSegment;
+  readonly es: InitialSegment;
+  readonly fs: InitialSegment;
+  readonly gs: InitialSegment;
+  readonly ss: InitialSegment;
+  readonly tr: InitialSegment;
+  readonly ldtr: InitialSegment;
+  readonly gdtr: InitialTable;
+  readonly idtr: InitialTable;
+}
+
+/** Bytes for guest physical memory. */
+export interface MemoryWrite {
+  readonly gpa: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A guest ready to be put into a machine. */
+export interface BootImage {
+  /** How it was recognised: "multiboot", "linux", "elf64", ... */
+  readonly kind: string;
+  readonly segments: readonly MemoryWrite[];
+  readonly registers: InitialState;
+  /** One line for the log: what, where, entered how. */
+  readonly describe: string;
+}
+
+/** A file that comes along with the image, and the text the guest gets with it. */
+export interface BootModule {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
+/** Mode a flat image is entered in: bits of its code segment. */
+export type FlatMode = 16 | 32 | 64;
+
+/** What to boot and in what machine. */
+export interface BootRequest {
+  readonly image: Uint8Array;
+  /** The image's name as the user gave it. */
+  readonly name: string;
+  readonly commandLine: string;
+  readonly initrd?: BootModule;
+  readonly modules: readonly BootModule[];
+  /** RAM from address 0 on, bytes. */
+  readonly ramBytes: number;
+  readonly cpus: number;
+  /** virtio-mmio transports that the ACPI tables announce. */
+  readonly virtioDevices: number;
+  /** Load as a flat image: at this address, entered there in this mode. */
+  readonly flat?: { readonly address: number; readonly mode: FlatMode };
+}
+
+/** Hexadecimal as addresses are written. */
+export function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}
+
+/** A size in the largest binary unit that keeps it readable. */
+export function size(bytes: number | bigint): string {
+  const value = Number(bytes);
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+  let unit = 0;
+  let scaled = value;
+  while (scaled >= 1024 && unit < units.length - 1) {
+    scaled /= 1024;
+    unit++;
+  }
+  return `${Number(scaled.toFixed(1))} ${units[unit]}`;
+}

@@ -1,0 +1,22 @@
+/**
+ * Where the virtio-mmio transports are: what the machine claims and the ACPI
+ * tables announce. One page each, one level-triggered IOAPIC input each.
+ */
+
+/** Guest physical address of the first transport. */
+const BASE = 0xfeb00000;
+/** Bytes of one transport's registers. */
+export const VIRTIO_MMIO_BYTES = 0x1000;
+const FIRST_GSI = 16;
+/** How many transports there can be: the IOAPIC inputs that ISA has not. */
+export const VIRTIO_MAX_DEVICES = 8;
+
+/** Guest physical address of transport `index`. */
+export function virtioAddress(index: number): number {
+  return BASE + index * VIRTIO_MMIO_BYTES;
+}
+
+/** IOAPIC input of transport `index`. */
+export function virtioGsi(index: number): number {
+  return FIRST_GSI + index;
+}
