@@ -1,0 +1,86 @@
+// What keeps the rooms apart: imports point one way, and what a guest can see
+// comes from nothing but the clock and the entropy handed in.
+
+import { assert, assertEquals } from "@std/assert";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** The rooms that each room may import from, besides itself. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  "ffi": [],
+  "src/platform": ["ffi"],
+  "src/soft": ["ffi"],
+  "src/machine": ["src/platform", "ffi"],
+  "src/boot": ["src/machine", "src/platform", "ffi"],
+  "src/debug": ["src/machine", "src/platform", "ffi"],
+  "src/gdb": ["src/debug"],
+  "src/cli": [
+    "src/gdb",
+    "src/debug",
+    "src/boot",
+    "src/machine",
+    "src/soft",
+    "src/platform",
+    "ffi",
+  ],
+};
+
+function sources(folder: string): string[] {
+  const found: string[] = [];
+  for (const entry of Deno.readDirSync(new URL(folder, ROOT))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) found.push(...sources(path));
+    else if (path.endsWith(".ts")) found.push(path);
+  }
+  return found;
+}
+
+function roomOf(path: string): string | undefined {
+  return Object.keys(MAY_IMPORT).find((room) => path.startsWith(`${room}/`));
+}
+
+/** The source without its comments; strings with // are left short. */
+function code(path: string): string {
+  return Deno.readTextFileSync(new URL(path, ROOT))
+    .replace(/\/\*[^]*?\*\//g, "").replace(/\/\/.*$/gm, "");
+}
+
+Deno.test("imports point one way between the rooms", () => {
+  const wrong: string[] = [];
+  let seen = 0;
+  for (const [room, allowed] of Object.entries(MAY_IMPORT)) {
+    for (const path of sources(room)) {
+      for (
+        const [, target] of code(path).matchAll(
+          /(?:from|import)\s*\(?\s*"(\.[^"]+)"/g,
+        )
+      ) {
+        seen++;
+        const url = new URL(target, new URL(path, ROOT));
+        const to = roomOf(url.href.slice(ROOT.href.length));
+        if (to === room || (to && allowed.includes(to))) continue;
+        wrong.push(`${path} imports ${target}`);
+      }
+    }
+  }
+  assert(seen > 50);
+  assertEquals(wrong, []);
+});
+
+Deno.test("a guest cannot see the host's time or randomness", () => {
+  const host =
+    /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\bgetRandomValues\b|\bsetTimeout\b|\bsetInterval\b/;
+  // The scheduler gives the event loop its turn between slices, and sleeps when
+  // all processors do: when the host runs the guest, not what the guest sees.
+  const wrong = ["src/machine", "src/soft"].flatMap(sources)
+    .filter((path) => path !== "src/soft/scheduler.ts")
+    .filter((path) => host.test(code(path)));
+  assertEquals(wrong, []);
+});
+
+Deno.test("logging is set up in one file", () => {
+  const setUp = /import[^;]*\bconfigure(?:Sync)?\b[^;]*"@logtape\/logtape"/;
+  const wrong = Object.keys(MAY_IMPORT).flatMap(sources)
+    .filter((path) => path !== "src/cli/log.ts" && setUp.test(code(path)));
+  assertEquals(wrong, []);
+});
