@@ -7,6 +7,10 @@
 import { type Batch, type CpuUnderTest, Results } from "./batch.ts";
 import { SLOT_BYTES } from "./layout.ts";
 
+/** Whether the native executor can work on this machine. */
+export const SILICON_HERE = Deno.build.os === "linux" &&
+  Deno.build.arch === "x86_64";
+
 /** A batch takes milliseconds; a child that needs this long hangs. */
 const BATCH_LIMIT_MS = 60_000;
 

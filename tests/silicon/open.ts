@@ -1,0 +1,51 @@
+/**
+ * The two CPUs that are compared, and how much is asked of them.
+ *
+ * @module
+ */
+import { openSoft } from "../../src/soft/mod.ts";
+import type { CpuUnderTest } from "./batch.ts";
+import { CoreCpu } from "./core_cpu.ts";
+import { GUEST_BYTES } from "./guest.ts";
+import { NativeCpu } from "./native_cpu.ts";
+
+/** Cases of each form without ICEBP_SILICON_CASES. */
+const DEFAULT_CASES = 1000;
+
+/** What the environment asks for. */
+export interface Settings {
+  seed: number;
+  cases: number;
+  only: RegExp;
+}
+
+/**
+ * ICEBP_SILICON_SEED (a 32-bit number), ICEBP_SILICON_CASES (of each form),
+ * ICEBP_SILICON_ONLY (a regular expression on forms' names).
+ */
+export function readSettings(): Settings {
+  const number = (name: string, otherwise: number) => {
+    const text = Deno.env.get(name);
+    if (text === undefined) return otherwise;
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new Error(`${name}: not a whole number: ${text}`);
+    }
+    return value;
+  };
+  return {
+    seed: number("ICEBP_SILICON_SEED", 1),
+    cases: number("ICEBP_SILICON_CASES", DEFAULT_CASES),
+    only: new RegExp(Deno.env.get("ICEBP_SILICON_ONLY") ?? ""),
+  };
+}
+
+/** The host's silicon. */
+export function openSilicon(): CpuUnderTest {
+  return new NativeCpu();
+}
+
+/** The software platform's core. */
+export async function openCore(): Promise<CpuUnderTest> {
+  return new CoreCpu(await openSoft({ memoryBytes: GUEST_BYTES }));
+}
