@@ -172,6 +172,17 @@ export class BreakpointTable {
     if (breakpoint === undefined || breakpoint.plants === 0) return;
     breakpoint.plants--;
     if (breakpoint.plants > 0 || breakpoint.owners.length > 0) return;
+    this.#takeOut(breakpoint);
+  }
+
+  /** Takes out what was removed since the start, while all are held. */
+  prune(): void {
+    for (const breakpoint of this.#byAddress.values()) {
+      if (breakpoint.state === "clear-pending") this.#takeOut(breakpoint);
+    }
+  }
+
+  #takeOut(breakpoint: SoftwareBreakpoint): void {
     for (const site of breakpoint.sites) {
       if (--site.uses > 0) continue;
       this.#restore(site);

@@ -1,0 +1,169 @@
+/**
+ * What an exception exit of a running processor means: a breakpoint or
+ * watchpoint of the debugger's, or something of the guest's, which it gets back.
+ */
+import { Reg } from "../../ffi/registers.ts";
+import { injectException, Vector } from "../machine/events.ts";
+import type { ExceptionExit } from "../platform/exits.ts";
+import { type AgentContext, conditionsHold } from "./agent.ts";
+import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
+import { decode, Kind, newDecoded } from "./decode.ts";
+import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
+import { readRegisterRange, registers } from "./registers.ts";
+import type { StopReason } from "./target.ts";
+import { DR6_BD, DR6_BS, RFLAGS_TF, type Vcpu } from "./vcpu.ts";
+import type { VirtualMemory } from "./vmemory.ts";
+
+const DR6_HITS = 15n;
+const DR6_KNOWN = DR6_HITS | DR6_BS | DR6_BD;
+const CS_LONG = 0x2000;
+
+/** The parts of run control that decide. */
+export interface Armed {
+  readonly breakpoints: BreakpointTable;
+  readonly hardware: HardwareBreakpoints;
+  readonly memory: VirtualMemory;
+}
+
+const BREAKPOINT: StopReason = { kind: "breakpoint" };
+
+export class DebugExceptions implements AgentContext {
+  readonly #armed: Armed;
+  readonly #bytes = new Uint8Array(16);
+  readonly #decoded = newDecoded();
+  /** The processor that a condition is evaluated for. */
+  #subject: Vcpu | null = null;
+  #subjectRead = false;
+
+  constructor(armed: Armed) {
+    this.#armed = armed;
+  }
+
+  /** A reason to stop, a breakpoint to step over, or nothing more to do: then
+   * the exception has been given to the guest where it is the guest's. */
+  handle(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
+    const exit = v.processor.exception!;
+    if (exit.vector !== Vector.DB) {
+      injectException(
+        v.processor.vp,
+        exit.vector,
+        exit.errorCodeValid ? exit.errorCode : null,
+        exit.parameter,
+      );
+      return "go on";
+    }
+    const { breakpoints, hardware } = this.#armed;
+    if (hardware.installed(v)) {
+      const reason = this.#hardware(v, exit);
+      if (reason !== null) return reason;
+    }
+    const breakpoint = breakpoints.at(linear(exit));
+    if (
+      breakpoint !== undefined && breakpoint.sites.length > 0 &&
+      !this.#isTrap(v, exit)
+    ) {
+      if (!this.#wanted(v, breakpoint)) return breakpoint;
+      v.read();
+      return BREAKPOINT;
+    }
+    this.#reflect(v, exit);
+    return "go on";
+  }
+
+  /** Whether a breakpoint that was hit stops the guest. */
+  #wanted(v: Vcpu, breakpoint: SoftwareBreakpoint): boolean {
+    if (!breakpoint.conditional) return breakpoint.owners.length > 0;
+    return this.conditionHolds(v, breakpoint);
+  }
+
+  /** Whether any owner's conditions hold for a processor at a breakpoint. */
+  conditionHolds(v: Vcpu, breakpoint: SoftwareBreakpoint): boolean {
+    this.#subject = v;
+    this.#subjectRead = false;
+    for (const conditions of breakpoint.owners) {
+      if (conditionsHold(conditions, this)) return true;
+    }
+    return false;
+  }
+
+  register(number: number): bigint {
+    const { source, offset, width } = registers[number];
+    const { vp } = this.#subject!.processor;
+    if (offset === 0 && width === 8) return vp.get(source);
+    const bytes = this.#bytes.fill(0);
+    readRegisterRange(vp, number, 1, bytes);
+    return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+
+  memory(address: bigint, into: Uint8Array): boolean {
+    const v = this.#subject!;
+    if (!this.#subjectRead) v.read();
+    this.#subjectRead = true;
+    return this.#armed.memory.read(v, address, into) === into.length;
+  }
+
+  /** What is told about a debug register's hit. */
+  reasonOf(slot: WatchSlot): StopReason {
+    if (slot.kind === "hardware") return { kind: "hardwareBreakpoint" };
+    return { kind: "watchpoint", access: slot.kind, address: slot.address };
+  }
+
+  /** Null if it has nothing to do with debug registers. */
+  #hardware(v: Vcpu, exit: ExceptionExit): StopReason | "go on" | null {
+    v.read();
+    const { hardware } = this.#armed;
+    const status = v.dr6 | (exit.parameter & DR6_KNOWN);
+    if ((status & DR6_HITS) !== 0n) {
+      const hit = hardware.hit(v, status);
+      hardware.clearStatus(v);
+      if (hit.guest !== 0n) {
+        hardware.addGuestStatus(v, hit.guest);
+        // Told first; the guest's trap is delivered when it goes on.
+        if (hit.slot !== null) v.guestTrap = true;
+        else injectException(v.processor.vp, Vector.DB, null);
+      }
+      return hit.slot === null ? "go on" : this.reasonOf(hit.slot);
+    }
+    if ((status & DR6_BD) === 0n) return null;
+    const bytes = this.#bytes;
+    const length = this.#armed.memory.read(v, v.linear, bytes);
+    decode(bytes.subarray(0, length), 0, v.codeBits, this.#decoded);
+    if (this.#decoded.kind !== Kind.MoveDr) return null;
+    if (!hardware.moveDebugRegister(v, this.#decoded)) return null;
+    hardware.clearStatus(v);
+    return "go on";
+  }
+
+  /** A single step trap of the guest's own, which only happens to be where a
+   * breakpoint is. */
+  #isTrap(v: Vcpu, exit: ExceptionExit): boolean {
+    if ((exit.rflags & RFLAGS_TF) === 0n) return false;
+    return ((v.processor.vp.get(Reg.Dr6) | exit.parameter) & DR6_BS) !== 0n;
+  }
+
+  /** Gives a #DB to the guest. */
+  #reflect(v: Vcpu, exit: ExceptionExit): void {
+    v.read();
+    const status = exit.parameter & DR6_KNOWN;
+    const byte = this.#bytes.subarray(0, 1);
+    const isInt1 = exit.softwareException || (
+      status === 0n && (exit.rflags & RFLAGS_TF) === 0n &&
+      this.#armed.memory.read(v, v.linear, byte) === 1 && byte[0] === 0xf1
+    );
+    if (isInt1) {
+      // INT1 is a trap: its handler returns behind it.
+      v.processor.vp.set(Reg.Rip, v.rip + 1n);
+    } else {
+      const trap = status === 0n && (v.dr6 & DR6_HITS) === 0n ? DR6_BS : 0n;
+      this.#armed.hardware.addGuestStatus(v, status | trap);
+    }
+    injectException(v.processor.vp, Vector.DB, null);
+  }
+}
+
+/** The linear address of the instruction that an exit is about. */
+function linear(exit: ExceptionExit): bigint {
+  const { cs } = exit;
+  if (exit.eferLma && (cs.attributes & CS_LONG) !== 0) return exit.rip;
+  return (cs.base + exit.rip) & 0xffffffffn;
+}

@@ -1,0 +1,142 @@
+/** The debugger's own command language: what `monitor` in gdb gives it. */
+import { InterruptType } from "../../ffi/enums.ts";
+import type { Debugger } from "./debugger.ts";
+import { readRegisterRange, registers } from "./registers.ts";
+import { entryFlags, pagingMode } from "./walk.ts";
+
+interface Command {
+  /** Its parameters, for help. */
+  readonly usage: string;
+  readonly help: string;
+  run(target: Debugger, words: readonly string[], processor: number): string;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  help: {
+    usage: "help",
+    help: "this list",
+    run: () =>
+      Object.values(COMMANDS)
+        .map(({ usage, help }) => `${usage.padEnd(18)} ${help}\n`).join(""),
+  },
+  registers: {
+    usage: "registers [NAME...]",
+    help: "registers of the current processor, hidden parts included",
+    run: showRegisters,
+  },
+  walk: {
+    usage: "walk ADDRESS",
+    help: "how the page tables translate an address",
+    run: showWalk,
+  },
+  exits: {
+    usage: "exits",
+    help: "how often the guest has exited, and for what",
+    run: (target) => {
+      const counts = Object.entries(target.machine.exitCounts)
+        .sort(([, a], [, b]) => b - a);
+      if (counts.length === 0) return "no exits yet\n";
+      return counts.map(([reason, count]) =>
+        `${String(count).padStart(12)} ${reason}\n`
+      ).join("");
+    },
+  },
+  reset: {
+    usage: "reset",
+    help: "reset the machine and load the guest anew",
+    run: (target) => {
+      target.restart();
+      return "the machine is reset\n";
+    },
+  },
+  nmi: {
+    usage: "nmi",
+    help: "send the current processor an NMI",
+    run: (target, _words, processor) => {
+      target.machine.requestInterrupt({
+        type: InterruptType.Nmi,
+        destinationMode: 0,
+        triggerMode: 0,
+        destination: processor,
+        vector: 0,
+      });
+      return `NMI for CPU${processor}\n`;
+    },
+  },
+  quit: {
+    usage: "quit",
+    help: "end the guest",
+    run: (target) => {
+      target.kill();
+      return "the guest has ended\n";
+    },
+  },
+};
+
+/** Runs one line; returns what to show. Throws a TargetError for what a
+ * running guest cannot do. */
+export function runMonitorCommand(
+  target: Debugger,
+  line: string,
+  processor: number,
+): string {
+  const [name = "help", ...words] = line.trim().split(/\s+/).filter(Boolean);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    return `no command ${name}; "monitor help" lists them\n`;
+  }
+  return command.run(target, words, processor);
+}
+
+function showRegisters(
+  target: Debugger,
+  words: readonly string[],
+  processor: number,
+): string {
+  target.needStopped();
+  const bytes = new Uint8Array(16);
+  let text = "";
+  for (const [number, { name, bytes: size }] of registers.entries()) {
+    if (words.length > 0 && !words.includes(name)) continue;
+    readRegisterRange(
+      target.machine.processors[processor].vp,
+      number,
+      1,
+      bytes,
+    );
+    const hex = bytes.slice(0, size).reverse().toHex();
+    text += `${name.padEnd(10)} 0x${hex}\n`;
+  }
+  return text === "" ? `no register ${words.join(", ")}\n` : text;
+}
+
+function showWalk(
+  target: Debugger,
+  words: readonly string[],
+  processor: number,
+): string {
+  const linear = words.length === 1 ? parseAddress(words[0]) : null;
+  if (linear === null) return "usage: walk ADDRESS\n";
+  target.needStopped();
+  const v = target.vcpus[processor];
+  v.read();
+  const { gpa, pageBytes, entries } = target.walker.walk(v, linear);
+  let text = `0x${linear.toString(16)}: paging ${pagingMode(v)}, ` +
+    `CR3 0x${v.cr3.toString(16)}\n`;
+  for (const { level, address, value } of entries) {
+    text +=
+      `${level.padEnd(6)} at 0x${address.toString(16).padStart(12, "0")}` +
+      `: 0x${value.toString(16).padStart(16, "0")} ${entryFlags(value)}\n`;
+  }
+  if (gpa < 0) return text + "not mapped\n";
+  const kind = target.machine.memory.kindOf(gpa) ?? "no memory";
+  return text +
+    `0x${gpa.toString(16)} (${kind}, page of ${pageBytes / 1024} KiB)\n`;
+}
+
+/** Hexadecimal with or without 0x; null if it is no number. */
+function parseAddress(word: string): bigint | null {
+  const digits = word.replace(/^0x/i, "");
+  if (!/^[0-9a-f]{1,16}$/i.test(digits)) return null;
+  return BigInt(`0x${digits}`);
+}

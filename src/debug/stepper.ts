@@ -1,0 +1,412 @@
+/**
+ * One instruction of one processor, exactly.
+ *
+ * Most instructions run with RFLAGS.TF and an interrupt shadow. TF is taken
+ * out of wherever the instruction saves it, so that the guest never sees it.
+ * Those that go somewhere with a new set of flags (INT n, SYSCALL, faults, ...)
+ * or hold the trap back (MOV SS) run without TF up to an 0xF1 at the place they
+ * go to. HLT is carried out here. Instructions that exit for the machine are
+ * complete when the machine has carried them out.
+ */
+import { Reg } from "../../ffi/registers.ts";
+import {
+  WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
+} from "../../ffi/values.ts";
+import { RegisterBatch } from "../machine/batch.ts";
+import { injectException, Vector } from "../machine/events.ts";
+import type { Return } from "../machine/processor.ts";
+import type { BreakpointTable } from "./breakpoints.ts";
+import { decode, Kind, newDecoded } from "./decode.ts";
+import type { Gates } from "./gates.ts";
+import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
+import { TargetError } from "./target.ts";
+import {
+  DR6_BS,
+  INTERRUPT_SHADOW,
+  RFLAGS_OF,
+  RFLAGS_RF,
+  RFLAGS_TF,
+  type Vcpu,
+} from "./vcpu.ts";
+import type { VirtualMemory } from "./vmemory.ts";
+
+/** "canceled": the instruction has not run and the guest is to stop. */
+export type StepResult = "done" | "canceled" | "machine";
+
+/** An exception that a step ran into. */
+interface Fault {
+  readonly vector: number;
+  readonly code: number | null;
+  readonly parameter: bigint;
+}
+
+/** What the stepper needs of run control. */
+export interface StepControl {
+  /** Runs a processor with regard to those who hold others. */
+  run(v: Vcpu, single: boolean): Promise<Return>;
+  /** False if the guest is to stop. */
+  readonly goesOn: boolean;
+  readonly vcpus: readonly Vcpu[];
+  readonly breakpoints: BreakpointTable;
+  readonly hardware: HardwareBreakpoints;
+  readonly memory: VirtualMemory;
+  readonly gates: Gates;
+}
+
+/** Vectors to intercept while anybody steps: faults, which would take a step
+ * to a handler. NMI (2), #BP (3), #OF (4) and machine checks go their way. */
+export const STEP_VECTORS = [0, 1, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19]
+  .reduce((bits, vector) => bits | (1n << BigInt(vector)), 0n);
+
+const STI = 0xfb;
+const CONTRIBUTORY = new Set([0, 10, 11, 12, 13]);
+
+const NO_EVENT = 0n;
+
+export class Stepper {
+  /** The debug register that the last step hit, if any. */
+  watched: WatchSlot | null = null;
+  readonly #control: StepControl;
+  readonly #code = new Uint8Array(15);
+  readonly #decoded = newDecoded();
+  readonly #begin = new RegisterBatch(
+    Reg.Rflags,
+    Reg.InterruptState,
+    Reg.Dr6,
+    Reg.InternalActivityState,
+  );
+  readonly #end = new RegisterBatch(
+    Reg.Rflags,
+    Reg.InterruptState,
+    Reg.Dr6,
+    Reg.PendingDebugException,
+  );
+  readonly #image = new Uint8Array(1);
+  /** The fault that the run of a step ended with. */
+  #fault: Fault | null = null;
+  /** What DR6 gets by the trap that ended it, where the exit tells. */
+  #status = 0n;
+
+  constructor(control: StepControl) {
+    this.#control = control;
+  }
+
+  /** Makes one instruction. On any way out TF and the shadow are the guest's
+   * own again; if even that fails, the first error is thrown. */
+  async step(v: Vcpu): Promise<StepResult> {
+    this.watched = null;
+    v.read();
+    if (v.waitsForSipi) {
+      throw new TargetError(`CPU${v.index} waits for a SIPI: nothing to step`);
+    }
+    if (v.guestTrap) {
+      v.guestTrap = false;
+      this.#control.hardware.addGuestStatus(v, DR6_BS);
+      return await this.#deliver(v, {
+        vector: Vector.DB,
+        code: null,
+        parameter: NO_EVENT,
+      });
+    }
+    const kind = this.#decodeAt(v);
+    switch (kind) {
+      case Kind.Halt:
+        if (v.cpl !== 0) break;
+        return this.#halt(v);
+      case Kind.LoadSs:
+        return await this.#until(v, v.rip + BigInt(this.#decoded.length));
+      case Kind.Interrupt:
+        return await this.#interrupt(v);
+      case Kind.Syscall:
+        return await this.#untilLinear(
+          v,
+          v.processor.vp.get(v.codeBits === 64 ? Reg.Lstar : Reg.Cstar),
+        );
+      case Kind.Sysenter:
+        return await this.#untilLinear(v, v.processor.vp.get(Reg.SysenterEip));
+      case Kind.Sysret:
+        return await this.#untilLinear(v, v.processor.vp.get(Reg.Rcx));
+      case Kind.Sysexit:
+        return await this.#untilLinear(v, v.processor.vp.get(Reg.Rdx));
+      case Kind.MoveDr:
+        if (this.#control.hardware.moveDebugRegister(v, this.#decoded)) {
+          return "done";
+        }
+    }
+    return await this.#trapFlag(v, kind);
+  }
+
+  #decodeAt(v: Vcpu): Kind {
+    const length = this.#control.memory.read(v, v.linear, this.#code);
+    const bytes = this.#code.subarray(0, length);
+    decode(bytes, 0, v.codeBits, this.#decoded);
+    return this.#decoded.kind;
+  }
+
+  #halt(v: Vcpu): StepResult {
+    const batch = new RegisterBatch(Reg.Rip, Reg.InternalActivityState);
+    batch.set(0, v.rip + BigInt(this.#decoded.length));
+    batch.set(1, 0n);
+    ACTIVITY.HaltSuspend.set(batch.view, 1, 16);
+    batch.write(v.processor.vp);
+    return "done";
+  }
+
+  async #interrupt(v: Vcpu): Promise<StepResult> {
+    const { opcode, vector, length } = this.#decoded;
+    if (opcode === 0xce && (v.rflags & RFLAGS_OF) === 0n) {
+      return await this.#trapFlag(v, Kind.Plain);
+    }
+    if (opcode === 0xf1) {
+      // The guest's own INT1: intercepted, so it is delivered here.
+      v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
+      return await this.#deliver(v, {
+        vector,
+        code: null,
+        parameter: NO_EVENT,
+      });
+    }
+    const handler = this.#control.gates.handler(v, vector);
+    if (handler === null) return await this.#trapFlag(v, Kind.Plain);
+    return await this.#untilLinear(v, handler);
+  }
+
+  /** The usual way. */
+  async #trapFlag(v: Vcpu, kind: Kind): Promise<StepResult> {
+    const { rip, rflags, interruptState, dr6 } = v;
+    const vp = v.processor.vp;
+    const begin = this.#begin;
+    // RF keeps a hardware breakpoint at this instruction from holding it up.
+    const resume = this.#control.hardware.installed(v) ? RFLAGS_RF : 0n;
+    begin.set(0, rflags | RFLAGS_TF | resume);
+    begin.set(1, interruptState | INTERRUPT_SHADOW);
+    // Hits of this step are told from older ones by clearing those.
+    begin.set(2, dr6 & ~(DR6_BS | 15n));
+    // Stepping on from HLT wakes a processor, as any interrupt might.
+    begin.set(3, 0n);
+    begin.write(vp);
+    let fault: Fault | null = null;
+    let result: StepResult;
+    let ran = false;
+    try {
+      result = await this.#runTrap(v, rip);
+      ran = result === "done";
+      if (ran) fault = this.#fault;
+    } finally {
+      this.#fault = null;
+      v.read();
+      const own = kind === Kind.Popf || kind === Kind.Iret;
+      const end = this.#end;
+      const done = ran && fault === null;
+      end.set(
+        0,
+        done && own ? v.rflags : (v.rflags & ~RFLAGS_TF) | (rflags & RFLAGS_TF),
+      );
+      end.set(
+        1,
+        !done
+          ? interruptState
+          : this.#decoded.opcode === STI && kind === Kind.Plain
+          ? v.interruptState
+          : v.interruptState & ~INTERRUPT_SHADOW,
+      );
+      const hits = (v.dr6 | this.#status) & 15n;
+      end.set(2, dr6);
+      end.set(3, 0n);
+      end.write(vp);
+      v.dr6 = dr6;
+      if (hits !== 0n) this.#watch(v, hits);
+      if (done && kind === Kind.Pushf && (rflags & RFLAGS_TF) === 0n) {
+        this.#clearPushedTrapFlag(v);
+      }
+    }
+    if (fault !== null) return await this.#deliver(v, fault);
+    if (ran && (rflags & RFLAGS_TF) !== 0n) v.guestTrap = true;
+    return result;
+  }
+
+  async #runTrap(v: Vcpu, start: bigint): Promise<StepResult> {
+    this.#status = 0n;
+    for (;;) {
+      const why = await this.#control.run(v, true);
+      switch (why) {
+        case "completed":
+          return "done";
+        case "machine":
+          return "machine";
+        case "fault": {
+          const { faultVector, faultCode } = v.processor.handler;
+          this.#fault = {
+            vector: faultVector,
+            code: faultCode,
+            parameter: NO_EVENT,
+          };
+          return "done";
+        }
+        case "exception": {
+          const exit = v.processor.exception!;
+          if (exit.vector === Vector.DB) this.#status = exit.parameter;
+          else {
+            this.#fault = {
+              vector: exit.vector,
+              code: exit.errorCodeValid ? exit.errorCode : null,
+              parameter: exit.parameter,
+            };
+          }
+          return "done";
+        }
+        default:
+          // A cancel may come between the instruction and its trap.
+          if (v.processor.vp.get(Reg.Rip) !== start) return "done";
+          if (!this.#control.goesOn) return "canceled";
+      }
+    }
+  }
+
+  #watch(v: Vcpu, hits: bigint): void {
+    const hit = this.#control.hardware.hit(v, hits);
+    if (hit.slot !== null) this.watched = hit.slot;
+    if (hit.guest !== 0n) {
+      this.#control.hardware.addGuestStatus(v, hit.guest);
+      v.guestTrap = true;
+    }
+  }
+
+  /** PUSHF has pushed TF: bit 8 of the image, which is its second byte. */
+  #clearPushedTrapFlag(v: Vcpu): void {
+    const { memory } = this.#control;
+    const at = v.stack + 1n;
+    if (memory.read(v, at, this.#image) < 1) return;
+    this.#image[0] &= ~1;
+    memory.write(v, at, this.#image);
+  }
+
+  /** Has the guest take an exception, up to its handler's first instruction. */
+  async #deliver(v: Vcpu, fault: Fault): Promise<StepResult> {
+    const handler = this.#control.gates.handler(v, fault.vector);
+    injectException(
+      v.processor.vp,
+      fault.vector,
+      fault.code,
+      fault.parameter,
+    );
+    // Without a handler the guest takes it when it runs on.
+    if (handler === null) return "done";
+    return await this.#untilLinear(v, handler, fault.vector);
+  }
+
+  #until(v: Vcpu, rip: bigint): Promise<StepResult> {
+    return this.#untilLinear(v, v.linearOf(rip));
+  }
+
+  /** Runs without TF up to a linear address that the next instruction (or the
+   * event being delivered) goes to. */
+  async #untilLinear(
+    v: Vcpu,
+    target: bigint,
+    delivering: number | null = null,
+  ): Promise<StepResult> {
+    const { breakpoints, vcpus } = this.#control;
+    const { rip, interruptState } = v;
+    const vp = v.processor.vp;
+    const hadTrapFlag = (v.rflags & RFLAGS_TF) !== 0n;
+    if (!breakpoints.plant(target, vcpus)) {
+      // It goes where nothing is mapped: running there faults, which is for
+      // the next step to find.
+      return delivering === null ? await this.#trapFlag(v, Kind.Iret) : "done";
+    }
+    let again: Fault | null = null;
+    let result: StepResult;
+    try {
+      if (delivering === null) {
+        vp.set(Reg.InterruptState, interruptState | INTERRUPT_SHADOW);
+      }
+      [result, again] = await this.#runTo(v, target, rip, delivering);
+      if (result === "canceled" && delivering === null) {
+        vp.set(Reg.InterruptState, interruptState);
+      }
+    } finally {
+      breakpoints.pull(target);
+    }
+    if (again !== null) {
+      v.read();
+      vp.set(Reg.InterruptState, v.interruptState & ~INTERRUPT_SHADOW);
+      return await this.#deliver(v, again);
+    }
+    // A trap of the guest's own goes with an instruction, not with an event;
+    // INT n and SYSCALL have taken TF away before it could come.
+    if (
+      hadTrapFlag && delivering === null && result === "done" &&
+      this.#decoded.kind === Kind.LoadSs
+    ) v.guestTrap = true;
+    return result;
+  }
+
+  async #runTo(
+    v: Vcpu,
+    target: bigint,
+    start: bigint,
+    delivering: number | null,
+  ): Promise<[StepResult, Fault | null]> {
+    const { breakpoints } = this.#control;
+    for (;;) {
+      const why = await this.#control.run(v, true);
+      if (why === "machine") return ["machine", null];
+      if (why === "completed") continue;
+      if (why === "fault") {
+        const { faultVector, faultCode } = v.processor.handler;
+        injectException(v.processor.vp, faultVector, faultCode);
+        continue;
+      }
+      if (why === "canceled") {
+        if (this.#control.goesOn) continue;
+        const moved = v.processor.vp.get(Reg.Rip) !== start;
+        return [moved ? "done" : "canceled", null];
+      }
+      const exit = v.processor.exception!;
+      v.read();
+      const there = v.linear === target;
+      const fault: Fault = {
+        vector: exit.vector,
+        code: exit.errorCodeValid ? exit.errorCode : null,
+        parameter: exit.parameter,
+      };
+      // A fault at the target is of its fetch: the next step will see it.
+      if (there) return ["done", null];
+      if (exit.vector === Vector.DB) {
+        // An interrupt came first and its handler met a breakpoint.
+        if (breakpoints.at(v.linear) !== undefined) return ["done", null];
+        const hits = (v.dr6 | exit.parameter) & 15n;
+        if (hits !== 0n && this.#control.hardware.installed(v)) {
+          this.#control.hardware.clearStatus(v);
+          this.#watch(v, hits);
+        } else injectException(v.processor.vp, Vector.DB, null);
+        continue;
+      }
+      if (v.rip === start) {
+        return [
+          "done",
+          delivering === null ? fault : nested(delivering, fault),
+        ];
+      }
+      injectException(
+        v.processor.vp,
+        fault.vector,
+        fault.code,
+        fault.parameter,
+      );
+    }
+  }
+}
+
+/** What two exceptions make, the second while the first was delivered (Intel
+ * SDM volume 3, table 6-5). */
+function nested(first: number, second: Fault): Fault {
+  const double = { vector: Vector.DF, code: 0, parameter: NO_EVENT };
+  if (CONTRIBUTORY.has(first) && CONTRIBUTORY.has(second.vector)) return double;
+  if (
+    first === Vector.PF &&
+    (second.vector === Vector.PF || CONTRIBUTORY.has(second.vector))
+  ) return double;
+  return second;
+}
