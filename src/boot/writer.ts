@@ -28,7 +28,8 @@ export class ByteWriter {
   }
 
   bytes(values: Iterable<number>): this {
-    return this.u8(...values);
+    for (const value of values) this.#bytes.push(value & 0xff);
+    return this;
   }
 
   /** ASCII text, cut or padded with `fill` to `length` if that is given. */
