@@ -20,6 +20,10 @@ const RUN_MIN = 3;
 /** 95 + 29 is `|`, the last one before the escape character. */
 const RUN_MAX = 95;
 
+/** 1 for the bytes that have a meaning on the wire. */
+const SPECIAL = new Uint8Array(256);
+for (const byte of [HASH, DOLLAR, STAR, ESCAPE]) SPECIAL[byte] = 1;
+
 /** What arrived. A payload is unescaped, and a view that lasts for the call. */
 export interface FrameSink {
   packet(payload: Uint8Array, checksumRight: boolean): void;
@@ -189,23 +193,23 @@ export class Output {
     let at = start;
     let sum = 0;
     out[at++] = DOLLAR;
-    for (let i = 0; i < payload.length;) {
-      const byte = payload[i];
-      if (
-        byte === HASH || byte === DOLLAR || byte === STAR || byte === ESCAPE
-      ) {
+    const length = payload.length;
+    for (let i = 0; i < length;) {
+      const byte = payload[i++];
+      if (SPECIAL[byte] === 1) {
         out[at++] = ESCAPE;
         out[at++] = byte ^ ESCAPE_XOR;
         sum += ESCAPE + (byte ^ ESCAPE_XOR);
-        i++;
         continue;
       }
       out[at++] = byte;
       sum += byte;
-      i++;
-      if (payload[i] !== byte) continue;
-      let repeats = 1;
-      while (repeats < RUN_MAX && payload[i + repeats] === byte) repeats++;
+      // Nothing is read past the end: that would be slow as well as wrong.
+      if (i >= length || payload[i] !== byte) continue;
+      const limit = Math.min(length, i + RUN_MAX);
+      let end = i + 1;
+      while (end < limit && payload[end] === byte) end++;
+      let repeats = end - i;
       if (repeats < RUN_MIN) continue;
       // 6 and 7 would travel as # and $.
       if (repeats === 6 || repeats === 7) repeats = 5;
