@@ -1,0 +1,244 @@
+// Decoded code. A block is a run of records (record.ts) decoded from one host page,
+// behind a 32-byte header: host u32 (of its first byte), next block of the page
+// u32, record count u32. Blocks are found by host address and code size (BHASH),
+// from linear addresses through JCACHE, and from a branch in the same page through
+// its record's link. Blocks of a page die together, so links need no check.
+//
+// Records of a dead block stay where they are with the STALE handler until the pool
+// is emptied, so a pointer to one is never dangling: executing it leads back to a
+// look-up.
+import { GP, raiseErr } from "./fault";
+import { decodeBlock } from "./decode";
+import { F_SYNC, FAULT } from "./layout";
+import {
+  BH_ENTRIES,
+  BHASH,
+  CODEBASE,
+  CODEKEY,
+  CODELINES,
+  JC_ENTRIES,
+  JCACHE,
+  MODE,
+  MODE_LONG,
+  PAGEBLK,
+  POOL,
+  POOL_END,
+  RIP,
+  S_CS,
+  SEG_BASE,
+  SEG_LIMIT,
+  SEGS,
+} from "./layout";
+import { dropWriteTags, fetchHost } from "./mem";
+import { REC } from "./record";
+
+let generation: u32 = 1;
+/** Next free byte of the pool. */
+export let poolAt: usize = POOL;
+let staleHandler: u32 = 0;
+
+/** Counters for --stats. */
+export let statDecoded: u64 = 0;
+export let statFlushes: u32 = 0;
+export let statInvalidated: u64 = 0;
+
+export function cacheInit(stale: u32): void {
+  staleHandler = stale;
+  cacheFlush();
+}
+
+/** Forgets the linear-address look-ups (mappings or modes changed). */
+export function flushJumps(): void {
+  generation++;
+  if (generation == 0) {
+    memory.fill(JCACHE, 0, <usize> JC_ENTRIES << 4);
+    generation = 1;
+  }
+}
+
+/** Empties the pool. Never while a block executes. */
+export function cacheFlush(): void {
+  for (let at: usize = POOL; at < poolAt;) {
+    const host = load<u32>(at);
+    const n = load<u32>(at, 8);
+    const page = <usize> (host >> 12);
+    store<u32>(PAGEBLK + (page << 2), 0);
+    store<u64>(CODELINES + (page << 3), 0);
+    at += (<usize> n + 1) * REC;
+  }
+  poolAt = POOL;
+  memory.fill(BHASH, 0, <usize> BH_ENTRIES << 3);
+  flushJumps();
+  statFlushes++;
+}
+
+/** Whether there is room for one more block of any size. */
+export function poolFull(): bool {
+  return poolAt + 512 * REC > POOL_END;
+}
+
+// @ts-ignore: decorator
+@inline
+function slot(host: u32, key: u32): usize {
+  return BHASH +
+    (<usize> (((host ^ (host >> 13)) + (key << 7)) & (BH_ENTRIES - 1)) << 3);
+}
+
+/** The first record of the block at a host address, decoding it when needed; 0 with FAULT set. */
+function blockAt(host: u32, linear: u64): usize {
+  const key = <u32> load<u8>(CODEKEY);
+  const s = slot(host, key);
+  const r = load<u32>(s, 4);
+  if (load<u32>(s) == host && (r & 31) == key && r != 0) return r & ~31;
+  // decode
+  const header = poolAt;
+  const first = header + REC;
+  const n = decodeBlock(host, linear, first);
+  if (n == 0) return 0;
+  if (n & 0x80000000) return n & 0x7fffffff; // not cacheable: crosses a page
+  store<u32>(header, host);
+  store<u32>(header, n, 8);
+  const page = <usize> (host >> 12);
+  const pb = PAGEBLK + (page << 2);
+  store<u32>(header, load<u32>(pb), 4);
+  store<u32>(pb, <u32> header);
+  if (load<u64>(CODELINES + (page << 3)) == 0) dropWriteTags(host >> 12);
+  // mark the lines that were decoded
+  const last = first + <usize> (n - 1) * REC;
+  const from = host & 0xfff;
+  let to = <u32> load<u16>(last, 12) + load<u8>(last, 2);
+  if (to > 0x1000) to = 0x1000;
+  const lines = CODELINES + (page << 3);
+  let bits = load<u64>(lines);
+  for (let l = from >> 6; l <= (to - 1) >> 6; l++) bits |= <u64> 1 << l;
+  store<u64>(lines, bits);
+  poolAt = first + <usize> n * REC;
+  statDecoded += n;
+  store<u32>(s, host);
+  store<u32>(s, <u32> first | key, 4);
+  return first;
+}
+
+/** Bytes of a host page that holds decoded code are about to change. */
+export function codeWritten(host: u32, bytes: u32): void {
+  const page = <usize> (host >> 12);
+  const lines = CODELINES + (page << 3);
+  const bits = load<u64>(lines);
+  const from = (host & 0xfff) >> 6;
+  let to = ((host & 0xfff) + bytes - 1) >> 6;
+  if (to > 63) to = 63;
+  let touched: u64 = 0;
+  for (let l = from; l <= to; l++) touched |= <u64> 1 << l;
+  if (!(bits & touched)) return;
+  dropPage(page);
+}
+
+function dropPage(page: usize): void {
+  let b = <usize> load<u32>(PAGEBLK + (page << 2));
+  while (b != 0) {
+    const n = load<u32>(b, 8);
+    const host = load<u32>(b);
+    for (let key: u32 = 0; key < 3; key++) {
+      const s = slot(host, key);
+      if (load<u32>(s) == host) store<u32>(s, 0, 4);
+    }
+    let r = b + REC;
+    for (let i: u32 = 0; i < n; i++) {
+      store<u16>(r, <u16> staleHandler);
+      r += REC;
+    }
+    statInvalidated += n;
+    b = <usize> load<u32>(b, 4);
+  }
+  store<u32>(PAGEBLK + (page << 2), 0);
+  store<u64>(CODELINES + (page << 3), 0);
+  flushJumps();
+}
+
+/** The host wrote guest memory (a debugger, a device): decoded code there is stale. */
+export function hostWrote(host: u32, bytes: u32): void {
+  if (bytes == 0) return;
+  const end = <u64> host + bytes;
+  let at = <u64> host;
+  while (at < end) {
+    let n = 0x1000 - (at & 0xfff);
+    if (at + n > end) n = end - at;
+    if (load<u64>(CODELINES + (<usize> (at >> 12) << 3))) {
+      codeWritten(<u32> at, <u32> n);
+    }
+    at += n;
+  }
+}
+
+/**
+ * The record to execute at instruction pointer `ip`, and CODEBASE for it. 0 with
+ * FAULT set when the fetch faults; RIP is then `ip`.
+ */
+export function enter(ip: u64): usize {
+  const lin = load<u8>(MODE) == MODE_LONG
+    ? ip
+    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
+  if (load<u64>(j) == lin && load<u32>(j, 8) == generation) {
+    store<u64>(CODEBASE, ip - (lin & 0xfff));
+    return load<u32>(j, 12);
+  }
+  store<u64>(RIP, ip);
+  if (
+    load<u8>(MODE) != MODE_LONG &&
+    ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
+  ) {
+    return raiseErr(GP, 0);
+  }
+  const host = fetchHost(lin);
+  if (host == 0) return 0;
+  if (poolFull()) {
+    store<u32>(FAULT, F_SYNC); // the loop empties the pool and comes back
+    return 0;
+  }
+  const r = blockAt(host, lin);
+  if (r == 0) return 0;
+  store<u64>(CODEBASE, ip - (lin & 0xfff));
+  if (r >= POOL) {
+    store<u64>(j, lin);
+    store<u32>(j, generation, 8);
+    store<u32>(j, <u32> r, 12);
+  }
+  return r;
+}
+
+/** Jumps to `ip` from a handler: the record there, or 0 with RIP set and the loop to find out. */
+// @ts-ignore: decorator
+@inline
+export function jumpTo(ip: u64): usize {
+  const lin = load<u8>(MODE) == MODE_LONG
+    ? ip
+    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
+  if (load<u64>(j) == lin && load<u32>(j, 8) == generation) {
+    store<u64>(CODEBASE, ip - (lin & 0xfff));
+    return load<u32>(j, 12);
+  }
+  store<u64>(RIP, ip);
+  return 0;
+}
+
+/**
+ * A direct branch of record p to `ip`: the target record, remembered in p's link when
+ * it lies in p's own page; or 0 with RIP set.
+ */
+export function branchTo(p: usize, ip: u64): usize {
+  const same = ip - load<u64>(CODEBASE) < 0x1000;
+  let t = jumpTo(ip);
+  if (t == 0 && same && !poolFull()) {
+    t = enter(ip);
+    if (t == 0) {
+      // let the loop meet the fault at the target, after this instruction ended
+      store<u32>(FAULT, 0);
+      store<u64>(RIP, ip);
+      return 0;
+    }
+  }
+  if (same && t >= POOL && p >= POOL) store<u32>(p, <u32> t, 28);
+  return t;
+}

@@ -1,0 +1,129 @@
+// WinHvEmulation: carries out one instruction of a processor whose state the caller
+// holds. The registers come from its callback, every data access goes to its
+// callbacks, and nothing of the loaded VP is touched: STATE is lent and given back.
+import { flushJumps } from "./cache";
+import { decodeOne } from "./decode";
+import { getFlags, setFlagsRaw } from "./flags";
+import {
+  EMU_INTERNAL,
+  EMU_SUCCESS,
+  emuStatus,
+  nextIp,
+  setEmuStatus,
+  setEmulating,
+  setSynced,
+  emuFetch,
+} from "./hooks";
+import {
+  bankOf,
+  CODEBASE,
+  CPL,
+  CR0,
+  CR3,
+  CR4,
+  EFER,
+  F_EXIT,
+  FAULT,
+  FETCH,
+  IOBUF,
+  MODE,
+  MODE_LONG,
+  REGS,
+  RIP,
+  S_CS,
+  S_SS,
+  SEG_ATTR,
+  SEG_BASE,
+  SEG_LIMIT,
+  SEG_SEL,
+  SEGS,
+  STATE,
+  STATE_SIZE,
+  VPINDEX,
+  XMM,
+} from "./layout";
+import { updateMode } from "./mode";
+import { REC } from "./record";
+
+/** The record of the emulated instruction. */
+const RECORD: usize = 0x3d00;
+const VALUES: usize = IOBUF + 0x400;
+
+function value(i: u32): usize {
+  return VALUES + (<usize> i << 4);
+}
+
+/**
+ * Registers at VALUES in this order: 16 general registers, RIP, RFLAGS, ES CS SS DS FS
+ * GS, CR0, CR3, CR4, EFER, XMM0-15 (44 values). `bytes` instruction bytes at FETCH, or 0
+ * to have them read through the callbacks. Returns WHV_EMULATOR_STATUS; on
+ * success VALUES has the new values.
+ */
+export function emulate(bytes: u32): u32 {
+  const vp = load<u32>(VPINDEX);
+  const bank = bankOf(vp);
+  memory.copy(bank, STATE, STATE_SIZE);
+  setEmulating(true);
+  setEmuStatus(0);
+  for (let i: u32 = 0; i < 16; i++) {
+    store<u64>(REGS + (<usize> i << 3), load<u64>(value(i)));
+    memory.copy(XMM + (<usize> i << 4), value(28 + i), 16);
+  }
+  const ip = load<u64>(value(16));
+  setFlagsRaw(load<u32>(value(17)));
+  for (let i: u32 = 0; i < 6; i++) {
+    const s = SEGS + (<usize> i << 5);
+    const v = value(18 + i);
+    store<u64>(s, load<u64>(v), SEG_BASE);
+    store<u32>(s, load<u32>(v, 8), SEG_LIMIT);
+    store<u16>(s, load<u16>(v, 12), SEG_SEL);
+    store<u16>(s, load<u16>(v, 14), SEG_ATTR);
+  }
+  store<u64>(CR0, load<u64>(value(24)));
+  store<u64>(CR3, load<u64>(value(25)));
+  store<u64>(CR4, load<u64>(value(26)));
+  store<u64>(EFER, load<u64>(value(27)));
+  store<u8>(
+    CPL,
+    <u8> ((load<u16>(SEGS + (<usize> S_SS << 5), SEG_ATTR) >> 5) & 3),
+  );
+  updateMode();
+  store<u64>(RIP, ip);
+  store<u64>(CODEBASE, ip);
+  store<u32>(FAULT, 0);
+  if (bytes == 0) {
+    const cs = load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE);
+    bytes = emuFetch(
+      load<u8>(MODE) == MODE_LONG ? ip : (ip + cs) & 0xffffffff,
+    );
+  }
+  if (bytes > 16) bytes = 16;
+  if (
+    load<u32>(FAULT) == 0 && bytes > 0 &&
+    decodeOne(FETCH, bytes, 0, RECORD) > 0
+  ) {
+    setSynced(true);
+    let p: usize;
+    do {
+      p = call_indirect<usize>(load<u16>(RECORD), RECORD);
+      // a REP instruction comes back here with RIP at itself
+    } while (p == 0 && load<u32>(FAULT) == 0 && load<u64>(RIP) == ip);
+    setSynced(false);
+    if (load<u32>(FAULT) == 0) {
+      if (p == RECORD + REC) store<u64>(RIP, nextIp(RECORD));
+      setEmuStatus(emuStatus | EMU_SUCCESS);
+      for (let i: u32 = 0; i < 16; i++) {
+        store<u64>(value(i), load<u64>(REGS + (<usize> i << 3)));
+        memory.copy(value(28 + i), XMM + (<usize> i << 4), 16);
+      }
+      store<u64>(value(16), load<u64>(RIP));
+      store<u64>(value(17), <u64> getFlags());
+    }
+  }
+  const status = emuStatus;
+  store<u32>(FAULT, 0);
+  setEmulating(false);
+  memory.copy(STATE, bank, STATE_SIZE);
+  flushJumps();
+  return status == 0 ? EMU_INTERNAL : status;
+}

@@ -1,0 +1,21 @@
+// What the module asks of TypeScript (or, natively, of C): only the emulator's
+// callbacks. Running a guest calls nothing.
+
+/**
+ * WHV_EMULATOR_TRANSLATE_GVA_PAGE_CALLBACK: translates the page of `gva`; the GPA is
+ * left at IOBUF (u64). Flags are WHV_TRANSLATE_GVA_FLAGS. Returns 0, or the
+ * WHV_TRANSLATE_GVA_RESULT_CODE, or -1 when the callback itself failed.
+ */
+// @ts-ignore: decorator
+@external("host", "translate")
+export declare function hostTranslate(gva: u64, flags: u32): i32;
+
+/** WHV_EMULATOR_MEMORY_CALLBACK: data at IOBUF (8 bytes). Returns 0 or a failure. */
+// @ts-ignore: decorator
+@external("host", "memory")
+export declare function hostMemory(gpa: u64, bytes: u32, write: u32): i32;
+
+/** WHV_EMULATOR_IO_PORT_CALLBACK: data at IOBUF (4 bytes). Returns 0 or a failure. */
+// @ts-ignore: decorator
+@external("host", "ioPort")
+export declare function hostIoPort(port: u32, bytes: u32, write: u32): i32;

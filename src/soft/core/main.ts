@@ -1,0 +1,99 @@
+// The software platform's module: starts the instruction table and exports what
+// src/soft/*.ts and the native library call.
+import { cacheInit, hostWrote } from "./cache";
+import { decodeInit } from "./decode";
+import { raise, UD } from "./fault";
+import {
+  beginExit,
+  EXIT_CANCELED,
+  finishExit,
+  ipOf,
+  setTime,
+  time,
+} from "./hooks";
+import { ICOUNT, RIP } from "./layout";
+import { Handler, indexOf } from "./optable";
+import { execute, runInit, total } from "./run";
+import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
+
+export * from "./whv_partition";
+export { emulate } from "./emulate";
+
+function undefinedInstruction(_p: usize): usize {
+  return raise(UD);
+}
+
+/** A record of a block that was dropped, or the end of a block: look up again. */
+function lookAgain(p: usize): usize {
+  store<u64>(RIP, ipOf(p));
+  return 0;
+}
+function blockEnd(p: usize): usize {
+  store<u64>(RIP, ipOf(p));
+  return 0;
+}
+
+/** Prepares the module; once. */
+export function init(): void {
+  const stale: Handler = (p) => lookAgain(p);
+  const end: Handler = (p) => blockEnd(p);
+  const ud: Handler = (p) => undefinedInstruction(p);
+  decodeInit(indexOf(ud), indexOf(end));
+  runInit(indexOf(end), indexOf(stale));
+  cacheInit(indexOf(stale));
+  register();
+}
+
+/** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting. */
+export function vpRun(vp: u32, budget: i32): u32 {
+  switchTo(vp);
+  const before = total;
+  const r = execute(budget);
+  last = <i32> (total - before);
+  return r;
+}
+
+/** Describes a canceled exit of VP `vp` at EXITBUF. */
+export function vpCanceled(vp: u32): void {
+  switchTo(vp);
+  beginExit(EXIT_CANCELED);
+  finishExit(0, false);
+}
+
+/** Instructions that VP `vp` completed. */
+export function vpInstructions(vp: u32): u64 {
+  return load<u64>(fieldOf(vp, ICOUNT));
+}
+
+export { hostWrote, vpReady };
+
+let last: i32 = 0;
+/** Instructions of the last vpRun. */
+export function executed(): i32 {
+  return last;
+}
+
+/** Guest time of the next APIC timer event in ns; infinite if there is none. */
+export function nextTimerNumber(): f64 {
+  const t = nextTimer();
+  return t == ~<u64> 0 ? Infinity : <f64> t;
+}
+export function guestTimeNumber(): f64 {
+  return <f64> time;
+}
+
+/** Guest time in ns. */
+export function guestTime(): u64 {
+  return time;
+}
+/** Moves guest time forward while no VP can run. */
+export function skipTime(to: u64): void {
+  if (to > time) setTime(to);
+}
+/** Instructions completed by all VPs. */
+export function instructions(): u64 {
+  return total;
+}
+
+function register(): void {
+}

@@ -1,0 +1,124 @@
+// The software platform: WinHvPlatform.dll's and WinHvEmulation.dll's functions,
+// implemented by a WebAssembly module (src/soft/core). Deterministic, needs nothing
+// installed and no permission.
+
+import type {
+  CallbackHandle,
+  EmulatorCallbackKind,
+  EmulatorCallbacks,
+  WinHvEmulationFunctions,
+  WinHvPlatform,
+  WinHvPlatformFunctions,
+} from "../../ffi/mod.ts";
+import { SoftEmulator } from "./emulator.ts";
+import { softFunctions } from "./functions.ts";
+import {
+  GUEST,
+  type Instance,
+  instantiate,
+  MAX_GUEST_BYTES,
+} from "./module.ts";
+import { type ClockMode, Scheduler } from "./scheduler.ts";
+
+export type { ClockMode } from "./scheduler.ts";
+
+/** How to open the software platform. */
+export interface SoftOptions {
+  /** Bytes of guest memory; rounded up to 64 KiB. At most MAX_GUEST_BYTES. */
+  readonly memoryBytes: number;
+  /** What happens to guest time while all processors wait; default "virtual". */
+  readonly clock?: ClockMode;
+}
+
+/** Guest time: counted instructions. */
+export class SoftClock {
+  readonly #instance: Instance;
+  readonly #scheduler: Scheduler;
+
+  /** Use {@linkcode openSoft}. */
+  constructor(instance: Instance, scheduler: Scheduler) {
+    this.#instance = instance;
+    this.#scheduler = scheduler;
+  }
+
+  /** Guest time in ns. */
+  now(): bigint {
+    return this.#instance.core.guestTime();
+  }
+
+  /** Instructions that all processors together have completed. */
+  instructions(): bigint {
+    return this.#instance.core.instructions();
+  }
+
+  /** Calls `fn` once when guest time has reached `ns`; null disarms. One alarm exists. */
+  setAlarm(ns: bigint | null, fn: () => void): void {
+    this.#scheduler.setAlarm(ns, fn);
+  }
+
+  /** Whether idle time is skipped or slept through. */
+  set mode(mode: ClockMode) {
+    this.#scheduler.mode = mode;
+  }
+}
+
+/** The software platform as a provider of the seam. */
+export class SoftPlatform implements WinHvPlatform {
+  readonly name = "soft";
+  readonly platform: WinHvPlatformFunctions;
+  readonly emulation: WinHvEmulationFunctions;
+  readonly clock: SoftClock;
+  /** The memory that WHvMapGpaRange can map; page aligned. */
+  readonly guestMemory: Uint8Array;
+  readonly #instance: Instance;
+  readonly #scheduler: Scheduler;
+  readonly #emulator: SoftEmulator;
+
+  /** Use {@linkcode openSoft}. */
+  constructor(instance: Instance, emulator: SoftEmulator, mode: ClockMode) {
+    this.#instance = instance;
+    this.#scheduler = new Scheduler(instance);
+    this.#scheduler.mode = mode;
+    this.#emulator = emulator;
+    this.platform = softFunctions(instance, this.#scheduler);
+    this.emulation = emulator.functions(instance);
+    this.clock = new SoftClock(instance, this.#scheduler);
+    this.guestMemory = instance.memory.subarray(GUEST);
+  }
+
+  /** Gives a JavaScript function an address for WHvEmulatorCreateEmulator. */
+  callback<K extends EmulatorCallbackKind>(
+    kind: K,
+    fn: EmulatorCallbacks[K],
+  ): CallbackHandle {
+    return this.#emulator.callback(kind, fn);
+  }
+
+  /** To be called after the host wrote guestMemory: decoded code there is stale. */
+  hostWrote(offset: number, bytes: number): void {
+    this.#instance.core.hostWrote(GUEST + offset, bytes);
+  }
+
+  /** Instructions that one processor has completed. */
+  instructionsOf(vp: number): bigint {
+    return this.#instance.core.vpInstructions(vp);
+  }
+
+  /** Releases timers; no call is pending. */
+  close(): void {
+    this.#scheduler.close();
+  }
+}
+
+/** Opens the software platform. Throws a RangeError for memory it cannot have. */
+export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
+  const bytes = Math.ceil(options.memoryBytes / 65536) * 65536;
+  if (!(bytes > 0) || bytes > MAX_GUEST_BYTES) {
+    throw new RangeError(
+      `guest memory of ${options.memoryBytes} bytes: the software platform has room for 1 to ${MAX_GUEST_BYTES} bytes`,
+    );
+  }
+  const emulator = new SoftEmulator();
+  const instance = await instantiate(bytes, emulator.host);
+  return new SoftPlatform(instance, emulator, options.clock ?? "virtual");
+}

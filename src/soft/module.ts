@@ -1,0 +1,114 @@
+// The software platform's WebAssembly module: its exports, and the addresses in its
+// linear memory that TypeScript uses (src/soft/core/layout.ts).
+
+import bytes from "./core.wasm" with { type: "bytes" };
+
+export const EXITBUF = 0x2000;
+/** Instruction bytes of an emulation. */
+export const FETCH = 0x2260;
+/** Arguments and results of the module's functions. */
+export const IOBUF = 0x2300;
+/** Where register values lie when their names are at IOBUF. */
+export const VALUES = IOBUF + 0x400;
+/** Where a function leaves the size of what it wrote. */
+export const SIZE = IOBUF + 0x1800;
+export const IOBUF_BYTES = 0x1800;
+/** Guest memory begins here. */
+export const GUEST = 0x4000000;
+/** WebAssembly has 32-bit addresses. */
+export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
+
+/** vpRun's results. */
+export const RUN_SLICE = 0;
+export const RUN_EXIT = 1;
+export const RUN_IDLE = 2;
+
+/** What the emulator needs of its callbacks; see src/soft/core/host.ts. */
+export interface HostFunctions {
+  translate(gva: bigint, flags: number): number;
+  memory(gpa: bigint, bytes: number, write: number): number;
+  ioPort(port: number, bytes: number, write: number): number;
+}
+
+/** The module's exports (src/soft/core/main.ts). Results named whv... are HRESULTs. */
+export interface Core {
+  init(): void;
+  vpRun(vp: number, budget: number): number;
+  vpReady(vp: number): number;
+  vpCanceled(vp: number): void;
+  /** Guest time of the next APIC timer event in ns; infinite if there is none. */
+  nextTimerNumber(): number;
+  guestTime(): bigint;
+  guestTimeNumber(): number;
+  /** Instructions of the last vpRun. */
+  executed(): number;
+  skipTime(to: bigint): void;
+  instructions(): bigint;
+  vpInstructions(vp: number): bigint;
+  hostWrote(address: number, bytes: number): void;
+  emulate(bytes: number): number;
+  whvGetCapability(code: number, bytes: number): number;
+  whvCreatePartition(): number;
+  whvSetupPartition(): number;
+  whvResetPartition(): number;
+  whvDeletePartition(): number;
+  whvGetPartitionProperty(code: number, bytes: number): number;
+  whvSetPartitionProperty(code: number, bytes: number): number;
+  whvMapGpaRange(
+    host: number,
+    gpa: bigint,
+    bytes: bigint,
+    flags: number,
+  ): number;
+  whvUnmapGpaRange(gpa: bigint, bytes: bigint): number;
+  whvQueryDirty(gpa: bigint, bytes: bigint, words: number): number;
+  whvTranslateGva(vp: number, gva: bigint, flags: number): number;
+  whvCreateVirtualProcessor(vp: number): number;
+  whvDeleteVirtualProcessor(vp: number): number;
+  whvRunBegin(vp: number, bytes: number): number;
+  whvRunEnd(vp: number): void;
+  whvCheckVp(vp: number): number;
+  whvGetRegisters(vp: number, count: number): number;
+  whvSetRegisters(vp: number, count: number): number;
+  whvRequestInterrupt(
+    type: number,
+    logical: number,
+    level: number,
+    destination: number,
+    vector: number,
+  ): number;
+  whvGetApic(vp: number): number;
+  whvSetApic(vp: number): number;
+  whvSuspendTime(): number;
+  whvResumeTime(): number;
+}
+
+/** A module with its memory. */
+export interface Instance {
+  readonly core: Core;
+  readonly memory: Uint8Array;
+  readonly view: DataView;
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/** Starts a module with `guestBytes` (a multiple of 64 KiB) of guest memory. */
+export async function instantiate(
+  guestBytes: number,
+  host: HostFunctions,
+): Promise<Instance> {
+  compiled ??= WebAssembly.compile(bytes as BufferSource);
+  const pages = (GUEST + guestBytes) / 65536;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const instance = await WebAssembly.instantiate(await compiled, {
+    env: { memory },
+    host: { ...host },
+  });
+  const core = instance.exports as unknown as Core;
+  core.init();
+  return {
+    core,
+    memory: new Uint8Array(memory.buffer),
+    view: new DataView(memory.buffer),
+  };
+}
