@@ -5,7 +5,7 @@
  */
 
 /** What kind of instruction it is, as far as stepping is concerned. */
-export const enum Kind {
+export enum Kind {
   /** Goes on with the next instruction, unless it faults. */
   Plain,
   /** Relative JMP; `target` is set. */

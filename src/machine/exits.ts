@@ -42,7 +42,7 @@ const TWO_BYTES = 2n;
 const EFLAGS_IP_MASK = 0xffffffffn;
 
 /** What became of an exit. */
-export const enum Outcome {
+export enum Outcome {
   /** The processor goes on; no instruction was completed. */
   Continue,
   /** The instruction that exited was carried out. */
