@@ -16,6 +16,7 @@ import {
   READ_ONLY,
   READ_ONLY_BYTES,
   RSP,
+  Selector,
   SLOT_BYTES,
   SLOT_ENTRY,
   STATUS_FLAGS,
@@ -124,6 +125,9 @@ export class Builder {
     if (rng.chance(3)) this.flags |= Flag.ID;
     if (rng.chance(2)) this.flags |= Flag.AC;
     if (rng.chance(2)) this.flags |= Flag.NT;
+    [0, Selector.userCs, Selector.userSs, 0, 0, 0].forEach((value, segment) =>
+      this.setSegment(segment, value)
+    );
     this.#setBase(Case.fsBase, 0n);
     this.#setBase(Case.gsBase, 0n);
     if (batch.fx) {
@@ -146,6 +150,12 @@ export class Builder {
     batch.lengths.push(this.code.length);
     batch.undefinedOf.push(this.undefined);
     batch.used = this.#offset + bytes;
+  }
+
+  /** Gives a segment register its selector (ES, CS, SS, DS, FS, GS). */
+  setSegment(segment: number, value: number): void {
+    const at = this.#offset + Case.segments + 2 * segment;
+    this.batch.view.setUint16(at, value, true);
   }
 
   #setBase(at: number, value: bigint): void {

@@ -14,6 +14,7 @@ import {
   FX_BYTES,
   GPR_NAMES,
   Result,
+  SEGMENT_NAMES,
 } from "./layout.ts";
 
 const PAGE_FAULT = 14;
@@ -96,6 +97,13 @@ export function compareCase(
       expected: flagNames(x),
       actual: flagNames(y),
     });
+  }
+  for (let i = 0; i < SEGMENT_NAMES.length; i++) {
+    const at = Result.segments + 2 * i;
+    const x = a.getUint16(ao + at, true);
+    const y = b.getUint16(bo + at, true);
+    if (x === y) continue;
+    found.push({ what: SEGMENT_NAMES[i], expected: hex(x), actual: hex(y) });
   }
   wide("fs base", Result.fsBase);
   wide("gs base", Result.gsBase);

@@ -20,7 +20,6 @@ import {
   Gpa,
   GUEST_BYTES,
   IDT_LIMIT,
-  Selector,
   SYSTEM_BASE,
   TSS_LIMIT,
 } from "./guest.ts";
@@ -31,12 +30,17 @@ import {
   DATA,
   DATA_BYTES,
   FIRST_SLOT,
+  FS,
   Fx,
   FX_BYTES,
+  GS,
   HLT,
   Result,
+  Selector,
   SLOT_BYTES,
 } from "./layout.ts";
+
+import { hiddenPart, LDT_LIMIT } from "./ldt.ts";
 
 /** ExtendedVmExits: ExceptionExit. */
 const EXCEPTION_EXIT = 4n;
@@ -57,8 +61,7 @@ export interface CorePlatform extends WinHvPlatform {
 /** Registers of a case in the order of the value buffers. */
 const INTEGER_NAMES = [
   ...Array.from({ length: 18 }, (_, i) => Reg.Rax + i), // to RIP, RFLAGS
-  Reg.Fs,
-  Reg.Gs,
+  ...Array.from({ length: 6 }, (_, i) => Reg.Es + i), // to GS
 ];
 const FX_NAMES = [
   Reg.FpControlStatus,
@@ -68,11 +71,11 @@ const FX_NAMES = [
 ];
 const RIP = 16;
 const RFLAGS = 17;
-const FS = 18;
-const GS = 19;
-const CONTROL = 20;
-/** Value index of ST(0) and XMM0; they follow each other as in FXSAVE. */
-const ST = 22;
+/** ES, CS, SS, DS, FS, GS. */
+const SEGMENTS = 18;
+const CONTROL = 24;
+/** Value index of ST(0); the XMM registers follow as in FXSAVE. */
+const ST = 26;
 const VALUE_BYTES = 16;
 
 export class CoreCpu implements CpuUnderTest {
@@ -114,24 +117,20 @@ export class CoreCpu implements CpuUnderTest {
 
   #setSystemRegisters(): void {
     const vp = this.#vp;
-    const segment = (name: number, selector: number, attributes: number) =>
-      vp.setSegment(name, {
-        base: 0n,
-        limit: 0xffff_ffff,
-        selector,
-        attributes,
-      });
     vp.set(Reg.Efer, EFER);
     vp.set(Reg.Cr4, CR4);
     vp.set(Reg.Cr3, BigInt(Gpa.pml4));
     vp.set(Reg.Cr0, CR0);
-    segment(Reg.Cs, Selector.userCs, Attributes.code64);
-    segment(Reg.Ss, Selector.userSs, Attributes.data);
-    for (const name of [Reg.Ds, Reg.Es]) segment(name, 0, Attributes.data);
     const table = (name: number, gpa: number, limit: number) =>
       vp.setTable(name, { base: SYSTEM_BASE + BigInt(gpa), limit });
     table(Reg.Gdtr, Gpa.gdt, GDT_LIMIT);
     table(Reg.Idtr, Gpa.idt, IDT_LIMIT);
+    vp.setSegment(Reg.Ldtr, {
+      base: SYSTEM_BASE + BigInt(Gpa.ldt),
+      limit: LDT_LIMIT,
+      selector: 0x50,
+      attributes: Attributes.ldt,
+    });
     vp.setSegment(Reg.Tr, {
       base: SYSTEM_BASE + BigInt(Gpa.tss),
       limit: TSS_LIMIT,
@@ -226,13 +225,36 @@ export class CoreCpu implements CpuUnderTest {
     };
     pair(RIP, Case.rip);
     pair(RFLAGS, Case.rflags);
-    pair(FS, Case.fsBase);
-    pair(GS, Case.gsBase);
-    for (const value of [FS, GS]) {
-      words[4 * value + 2] = 0xffff_ffff;
-      words[4 * value + 3] = Attributes.data << 16;
-    }
+    for (let i = 0; i < 6; i++) this.#fillSegment(batch, record, i);
     if (batch.fx) this.#fillFx(batch, record + Case.fx);
+  }
+
+  /** Loads a segment register as its selector says. */
+  #fillSegment(batch: Batch, record: number, segment: number): void {
+    const words = this.#words;
+    const at = 4 * (SEGMENTS + segment);
+    const selector = batch.view.getUint16(
+      record + Case.segments + 2 * segment,
+      true,
+    );
+    const hidden = hiddenPart(selector);
+    const code64 = batch.view.getUint16(record + Case.segments + 2, true) ===
+      Selector.userCs;
+    words[at] = hidden?.base ?? 0;
+    words[at + 1] = 0;
+    if (code64 && (segment === FS || segment === GS)) {
+      const base = segment === FS ? Case.fsBase : Case.gsBase;
+      words[at] = batch.view.getUint32(record + base, true);
+      words[at + 1] = batch.view.getUint32(record + base + 4, true);
+    }
+    words[at + 2] = hidden?.limit ?? 0xffff_ffff;
+    const flat = selector === Selector.userCs
+      ? Attributes.code64
+      : selector === Selector.userCs32
+      ? Attributes.code32
+      : Attributes.data;
+    const attributes = hidden?.attributes ?? flat;
+    words[at + 3] = selector | attributes << 16;
   }
 
   #fillFx(batch: Batch, image: number): void {
@@ -262,8 +284,14 @@ export class CoreCpu implements CpuUnderTest {
     for (let reg = 0; reg < 16; reg++) pair(reg, Result.gpr + 8 * reg);
     pair(RIP, Result.rip);
     pair(RFLAGS, Result.rflags);
-    pair(FS, Result.fsBase);
-    pair(GS, Result.gsBase);
+    pair(SEGMENTS + FS, Result.fsBase);
+    pair(SEGMENTS + GS, Result.gsBase);
+    for (let i = 0; i < 6; i++) {
+      this.#output[4 * o + Result.segments + 2 * i] =
+        words[4 * (SEGMENTS + i) + 3];
+      this.#output[4 * o + Result.segments + 2 * i + 1] =
+        words[4 * (SEGMENTS + i) + 3] >>> 8;
+    }
     if (!fx) return;
     const image = 4 * o + Result.fx;
     const control = CONTROL * VALUE_BYTES;

@@ -83,8 +83,10 @@ export class Emitter {
     wide = true,
   ): this {
     const rex = 0x40 | (wide ? 8 : 0) | (reg > 7 ? 4 : 0) | (base > 7 ? 1 : 0);
+    if (opcode[0] === 0x66) this.bytes(0x66);
     if (rex !== 0x40) this.bytes(rex);
-    this.bytes(...opcode, 0x80 | ((reg & 7) << 3) | (base & 7));
+    const rest = opcode[0] === 0x66 ? opcode.slice(1) : opcode;
+    this.bytes(...rest, 0x80 | ((reg & 7) << 3) | (base & 7));
     if ((base & 7) === 4) this.bytes(0x24);
     return this.imm32(displacement);
   }

@@ -13,6 +13,7 @@ import {
   READ_ONLY,
   READ_ONLY_BYTES,
 } from "./layout.ts";
+import { descriptors } from "./ldt.ts";
 import { readOnlyPage } from "./pages.ts";
 
 /** Guest-physical places. */
@@ -26,6 +27,7 @@ export const Gpa = {
   idt: 0x7000,
   tss: 0x8000,
   systemPdpt: 0x9000,
+  ldt: 0xb000,
   systemPd: 0xa000,
   data: 0x1_0000,
   readOnly: 0x1_4000,
@@ -45,15 +47,13 @@ const DIRTY = 0x40n;
 const LARGE = 0x80n;
 const NO_EXECUTE = 1n << 63n;
 
-/** Linux's selectors for user mode (asm/segment.h). */
-export const Selector = { userCs: 0x33, userSs: 0x2b, userCs32: 0x23 } as const;
-
 /** Attributes as WHV has them: accessed, DPL 3, present. */
 export const Attributes = {
   code64: 0xa0fb,
   code32: 0xc0fb,
   data: 0xc0f3,
   tss: 0x008b,
+  ldt: 0x0082,
 } as const;
 
 export const GDT_LIMIT = 0x7f;
@@ -124,6 +124,7 @@ export function buildGuest(memory: Uint8Array): void {
     0x00af_fb00_0000_ffffn,
   ];
   gdt.forEach((descriptor, i) => entry(Gpa.gdt, i, descriptor));
+  descriptors().forEach((descriptor, i) => entry(Gpa.ldt, i, descriptor));
   // Interrupt gates of DPL 0, of DPL 3 for INT3 and INTO; none is ever used.
   for (let vector = 0; vector < 256; vector++) {
     const dpl = vector === 3 || vector === 4 ? 3 : 0;

@@ -41,8 +41,10 @@ export const Case = {
   gsBase: 152,
   patchCount: 160,
   recordBytes: 164,
+  /** Selectors: ES, CS, SS, DS, FS, GS. */
+  segments: 168,
   /** FXSAVE image, only in batches with `fx`; then the patches. */
-  fx: 176,
+  fx: 192,
 } as const;
 
 /** Offsets in a result record, whose size is a multiple of 8. */
@@ -58,8 +60,10 @@ export const Result = {
   gsBase: 168,
   diffCount: 176,
   recordBytes: 180,
+  /** Selectors: ES, CS, SS, DS, FS, GS. */
+  segments: 184,
   /** FXSAVE image, only in batches with `fx`; then the differences. */
-  fx: 192,
+  fx: 208,
 } as const;
 
 export const FX_BYTES = 512;
@@ -125,3 +129,14 @@ export const GPR_NAMES = [
   "r14",
   "r15",
 ] as const;
+
+export const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
+export const ES = 0;
+export const CS = 1;
+export const SS = 2;
+export const DS = 3;
+export const FS = 4;
+export const GS = 5;
+
+/** Linux's selectors for user mode (asm/segment.h). */
+export const Selector = { userCs: 0x33, userSs: 0x2b, userCs32: 0x23 } as const;

@@ -20,6 +20,7 @@ import {
   READ_ONLY_BYTES,
   SLOT_BYTES,
 } from "./layout.ts";
+import { userDescriptors } from "./ldt.ts";
 import { readOnlyPage } from "./pages.ts";
 import { buildThunk, Control, Place } from "./thunk.ts";
 
@@ -34,6 +35,7 @@ const SIGACTION_BYTES = 152;
 const SIGACTION_FLAGS = 136;
 /** SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. */
 const SIGNALS = [4, 5, 7, 8, 11];
+const SYS_MODIFY_LDT = 154n;
 const AT_HWCAP2 = 26n;
 const HWCAP2_FSGSBASE = 2n;
 
@@ -46,6 +48,7 @@ const libc = Deno.dlopen("libc.so.6", {
   sigaction: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   sigaltstack: { parameters: ["buffer", "buffer"], result: "i32" },
   getauxval: { parameters: ["u64"], result: "u64" },
+  syscall: { parameters: ["i64", "i64", "buffer", "usize"], result: "i64" },
 }).symbols;
 
 function check(call: string, result: number): void {
@@ -91,9 +94,20 @@ check(
 );
 code.fill(HLT);
 
-const thunk = buildThunk({
-  fsgsbase: (libc.getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) !== 0n,
-});
+if ((libc.getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) === 0n) {
+  throw new Error("this kernel does not let user mode write FS and GS bases");
+}
+for (const entry of userDescriptors()) {
+  const call = libc.syscall(
+    SYS_MODIFY_LDT,
+    1n,
+    entry,
+    BigInt(entry.byteLength),
+  );
+  check("modify_ldt", Number(call));
+}
+
+const thunk = buildThunk();
 thunkPage.set(thunk.bytes);
 const run = new Deno.UnsafeFnPointer(
   pointerTo<{ parameters: []; result: "void" }>(thunk.run),

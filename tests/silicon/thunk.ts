@@ -13,9 +13,14 @@
 import { Emitter } from "./emit.ts";
 import {
   Case,
+  CS,
   DATA,
   DATA_BYTES,
+  DS,
+  ES,
+  FS,
   FX_BYTES,
+  GS,
   RAX,
   RBX,
   RCX,
@@ -24,6 +29,8 @@ import {
   Result,
   RSI,
   RSP,
+  Selector,
+  SS,
 } from "./layout.ts";
 
 /** Fixed places of the executor's own memory, apart from the cases'. */
@@ -77,6 +84,8 @@ const CONTEXT_GPR = [
 ];
 const CONTEXT_RIP = 168;
 const CONTEXT_EFLAGS = 176;
+const CONTEXT_CS = 184;
+const CONTEXT_SS = 190;
 const CONTEXT_ERR = 192;
 const CONTEXT_TRAPNO = 200;
 const CONTEXT_CR2 = 216;
@@ -86,12 +95,6 @@ const E = 4;
 const NE = 5;
 const B = 2;
 
-/** What the kernel allows user mode to do on this host. */
-export interface ThunkOptions {
-  /** WRFSBASE and WRGSBASE are usable. */
-  fsgsbase: boolean;
-}
-
 /** The thunks' bytes, and the linear addresses to call and to install. */
 export interface Thunk {
   bytes: Uint8Array<ArrayBuffer>;
@@ -100,7 +103,7 @@ export interface Thunk {
 }
 
 /** Builds the executor. Exit code 97 means: a signal outside of any case. */
-export function buildThunk(options: ThunkOptions): Thunk {
+export function buildThunk(): Thunk {
   const e = new Emitter(Place.thunk);
   const wrfsbase = (reg: number) => e.bytes(0xf3, 0x48, 0x0f, 0xae, 0xd0 | reg);
   const wrgsbase = (reg: number) => e.bytes(0xf3, 0x48, 0x0f, 0xae, 0xd8 | reg);
@@ -113,10 +116,8 @@ export function buildThunk(options: ThunkOptions): Thunk {
   e.bytes(0x48, 0x83, 0xec, 0x08); // sub rsp, 8
   e.store(Control.hostRsp, RSP);
   e.absolute([0x0f, 0xae], 3, Control.mxcsr, false); // stmxcsr
-  if (options.fsgsbase) {
-    rdfsbase(RAX);
-    e.store(Control.hostFs, RAX);
-  }
+  rdfsbase(RAX);
+  e.store(Control.hostFs, RAX);
 
   e.label("next");
   e.load(RAX, Control.remaining);
@@ -136,16 +137,22 @@ export function buildThunk(options: ThunkOptions): Thunk {
   e.bytes(0x41, 0xff, 0xc8).jmp("patches"); // dec r8d
 
   e.label("enter");
-  if (options.fsgsbase) {
-    e.loadFrom(RAX, RBX, Case.fsBase);
-    wrfsbase(RAX);
-    e.loadFrom(RAX, RBX, Case.gsBase);
-    wrgsbase(RAX);
+  for (const reg of [ES, DS, FS, GS, SS]) { // MOV Sreg, [rbx + ..]
+    e.based([0x8e], reg, RBX, Case.segments + 2 * reg, false);
   }
+  // Only a flat CS has bases of its own; others have them from selectors.
+  e.based([0x0f, 0xb7], RCX, RBX, Case.segments + 2 * CS, false); // movzx
+  e.bytes(0x83, 0xf9, Selector.userCs).jcc(NE, "bases"); // cmp ecx, imm8
+  e.loadFrom(RAX, RBX, Case.fsBase);
+  wrfsbase(RAX);
+  e.loadFrom(RAX, RBX, Case.gsBase);
+  wrgsbase(RAX);
+  e.label("bases");
   e.loadFrom(RAX, RBX, Case.gpr + 8 * RSP);
   e.store(Control.caseRsp, RAX);
-  e.loadFrom(RAX, RBX, Case.rip);
-  e.store(Control.caseRip, RAX);
+  e.based([0x8b], RAX, RBX, Case.rip, false);
+  e.absolute([0x89], RAX, Control.caseRip, false);
+  e.absolute([0x89], RCX, Control.caseRip + 4, false);
   e.constant(RAX, 1).store(Control.inCase, RAX);
   e.bytes(0xff, 0xb3).imm32(Case.rflags).bytes(0x9d); // push [rbx+..]; popfq
   for (let reg = 0; reg < 16; reg++) {
@@ -154,7 +161,7 @@ export function buildThunk(options: ThunkOptions): Thunk {
   }
   e.loadFrom(RBX, RBX, Case.gpr + 8 * RBX);
   e.load(RSP, Control.caseRsp);
-  e.bytes(0xff, 0x24, 0x25).imm32(Control.caseRip); // jmp [caseRip]
+  e.bytes(0xff, 0x2c, 0x25).imm32(Control.caseRip); // jmp far [caseRip]
 
   // void handler(int, siginfo_t *, ucontext_t *rdx)
   e.label("handler");
@@ -162,16 +169,28 @@ export function buildThunk(options: ThunkOptions): Thunk {
   e.bytes(0x48, 0x85, 0xc0).jcc(E, "stray");
   e.bytes(0x31, 0xc0).store(Control.inCase, RAX);
   e.load(R9, Control.output);
-  if (options.fsgsbase) {
-    rdfsbase(RAX);
-    e.storeTo(R9, Result.fsBase, RAX);
-    rdgsbase(RAX);
-    e.storeTo(R9, Result.gsBase, RAX);
-    e.load(RAX, Control.hostFs);
-    wrfsbase(RAX);
-    e.bytes(0x31, 0xc0);
-    wrgsbase(RAX);
+  rdfsbase(RAX);
+  e.storeTo(R9, Result.fsBase, RAX);
+  rdgsbase(RAX);
+  e.storeTo(R9, Result.gsBase, RAX);
+  const selector = (from: number, segment: number) => {
+    e.based([0x0f, 0xb7], RAX, RDX, from, false);
+    e.based([0x66, 0x89], RAX, R9, Result.segments + 2 * segment, false);
+  };
+  selector(CONTEXT_CS, CS);
+  selector(CONTEXT_SS, SS);
+  for (const reg of [ES, DS, FS, GS]) { // MOV [r9 + ..], Sreg
+    e.based([0x8c], reg, R9, Result.segments + 2 * reg, false);
   }
+  e.bytes(0x31, 0xc0); // xor eax, eax
+  for (const reg of [ES, DS, FS, GS]) e.bytes(0x8e, 0xc0 | reg << 3);
+  wrgsbase(RAX);
+  e.load(RAX, Control.hostFs);
+  wrfsbase(RAX);
+  e.constant(RAX, Selector.userCs);
+  e.based([0x66, 0x89], RAX, RDX, CONTEXT_CS, false);
+  e.constant(RAX, Selector.userSs);
+  e.based([0x66, 0x89], RAX, RDX, CONTEXT_SS, false);
   const copy = (from: number, to: number) => {
     e.loadFrom(RAX, RDX, from);
     e.storeTo(R9, to, RAX);
