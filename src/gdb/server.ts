@@ -9,6 +9,9 @@ const log = getLogger(["icebp", "gdb"]);
 
 const READ_BYTES = 65536;
 
+/** Bytes of replies that may wait for a write to end. */
+const MAX_PENDING = 1 << 20;
+
 /** Where to listen. */
 export type Address =
   | { readonly transport: "tcp"; readonly hostname: string; port: number }
@@ -112,8 +115,11 @@ class Connection {
         if (count === null) break;
         this.#session.receive(buffer.subarray(0, count));
         this.#flush();
-        // A peer that does not read gets no further requests served.
-        while (this.#writing !== null) await this.#writing;
+        // Reading goes on while a reply is written: that is faster. But a peer
+        // that does not take its replies gets no further requests served.
+        while (this.#writing !== null && this.#session.pending > MAX_PENDING) {
+          await this.#writing;
+        }
       }
     } catch (error) {
       this.#report(error);
@@ -164,7 +170,7 @@ class Connection {
       error instanceof Deno.errors.ConnectionReset ||
       error instanceof Deno.errors.ConnectionAborted ||
       error instanceof Deno.errors.BrokenPipe;
-    if (broke) log.info("the connection broke: {error}", { error });
+    if (broke) log.info("the connection broke: {why}", { why: `${error}` });
     else log.error("the connection failed: {error}", { error });
   }
 }

@@ -115,6 +115,11 @@ export class Session {
     return this.#output.take();
   }
 
+  /** Bytes that wait for take(). */
+  get pending(): number {
+    return this.#output.length;
+  }
+
   /** The connection is gone or is to end: the guest is let go. */
   disconnect(): void {
     if (this.#gone) return;
@@ -335,8 +340,9 @@ export class Session {
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         // The session outlives what the target cannot do.
-        if (error instanceof TargetError) log.info("{error}", { error });
-        else log.error("{name}: {error}", { name: command.name, error });
+        if (error instanceof TargetError) {
+          log.info("{name}: {why}", { name: command.name, why: error.message });
+        } else log.error("{name}: {error}", { name: command.name, error });
         // lldb knows errors by number only.
         if (this.threadSuffix) reply.error(EFAULT);
         else reply.failure(error.message);
