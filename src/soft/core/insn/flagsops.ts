@@ -1,0 +1,107 @@
+// Instructions that set single flags: CLC STC CMC CLD STD LAHF SAHF, and CLI STI with
+// their IOPL, virtual-8086 (VME) and protected-mode virtual interrupt (PVI) rules (SDM
+// vol. 2; vol. 3, "Virtual Interrupts").
+import {
+  arithFlags,
+  DF,
+  getCF,
+  IF,
+  IOPL,
+  setArith,
+  setCF,
+  VIF,
+  VIP,
+} from "../flags";
+import { leave, wantInterrupts } from "../hooks";
+import {
+  CPL,
+  CR4,
+  EFL,
+  MODE,
+  MODE_PROT,
+  MODE_V86,
+  RAX,
+  SHADOWNEW,
+} from "../layout";
+import { def, hr, M_ONE, SZ_B } from "../optable";
+import { gp0, REC } from "../record";
+
+const CR4_VME: u64 = 1;
+const CR4_PVI: u64 = 2;
+
+/** Whether IF itself may change at this privilege. */
+function mayChangeIf(): bool {
+  return load<u8>(CPL) <= (load<u32>(EFL) & IOPL) >> 12;
+}
+
+/** Whether CLI and STI work on VIF instead. */
+function virtualInterrupts(): bool {
+  const mode = load<u8>(MODE);
+  const cr4 = load<u64>(CR4);
+  if (mode == MODE_V86) return (cr4 & CR4_VME) != 0;
+  return mode >= MODE_PROT && load<u8>(CPL) == 3 && (cr4 & CR4_PVI) != 0;
+}
+
+function cli(p: usize): usize {
+  const f = load<u32>(EFL);
+  if (mayChangeIf()) store<u32>(EFL, f & ~IF);
+  else if (virtualInterrupts()) store<u32>(EFL, f & ~VIF);
+  else return gp0();
+  return p + REC;
+}
+
+function sti(p: usize): usize {
+  const f = load<u32>(EFL);
+  if (mayChangeIf()) {
+    if (f & IF) return p + REC;
+    store<u32>(EFL, f | IF);
+    store<u8>(SHADOWNEW, 1);
+    wantInterrupts();
+    return leave(p);
+  }
+  if (!virtualInterrupts() || f & VIP) return gp0();
+  store<u32>(EFL, f | VIF);
+  return p + REC;
+}
+
+export function registerFlags(): void {
+  def(M_ONE, 0xf8, SZ_B);
+  hr(0, (p) => {
+    setCF(0);
+    return p + REC;
+  });
+  def(M_ONE, 0xf9, SZ_B);
+  hr(0, (p) => {
+    setCF(1);
+    return p + REC;
+  });
+  def(M_ONE, 0xf5, SZ_B);
+  hr(0, (p) => {
+    setCF(getCF() ^ 1);
+    return p + REC;
+  });
+  def(M_ONE, 0xfc, SZ_B);
+  hr(0, (p) => {
+    store<u32>(EFL, load<u32>(EFL) & ~DF);
+    return p + REC;
+  });
+  def(M_ONE, 0xfd, SZ_B);
+  hr(0, (p) => {
+    store<u32>(EFL, load<u32>(EFL) | DF);
+    return p + REC;
+  });
+  def(M_ONE, 0x9f, SZ_B);
+  hr(0, (p) => {
+    store<u8>(RAX, <u8> (arithFlags() | 2), 1);
+    return p + REC;
+  });
+  def(M_ONE, 0x9e, SZ_B);
+  hr(0, (p) => {
+    setArith((arithFlags() & 0x800) | (load<u8>(RAX, 1) & 0xd5));
+    return p + REC;
+  });
+  def(M_ONE, 0xfa, SZ_B);
+  hr(0, cli);
+  def(M_ONE, 0xfb, SZ_B);
+  hr(0, sti);
+}

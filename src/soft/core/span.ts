@@ -1,0 +1,29 @@
+// Runs of bytes inside one page, for instructions that move many (MOVS, STOS): the
+// host address when the TLB already allows the access, else 0 and the caller goes one
+// element at a time, which fills the TLB or faults as it must.
+import { TLB_ENTRIES, TLBB } from "./layout";
+
+// @ts-ignore: decorator
+
+function entryOf(linear: u64): usize {
+  return <usize> load<u32>(TLBB) +
+    ((<usize> (linear >> 12) & (TLB_ENTRIES - 1)) << 5);
+}
+
+/** Host address of `linear` for reading to the end of its page, or 0. */
+// @ts-ignore: decorator
+
+export function spanToRead(linear: u64): usize {
+  const e = entryOf(linear);
+  if (load<u64>(e) != (linear & ~0xfff)) return 0;
+  return <usize> (<u32> linear + load<u32>(e, 16));
+}
+
+/** Host address of `linear` for writing to the end of its page, or 0. */
+// @ts-ignore: decorator
+
+export function spanToWrite(linear: u64): usize {
+  const e = entryOf(linear);
+  if (load<u64>(e, 8) != (linear & ~0xfff)) return 0;
+  return <usize> (<u32> linear + load<u32>(e, 16));
+}
