@@ -11,7 +11,13 @@ import {
   size,
 } from "./image.ts";
 import { placePageTables } from "./page_tables.ts";
-import { HIGH_BASE, memoryMap, Placement, roundUp } from "./placement.ts";
+import {
+  HIGH_BASE,
+  lowRam,
+  memoryMap,
+  Placement,
+  roundUp,
+} from "./placement.ts";
 import { longMode, protectedMode } from "./states.ts";
 import { cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
@@ -114,7 +120,7 @@ function examine({ image, name, ramBytes }: BootRequest): Kernel {
     sized ? data.getUint32(Header.initSize, true) : 0,
     image.length - setupBytes,
   );
-  if (address < HIGH_BASE || address + initSize > ramBytes) {
+  if (address < HIGH_BASE || address + initSize > lowRam(ramBytes)) {
     throw new BootError(
       `${name}: the kernel needs ${
         size(roundUp(address + initSize, HIGH_BASE))

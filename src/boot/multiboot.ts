@@ -13,7 +13,13 @@ import {
   type BootRequest,
   hex,
 } from "./image.ts";
-import { HIGH_BASE, LOW_END, memoryMap, Placement } from "./placement.ts";
+import {
+  HIGH_BASE,
+  LOW_END,
+  lowRam,
+  memoryMap,
+  Placement,
+} from "./placement.ts";
 import { protectedMode } from "./states.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
@@ -141,7 +147,7 @@ function placeByAddressFields(
 }
 
 function checkEntry(entry: bigint, request: BootRequest): bigint {
-  if (entry >= BigInt(request.ramBytes)) {
+  if (entry >= BigInt(lowRam(request.ramBytes))) {
     throw new BootError(
       `${request.name}: entry point ${hex(entry)} lies outside memory`,
     );
@@ -196,7 +202,7 @@ export function placeMultibootInfo(
   const info = new ByteWriter()
     .u32(flags)
     .u32(Math.floor(LOW_END / 1024))
-    .u32(Math.floor((request.ramBytes - HIGH_BASE) / 1024))
+    .u32(Math.floor((lowRam(request.ramBytes) - HIGH_BASE) / 1024))
     .u32(BOOT_DEVICE)
     .u32(commandLine)
     .u32(modules.length)

@@ -2,6 +2,7 @@
  * Where things go in guest memory: every write is checked against RAM and
  * against the others, free room is found, the memory map for the guest is made.
  */
+import { HIGH_START, HOLE_START } from "../machine/memory.ts";
 import { BootError, hex, type MemoryWrite, size } from "./image.ts";
 
 const KIB = 1024, MIB = 1024 * 1024;
@@ -37,8 +38,20 @@ export function memoryMap(ramBytes: number): MemoryRange[] {
       length: HIGH_BASE - FIRMWARE_BASE,
       type: reserved,
     },
-    { base: HIGH_BASE, length: ramBytes - HIGH_BASE, type: usable },
+    {
+      base: HIGH_BASE,
+      length: lowRam(ramBytes) - HIGH_BASE,
+      type: usable,
+    },
+    ...ramBytes > HOLE_START
+      ? [{ base: HIGH_START, length: ramBytes - HOLE_START, type: usable }]
+      : [],
   ];
+}
+
+/** Where RAM ends below the devices' hole; loaders use nothing above it. */
+export function lowRam(ramBytes: number): number {
+  return Math.min(ramBytes, HOLE_START);
 }
 
 interface Taken {
@@ -62,7 +75,11 @@ export class Placement {
   readonly #writes: MemoryWrite[] = [];
   readonly #taken: Taken[] = [];
 
-  constructor(readonly ramBytes: number) {
+  /** RAM that can be written to: all of it that is below the hole. */
+  readonly ramBytes: number;
+
+  constructor(ramBytes: number) {
+    this.ramBytes = lowRam(ramBytes);
     if (ramBytes < LEAST_RAM) {
       throw new BootError(
         `${size(ramBytes)} of memory are too few: a guest needs ${

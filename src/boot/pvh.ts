@@ -6,7 +6,7 @@
 import type { ElfFile } from "./elf.ts";
 import { BootError, type BootImage, type BootRequest, hex } from "./image.ts";
 import { allModules } from "./multiboot.ts";
-import { HIGH_BASE, memoryMap, Placement } from "./placement.ts";
+import { HIGH_BASE, lowRam, memoryMap, Placement } from "./placement.ts";
 import { protectedMode } from "./states.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
@@ -31,7 +31,7 @@ export function loadPvh(
   elf: ElfFile,
   entry: bigint,
 ): BootImage {
-  if (entry >= BigInt(request.ramBytes)) {
+  if (entry >= BigInt(lowRam(request.ramBytes))) {
     throw new BootError(
       `${request.name}: PVH entry ${hex(entry)} lies outside memory`,
     );

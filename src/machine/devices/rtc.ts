@@ -6,6 +6,7 @@
  */
 import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
+import { HOLE_START } from "../memory.ts";
 import { CmosTime, TIME_REGISTERS } from "./rtc_time.ts";
 import { StatefulDevice } from "./stateful.ts";
 
@@ -31,7 +32,6 @@ export interface CmosContents {
   readonly startTime: bigint;
 }
 
-const FOUR_GIB = 0x1_0000_0000;
 const MIB = 0x10_0000;
 
 /** CMOS as the firmware leaves it. `lowEnd`: end of RAM below 4 GiB. */
@@ -81,7 +81,7 @@ export class Rtc extends StatefulDevice<{
     irq: IrqLine,
     clock: Clock,
     timers: Timers,
-    lowEnd = Math.min(contents.ramBytes, FOUR_GIB),
+    lowEnd = Math.min(contents.ramBytes, HOLE_START),
   ) {
     super(() => ({
       cmos: cmosImage(contents, lowEnd),
