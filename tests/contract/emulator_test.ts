@@ -255,7 +255,10 @@ contract("what cannot be emulated says so", {
   code: "a1 00 00 00 e0 00 00 00 00",
 }, async (guest) => {
   const exit = expectExit(await guest.run(), "memory");
-  const emulator = new Emulator(guest.provider, none);
+  const emulator = new Emulator(guest.provider, {
+    ...none,
+    memory: (access) => ram(guest, access),
+  });
   // Bytes that are no instruction: in memory, and in the exit.
   guest.write(CODE, hex("0f 0b"));
   guest.vp.exitReasonContext[0] = 0;
