@@ -4,7 +4,7 @@
  * numbers from its include/gdb/signals.def.
  */
 import { getLogger } from "@logtape/logtape";
-import { type Stop, type StopReason, TargetError } from "../debug/target.ts";
+import type { Stop, StopReason } from "../debug/target.ts";
 import { registerNumber, registers } from "../debug/registers.ts";
 import type { Reply } from "./packet.ts";
 import type { Session } from "./session.ts";
@@ -91,7 +91,7 @@ function putRegisters(
     try {
       session.target.readRegisters(processor, number, 1, bytes);
     } catch (error) {
-      if (!(error instanceof TargetError)) throw error;
+      if (!(error instanceof Error)) throw error;
       // It was only a courtesy: the stop must be told in any case.
       log.warn("a register is missing in a stop reply: {error}", { error });
       return;

@@ -35,7 +35,6 @@ export const killProcess: Command = {
 /** Has no reply, and exists in extended mode only. */
 export const restart: Command = {
   name: "R",
-  whileRunning: true,
   handle(session, _packet, reply) {
     if (!session.extended) return;
     session.restart();
