@@ -11,6 +11,30 @@ import {
   setTime,
   time,
 } from "./hooks";
+import { registerFxsave } from "./insn/fxsave";
+import { registerX87 } from "./insn/x87";
+import { registerFar } from "./insn/far";
+import { registerRet } from "./insn/ret";
+import { registerControl } from "./insn/control";
+import { registerDescriptor } from "./insn/descriptor";
+import { registerSyscall } from "./insn/syscall";
+import { registerSystem } from "./insn/system";
+import { registerAlu } from "./insn/alu";
+import { registerAtomic } from "./insn/atomic";
+import { registerBcd } from "./insn/bcd";
+import { registerBits } from "./insn/bits";
+import { registerBmi } from "./insn/bmi";
+import { registerFlags } from "./insn/flagsops";
+import { registerFlow } from "./insn/flow";
+import { registerIo } from "./insn/io";
+import { registerMove } from "./insn/mov";
+import { registerMulDiv } from "./insn/muldiv";
+import { registerShifts } from "./insn/shift";
+import { registerSimdInt } from "./insn/simd_int";
+import { registerSimdMove } from "./insn/simd_move";
+import { registerSimdShuffle } from "./insn/simd_shuffle";
+import { registerStack } from "./insn/stack";
+import { registerStrings } from "./insn/string";
 import { ICOUNT, RIP } from "./layout";
 import { Handler, indexOf } from "./optable";
 import { execute, runInit, total } from "./run";
@@ -96,4 +120,28 @@ export function instructions(): u64 {
 }
 
 function register(): void {
+  registerAlu();
+  registerAtomic();
+  registerBcd();
+  registerBits();
+  registerBmi();
+  registerFlags();
+  registerFlow();
+  registerIo();
+  registerMove();
+  registerMulDiv();
+  registerShifts();
+  registerStack();
+  registerStrings();
+  registerX87();
+  registerFxsave();
+  registerSimdInt();
+  registerSimdMove();
+  registerSimdShuffle();
+  registerFar();
+  registerRet();
+  registerControl();
+  registerDescriptor();
+  registerSyscall();
+  registerSystem();
 }

@@ -24,6 +24,8 @@ const TOP: u64 = 0x8000000000000000;
 export let remQuotient: u32 = 0;
 /** The last remainder is not reduced to the end (C2). */
 export let remPartial: bool = false;
+/** There was a remainder to find: the condition codes tell of it. */
+export let remDefined: bool = false;
 
 /**
  * FPREM, or FPREM1 (`nearest`): the remainder of a / b, its quotient's low
@@ -39,6 +41,7 @@ export function f80Rem(
 ): void {
   remQuotient = 0;
   remPartial = false;
+  remDefined = false;
   const ca = classify(seA, mA), cb = classify(seB, mB);
   if (ca >= QNAN || cb >= QNAN) {
     propagateNaN(ca, seA, mA, cb, seB, mB);
@@ -52,6 +55,7 @@ export function f80Rem(
     raise(DE);
     if ((masks & DE) == 0) return;
   }
+  remDefined = true;
   if (ca == ZERO) {
     f80Set(seA, mA);
     return;

@@ -32,6 +32,7 @@ import {
   settle,
   settleConditions,
   settleConditionsMem,
+  settleKeepingC1,
   settleMem,
   st,
   underflow,
@@ -213,7 +214,7 @@ export function compareFlags(p: usize, quiet: bool, pop: bool): usize {
   }
   setArith(f);
   if (ok && pop) popStack();
-  settle(p);
+  settleKeepingC1(p);
   return p + REC;
 }
 

@@ -16,6 +16,7 @@ import {
   f80Extract,
   f80Rem,
   f80Scale,
+  remDefined,
   remPartial,
   remQuotient,
   significandM,
@@ -206,7 +207,7 @@ export function scale(p: usize): usize {
 /** FPREM, FPREM1 (`nearest`): quotient bits 2, 1, 0 go to C0, C3, C1. */
 export function remainder(p: usize, nearest: bool): usize {
   if (!ready()) return 0;
-  let codes: u32 = 0;
+  let codes: u32 = 0, mask: u32 = C2;
   if (isEmpty(0) || isEmpty(1)) {
     if (underflow()) putIndefinite(0);
   } else {
@@ -217,7 +218,8 @@ export function remainder(p: usize, nearest: bool): usize {
     if (remQuotient & 2) codes |= C3;
     if (remQuotient & 1) codes |= C1;
     if (remPartial) codes |= C2;
+    if (remDefined) mask = C0 | C2 | C3;
   }
-  settleConditions(p, C0 | C2 | C3, codes);
+  settleConditions(p, mask, codes);
   return p + REC;
 }

@@ -31,6 +31,7 @@ import { rd, wr } from "../mem";
 import { eaLinear, ldm, REC, rModrm, stm } from "../record";
 import {
   advance,
+  checkWritable,
   isEmpty,
   mOf,
   overflow,
@@ -45,6 +46,7 @@ import {
   seOf,
   setEmpty,
   settle,
+  settleKeepingC1,
   settleMem,
   setTop,
   st,
@@ -145,7 +147,7 @@ export function storeF32(p: usize, pop: bool): usize {
     stm<u32>(p, v);
     if (load<u32>(FAULT)) return 0;
     if (pop) popStack();
-  }
+  } else if (!checkWritable(p, 4)) return 0;
   settleMem(p);
   return p + REC;
 }
@@ -164,7 +166,7 @@ export function storeF64(p: usize, pop: bool): usize {
     stm<u64>(p, v);
     if (load<u32>(FAULT)) return 0;
     if (pop) popStack();
-  }
+  } else if (!checkWritable(p, 8)) return 0;
   settleMem(p);
   return p + REC;
 }
@@ -180,7 +182,7 @@ export function storeF80(p: usize): usize {
     else write80(a, seOf(st(0)), mOf(st(0)));
     if (load<u32>(FAULT)) return 0;
     popStack();
-  }
+  } else if (!checkWritable(p, 10)) return 0;
   settleMem(p);
   return p + REC;
 }
@@ -206,7 +208,7 @@ export function storeInt(
     else stm<u64>(p, <u64> v);
     if (load<u32>(FAULT)) return 0;
     if (pop) popStack();
-  }
+  } else if (!checkWritable(p, bits >> 3)) return 0;
   settleMem(p);
   return p + REC;
 }
@@ -232,7 +234,7 @@ export function storeBcd(p: usize): usize {
     wr<u16>(advance(a, 8), <u16> hi);
     if (load<u32>(FAULT)) return 0;
     popStack();
-  }
+  } else if (!checkWritable(p, 10)) return 0;
   settleMem(p);
   return p + REC;
 }
@@ -241,10 +243,10 @@ export function storeBcd(p: usize): usize {
 export function loadSt(p: usize): usize {
   if (!ready()) return 0;
   const i = rModrm(p) & 7;
-  if (!isEmpty(7)) {
-    if (overflow()) pushRaw(0xffff, 0xc000000000000000);
-  } else if (isEmpty(i)) {
+  if (isEmpty(i)) {
     if (underflow()) pushRaw(0xffff, 0xc000000000000000);
+  } else if (!isEmpty(7)) {
+    if (overflow()) pushRaw(0xffff, 0xc000000000000000);
   } else pushRaw(seOf(st(i)), mOf(st(i)));
   settle(p);
   return p + REC;
@@ -293,7 +295,7 @@ export function moveIf(p: usize, cc: u32): usize {
   if (isEmpty(0) || isEmpty(i)) {
     if (underflow()) putIndefinite(0);
   } else if (cond(cc)) put(0, seOf(st(i)), mOf(st(i)));
-  settle(p);
+  settleKeepingC1(p);
   return p + REC;
 }
 

@@ -60,9 +60,16 @@ export function readyNoWait(): bool {
   return true;
 }
 
-/** Raises #MF if an unmasked exception is pending: false with FAULT set. */
+/**
+ * Raises #MF if an unmasked exception is pending: false with FAULT set. Asks
+ * the flags and masks, which ES sums up, since a caller of the platform may
+ * have written a status word in which it does not.
+ */
 export function nonePending(): bool {
-  if (load<u16>(FSW) & SW_ES && load<u32>(CR0) & CR0_NE) {
+  if (
+    <u32> load<u16>(FSW) & 0x3f & ~<u32> load<u16>(FCW) &&
+    load<u32>(CR0) & CR0_NE
+  ) {
     raise(MF);
     return false;
   }
@@ -75,11 +82,7 @@ export function ready(): bool {
     raise(NM);
     return false;
   }
-  const sw = load<u16>(FSW);
-  if (sw & SW_ES && load<u32>(CR0) & CR0_NE) {
-    raise(MF);
-    return false;
-  }
+  if (!nonePending()) return false;
   x87Begin(load<u16>(FCW));
   stackFaults = 0;
   return true;
@@ -175,7 +178,7 @@ export function updateES(): void {
  * `conditions` into the condition codes that `mask` names.
  */
 function merge(mask: u32, conditions: u32): void {
-  let sw: u32 = load<u16>(FSW) & ~(C1 | mask);
+  let sw: u32 = load<u16>(FSW) & ~(C1 | SW_ES | SW_B | mask);
   sw |= conditions | <u32> flags | stackFaults;
   if (roundedUp && stackFaults == 0) sw |= C1;
   if (sw & 0x3f & ~<u32> load<u16>(FCW)) sw |= SW_ES | SW_B;
@@ -203,6 +206,13 @@ export function settleMem(p: usize): void {
   store<u16>(FDS, load<u16>(SEGS + (<usize> rSeg(p) << 5), SEG_SEL));
 }
 
+/** Closes an instruction that leaves all condition codes but for stack faults. */
+export function settleKeepingC1(p: usize): void {
+  const c1 = stackFaults == 0 ? load<u16>(FSW) & C1 : 0;
+  merge(0, c1);
+  track(p);
+}
+
 /** Closes an instruction that sets condition codes. */
 export function settleConditions(p: usize, mask: u32, codes: u32): void {
   merge(mask, codes);
@@ -222,6 +232,12 @@ export function settleConditionsMem(p: usize, mask: u32, codes: u32): void {
 export function advance(linear: u64, n: u64): u64 {
   const a = linear + n;
   return load<u8>(MODE) == MODE_LONG ? a : a & 0xffffffff;
+}
+
+/** For a store that an unmasked exception stops: its address faults anyway. */
+export function checkWritable(p: usize, bytes: u32): bool {
+  const a = eaLinear(p, bytes, true);
+  return !load<u32>(FAULT) && probe(a, bytes, ACC_WRITE);
 }
 
 /** The linear address of a memory operand of any size that can be written. */
