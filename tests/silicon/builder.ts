@@ -1,15 +1,25 @@
 /**
- * Builds cases: fills the machine's state, chooses memory operands and
- * addressing forms, and encodes the instruction. Encodings: Intel SDM vol.2,
- * chapter 2.
+ * Builds cases: fills the machine's state, chooses memory operands, and
+ * writes the case's record.
  *
  * @module
  */
-import { Batch, Undefined } from "./batch.ts";
+import { chooseAddress } from "./addressing.ts";
+import { type Batch, Undefined } from "./batch.ts";
+import {
+  encode,
+  type Instruction,
+  type Memory,
+  type Mode,
+  needs66,
+} from "./encode.ts";
 import {
   Case,
+  CS,
   DATA,
   DATA_BYTES,
+  DS,
+  ES,
   FIRST_SLOT,
   Flag,
   Fx,
@@ -19,30 +29,15 @@ import {
   Selector,
   SLOT_BYTES,
   SLOT_ENTRY,
+  SS,
   STATUS_FLAGS,
   UNMAPPED,
 } from "./layout.ts";
+import { hiddenPart, Local } from "./ldt.ts";
 import type { Prng } from "./prng.ts";
 import { f80Value, integerValue, type Lane, laneValues } from "./values.ts";
 
 const U64 = (1n << 64n) - 1n;
-const U32 = 0xffff_ffffn;
-
-/** A memory operand with its addressing form chosen. */
-export interface Memory {
-  /** Where it is in linear memory, if `reachable`. */
-  target: number;
-  base: number;
-  index: number;
-  scale: number;
-  displacement: number;
-  /** Bytes of the displacement: 0, 1 or 4. */
-  displacementBytes: number;
-  ripRelative: boolean;
-  /** 0x64, 0x65, a segment prefix without meaning in 64-bit mode, or 0. */
-  segment: number;
-  addressSize32: boolean;
-}
 
 export interface MemoryOptions {
   /** Needs this alignment; one case in ten violates it. */
@@ -59,26 +54,10 @@ export interface MemoryOptions {
   margin?: number;
 }
 
-/** An instruction to encode. `rm` is a register or a memory operand. */
-export interface Instruction {
-  opcode: number[];
-  reg: number;
-  rm: number | Memory;
-  /** A mandatory prefix: 0x66, 0xF2 or 0xF3. */
-  mandatory?: number;
-  /** Operand size where 66 and REX.W select it. */
-  size?: number;
-  /** `reg` or `rm` is a byte register: REX tells SPL from AH. */
-  byteRegisters?: boolean;
-  rexW?: boolean;
-  lock?: boolean;
-  immediate?: number[];
-  vex?: { map: number; pp: number; w: number; vvvv: number; l?: number };
-}
-
 export class Builder {
   readonly rng: Prng;
   readonly batch: Batch;
+  readonly mode: Mode;
   /** GPRs of the case at hand, as 64-bit values. */
   gpr: BigUint64Array<ArrayBuffer> = new BigUint64Array(16);
   /** The same GPRs as pairs of 32-bit words. */
@@ -95,9 +74,10 @@ export class Builder {
   #offset = 0;
   #patchAt = 0;
 
-  constructor(rng: Prng, batch: Batch) {
+  constructor(rng: Prng, batch: Batch, mode: Mode = 64) {
     this.rng = rng;
     this.batch = batch;
+    this.mode = mode;
     this.fx = batch.view;
   }
 
@@ -120,16 +100,14 @@ export class Builder {
     this.gpr = new BigUint64Array(batch.input.buffer, gprAt, 16);
     this.words = new Uint32Array(batch.input.buffer, gprAt, 32);
     for (let r = 0; r < 16; r++) integerValue(rng, this.words, 2 * r, bits);
-    this.setAddress(RSP, DATA + 0x1400 + 8 * rng.int(0x80));
+    this.#fillSegments();
+    this.setPointer(RSP, SS, DATA + 0x1400 + 8 * rng.int(0x80));
     this.flags = 0x202 | (rng.u32() & (STATUS_FLAGS | Flag.DF));
     if (rng.chance(3)) this.flags |= Flag.ID;
     if (rng.chance(2)) this.flags |= Flag.AC;
     if (rng.chance(2)) this.flags |= Flag.NT;
-    [0, Selector.userCs, Selector.userSs, 0, 0, 0].forEach((value, segment) =>
-      this.setSegment(segment, value)
-    );
-    this.#setBase(Case.fsBase, 0n);
-    this.#setBase(Case.gsBase, 0n);
+    this.setBase(Case.fsBase, 0n);
+    this.setBase(Case.gsBase, 0n);
     if (batch.fx) {
       // Whether unaligned vector accesses raise #AC differs between CPUs.
       this.flags &= ~Flag.AC;
@@ -137,12 +115,35 @@ export class Builder {
     }
   }
 
+  #fillSegments(): void {
+    const { rng, mode } = this;
+    let selectors = [0, Selector.userCs, Selector.userSs, 0, 0, 0];
+    if (mode !== 64) {
+      // Upper halves and R8-R15 do not exist for compatibility mode.
+      for (let r = 0; r < 16; r++) {
+        this.words[2 * r + 1] = 0;
+        if (r > 7) this.words[2 * r] = 0;
+      }
+      this.undefined.highHalves = true;
+      const flat = Selector.userSs;
+      const { data, small, readOnly, expandDown, data16 } = Local;
+      const others = [data, small, readOnly, expandDown, flat, 0];
+      selectors = mode === 32
+        ? [flat, Selector.userCs32, flat, flat, data, rng.pick(others)]
+        : [data, Local.code16, data16, data, flat, rng.pick(others)];
+      if (rng.chance(10)) selectors[DS] = rng.pick(others);
+      if (rng.chance(10)) selectors[ES] = rng.pick(others);
+    }
+    selectors.forEach((value, segment) => this.setSegment(segment, value));
+  }
+
   /** Ends the case: its code goes to its slot, its record is complete. */
   end(): void {
     const { batch } = this;
     const slot = batch.length * SLOT_BYTES + SLOT_ENTRY;
     batch.code.set(this.code, slot);
-    batch.view.setBigUint64(this.#offset + Case.rip, BigInt(this.rip), true);
+    const rip = this.rip - this.segmentBase(CS);
+    batch.view.setBigUint64(this.#offset + Case.rip, BigInt(rip), true);
     batch.view.setUint32(this.#offset + Case.rflags, this.flags, true);
     const bytes = (this.#patchAt - this.#offset + 15) & ~15;
     batch.view.setUint32(this.#offset + Case.recordBytes, bytes, true);
@@ -158,7 +159,29 @@ export class Builder {
     this.batch.view.setUint16(at, value, true);
   }
 
-  #setBase(at: number, value: bigint): void {
+  /** A segment's base, as its selector loads it. */
+  segmentBase(segment: number): number {
+    const at = this.#offset + Case.segments + 2 * segment;
+    return hiddenPart(this.batch.view.getUint16(at, true))?.base ?? 0;
+  }
+
+  /** Makes `reg` the offset of a linear address in a segment. */
+  setPointer(reg: number, segment: number, linear: number): void {
+    this.setAddress(reg, linear - this.segmentBase(segment));
+  }
+
+  /** The linear address RSP points at. */
+  stackAddress(): number {
+    return Number(this.gpr[RSP]) + this.segmentBase(SS);
+  }
+
+  /** A general register that the mode has. */
+  anyRegister(): number {
+    return this.rng.int(this.mode === 64 ? 16 : 8);
+  }
+
+  /** FS or GS base, by its offset in the record. */
+  setBase(at: number, value: bigint): void {
     this.batch.view.setBigUint64(this.#offset + at, value & U64, true);
   }
 
@@ -243,7 +266,7 @@ export class Builder {
   /** A GPR that nothing else depends on, now pinned. */
   freeGpr(): number {
     for (;;) {
-      const reg = this.rng.int(16);
+      const reg = this.anyRegister();
       if (this.isPinned(reg)) continue;
       this.pin(reg);
       return reg;
@@ -313,201 +336,21 @@ export class Builder {
   }
 
   /** An addressing form whose linear address is `target`. */
-  address(target: number, nonCanonical = false): Memory {
-    const { rng } = this;
-    const m: Memory = {
-      target,
-      base: -1,
-      index: -1,
-      scale: 0,
-      displacement: 0,
-      displacementBytes: 0,
-      ripRelative: false,
-      segment: 0,
-      addressSize32: rng.chance(12),
-    };
-    let effective = BigInt(target);
-    if (rng.chance(8)) effective = this.#segmentBase(m, effective);
-    else if (rng.chance(3)) m.segment = rng.pick([0x26, 0x2e, 0x36, 0x3e]);
-    if (nonCanonical && !m.addressSize32 && rng.chance(2)) {
-      effective ^= 1n << BigInt(47 + rng.int(16));
-    }
-    const kind = rng.int(10);
-    if (kind === 0 && this.#fits(m, effective)) {
-      m.displacement = Number(BigInt.asIntN(32, effective));
-      m.displacementBytes = 4;
-    } else if (kind === 1 && this.#fits(m, effective - BigInt(this.rip))) {
-      m.ripRelative = true;
-      m.displacementBytes = 4;
-      m.displacement = Number(BigInt.asIntN(32, effective));
-    } else {
-      this.#baseAndIndex(m, effective, kind);
-    }
-    return m;
-  }
-
-  #segmentBase(m: Memory, linear: bigint): bigint {
-    const { rng } = this;
-    m.segment = rng.chance(50) ? 0x64 : 0x65;
-    let base = BigInt(rng.u32() & 0x0fff_ffff);
-    if (!m.addressSize32 && rng.chance(30)) base |= 0x7000_0000_0000n;
-    if (rng.chance(30)) base = -base;
-    this.#setBase(m.segment === 0x64 ? Case.fsBase : Case.gsBase, base);
-    return (linear - base) & (m.addressSize32 ? U32 : U64);
-  }
-
-  #fits(m: Memory, value: bigint): boolean {
-    if (m.addressSize32) return true;
-    const signed = BigInt.asIntN(64, value);
-    return BigInt.asIntN(31, signed) === signed;
-  }
-
-  #baseAndIndex(m: Memory, effective: bigint, kind: number): void {
-    const { rng } = this;
-    const mask = m.addressSize32 ? U32 : U64;
-    m.displacementBytes = rng.pick([0, 1, 4]);
-    if (m.displacementBytes === 1) m.displacement = (rng.u32() << 24) >> 24;
-    else if (m.displacementBytes === 4) m.displacement = rng.u32() | 0;
-    let rest = effective - BigInt(m.displacement);
-    if (kind >= 6) {
-      m.index = this.#addressRegister();
-      m.scale = rng.int(4);
-      if (kind === 6) { // no base: a 32-bit displacement and the index alone
-        m.displacementBytes = 4;
-        const value = BigInt(rng.u32() & 0x0fff_ffff);
-        this.gpr[m.index] = value;
-        const left = effective - (value << BigInt(m.scale));
-        if (!this.#fits(m, left)) {
-          m.scale = 0;
-          m.displacement = rng.int(0x1000);
-          this.gpr[m.index] = (effective - BigInt(m.displacement)) & mask;
-        } else {
-          m.displacement = Number(BigInt.asIntN(32, left));
-        }
-        return;
-      }
-      this.pin(m.index);
-      rest -= this.gpr[m.index] << BigInt(m.scale);
-    }
-    if (rng.chance(6) && this.#fits(m, effective - this.gpr[RSP])) {
-      m.base = RSP;
-      m.index = -1;
-      m.displacementBytes = 4;
-      m.displacement = Number(BigInt.asIntN(32, effective - this.gpr[RSP]));
-      return;
-    }
-    m.base = this.#addressRegister();
-    this.pin(m.base);
-    const garbage = m.addressSize32 ? BigInt(rng.u32()) << 32n : 0n;
-    this.gpr[m.base] = (rest & mask) | garbage;
-  }
-
-  #addressRegister(): number {
-    for (;;) {
-      const reg = this.rng.int(16);
-      if (!this.isPinned(reg)) return reg;
-    }
+  address(target: number, wild = false): Memory {
+    return chooseAddress(this, target, wild);
   }
 
   /** Encodes one instruction at the end of the case's code. */
   emit(i: Instruction): void {
-    const memory = typeof i.rm === "number" ? null : i.rm;
-    const prefixes: number[] = [];
-    if (i.lock) prefixes.push(0xf0);
-    if (memory?.addressSize32) prefixes.push(0x67);
-    if (memory?.segment) prefixes.push(memory.segment);
-    if (i.size === 16) prefixes.push(0x66);
-    if (i.mandatory) prefixes.push(i.mandatory);
-    if (prefixes.length > 1) this.#shuffle(prefixes);
-    this.code.push(...prefixes);
-    const rm = memory === null ? i.rm as number : Math.max(memory.base, 0);
-    const index = memory === null ? 0 : Math.max(memory.index, 0);
-    const w = i.rexW || i.size === 64;
-    if (i.vex) this.#vex(i.vex, i.reg, index, rm);
-    else this.#rex(i, memory, w, index, rm);
-    this.code.push(...i.opcode);
-    const immediate = i.immediate ?? [];
-    if (memory === null) {
-      this.code.push(0xc0 | ((i.reg & 7) << 3) | (rm & 7));
-    } else {
-      this.#modrm(i.reg, memory, immediate.length);
-    }
-    this.code.push(...immediate);
+    const at = this.rip + this.code.length;
+    this.code.push(...encode(i, this.mode, at, this.rng));
   }
 
-  #shuffle(prefixes: number[]): void {
-    for (let k = prefixes.length - 1; k > 0; k--) {
-      const other = this.rng.int(k + 1);
-      [prefixes[k], prefixes[other]] = [prefixes[other], prefixes[k]];
-    }
-  }
-
-  #rex(
-    i: Instruction,
-    memory: Memory | null,
-    w: boolean,
-    index: number,
-    rm: number,
-  ): void {
-    const rex = (w ? 8 : 0) | (i.reg > 7 ? 4 : 0) | (index > 7 ? 2 : 0) |
-      (rm > 7 ? 1 : 0);
-    // An empty REX changes only which byte registers are meant.
-    const empty = this.rng.chance(i.byteRegisters ? 40 : 5);
-    if (rex !== 0 || empty) this.code.push(0x40 | rex | this.#idleX(memory));
-  }
-
-  /** REX.X where no index register is encoded has no meaning. */
-  #idleX(memory: Memory | null): number {
-    return memory === null && this.rng.chance(5) ? 2 : 0;
-  }
-
-  #vex(
-    vex: NonNullable<Instruction["vex"]>,
-    reg: number,
-    index: number,
-    rm: number,
-  ): void {
-    const r = reg > 7 ? 0 : 0x80;
-    const x = index > 7 ? 0 : 0x40;
-    const b = rm > 7 ? 0 : 0x20;
-    const tail = ((~vex.vvvv & 15) << 3) | ((vex.l ?? 0) << 2) | vex.pp;
-    if (vex.map === 1 && vex.w === 0 && x && b && this.rng.chance(50)) {
-      this.code.push(0xc5, r | tail);
-    } else {
-      this.code.push(0xc4, r | x | b | vex.map, (vex.w << 7) | tail);
-    }
-  }
-
-  #modrm(reg: number, m: Memory, immediate: number): void {
-    const field = (reg & 7) << 3;
-    if (m.ripRelative) {
-      this.code.push(field | 5);
-      const next = this.rip + this.code.length + 4 + immediate;
-      this.#push32(m.displacement - next);
-      return;
-    }
-    let bytes = m.displacementBytes;
-    const base = m.base & 7;
-    const sib = m.index >= 0 || m.base < 0 || base === 4 ||
-      this.rng.chance(5);
-    if (m.base < 0) bytes = 0;
-    else if (bytes === 0 && base === 5) bytes = 1;
-    const mode = bytes === 0 ? 0 : bytes === 1 ? 0x40 : 0x80;
-    this.code.push(mode | field | (sib ? 4 : base));
-    if (sib) {
-      const index = m.index < 0 ? 4 : m.index & 7;
-      this.code.push((m.scale << 6) | (index << 3) | (m.base < 0 ? 5 : base));
-    }
-    if (bytes === 1) this.code.push(m.displacement & 0xff);
-    else if (bytes === 4 || m.base < 0) this.#push32(m.displacement);
-  }
-
-  #push32(value: number): void {
-    this.code.push(
-      value & 0xff,
-      (value >>> 8) & 0xff,
-      (value >>> 16) & 0xff,
-      (value >>> 24) & 0xff,
-    );
+  /** Encodes an instruction without ModRM; `reg` is in its last byte. */
+  plain(size: number, reg: number, ...opcode: number[]): void {
+    if (needs66(this.mode, size)) this.code.push(0x66);
+    const rex = (size === 64 ? 8 : 0) | (reg > 7 ? 1 : 0);
+    if (rex !== 0) this.code.push(0x40 | rex);
+    this.code.push(...opcode.slice(0, -1), opcode[opcode.length - 1] | reg & 7);
   }
 }

@@ -85,7 +85,8 @@ export function compareCase(
   wide("rip", Result.rip);
   for (let r = 0; r < 16; r++) {
     if (undefinedOf.gprs >>> r & 1) continue;
-    wide(GPR_NAMES[r], Result.gpr + 8 * r);
+    if (undefinedOf.highHalves) field(GPR_NAMES[r], Result.gpr + 8 * r);
+    else wide(GPR_NAMES[r], Result.gpr + 8 * r);
   }
   const mask = COMPARED_FLAGS & ~undefinedOf.flags;
   const x = a.getUint32(ao + Result.rflags, true) & mask;

@@ -44,7 +44,8 @@ import { hiddenPart, LDT_LIMIT } from "./ldt.ts";
 
 /** ExtendedVmExits: ExceptionExit. */
 const EXCEPTION_EXIT = 4n;
-const EVERY_VECTOR = 0xffff_ffffn;
+/** Vectors 0 to 19 without NMI and the reserved 9 and 15. */
+const EVERY_VECTOR = 0xf_7dfbn;
 /** Read, write, execute. */
 const MAP_FLAGS = 7;
 /** Stands for an exit that is not an exception, in place of a vector. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Builder } from "./builder.ts";
+import type { Mode } from "./encode.ts";
 import type { Feature } from "./features.ts";
 
 /** How results are compared where silicon may differ between vendors. */
@@ -19,6 +20,8 @@ export interface Form {
   name: string;
   /** CPUID features it needs; without them it is skipped visibly. */
   feature?: Feature;
+  /** The code segment's size; default 64. */
+  mode?: Mode;
   /** Uses x87, MMX or SSE state. */
   fx?: boolean;
   tolerance?: Tolerance;

@@ -50,7 +50,13 @@ export function caseLine(form: Form, batch: Batch, index: number): string {
     batch.fx ? 1 : 0,
     index + batch.firstSlot,
     batch.scratchSeed,
-    [u.flags, u.gprs, u.fsw, u.memory ? 1 : 0, ...u.ranges.flat()].join(","),
+    [
+      u.flags,
+      u.gprs,
+      u.fsw,
+      (u.memory ? 1 : 0) | (u.highHalves ? 2 : 0),
+      ...u.ranges.flat(),
+    ].join(","),
     toHex(batch.code.subarray(slot, slot + batch.lengths[index])),
     pack(batch.input.subarray(start, start + bytes)),
   ].join(";");
@@ -82,7 +88,8 @@ export function parseLine(
   const u = new Undefined();
   const values = masks.split(",").map(Number);
   [u.flags, u.gprs, u.fsw] = values;
-  u.memory = values[3] === 1;
+  u.memory = (values[3] & 1) !== 0;
+  u.highHalves = (values[3] & 2) !== 0;
   for (let i = 4; i < values.length; i += 2) {
     u.ranges.push([values[i], values[i + 1]]);
   }

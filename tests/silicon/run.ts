@@ -37,7 +37,7 @@ export function buildCases(
   batch.scratchSeed = rng.u32();
   batch.fillScratch();
   batch.clear();
-  const g = new Builder(rng, batch);
+  const g = new Builder(rng, batch, form.mode);
   for (let i = 0; i < count; i++) {
     form.build(g);
     g.end();

@@ -78,9 +78,8 @@ function immediateForms(op: string, digit: number): Form[] {
       build(g) {
         g.begin(size);
         g.undefined.flags = undefinedFlags(op);
-        if (size === 16) g.code.push(0x66);
-        if (size === 64) g.code.push(0x48);
-        g.code.push(digit * 8 + (size === 8 ? 4 : 5), ...immediate(g, bytes));
+        g.plain(size, 0, digit * 8 + (size === 8 ? 4 : 5));
+        g.code.push(...immediate(g, bytes));
       },
     });
   }
@@ -162,9 +161,8 @@ function testForms(): Form[] {
       build(g) {
         g.begin(size);
         g.undefined.flags = AF;
-        if (size === 16) g.code.push(0x66);
-        if (size === 64) g.code.push(0x48);
-        g.code.push(0xa8 + wide, ...immediate(g, bytes));
+        g.plain(size, 0, 0xa8 + wide);
+        g.code.push(...immediate(g, bytes));
       },
     }];
   });

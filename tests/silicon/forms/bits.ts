@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Builder, Instruction, Memory } from "../builder.ts";
+import type { Builder } from "../builder.ts";
+import type { Instruction, Memory } from "../encode.ts";
 import type { Feature } from "../features.ts";
 import type { Family, Form } from "../form.ts";
 import {
@@ -343,9 +344,7 @@ function miscellaneousForms(): Form[] {
       build(g) {
         g.begin(size);
         const reg = anyRegister(g);
-        const rex = (size === 64 ? 8 : 0) | (reg > 7 ? 1 : 0);
-        if (rex) g.code.push(0x40 | rex);
-        g.code.push(0x0f, 0xc8 | reg & 7);
+        g.plain(size, reg, 0x0f, 0xc8);
       },
     });
   }

@@ -5,10 +5,14 @@
  * @module
  */
 import type { Builder } from "../builder.ts";
+import { type Mode, needs66 } from "../encode.ts";
 import type { Family, Form } from "../form.ts";
 import {
+  CS,
   DATA,
   DATA_BYTES,
+  DS,
+  ES,
   RAX,
   RBP,
   RCX,
@@ -16,56 +20,69 @@ import {
   READ_ONLY,
   RSI,
   RSP,
+  SS,
 } from "../layout.ts";
 import { CONDITIONS } from "./move.ts";
-import { anyRegister, immediate, registerOrMemory } from "./shared.ts";
+import { immediate, registerOrMemory } from "./shared.ts";
 
 /** RSP: usually in the middle, sometimes at an end of the scratch region. */
-function placeStack(g: Builder): void {
+export function placeStack(g: Builder): void {
   const kind = g.rng.int(20);
-  if (kind === 0) g.setAddress(RSP, DATA + g.rng.int(12));
-  if (kind === 1) g.setAddress(RSP, DATA + DATA_BYTES - g.rng.int(12));
-  if (kind === 2) g.setAddress(RSP, DATA + 0x1000 + g.rng.int(15) - 7);
-  if (kind === 3) g.setAddress(RSP, DATA + 0x800 + g.rng.int(0x400));
-  if (kind === 4) g.setAddress(RSP, READ_ONLY + 0x100 + g.rng.int(0x800));
-  if (kind === 5 && g.rng.chance(30)) g.gpr[RSP] ^= 1n << 55n;
+  const place = (linear: number) => g.setPointer(RSP, SS, linear);
+  if (kind === 0) place(DATA + g.rng.int(12));
+  if (kind === 1) place(DATA + DATA_BYTES - g.rng.int(12));
+  if (kind === 2) place(DATA + 0x1000 + g.rng.int(15) - 7);
+  if (kind === 3) place(DATA + 0x800 + g.rng.int(0x400));
+  if (kind === 4) place(READ_ONLY + 0x100 + g.rng.int(0x800));
+  if (g.mode === 64 && kind === 5 && g.rng.chance(30)) {
+    g.gpr[RSP] ^= 1n << 55n;
+  }
+  // A 16-bit stack leaves the upper half of ESP alone.
+  if (g.mode === 16 && g.rng.chance(30)) g.words[2 * RSP] ^= g.rng.u32() << 16;
 }
 
-function stackForms(): Form[] {
+/** Puts bytes at the top of the stack, if that is in scratch memory. */
+export function patchStack(g: Builder, content: Uint8Array): void {
+  const sp = g.mode === 16 ? g.gpr[RSP] & 0xffffn : g.gpr[RSP];
+  const at = Number(sp) + g.segmentBase(SS);
+  if (at >= DATA && at + content.length <= DATA + DATA_BYTES) {
+    g.patch(at, content);
+  }
+}
+
+/** PUSH and POP and their like, with the operand sizes that the mode has. */
+export function stackForms(mode: Mode): Form[] {
   const forms: Form[] = [];
   const add = (name: string, make: (g: Builder) => void) =>
     forms.push({
       name,
+      mode,
       build(g) {
         g.begin(64);
         placeStack(g);
         make(g);
       },
     });
-  for (const size of [16, 64]) {
-    const prefix = (g: Builder) => size === 16 && g.code.push(0x66);
+  for (const size of mode === 64 ? [16, 64] : [16, 32]) {
+    // In 64-bit mode these have 64 bits without REX.W.
+    const coded = size === 64 ? undefined : size;
+    const prefix = (g: Builder) => {
+      if (needs66(mode, size)) g.code.push(0x66);
+    };
     for (const [op, opcode] of [["PUSH", 0x50], ["POP", 0x58]] as const) {
-      add(`${op} r${size}`, (g) => {
-        const reg = anyRegister(g);
-        prefix(g);
-        if (reg > 7) g.code.push(0x41);
-        g.code.push(opcode | (reg & 7));
-      });
+      add(
+        `${op} r${size}`,
+        (g) => g.plain(coded ?? 32, g.anyRegister(), opcode),
+      );
     }
-    add(`PUSH r/m${size}`, (g) =>
-      g.emit({
-        opcode: [0xff],
-        size: size === 16 ? 16 : undefined,
-        reg: 6,
-        rm: registerOrMemory(g, size),
-      }));
-    add(`POP r/m${size}`, (g) =>
-      g.emit({
-        opcode: [0x8f],
-        size: size === 16 ? 16 : undefined,
-        reg: 0,
-        rm: registerOrMemory(g, size),
-      }));
+    add(`PUSH r/m${size}`, (g) => {
+      const rm = registerOrMemory(g, size);
+      g.emit({ opcode: [0xff], size: coded, reg: 6, rm });
+    });
+    add(`POP r/m${size}`, (g) => {
+      const rm = registerOrMemory(g, size);
+      g.emit({ opcode: [0x8f], size: coded, reg: 0, rm });
+    });
     add(`PUSH imm8 (${size})`, (g) => {
       prefix(g);
       g.code.push(0x6a, ...immediate(g, 1));
@@ -79,23 +96,21 @@ function stackForms(): Form[] {
       g.code.push(0x9c);
     });
     add(`POPF (${size})`, (g) => {
-      const image = new Uint8Array(8).map(() => g.rng.int(256));
-      const at = Number(g.gpr[RSP]);
-      if (at >= DATA && at + 8 <= DATA + DATA_BYTES) g.patch(at, image);
+      patchStack(g, new Uint8Array(8).map(() => g.rng.int(256)));
       prefix(g);
       g.code.push(0x9d);
     });
     add(`ENTER imm16, imm8 (${size})`, (g) => {
-      g.setAddress(RBP, DATA + 0x800 + g.rng.int(0x400));
-      if (g.rng.chance(10)) g.setAddress(RBP, DATA + g.rng.int(32));
+      g.setPointer(RBP, SS, DATA + 0x800 + g.rng.int(0x400));
+      if (g.rng.chance(10)) g.setPointer(RBP, SS, DATA + g.rng.int(32));
       prefix(g);
       const level = g.rng.pick([0, 0, 0, 1, 1, 2, 3, 5, 31, 32, 34]);
       const frame = g.rng.int(0x200);
       g.code.push(0xc8, frame & 0xff, frame >> 8, level);
     });
     add(`LEAVE (${size})`, (g) => {
-      g.setAddress(RBP, g.target(8, {}));
-      if (g.rng.chance(3)) g.gpr[RBP] ^= 1n << 60n;
+      g.setPointer(RBP, SS, g.target(8, {}));
+      if (mode === 64 && g.rng.chance(3)) g.gpr[RBP] ^= 1n << 60n;
       prefix(g);
       g.code.push(0xc9);
     });
@@ -104,6 +119,17 @@ function stackForms(): Form[] {
         prefix(g);
         g.code.push(0x0f, opcode);
       });
+    }
+    const ret = (name: string, code: (g: Builder) => number[]) =>
+      add(`${name} (${size})`, (g) => {
+        patchStack(g, bytesOf(farAddress(g)));
+        prefix(g);
+        g.code.push(...code(g));
+      });
+    // A 16-bit RIP would leave the code's region in 64-bit mode.
+    if (mode !== 64 || size === 64) {
+      ret("RET", () => [0xc3]);
+      ret("RET imm16", (g) => [0xc2, g.rng.int(256), g.rng.int(256)]);
     }
   }
   return forms;
@@ -116,25 +142,24 @@ function shortTarget(g: Builder): number {
 
 function nearTarget(g: Builder): number[] {
   const kind = g.rng.int(10);
-  let to = kind < 8
-    ? (shortTarget(g) << 24) >> 24
-    : g.rng.int(0x4000_0000) + 0x4000_0000;
-  if (kind === 9) to = DATA + 0x100 - g.rip - 8; // not executable? it faults
+  let to = (shortTarget(g) << 24) >> 24;
+  if (g.mode === 16) return [to & 0xff, (to >> 8) & 0xff];
+  if (kind === 8) to = g.rng.int(0x4000_0000) + 0x4000_0000;
+  if (kind === 9) to = DATA + 0x100 - g.rip - 8; // not executable
   return [to & 0xff, (to >> 8) & 0xff, (to >> 16) & 0xff, to >>> 24];
 }
 
 /** Any canonical or other address, mostly in the case's own slot. */
-function farAddress(g: Builder): bigint {
+export function farAddress(g: Builder): bigint {
   const kind = g.rng.int(20);
   if (kind === 0) return BigInt(READ_ONLY + g.rng.int(16));
   if (kind === 1) return 0x1234_5678_9abc_def0n;
   if (kind === 2) return 0x6000_1234_5000n;
-  return BigInt(
-    g.rip + (g.rng.chance(50) ? 16 + g.rng.int(12) : -1 - g.rng.int(20)),
-  );
+  const near = g.rng.chance(50) ? 16 + g.rng.int(12) : -1 - g.rng.int(20);
+  return BigInt(g.rip - g.segmentBase(CS) + near);
 }
 
-function bytesOf(value: bigint): Uint8Array {
+export function bytesOf(value: bigint): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, value, true);
   return bytes;
@@ -168,7 +193,8 @@ function branchForms(): Form[] {
   for (const [name, opcode] of loops) {
     for (const short of [false, true]) {
       add(short ? `67h ${name}` : name, (g) => {
-        g.setGpr(RCX, BigInt(g.rng.int(3)) | BigInt(g.rng.int(2)) << 32n);
+        const above = g.mode === 64 ? 32n : 16n;
+        g.setGpr(RCX, BigInt(g.rng.int(3)) | BigInt(g.rng.int(2)) << above);
         if (short) g.code.push(0x67);
         g.code.push(opcode, shortTarget(g));
       });
@@ -192,17 +218,6 @@ function branchForms(): Form[] {
       g.emit({ opcode: [0xff], reg: digit, rm });
     });
   }
-  const ret = (name: string, code: (g: Builder) => number[]) =>
-    add(name, (g) => {
-      placeStack(g);
-      const at = Number(g.gpr[RSP]);
-      if (at >= DATA && at + 8 <= DATA + DATA_BYTES) {
-        g.patch(at, bytesOf(farAddress(g)));
-      }
-      g.code.push(...code(g));
-    });
-  ret("RET", () => [0xc3]);
-  ret("RET imm16", (g) => [0xc2, g.rng.int(256), g.rng.int(256)]);
   return forms;
 }
 
@@ -227,6 +242,27 @@ function stringPointer(g: Builder, bytes: number): number {
   return rng.chance(50) ? at - at % bytes : at;
 }
 
+/** The address size with or without 67h. */
+function addressWidth(g: Builder, other: boolean): number {
+  if (!other) return g.mode;
+  return g.mode === 32 ? 16 : 32;
+}
+
+/** 16-bit addresses reach the scratch region only from a segment near it. */
+function canBeOther(g: Builder): boolean {
+  return g.mode !== 32 ||
+    (g.segmentBase(DS) !== 0 && g.segmentBase(ES) !== 0);
+}
+
+/** What is above an address of `width` bits has no meaning. */
+function garbageAbove(g: Builder, reg: number, width: number): void {
+  if (width === 64) return;
+  if (width === 16) {
+    g.words[2 * reg] = (g.words[2 * reg] & 0xffff) | (g.rng.u32() << 16);
+  }
+  if (g.mode === 64) g.words[2 * reg + 1] = g.rng.u32();
+}
+
 function stringForms(): Form[] {
   const forms: Form[] = [];
   const prefixes: [string, number[]][] = [
@@ -243,28 +279,30 @@ function stringForms(): Form[] {
           build(g) {
             g.begin(size);
             const bytes = size / 8;
-            const short = g.rng.chance(15);
-            const high = short ? g.rng.u32() : 0;
+            const other = g.rng.chance(15) && canBeOther(g);
+            const width = addressWidth(g, other);
             if (source) {
-              g.setAddress(RSI, stringPointer(g, bytes));
-              g.words[2 * RSI + 1] = high;
+              g.setPointer(RSI, DS, stringPointer(g, bytes));
+              garbageAbove(g, RSI, width);
             }
             if (destination) {
-              g.setAddress(RDI, stringPointer(g, bytes));
+              g.setPointer(RDI, ES, stringPointer(g, bytes));
               if (source && g.rng.chance(30)) { // overlapping
-                g.gpr[RDI] = g.gpr[RSI] + BigInt(g.rng.int(33) - 16);
+                g.setPointer(
+                  RDI,
+                  ES,
+                  g.words[2 * RSI] + g.segmentBase(DS) + g.rng.int(33) - 16,
+                );
               }
-              g.words[2 * RDI + 1] = high;
+              garbageAbove(g, RDI, width);
             }
             const limit = g.rng.chance(20) ? 120 : 12;
             g.setGpr(RCX, BigInt(g.rng.int(limit)));
-            g.words[2 * RCX + 1] = high;
+            garbageAbove(g, RCX, width);
             if (op === "CMPS" || op === "SCAS") alike(g, op, bytes);
-            if (short) g.code.push(0x67);
-            if (size === 16) g.code.push(0x66);
+            if (other) g.code.push(0x67);
             g.code.push(...prefix);
-            if (size === 64) g.code.push(0x48);
-            g.code.push(opcode + (size === 8 ? 0 : 1));
+            g.plain(size, 0, opcode + (size === 8 ? 0 : 1));
           },
         });
       }
@@ -284,7 +322,9 @@ function alike(g: Builder, op: string, bytes: number): void {
   }
   const backward = (g.flags & 0x400) !== 0;
   for (const reg of op === "CMPS" ? [RSI, RDI] : [RDI]) {
-    let at = g.words[2 * reg];
+    const segment = reg === RSI ? DS : ES;
+    const offset = g.mode === 16 ? g.words[2 * reg] & 0xffff : g.words[2 * reg];
+    let at = offset + g.segmentBase(segment);
     if (backward) at -= run.length - bytes;
     if (at < DATA || at + run.length > DATA + DATA_BYTES) continue;
     if (reg === RDI && g.rng.chance(50)) run[g.rng.int(run.length)] ^= 1;
@@ -385,7 +425,7 @@ function refusedForms(): Form[] {
 }
 
 export const control: Family[] = [
-  { name: "stack", forms: stackForms() },
+  { name: "stack", forms: stackForms(64) },
   { name: "branches", forms: branchForms() },
   { name: "strings", forms: stringForms() },
   { name: "refused instructions", forms: refusedForms() },

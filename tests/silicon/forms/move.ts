@@ -7,7 +7,7 @@
 import type { Builder } from "../builder.ts";
 import type { Feature } from "../features.ts";
 import type { Family, Form } from "../form.ts";
-import { DATA, RAX, RBX, RCX, RDX } from "../layout.ts";
+import { DATA, DS, RAX, RBX, RCX, RDX } from "../layout.ts";
 import {
   anyRegister,
   immediate,
@@ -88,10 +88,11 @@ function moveForms(): Form[] {
       build(g) {
         g.begin(size);
         const reg = anyRegister(g);
-        if (size === 16) g.code.push(0x66);
-        const rex = (size === 64 ? 8 : 0) | (reg > 7 ? 1 : 0);
-        if (rex || g.rng.chance(30)) g.code.push(0x40 | rex);
-        g.code.push((size === 8 ? 0xb0 : 0xb8) | (reg & 7));
+        // An empty REX makes AH to BH into SPL to DIL.
+        if (g.mode === 64 && size === 8 && reg < 8 && g.rng.chance(30)) {
+          g.code.push(0x40);
+        }
+        g.plain(size, reg, size === 8 ? 0xb0 : 0xb8);
         for (let left = size / 8; left > 0; left -= 4) {
           g.code.push(...immediate(g, Math.min(left, 4)));
         }
@@ -106,16 +107,19 @@ function moveForms(): Form[] {
           g.begin(size);
           const target = g.target(size / 8, {});
           g.patchValues(target, size / 8, "i32");
-          const short = g.rng.chance(30);
-          if (short) g.code.push(0x67);
-          if (size === 16) g.code.push(0x66);
-          if (size === 64) g.code.push(0x48);
-          g.code.push((store ? 0xa2 : 0xa0) + wide);
-          for (let i = 0; i < (short ? 4 : 8); i++) {
-            g.code.push(i < 4 ? (target >> (8 * i)) & 0xff : 0);
+          const offset = target - g.segmentBase(DS);
+          const other = g.rng.chance(30);
+          let width: number = g.mode;
+          if (other) width = g.mode === 32 ? 16 : 32;
+          const fits = width > 16 || (offset >= 0 && offset < 0x1_0000);
+          if (!fits) width = 32;
+          if (width !== g.mode) g.code.push(0x67);
+          g.plain(size, 0, (store ? 0xa2 : 0xa0) + wide);
+          for (let i = 0; i < width / 8; i++) {
+            g.code.push(i < 4 ? (offset >> (8 * i)) & 0xff : 0);
           }
           // Now and then an address that is not canonical.
-          if (!short && g.rng.chance(3)) g.code[g.code.length - 1] = 0x55;
+          if (width === 64 && g.rng.chance(3)) g.code[g.code.length - 1] = 0x55;
         },
       });
     }
@@ -126,10 +130,7 @@ function moveForms(): Form[] {
       build(g) {
         g.begin(size);
         const reg = anyRegister(g);
-        if (size === 16) g.code.push(0x66);
-        const rex = (size === 64 ? 8 : 0) | (reg > 7 ? 1 : 0);
-        if (rex) g.code.push(0x40 | rex);
-        g.code.push(0x90 | (reg & 7)); // with reg 0 it is NOP
+        g.plain(size, reg, 0x90); // with reg 0 it is NOP
       },
     }, {
       name: `MOV r${size}, Sreg`,
@@ -389,7 +390,7 @@ function flagForms(): Form[] {
       g.begin(8);
       const target = g.target(1, {});
       const al = g.words[2 * RAX] & 0xff;
-      g.setAddress(RBX, target - al);
+      g.setPointer(RBX, DS, target - al);
       g.code.push(0xd7);
     },
   });

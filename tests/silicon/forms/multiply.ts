@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Builder, Memory } from "../builder.ts";
+import type { Builder } from "../builder.ts";
+import type { Memory } from "../encode.ts";
 import type { Family, Form } from "../form.ts";
 import { RAX, RDX, STATUS_FLAGS } from "../layout.ts";
 import {
@@ -117,19 +118,20 @@ function divideForms(): Form[] {
 }
 
 function extendForms(): Form[] {
-  const table: [string, number[]][] = [
-    ["CBW", [0x66, 0x98]],
-    ["CWDE", [0x98]],
-    ["CDQE", [0x48, 0x98]],
-    ["CWD", [0x66, 0x99]],
-    ["CDQ", [0x99]],
-    ["CQO", [0x48, 0x99]],
+  const table: [string, number, number, number][] = [
+    // name, operand size, opcode, width of the source
+    ["CBW", 16, 0x98, 8],
+    ["CWDE", 32, 0x98, 16],
+    ["CDQE", 64, 0x98, 32],
+    ["CWD", 16, 0x99, 16],
+    ["CDQ", 32, 0x99, 32],
+    ["CQO", 64, 0x99, 64],
   ];
-  return table.map(([name, code]): Form => ({
+  return table.map(([name, size, opcode, width]): Form => ({
     name,
     build(g) {
-      g.begin([8, 16, 32, 16, 32, 64][table.findIndex(([n]) => n === name)]);
-      g.code.push(...code);
+      g.begin(width);
+      g.plain(size, 0, opcode);
     },
   }));
 }

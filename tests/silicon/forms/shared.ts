@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Builder, Memory, MemoryOptions } from "../builder.ts";
+import type { Builder, MemoryOptions } from "../builder.ts";
+import type { Memory } from "../encode.ts";
 import { Flag } from "../layout.ts";
 
 export const { CF, PF, AF, ZF, SF, OF } = Flag;
@@ -12,7 +13,7 @@ export const WIDE_SIZES = [16, 32, 64];
 
 /** Any of the 16 general registers. */
 export function anyRegister(g: Builder): number {
-  return g.rng.int(16);
+  return g.anyRegister();
 }
 
 /** r/m: a register or, two times of three, a memory operand. */

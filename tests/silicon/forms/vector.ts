@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Builder, Instruction, MemoryOptions } from "../builder.ts";
+import type { Builder, MemoryOptions } from "../builder.ts";
+import type { Instruction } from "../encode.ts";
 import type { Feature } from "../features.ts";
 import type { Form, Tolerance } from "../form.ts";
 import type { Lane } from "../values.ts";
@@ -66,8 +67,8 @@ export function vector(
         opcode: [0x0f, ...opcode],
         mandatory: mandatory || undefined,
         rexW: options.rexW,
-        reg: options.digit ?? g.rng.int(16),
-        rm: fromMemory ? g.memory(bytes, memory) : g.rng.int(16),
+        reg: options.digit ?? g.anyRegister(),
+        rm: fromMemory ? g.memory(bytes, memory) : g.anyRegister(),
       };
       const { immediate } = options;
       if (immediate) {

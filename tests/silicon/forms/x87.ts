@@ -266,7 +266,7 @@ function controlForms(): Form[] {
           }
           g.emit({
             opcode: [opcode],
-            size: size === 16 ? 16 : undefined,
+            size,
             reg: digit,
             rm,
           });
