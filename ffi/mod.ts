@@ -9,6 +9,12 @@ import type {
   winhvemulation,
 } from "./winhvemulation.ts";
 
+export * from "./enums.ts";
+export * from "./flags.ts";
+export { HResult, hresultName } from "./hresult.ts";
+export type { HResultName } from "./hresult.ts";
+export { Reg } from "./registers.ts";
+export type { RegName } from "./registers.ts";
 export { winhvplatform } from "./winhvplatform.ts";
 export { emulatorCallbacks, winhvemulation } from "./winhvemulation.ts";
 export type {
