@@ -122,7 +122,8 @@ class Connection {
         }
       }
     } catch (error) {
-      this.#report(error);
+      // What hangUp() interrupted is no news.
+      if (!this.#hungUp) this.#report(error);
     }
     this.#session.disconnect();
     await this.hangUp();

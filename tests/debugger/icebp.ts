@@ -1,0 +1,164 @@
+/**
+ * icebp and a debugger as two programs, as a user has them: the test guest is
+ * built, icebp runs it, gdb or lldb or a test's own client attaches.
+ */
+import { runTool } from "../util/tools.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** Compiler options that give code of a known shape, with source lines. */
+const CFLAGS = [
+  "-m64",
+  "-ffreestanding",
+  "-nostdlib",
+  "-static",
+  "-fno-pic",
+  "-no-pie",
+  "-fno-stack-protector",
+  "-mno-red-zone",
+  "-mgeneral-regs-only",
+  "-fcf-protection=none",
+  "-fno-asynchronous-unwind-tables",
+  "-O1",
+  "-g",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-Wl,--build-id=none,-T,guest.ld,-z,max-page-size=4096",
+];
+
+let built: string | undefined;
+
+/** Builds the test guest once; returns the path of the ELF file. */
+export function buildGuest(): string {
+  if (built === undefined) {
+    const folder = Deno.makeTempDirSync({ prefix: "icebp-guest-" });
+    globalThis.addEventListener("unload", () => {
+      Deno.removeSync(folder, { recursive: true });
+    });
+    built = `${folder}/guest.elf`;
+    runTool("gcc", [...CFLAGS, "-o", built, "start.S", "main.c"], {
+      cwd: new URL("guest/", import.meta.url).pathname,
+    });
+  }
+  return built;
+}
+
+/** Addresses of the guest's symbols. */
+export function symbols(): Map<string, bigint> {
+  const table = new Map<string, bigint>();
+  for (const line of runTool("nm", [buildGuest()]).split("\n")) {
+    const [address, , name] = line.split(" ");
+    if (name !== undefined) table.set(name, BigInt(`0x${address}`));
+  }
+  return table;
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+export interface IcebpOptions {
+  readonly cpus?: number;
+  /** More of the command line. */
+  readonly args?: readonly string[];
+}
+
+/** icebp, running the test guest. */
+export class Icebp {
+  readonly port = freePort();
+  readonly #child: Deno.ChildProcess;
+  readonly #output: Promise<string>;
+  readonly #errors: Promise<string>;
+
+  constructor({ cpus = 2, args = [] }: IcebpOptions = {}) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        new URL("mod.ts", ROOT).pathname,
+        `--gdb=127.0.0.1:${this.port}`,
+        "--platform=soft",
+        "--cpus",
+        `${cpus}`,
+        "--memory",
+        "64M",
+        ...args,
+        buildGuest(),
+      ],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#output = new Response(this.#child.stdout).text();
+    this.#errors = new Response(this.#child.stderr).text();
+  }
+
+  /** Waits for its end; returns the exit code and what the guest printed. */
+  async ended(): Promise<{ code: number; output: string; errors: string }> {
+    const { code } = await this.#child.status;
+    return { code, output: await this.#output, errors: await this.#errors };
+  }
+
+  /** Ends it in any case. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It ended by itself.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await this.ended();
+  }
+}
+
+/** A debugger's command line that runs `lines` and shows everything. */
+function debuggerCommand(
+  tool: "gdb" | "lldb",
+  port: number,
+  lines: readonly string[],
+): Deno.Command {
+  const run = (flag: string, all: readonly string[]) =>
+    all.flatMap((line) => [flag, line]);
+  const args = tool === "gdb"
+    ? [
+      "-nx",
+      "-batch",
+      ...run("-ex", ["set width 0", "set pagination off"]),
+      ...run("-ex", [`target remote 127.0.0.1:${port}`, ...lines]),
+      buildGuest(),
+    ]
+    : [
+      "-x",
+      "-b",
+      ...run("-o", [`gdb-remote 127.0.0.1:${port}`, ...lines]),
+      buildGuest(),
+    ];
+  return new Deno.Command(tool, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs a debugger to its end; returns what it said. */
+export async function debug(
+  tool: "gdb" | "lldb",
+  icebp: Icebp,
+  ...lines: string[]
+): Promise<string> {
+  const { stdout, stderr } = await debuggerCommand(tool, icebp.port, lines)
+    .output();
+  const decoder = new TextDecoder();
+  return decoder.decode(stdout) + decoder.decode(stderr);
+}
+
+/** Starts gdb and leaves it to the caller. */
+export function startGdb(icebp: Icebp, ...lines: string[]): Deno.ChildProcess {
+  return debuggerCommand("gdb", icebp.port, lines).spawn();
+}
