@@ -6,6 +6,8 @@
 import { lapicOf } from "./layout";
 import {
   LAPIC_DFR,
+  LAPIC_ICR_HIGH,
+  LAPIC_ICR_LOW,
   LAPIC_ID,
   LAPIC_ILLEGAL,
   LAPIC_LDR,
@@ -15,6 +17,7 @@ import {
   LAPIC_PENDING_NMI,
   LAPIC_RECHECK,
   LAPIC_RECHECK_ALL,
+  LAPIC_TRAP,
   lapicEnabled,
   lapicField,
   lapicLastWinner,
@@ -55,6 +58,19 @@ const TO_PHYSICAL: u32 = 0;
 const TO_LOGICAL: u32 = 1;
 const TO_ALL: u32 = 2;
 const TO_OTHERS: u32 = 3;
+
+let trapping: bool = false;
+
+/** Whether INIT and start-up IPIs are trapped (X64ApicInitSipiExitTrap). */
+export function lapicTrapInitSipi(on: bool): void {
+  trapping = on;
+}
+
+/** The ICR of the IPI that LAPIC_TRAP reported; `base` is the sender's. */
+export function lapicTrappedIcr(base: usize): u64 {
+  return (<u64> lapicField(base, LAPIC_ICR_HIGH) << 32) |
+    lapicField(base, LAPIC_ICR_LOW);
+}
 
 function matchesLogical(base: usize, destination: u32): bool {
   const ldr = lapicField(base, LAPIC_LDR);
@@ -175,6 +191,9 @@ export function lapicSendIpi(
   if (mode == DELIVER_INIT && !asserted) return LAPIC_OK;
   if (shorthand == SHORTHAND_SELF) {
     return mode == DELIVER_FIXED ? lapicSelfIpi(sender, vector) : LAPIC_OK;
+  }
+  if (trapping && (mode == DELIVER_INIT || mode == DELIVER_SIPI)) {
+    return LAPIC_TRAP;
   }
   let to = (icr & ICR_LOGICAL) != 0 ? TO_LOGICAL : TO_PHYSICAL;
   const everyone: u32 = lapicMode(sender) == LAPIC_MODE_X2APIC

@@ -124,6 +124,8 @@ export const LAPIC_MODE: i32 = 0x1000;
 export const LAPIC_GP: i32 = 0x2000;
 /** The request is not one that can be made; nothing changed. */
 export const LAPIC_ILLEGAL: i32 = 0x4000;
+/** An INIT or SIPI was not sent but is the caller's: lapicTrappedIcr(). */
+export const LAPIC_TRAP: i32 = 0x8000;
 
 /** One 32-bit register or field of the block. */
 export function lapicField(base: usize, offset: u32): u32 {

@@ -12,6 +12,7 @@ import {
   PENDING_NMI,
   PENDING_SIPI,
   RECHECK_ALL,
+  TRAP,
 } from "./lapic.ts";
 
 function started(count: number): Lapic[] {
@@ -251,6 +252,18 @@ Deno.test("lapic: a disabled APIC gets no messages", () => {
     assertEquals(send(apics[0], 0x4041 | mode, 1), OK);
   }
   assertEquals(apics[1].events, 0);
+});
+
+Deno.test("lapic: INIT and SIPI can be trapped, other IPIs not", () => {
+  const [bsp, ap] = started(2);
+  bsp.f.lapicTrapInitSipi(1);
+  assertEquals(send(bsp, 0x4500, 1), TRAP);
+  assertEquals(bsp.f.lapicTrappedIcr(bsp.base), 0x0100_0000_0000_4500n);
+  assertEquals(send(bsp, 0x4608, 1), TRAP);
+  assertEquals(ap.events, 0);
+  assertEquals(send(bsp, 0x8500, 1), OK, "the de-assert is nothing");
+  assertEquals(send(bsp, 0x4400, 1), RECHECK_ALL);
+  assertEquals(ap.events, PENDING_NMI);
 });
 
 const FIXED = 0, LOWEST = 1, NMI = 4, INIT = 5, SIPI = 6, LINT1 = 9;

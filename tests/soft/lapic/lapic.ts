@@ -33,6 +33,8 @@ export interface LapicExports {
     destination: number,
     vector: number,
   ): number;
+  lapicTrapInitSipi(on: number): void;
+  lapicTrappedIcr(base: number): bigint;
   lapicTimerTick(base: number, now: bigint): number;
   lapicTimerDue(base: number): bigint;
   lapicReadDeadline(base: number, now: bigint): bigint;
@@ -53,6 +55,7 @@ export const TIMER = 0x800;
 export const MODE = 0x1000;
 export const GP = 0x2000;
 export const ILLEGAL = 0x4000;
+export const TRAP = 0x8000;
 
 export const PENDING_NMI = 1;
 export const PENDING_INIT = 2;
