@@ -58,6 +58,8 @@ export class RunControl implements StepControl {
   readonly gates: Gates;
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
   onStop: ((stop: Stop) => void) | null = null;
+  /** Called when the guest has ended, whoever is told of stops. */
+  onExit: ((code: number) => void) | null = null;
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
   readonly #exclusive: Exclusive;
@@ -84,6 +86,11 @@ export class RunControl implements StepControl {
     this.#steppers = this.vcpus.map(() => new Stepper(this));
     this.#exceptions = new DebugExceptions(this);
     this.#exclusive = new Exclusive(machine.processors);
+    for (const v of this.vcpus) {
+      v.processor.onCancelFailed = (error) => {
+        if (v.untold.length === 0) v.untold.push(failure(error));
+      };
+    }
     machine.partition.suspendTime();
   }
 
@@ -367,6 +374,11 @@ export class RunControl implements StepControl {
     this.#state = "stopped";
     this.stop = cause;
     this.onStop?.(cause);
+    this.#tellExit(cause);
+  }
+
+  #tellExit({ reason }: Stop): void {
+    if (reason.kind === "exited") this.onExit?.(reason.code);
   }
 
   #machineReason(): StopReason {
@@ -447,7 +459,10 @@ export class RunControl implements StepControl {
     const reason = { kind: "exited", code: 0 } as const;
     if (this.goesOn) this.#found(this.vcpus[0], reason);
     else if (this.#state === "stopping") this.#cause = { processor: 0, reason };
-    else this.stop = { processor: 0, reason };
+    else {
+      this.stop = { processor: 0, reason };
+      this.#tellExit(this.stop);
+    }
   }
 
   restart(): void {

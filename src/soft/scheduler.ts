@@ -54,7 +54,7 @@ export class Scheduler {
   #scheduled = false;
   #lastYield = performance.now();
   #untilClock = 0;
-  #sleep: number | undefined;
+  #sleep: ReturnType<typeof setTimeout> | undefined;
   #sleepBegan = 0;
   #alarm = NEVER;
   #alarmFn: (() => void) | null = null;
