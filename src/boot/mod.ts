@@ -1,0 +1,15 @@
+/** Guest images: recognised, taken apart, put into a machine. */
+export { BootError } from "./image.ts";
+export type {
+  BootImage,
+  BootModule,
+  BootRequest,
+  FlatMode,
+  InitialGpr,
+  InitialSegment,
+  InitialState,
+  InitialTable,
+  MemoryWrite,
+} from "./image.ts";
+export { loadGuest } from "./load.ts";
+export { startGuest } from "./start.ts";

@@ -1,0 +1,59 @@
+/** The line that attaches gdb, for the user to paste. */
+import { DEMO_ELF } from "../boot/demo/mod.ts";
+import { FileError, writeDemo } from "./guest.ts";
+
+/** A word as a shell takes it. */
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** How gdb names the address. */
+export function gdbTarget(address: Deno.Addr): string {
+  if (address.transport === "unix") return address.path;
+  if (address.transport !== "tcp") return "";
+  const any = ["0.0.0.0", "::"].includes(address.hostname);
+  const host = any ? "localhost" : address.hostname;
+  return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}
+
+/** The command; `folder` is where the demo's symbols and sources are. */
+export function gdbLine(
+  address: Deno.Addr,
+  guest: string | undefined,
+  folder: string | undefined,
+): string {
+  const words = ["gdb"];
+  if (guest !== undefined) words.push(quote(guest));
+  else if (folder !== undefined) {
+    words.push("-d", quote(folder), quote(`${folder}/${DEMO_ELF}`));
+  }
+  words.push("-ex", quote(`target remote ${gdbTarget(address)}`));
+  return words.join(" ");
+}
+
+/** Puts the demo's files where gdb can read them; undefined if it must not. */
+export async function placeDemoSymbols(
+  say: (line: string) => void,
+): Promise<string | undefined> {
+  try {
+    const folder = `${await Deno.realPath(
+      await Deno.makeTempDir({
+        prefix: "icebp-demo-",
+      }),
+    )}`;
+    await writeDemo(folder);
+    return folder;
+  } catch (error) {
+    const refused = error instanceof Deno.errors.NotCapable ||
+      (error instanceof FileError &&
+        error.cause instanceof Deno.errors.NotCapable);
+    if (!refused) throw error;
+    say(
+      "The demo's symbols need a folder: run with --allow-write, or once " +
+        "with --write-demo FOLDER.",
+    );
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+/** What --help and --version print. */
+import config from "../../deno.json" with { type: "json" };
+
+/** The program's version. */
+export const VERSION: string = config.version;
+
+/** The text of --help. */
+export const HELP = `\
+icebp runs x86-64 guests and lets gdb debug them.
+
+usage: icebp [options] [GUEST]
+
+GUEST is a Linux bzImage, a multiboot or ELF kernel, or a boot sector. Without
+it a built-in demo runs: a small kernel with symbols, on two processors.
+
+Debugging
+  --gdb[=HOST:PORT|unix:PATH]  speak gdb's protocol there (127.0.0.1:1234); the
+                               guest waits for gdb before its first instruction
+  --no-wait                    let the guest run until gdb comes
+  --on-disconnect run|stay     what the guest does when gdb is suddenly gone (run)
+
+Machine
+  --platform whp|soft|PATH     who runs the guest: Windows' hypervisor, software,
+                               or a library (whp where it is there, else soft)
+  --cpus N                     processors, 1 to 64 (1; the demo: 2)
+  --memory SIZE                like 512M or 2G; a bare number is MiB (256M)
+  --disk FILE[,ro]             a virtio disk backed by FILE; repeatable
+  --serial stdio|null|file:PATH
+                               where the first serial port goes (stdio)
+  --clock virtual|host         skip the time in which all processors wait, or
+                               sleep through it (host on an interactive console)
+
+Guest
+  --append TEXT                the guest's command line
+  --initrd FILE                initial RAM disk; for multiboot the first module
+  --module FILE[,TEXT]         a multiboot module and its text; repeatable
+  --flat ADDRESS[,16|32|64]    GUEST is a flat image for ADDRESS, entered there
+                               in this mode (32)
+
+Other
+  --stats                      say at the end what was executed
+  --log LEVEL[,AREA=LEVEL...]  trace, debug, info, warning, error, off (warning)
+  --write-demo FOLDER          write the demo's kernel and sources there
+  -h, --help    -V, --version
+
+icebp demo                     shows a breakpoint being hit, without gdb
+
+On the console Ctrl-A x ends icebp and Ctrl-A h lists what else there is. The exit
+code is the guest's (port 0xF4: (value << 1) | 1), 0 when it powers off, 1 for
+errors, 2 for wrong usage.
+`;

@@ -1,0 +1,260 @@
+/** The command line taken apart: every option checked before anything runs. */
+import { parseArgs } from "@std/cli/parse-args";
+import type { FlatMode } from "../boot/image.ts";
+import { parseLogLevels } from "./log_levels.ts";
+import type { LogLevels } from "./log_levels.ts";
+import {
+  type Address,
+  parseAddress,
+  parseFlat,
+  parseSize,
+  splitOnce,
+  UsageError,
+} from "./values.ts";
+
+export { UsageError } from "./values.ts";
+
+/** Where the first serial port goes. */
+export type SerialChoice =
+  | { readonly kind: "stdio" }
+  | { readonly kind: "null" }
+  | { readonly kind: "file"; readonly path: string };
+
+/** How guest time passes while all processors wait. */
+export type ClockChoice = "virtual" | "host";
+
+/** A file that a guest gets as a disk. */
+export interface DiskChoice {
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+/** What the user wants run. */
+export interface RunOptions {
+  readonly action: "run";
+  /** Path of the image; undefined for the built-in demo. */
+  readonly guest?: string;
+  readonly gdb?: Address;
+  /** Wait for a debugger before the first instruction. */
+  readonly wait: boolean;
+  /** What the guest does when a debugger's connection just ends. */
+  readonly afterDisconnect: "run" | "stay";
+  /** "whp", "soft", a library's path, or undefined to choose. */
+  readonly platform?: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly append: string;
+  readonly initrd?: string;
+  readonly modules: readonly { readonly path: string; readonly text: string }[];
+  readonly flat?: { readonly address: number; readonly mode: FlatMode };
+  readonly disks: readonly DiskChoice[];
+  readonly serial: SerialChoice;
+  /** Undefined: "host" on an interactive console, else "virtual". */
+  readonly clock?: ClockChoice;
+  readonly stats: boolean;
+  readonly log: LogLevels;
+}
+
+/** What the user wants. */
+export type Options =
+  | RunOptions
+  | { readonly action: "help" | "version" }
+  /** Write the built-in guest and its sources into a folder. */
+  | { readonly action: "write-demo"; readonly folder: string };
+
+const MIB = 1024 * 1024, GIB = 1024 * MIB;
+const PAGE = 4096;
+/** As many as the software platform has. */
+const MAX_CPUS = 64;
+const LEAST_MEMORY = 2 * MIB;
+const MOST_MEMORY = 64 * GIB;
+const DEFAULT_MEMORY = 256 * MIB;
+const DEFAULT_GDB = "127.0.0.1:1234";
+
+const FLAGS = ["help", "version", "no-wait", "stats"];
+const ONCE = [
+  "gdb",
+  "platform",
+  "cpus",
+  "memory",
+  "append",
+  "initrd",
+  "flat",
+  "serial",
+  "clock",
+  "log",
+  "on-disconnect",
+  "write-demo",
+];
+const REPEATED = ["module", "disk"];
+
+/** Takes the command line apart; throws a UsageError with one line. */
+export function parseOptions(args: readonly string[]): Options {
+  // --gdb takes its value only after "=", so that a guest may follow it.
+  const words = args.map((word) => word === "--gdb" ? "--gdb=" : word);
+  const parsed = parseArgs(words, {
+    boolean: FLAGS,
+    string: [...ONCE, ...REPEATED, "_"],
+    collect: [...ONCE, ...REPEATED],
+    alias: { help: "h", version: "V" },
+    unknown: (word) => {
+      if (!word.startsWith("-") || word === "-") return true;
+      throw new UsageError(`unknown option ${word.split("=")[0]}`);
+    },
+  });
+  refuseMissingValues(words);
+  if (parsed.help) return { action: "help" };
+  if (parsed.version) return { action: "version" };
+
+  const once = (name: string): string | undefined => {
+    const values = (parsed[name] ?? []) as string[];
+    if (values.length > 1) throw new UsageError(`--${name} is given twice`);
+    return values[0];
+  };
+  const positional = parsed._.map(String);
+  if (positional.length > 1) {
+    throw new UsageError(
+      `one guest at a time: ${
+        positional.join(" ")
+      } (options for the guest go into --append)`,
+    );
+  }
+  const folder = once("write-demo");
+  if (folder !== undefined) return { action: "write-demo", folder };
+  const gdb = once("gdb");
+  const options: RunOptions = {
+    action: "run",
+    guest: positional[0],
+    gdb: gdb === undefined
+      ? undefined
+      : parseAddress("--gdb", gdb || DEFAULT_GDB),
+    wait: !parsed["no-wait"],
+    afterDisconnect: oneOf(
+      "--on-disconnect",
+      once("on-disconnect") ?? "run",
+      ["run", "stay"] as const,
+    ),
+    platform: once("platform"),
+    cpus: parseCount("--cpus", once("cpus") ?? (positional[0] ? "1" : "2")),
+    memoryBytes: parseMemory(once("memory")),
+    append: once("append") ?? "",
+    initrd: once("initrd"),
+    modules: ((parsed.module ?? []) as string[]).map((value) => {
+      const [path, text] = splitOnce(value, ",");
+      if (path === "") throw new UsageError("--module needs a file");
+      return { path, text };
+    }),
+    flat: optional(once("flat"), (value) => parseFlat("--flat", value)),
+    disks: ((parsed.disk ?? []) as string[]).map(parseDisk),
+    serial: parseSerial(once("serial") ?? "stdio"),
+    clock: optional(
+      once("clock"),
+      (value) => oneOf("--clock", value, ["virtual", "host"] as const),
+    ),
+    stats: Boolean(parsed.stats),
+    log: parseLogLevels(once("log") ?? "warning"),
+  };
+  refuseContradictions(options);
+  return options;
+}
+
+/** An option that needs a value and stands last, or before another one. */
+function refuseMissingValues(words: readonly string[]): void {
+  words.forEach((word, i) => {
+    const name = word.slice(2);
+    if (!word.startsWith("--") || name === "gdb=") return;
+    if (![...ONCE, ...REPEATED].includes(name.replace(/=$/, ""))) return;
+    const next = words[i + 1];
+    const missing = word.endsWith("=") ||
+      next === undefined || next.startsWith("--");
+    // An empty command line is one, too.
+    if (missing && name !== "append=") {
+      throw new UsageError(`--${name.replace(/=$/, "")} needs a value`);
+    }
+  });
+}
+
+function refuseContradictions(options: RunOptions): void {
+  if (!options.wait && options.gdb === undefined) {
+    throw new UsageError("--no-wait is about --gdb, which is not given");
+  }
+  if (options.guest === undefined) {
+    const given = options.flat !== undefined
+      ? "--flat"
+      : options.initrd !== undefined
+      ? "--initrd"
+      : undefined;
+    if (given !== undefined) {
+      throw new UsageError(`${given} needs a guest; the demo takes none`);
+    }
+  }
+  if (
+    options.flat !== undefined &&
+    (options.initrd !== undefined || options.modules.length > 0 ||
+      options.append !== "")
+  ) {
+    throw new UsageError(
+      "a flat image has no command line, initrd or modules",
+    );
+  }
+}
+
+function optional<T>(
+  value: string | undefined,
+  parse: (value: string) => T,
+): T | undefined {
+  return value === undefined ? undefined : parse(value);
+}
+
+function oneOf<T extends string>(
+  option: string,
+  value: string,
+  choices: readonly T[],
+): T {
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) {
+    throw new UsageError(
+      `${option} ${value}: it is one of ${choices.join(", ")}`,
+    );
+  }
+  return found;
+}
+
+function parseCount(option: string, value: string): number {
+  const count = Number(value);
+  if (!/^\d+$/.test(value) || count < 1 || count > MAX_CPUS) {
+    throw new UsageError(
+      `${option} ${value}: a number from 1 to ${MAX_CPUS} is needed`,
+    );
+  }
+  return count;
+}
+
+function parseMemory(value: string | undefined): number {
+  if (value === undefined) return DEFAULT_MEMORY;
+  const bytes = parseSize("--memory", value, MIB);
+  if (bytes < LEAST_MEMORY || bytes > MOST_MEMORY) {
+    throw new UsageError(`--memory ${value}: from 2M to 64G is possible`);
+  }
+  if (bytes % PAGE !== 0) {
+    throw new UsageError(`--memory ${value}: not whole pages of 4 KiB`);
+  }
+  return bytes;
+}
+
+function parseSerial(value: string): SerialChoice {
+  if (value === "stdio" || value === "null") return { kind: value };
+  if (value.startsWith("file:") && value.length > 5) {
+    return { kind: "file", path: value.slice(5) };
+  }
+  throw new UsageError(
+    `--serial ${value}: it is one of stdio, null, file:PATH`,
+  );
+}
+
+function parseDisk(value: string): DiskChoice {
+  const readOnly = value.endsWith(",ro");
+  const path = readOnly ? value.slice(0, -3) : value;
+  if (path === "") throw new UsageError("--disk needs a file");
+  return { path, readOnly };
+}

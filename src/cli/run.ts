@@ -1,0 +1,140 @@
+/** Puts together what the options ask for, runs the guest to its end. */
+import { getLogger } from "@logtape/logtape";
+import { startGuest } from "../boot/start.ts";
+import { Debugger } from "../debug/debugger.ts";
+import type { Stop } from "../debug/target.ts";
+import { Reg } from "../../ffi/registers.ts";
+import { GdbServer } from "../gdb/server.ts";
+import { Machine } from "../machine/machine.ts";
+import { Console } from "./console.ts";
+import { SeededEntropy } from "./entropy.ts";
+import { gdbLine, placeDemoSymbols } from "./gdb_line.ts";
+import { readGuest } from "./guest.ts";
+import type { RunOptions } from "./options.ts";
+import { openPlatform } from "./platform.ts";
+import { openSerial } from "./serial.ts";
+import { signalsEnd } from "./signals.ts";
+import { statistics } from "./stats.ts";
+
+const log = getLogger(["icebp", "cli"]);
+
+/** What the RTC shows at the start where time is the guest's own. */
+const VIRTUAL_START = BigInt(Date.UTC(2025, 0, 1) / 1000);
+const ENTROPY_SEED = 0x1ceb9n;
+
+/** The guest cannot go on; the message is one line for the user. */
+export class GuestError extends Error {
+  override readonly name = "GuestError";
+}
+
+/** Says something to the user, on standard error. */
+export type Say = (line: string) => void;
+
+/** Runs a guest until it ends; returns the exit code. */
+export async function runGuest(options: RunOptions, say: Say): Promise<number> {
+  const image = await readGuest(options);
+  const terminal = new Console();
+  const interactive = terminal.interactive && options.serial.kind === "stdio";
+  const clock = options.clock ?? (interactive ? "host" : "virtual");
+  const opened = await openPlatform(
+    options.platform,
+    options.memoryBytes,
+    clock,
+  );
+  const ended = Promise.withResolvers<number>();
+  const signals = signalsEnd(ended.resolve);
+  const serial = openSerial(options.serial, ended.reject);
+  try {
+    const machine = new Machine({
+      platform: opened.platform,
+      guestMemory: opened.guestMemory,
+      clock: opened.clock,
+      entropy: new SeededEntropy(ENTROPY_SEED),
+      cpus: options.cpus,
+      ramBytes: options.memoryBytes,
+      startTime: clock === "virtual"
+        ? VIRTUAL_START
+        : BigInt(Math.floor(Date.now() / 1000)),
+      serialOut: (bytes) => serial.write(bytes),
+      onHostWrite: opened.onHostWrite,
+    });
+    startGuest(machine, image);
+    log.info("{what}", { what: image.describe });
+    const guest = new Debugger(machine);
+    guest.onExit = ended.resolve;
+    if (options.serial.kind === "stdio") {
+      terminal.open({
+        input: (bytes) => machine.board.serial.receive(bytes),
+        quit: () => ended.resolve(0),
+        show: say,
+      });
+    }
+    const server = await startServer(options, guest, say);
+    if (server === null) {
+      guest.onStop = (stop) => endWithoutDebugger(stop, guest, ended);
+    }
+    if (server === null || !options.wait) runAll(guest);
+    const code = await ended.promise;
+    serial.flush();
+    await server?.close();
+    if (options.stats) say(statistics(machine, opened));
+    return code;
+  } finally {
+    signals.close();
+    terminal.close();
+    serial.close();
+  }
+}
+
+/** Lets every processor run. */
+export function runAll(guest: Debugger): void {
+  guest.resume(
+    Array.from({ length: guest.processors }, () => ({ kind: "continue" })),
+  );
+}
+
+/** Without a debugger a stop that is no end is the end all the same. */
+function endWithoutDebugger(
+  { processor, reason }: Stop,
+  guest: Debugger,
+  ended: PromiseWithResolvers<number>,
+): void {
+  if (reason.kind === "exited") return;
+  if (reason.kind === "failed") {
+    ended.reject(new GuestError(reason.message));
+    return;
+  }
+  const rip = guest.vcpus[processor].processor.vp.get(Reg.Rip);
+  ended.reject(
+    new GuestError(
+      reason.kind === "exception"
+        ? `processor ${processor} shut down (triple fault) at 0x${
+          rip.toString(16)
+        }; run with --gdb to see why`
+        : `processor ${processor} stopped (${reason.kind})`,
+    ),
+  );
+}
+
+async function startServer(
+  options: RunOptions,
+  guest: Debugger,
+  say: Say,
+): Promise<GdbServer | null> {
+  if (options.gdb === undefined) return null;
+  const server = new GdbServer({
+    target: guest,
+    address: options.gdb,
+    afterDisconnect: options.afterDisconnect,
+  });
+  const symbols = options.guest === undefined
+    ? await placeDemoSymbols(say)
+    : undefined;
+  say(
+    options.wait
+      ? "The guest waits for gdb. To attach, paste:"
+      : "The guest runs. To attach gdb, paste:",
+  );
+  say(`  ${gdbLine(server.address, options.guest, symbols)}`);
+  return server;
+}

@@ -1,0 +1,79 @@
+/** Values of options: sizes, addresses of memory and of debuggers. */
+import type { FlatMode } from "../boot/image.ts";
+
+/** A command line that cannot be meant; the message is one line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Where gdb's protocol is spoken. */
+export type Address =
+  | {
+    readonly transport: "tcp";
+    readonly hostname: string;
+    readonly port: number;
+  }
+  | { readonly transport: "unix"; readonly path: string };
+
+/** The text before and after the first `separator`; "" if there is none. */
+export function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+const UNITS: Record<string, number> = {
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+};
+
+/** Bytes of "512M", "1G" or, in units of `unit`, "512". */
+export function parseSize(
+  option: string,
+  value: string,
+  unit: number,
+): number {
+  const match = /^(\d+)(?:([kmg])(?:i?b)?)?$/i.exec(value);
+  if (match === null) {
+    throw new UsageError(
+      `${option} ${value}: a size like 512M or 1G is needed`,
+    );
+  }
+  const suffix = match[2]?.toLowerCase();
+  return Number(match[1]) * (suffix === undefined ? unit : UNITS[suffix]);
+}
+
+/** "HOST:PORT", "PORT", ":PORT" or "unix:PATH". */
+export function parseAddress(option: string, value: string): Address {
+  if (value.startsWith("unix:")) {
+    const path = value.slice(5);
+    if (path === "") throw new UsageError(`${option} unix: needs a path`);
+    return { transport: "unix", path };
+  }
+  const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d{1,5})$/.exec(value);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) {
+    throw new UsageError(
+      `${option}=${value}: HOST:PORT or unix:PATH is needed`,
+    );
+  }
+  const hostname = match[1] || match[2] || "127.0.0.1";
+  return { transport: "tcp", hostname, port };
+}
+
+/** "ADDRESS" or "ADDRESS,16|32|64": where a flat image goes, and its mode. */
+export function parseFlat(
+  option: string,
+  value: string,
+): { address: number; mode: FlatMode } {
+  const [where, how] = splitOnce(value, ",");
+  const bits = how === "" ? 32 : Number(how);
+  const valid = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(where);
+  if (!valid || (bits !== 16 && bits !== 32 && bits !== 64)) {
+    throw new UsageError(
+      `${option} ${value}: an address like 0x100000 is needed, ` +
+        `then ,16 or ,32 or ,64 for the mode (32)`,
+    );
+  }
+  return { address: Number(where), mode: bits };
+}
