@@ -70,6 +70,8 @@ export interface IcebpOptions {
 /** icebp, running the test guest. */
 export class Icebp {
   readonly port = freePort();
+  /** The guest's ELF file. */
+  readonly image = buildGuest();
   readonly #child: Deno.ChildProcess;
   readonly #output: Promise<string>;
   readonly #errors: Promise<string>;
@@ -88,7 +90,7 @@ export class Icebp {
         "--memory",
         "64M",
         ...args,
-        buildGuest(),
+        this.image,
       ],
       stdin: "null",
       stdout: "piped",
