@@ -1,13 +1,10 @@
 // MMX and SSE data movement: MOVxx, masks, inserts and extracts of whole scalars.
 // Source: SDM vol. 2.
-import { FAULT, MXCSR, RDI } from "../layout";
-import { gp0 } from "../record";
+import { FAULT, FTW, RDI } from "../layout";
 import { ACC_WRITE, probe, rd, wr, wr128 } from "../mem";
 import {
   all,
-
   def,
-  grp,
   hm,
   hr,
   IMM_B,
@@ -52,7 +49,7 @@ import {
 import { mmxUsed } from "./x87_state";
 
 // @ts-ignore: decorator
-@inline
+
 function copy16(d: usize, s: usize): void {
   const lo = load<u64>(s);
   const hi = load<u64>(s, 8);
@@ -325,20 +322,11 @@ function maskedStore(p: usize, s: usize, m: usize, n: u32): bool {
   return true;
 }
 
-// --- control register
-
-function ldmxcsr(p: usize): usize {
-  if (!sseReady()) return 0;
-  const v = ldm<u32>(p);
-  if (load<u32>(FAULT)) return 0;
-  if (v & 0xffff0000) return gp0();
-  store<u32>(MXCSR, v);
+/** EMMS: the x87 registers are empty again. */
+function emms(p: usize): usize {
+  if (!mmxOpen()) return 0;
+  store<u8>(FTW, 0);
   return p + REC;
-}
-function stmxcsr(p: usize): usize {
-  if (!sseReady()) return 0;
-  stm<u32>(p, load<u32>(MXCSR));
-  return load<u32>(FAULT) ? 0 : p + REC;
 }
 
 /** MOVNTQ. */
@@ -455,8 +443,6 @@ export function registerSimdMove(): void {
     if (!sseReady()) return 0;
     return maskedStore(p, xmmReg(p), xmmRm(p), 16) ? p + REC : 0;
   });
-  grp(M_0F, 0xae, 2, MEMONLY | P_NONE);
-  all((p) => ldmxcsr(p));
-  grp(M_0F, 0xae, 3, MEMONLY | P_NONE);
-  all((p) => stmxcsr(p));
+  def(M_0F, 0x77, P_NONE);
+  all((p) => emms(p));
 }
