@@ -81,9 +81,7 @@ function shuffle(op: u32, d: usize, s: usize, n: u32, imm: u32): void {
         const v = load<i32>(from);
         store<u16>(
           TEMP + i,
-          <u16> (op == 0x6b
-            ? clamp(v, -32768, 32767)
-            : clamp(v, 0, 65535)),
+          <u16> (op == 0x6b ? clamp(v, -32768, 32767) : clamp(v, 0, 65535)),
         );
       }
       break;
@@ -327,7 +325,8 @@ function ptest(p: usize): usize {
   const s = source16(p);
   if (s == 0) return 0;
   const d = xmmReg(p);
-  const and = (load<u64>(d) & load<u64>(s)) | (load<u64>(d, 8) & load<u64>(s, 8));
+  const and = (load<u64>(d) & load<u64>(s)) |
+    (load<u64>(d, 8) & load<u64>(s, 8));
   const andn = (~load<u64>(d) & load<u64>(s)) |
     (~load<u64>(d, 8) & load<u64>(s, 8));
   setArith((and == 0 ? ZF : 0) | (andn == 0 ? CF : 0));
