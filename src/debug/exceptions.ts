@@ -57,10 +57,12 @@ export class DebugExceptions implements AgentContext {
       const reason = this.#hardware(v, exit);
       if (reason !== null) return reason;
     }
-    const breakpoint = breakpoints.at(linear(exit));
+    const at = linear(exit);
+    const breakpoint = breakpoints.at(at);
+    if (breakpoint === undefined || v.trapAt !== at) v.trapAt = null;
     if (
       breakpoint !== undefined && breakpoint.sites.length > 0 &&
-      !this.#isTrap(v, exit)
+      !this.#isTrap(v, exit, at)
     ) {
       if (!this.#wanted(v, breakpoint)) return breakpoint;
       v.read();
@@ -136,9 +138,16 @@ export class DebugExceptions implements AgentContext {
 
   /** A single step trap of the guest's own, which only happens to be where a
    * breakpoint is. */
-  #isTrap(v: Vcpu, exit: ExceptionExit): boolean {
-    if ((exit.rflags & RFLAGS_TF) === 0n) return false;
-    return ((v.processor.vp.get(Reg.Dr6) | exit.parameter) & DR6_BS) !== 0n;
+  #isTrap(v: Vcpu, exit: ExceptionExit, at: bigint): boolean {
+    if (exit.softwareException || (exit.rflags & RFLAGS_TF) === 0n) {
+      return false;
+    }
+    const status = v.processor.vp.get(Reg.Dr6) | exit.parameter;
+    // Nobody has to clear BS. But once the guest has had its trap here, what
+    // comes here again is the 0xF1.
+    const trap = (status & DR6_BS) !== 0n && v.trapAt === null;
+    v.trapAt = trap ? at : null;
+    return trap;
   }
 
   /** Gives a #DB to the guest. */

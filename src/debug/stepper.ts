@@ -188,19 +188,22 @@ export class Stepper {
     let fault: Fault | null = null;
     let result: StepResult;
     let ran = false;
+    let failure: { error: unknown } | null = null;
     try {
       result = await this.#runTrap(v, rip);
       ran = result === "done";
       if (ran) fault = this.#fault;
     } finally {
       this.#fault = null;
-      v.read();
+      failure = again(() => v.read());
       const own = kind === Kind.Popf || kind === Kind.Iret;
       const end = this.#end;
       const done = ran && fault === null;
       end.set(
         0,
-        done && own ? v.rflags : (v.rflags & ~RFLAGS_TF) | (rflags & RFLAGS_TF),
+        done && own
+          ? v.rflags
+          : (v.rflags & ~(RFLAGS_TF | resume)) | (rflags & RFLAGS_TF),
       );
       end.set(
         1,
@@ -213,13 +216,15 @@ export class Stepper {
       const hits = (v.dr6 | this.#status) & 15n;
       end.set(2, dr6);
       end.set(3, 0n);
-      end.write(vp);
+      const second = again(() => end.write(vp));
+      failure ??= second;
       v.dr6 = dr6;
       if (hits !== 0n) this.#watch(v, hits);
       if (done && kind === Kind.Pushf && (rflags & RFLAGS_TF) === 0n) {
         this.#clearPushedTrapFlag(v);
       }
     }
+    if (failure !== null) throw failure.error;
     if (fault !== null) return await this.#deliver(v, fault);
     if (ran && (rflags & RFLAGS_TF) !== 0n) v.guestTrap = true;
     return result;
@@ -396,6 +401,18 @@ export class Stepper {
         fault.parameter,
       );
     }
+  }
+}
+
+/** For putting things right: a call that fails is tried once more, and its
+ * error returned if that helped. */
+function again(call: () => void): { error: unknown } | null {
+  try {
+    call();
+    return null;
+  } catch (error) {
+    call();
+    return { error };
   }
 }
 

@@ -40,6 +40,8 @@ export class Vcpu implements Paging {
   /** The guest's own single step trap, which our step has taken: the guest
    * gets it when it goes on. */
   guestTrap = false;
+  /** Where, at a breakpoint, the guest was just given a trap of its own. */
+  trapAt: bigint | null = null;
 
   readonly #context = new RegisterBatch(
     Reg.Rip,

@@ -31,6 +31,8 @@ export type Return =
 
 const RFLAGS_TF = 1n << 8n;
 const DR6_BS = 1n << 14n;
+/** Host time between tries to get a processor back. */
+const CANCEL_RETRY_MS = 5;
 
 /** The PIC's INTR wire as one processor sees it. */
 export interface ExtIntInput {
@@ -46,6 +48,7 @@ export class Processor {
   inRun = false;
   /** The exit that "exception" is about; valid until the next run. */
   exception: ExceptionExit | null = null;
+  onCancelFailed: ((error: unknown) => void) | null = null;
   readonly handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
   #returnRequested = false;
@@ -64,10 +67,19 @@ export class Processor {
     this.#extInt = extInt;
   }
 
-  /** Makes run() return soon, or at once when it is called next. */
+  /** Makes run() return soon, or at once when it is called next. A cancel that
+   * the platform refuses is tried again, and told to `onCancelFailed`. */
   requestReturn(): void {
     this.#returnRequested = true;
-    if (this.inRun) this.vp.cancel();
+    if (!this.inRun) return;
+    try {
+      this.vp.cancel();
+    } catch (error) {
+      this.onCancelFailed?.(error);
+      setTimeout(() => {
+        if (this.#returnRequested) this.requestReturn();
+      }, CANCEL_RETRY_MS);
+    }
   }
 
   /** Takes requestReturn() back. A cancel that the platform remembers makes an

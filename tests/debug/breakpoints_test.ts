@@ -1,0 +1,217 @@
+// The four states of a software breakpoint, on memory and page tables alone.
+
+import { assert, assertEquals } from "@std/assert";
+import { BreakpointTable, INT1 } from "../../src/debug/breakpoints.ts";
+import { PageWalker, type Paging } from "../../src/debug/walk.ts";
+import { GuestMemory } from "../../src/machine/memory.ts";
+
+const REAL: Paging = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
+
+function setUp() {
+  const view = new Uint8Array(0x40000);
+  const memory = new GuestMemory(view, view.length);
+  const table = new BreakpointTable(memory, new PageWalker(memory));
+  view.fill(0x90);
+  return { view, table, data: new DataView(view.buffer) };
+}
+
+const state = (table: BreakpointTable, at: bigint) =>
+  table.at(at)?.state ?? "cleared";
+
+Deno.test("cleared, set-pending, set, clear-pending", () => {
+  const { view, table } = setUp();
+  assertEquals(state(table, 0x100n), "cleared");
+  table.insert(0x100n, []);
+  assertEquals(state(table, 0x100n), "set-pending");
+  assertEquals(view[0x100], 0x90);
+  table.set([REAL]);
+  assertEquals(state(table, 0x100n), "set");
+  assertEquals(view[0x100], INT1);
+  table.remove(0x100n);
+  assertEquals(state(table, 0x100n), "clear-pending");
+  table.insert(0x100n, []);
+  assertEquals(state(table, 0x100n), "set");
+  table.clear();
+  assertEquals(state(table, 0x100n), "set-pending");
+  assertEquals(view[0x100], 0x90);
+  table.remove(0x100n);
+  assertEquals(state(table, 0x100n), "cleared");
+  assertEquals(table.size, 0);
+});
+
+Deno.test("the same address twice, removed in any order", () => {
+  for (const between of [false, true]) {
+    const { view, table } = setUp();
+    table.insert(0x100n, []);
+    table.insert(0x100n, []);
+    assertEquals(table.size, 1);
+    if (between) table.set([REAL]);
+    assert(table.remove(0x100n));
+    if (!between) table.set([REAL]);
+    assertEquals(view[0x100], INT1);
+    table.clear();
+    assertEquals(view[0x100], 0x90);
+    table.set([REAL]);
+    assert(table.remove(0x100n));
+    assert(!table.remove(0x100n));
+    table.clear();
+    table.set([REAL]);
+    assertEquals(view[0x100], 0x90);
+    assertEquals(table.at(0x100n), undefined);
+  }
+});
+
+Deno.test("removed while set: prune takes it out at once", () => {
+  const { view, table } = setUp();
+  table.insert(0x100n, []);
+  table.insert(0x101n, []);
+  table.set([REAL]);
+  table.remove(0x100n);
+  table.prune();
+  assertEquals([view[0x100], view[0x101]], [0x90, INT1]);
+  assertEquals(state(table, 0x100n), "cleared");
+});
+
+Deno.test("what the guest writes over a breakpoint stays", () => {
+  const { view, table } = setUp();
+  table.insert(0x100n, []);
+  table.set([REAL]);
+  view[0x100] = 0xc3;
+  table.clear();
+  assertEquals(view[0x100], 0xc3);
+  table.set([REAL]);
+  table.clear();
+  assertEquals(view[0x100], 0xc3, "and is what is put back from then on");
+});
+
+Deno.test("an instruction that is stepped over may change its own byte", () => {
+  const { view, table } = setUp();
+  table.insert(0x100n, []);
+  table.set([REAL]);
+  const breakpoint = table.at(0x100n)!;
+  table.lift(breakpoint);
+  assertEquals(view[0x100], 0x90);
+  view[0x100] = 0x40;
+  table.settle(breakpoint);
+  assertEquals(view[0x100], INT1);
+  table.clear();
+  assertEquals(view[0x100], 0x40);
+});
+
+Deno.test("the guest's own INT1 is a byte like any other", () => {
+  const { view, table } = setUp();
+  view[0x100] = INT1;
+  table.insert(0x100n, []);
+  table.set([REAL]);
+  table.clear();
+  assertEquals(view[0x100], INT1);
+});
+
+/** 32-bit page tables at `cr3` (two pages) that map `linear` to `frame`. */
+function map(data: DataView, cr3: number, linear: number, frame: number) {
+  data.setUint32(cr3 + (linear >>> 22) * 4, (cr3 + 0x1000) | 3, true);
+  data.setUint32(
+    cr3 + 0x1000 + ((linear >>> 12) & 0x3ff) * 4,
+    frame | 3,
+    true,
+  );
+}
+
+function space(data: DataView, cr3: number): Paging {
+  new Uint8Array(data.buffer, cr3, 0x2000).fill(0);
+  return { cr0: 0x80000001n, cr3: BigInt(cr3), cr4: 0n, efer: 0n };
+}
+
+Deno.test("unmapped stays pending, and is set once mapped", () => {
+  const { view, table, data } = setUp();
+  const a = space(data, 0x10000);
+  table.insert(0x400123n, []);
+  table.set([a]);
+  assertEquals(state(table, 0x400123n), "set-pending");
+  table.clear();
+  map(data, 0x10000, 0x400000, 0x5000);
+  table.set([a]);
+  assertEquals(state(table, 0x400123n), "set");
+  assertEquals(view[0x5123], INT1);
+  table.clear();
+  // Moved to another frame meanwhile.
+  map(data, 0x10000, 0x400000, 0x6000);
+  table.set([a]);
+  assertEquals([view[0x5123], view[0x6123]], [0x90, INT1]);
+  table.clear();
+});
+
+Deno.test("found through an address space that is not the current one", () => {
+  const { view, table, data } = setUp();
+  const kernel = space(data, 0x10000);
+  const user = space(data, 0x12000);
+  map(data, 0x10000, 0x80400000, 0x5000);
+  view.set([1, 2, 3, 4], 0x5123);
+  table.insert(0x80400123n, []);
+  table.set([user]);
+  assertEquals(view[0x5123], 1, "nobody knows the kernel's tables yet");
+  table.clear();
+  table.set([user, kernel]);
+  assertEquals(view[0x5123], INT1, "another processor's");
+  table.clear();
+  table.set([user]);
+  assertEquals(view[0x5123], INT1, "remembered");
+  table.clear();
+  // The old tables' frame holds something else now: hands off.
+  view[0x5124] = 0x77;
+  table.set([user]);
+  assertEquals(view[0x5123], 1);
+});
+
+Deno.test("one frame at two addresses keeps its original byte", () => {
+  const { view, table, data } = setUp();
+  const a = space(data, 0x10000);
+  map(data, 0x10000, 0x400000, 0x5000);
+  map(data, 0x10000, 0x401000, 0x5000);
+  table.insert(0x400010n, []);
+  table.insert(0x401010n, []);
+  table.set([a]);
+  table.remove(0x400010n);
+  table.prune();
+  assertEquals(view[0x5010], INT1);
+  table.remove(0x401010n);
+  table.prune();
+  assertEquals(view[0x5010], 0x90);
+});
+
+Deno.test("plants end steps and leave others' breakpoints alone", () => {
+  const { view, table } = setUp();
+  assert(table.plant(0x100n, [REAL]));
+  assertEquals(view[0x100], INT1);
+  assertEquals(table.size, 0, "not a breakpoint of anybody's");
+  table.pull(0x100n);
+  assertEquals(view[0x100], 0x90);
+  table.insert(0x200n, []);
+  table.set([REAL]);
+  assert(table.plant(0x200n, [REAL]));
+  table.pull(0x200n);
+  assertEquals(view[0x200], INT1);
+  assertEquals(table.plant(0x900000n, [REAL]), false);
+  assertEquals(table.at(0x900000n), undefined);
+});
+
+Deno.test("memory read for the debugger shows no breakpoints", () => {
+  const { view, table } = setUp();
+  table.insert(0x100n, []);
+  table.set([REAL]);
+  const bytes = view.slice(0xff, 0x102);
+  table.hide(0xff, bytes);
+  assertEquals([...bytes], [0x90, 0x90, 0x90]);
+});
+
+Deno.test("10,000 breakpoints are inserted and removed quickly", () => {
+  const { view, table } = setUp();
+  const began = performance.now();
+  for (let i = 0; i < 10_000; i++) table.insert(BigInt(0x1000 + i), []);
+  table.set([REAL]);
+  table.clear();
+  for (let i = 0; i < 10_000; i++) table.remove(BigInt(0x1000 + i));
+  assert(performance.now() - began < 2000);
+  assertEquals(table.size, 0);
+  assertEquals(view.indexOf(INT1), -1);
+});
