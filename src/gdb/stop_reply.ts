@@ -5,7 +5,11 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Stop, StopReason } from "../debug/target.ts";
-import { registerNumber, registers } from "../debug/registers.ts";
+import {
+  registerBytes,
+  registerNumber,
+  registers,
+} from "../debug/registers.ts";
 import type { Reply } from "./packet.ts";
 import type { Session } from "./session.ts";
 import { formatThread, PROCESS } from "./threads.ts";
@@ -32,8 +36,9 @@ const EXCEPTION_SIGNALS = new Map([
   [19, SIGFPE], // #XM
 ]);
 
-/** Sent with every stop: with these gdb can tell where it is without asking. */
-const EXPEDITED = ["rbp", "rsp", "rip"].map(registerNumber);
+/** Sent with every stop: with these gdb can tell where it is without asking.
+ * In ascending order. */
+const EXPEDITED: readonly number[] = ["rbp", "rsp", "rip"].map(registerNumber);
 
 const WATCH = { write: "watch", read: "rwatch", access: "awatch" } as const;
 
@@ -79,24 +84,35 @@ export function putStop(session: Session, stop: Stop, reply: Reply): void {
   }
 }
 
-const value = new Uint8Array(8);
+const FIRST = EXPEDITED[0];
+const COUNT = EXPEDITED[EXPEDITED.length - 1] - FIRST + 1;
+const values = new Uint8Array(registerBytes(FIRST, COUNT));
+/** Each one's number as it is said, and its bytes in `values`. */
+const PARTS = EXPEDITED.map((number) => {
+  const at = registerBytes(FIRST, number - FIRST);
+  return {
+    name: number.toString(16).padStart(2, "0"),
+    bytes: values.subarray(at, at + registers[number].bytes),
+  };
+});
 
 function putRegisters(
   session: Session,
   processor: number,
   reply: Reply,
 ): void {
-  for (const number of EXPEDITED) {
-    const bytes = value.subarray(0, registers[number].bytes);
-    try {
-      session.target.readRegisters(processor, number, 1, bytes);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      // It was only a courtesy: the stop must be told in any case.
-      log.warn("a register is missing in a stop reply: {error}", { error });
-      return;
-    }
-    reply.text(`${number.toString(16).padStart(2, "0")}:`);
+  try {
+    // One call for all, and for what lies between them.
+    session.target.readRegisters(processor, FIRST, COUNT, values);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // It was only a courtesy: the stop must be told in any case.
+    log.warn("registers are missing in a stop reply: {error}", { error });
+    return;
+  }
+  for (const { name, bytes } of PARTS) {
+    reply.text(name);
+    reply.text(":");
     reply.hex(bytes);
     reply.text(";");
   }
