@@ -1,0 +1,72 @@
+// What a user sees who asks for something impossible: one line, an exit code.
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { icebp } from "./icebp.ts";
+
+Deno.test("--help and --version need no permission", async () => {
+  const help = await icebp(["--help"], []);
+  assertEquals([help.code, help.err], [0, ""]);
+  for (const word of ["--gdb", "--append", "--serial", "Ctrl-A x"]) {
+    assertStringIncludes(help.out, word);
+  }
+  const version = await icebp(["--version"], []);
+  assertEquals(version.code, 0);
+  assertMatch(version.out, /^icebp \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("wrong usage is one line and exit code 2", async () => {
+  const { code, out, err } = await icebp(["--cpus", "many"], []);
+  assertEquals([code, out], [2, ""]);
+  assertMatch(err, /^icebp: --cpus many: a number .*\n$/);
+});
+
+Deno.test("guests that cannot be had are one line and exit code 1", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/text`, "hello");
+    const cases: [string[], RegExp][] = [
+      [[`${folder}/none`], /^icebp: .*\/none: no such file\n$/],
+      [[folder], /^icebp: .*: a folder, not a file\n$/],
+      [[`${folder}/text`], /^icebp: .*\/text: neither Linux, .*\n$/],
+      [
+        ["--platform", `${folder}/text`, "--serial", "null"],
+        /^icebp: .*\n$/,
+      ],
+      [
+        ["--serial", `file:${folder}/no/such/place`],
+        /^icebp: .*no such file\n$/,
+      ],
+      [["--memory", "8G"], /^icebp: .*memory.*\n$/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, err } = await icebp(args);
+      assertMatch(err, message, args.join(" "));
+      assertEquals(code, 1, args.join(" "));
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a missing permission is named, not traced", async () => {
+  const { code, err } = await icebp(["/etc/hostname"], []);
+  assertEquals(code, 1);
+  assertMatch(err, /^icebp: .*--allow-read.*\n$/);
+});
+
+Deno.test("--write-demo writes kernel and sources", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { code, err } = await icebp(["--write-demo", `${folder}/new`]);
+    assertEquals([code, err], [0, ""]);
+    const names = [...Deno.readDirSync(`${folder}/new`)].map((e) => e.name);
+    assertEquals(names.sort(), [
+      "boot.S",
+      "demo.elf",
+      "kernel.c",
+      "machine.c",
+      "machine.h",
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,189 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  parseOptions,
+  type RunOptions,
+  UsageError,
+} from "../../src/cli/options.ts";
+
+function run(...args: string[]): RunOptions {
+  const options = parseOptions(args);
+  assert(options.action === "run", options.action);
+  return options;
+}
+
+Deno.test("without arguments the demo runs on two processors", () => {
+  const options = run();
+  assertEquals([options.guest, options.cpus, options.gdb], [
+    undefined,
+    2,
+    undefined,
+  ]);
+  assertEquals(options.memoryBytes, 256 << 20);
+  assertEquals(options.serial, { kind: "stdio" });
+  assertEquals(options.log, { all: "warning", areas: {} });
+});
+
+Deno.test("--gdb takes a value only after =", () => {
+  const local = {
+    transport: "tcp",
+    hostname: "127.0.0.1",
+    port: 1234,
+  } as const;
+  assertEquals([run("--gdb").gdb, run("--gdb").guest], [local, undefined]);
+  const before = run("--gdb", "kernel.elf");
+  assertEquals([before.gdb, before.guest], [local, "kernel.elf"]);
+  assertEquals(run("kernel.elf", "--gdb").gdb, local);
+  assertEquals(run("--gdb=0.0.0.0:99").gdb, {
+    ...local,
+    hostname: "0.0.0.0",
+    port: 99,
+  });
+  assertEquals(run("--gdb=5555").gdb, { ...local, port: 5555 });
+  assertEquals(run("--gdb=:5555").gdb, { ...local, port: 5555 });
+  assertEquals(run("--gdb=[::1]:7").gdb, {
+    ...local,
+    hostname: "::1",
+    port: 7,
+  });
+  assertEquals(run("--gdb=unix:/tmp/x").gdb, {
+    transport: "unix",
+    path: "/tmp/x",
+  });
+});
+
+Deno.test("every option", () => {
+  const options = run(
+    "--gdb",
+    "--no-wait",
+    "--on-disconnect=stay",
+    "--platform",
+    "soft",
+    "--cpus",
+    "4",
+    "--memory=1G",
+    "--append",
+    "a=1 --b",
+    "--initrd",
+    "rd.img",
+    "--module",
+    "one",
+    "--module",
+    "two,text, more",
+    "--disk=a.img",
+    "--disk",
+    "b.img,ro",
+    "--serial",
+    "file:/tmp/out",
+    "--clock",
+    "virtual",
+    "--stats",
+    "--log",
+    "error,gdb=trace,machine=off",
+    "guest.bin",
+  );
+  assertEquals(options.wait, false);
+  assertEquals(options.afterDisconnect, "stay");
+  assertEquals([options.platform, options.cpus], ["soft", 4]);
+  assertEquals(options.memoryBytes, 2 ** 30);
+  assertEquals([options.append, options.initrd], ["a=1 --b", "rd.img"]);
+  assertEquals(options.modules, [
+    { path: "one", text: "" },
+    { path: "two", text: "text, more" },
+  ]);
+  assertEquals(options.disks, [
+    { path: "a.img", readOnly: false },
+    { path: "b.img", readOnly: true },
+  ]);
+  assertEquals(options.serial, { kind: "file", path: "/tmp/out" });
+  assertEquals([options.clock, options.stats], ["virtual", true]);
+  assertEquals(options.log, {
+    all: "error",
+    areas: { gdb: "trace", machine: null },
+  });
+  assertEquals(options.guest, "guest.bin");
+});
+
+Deno.test("sizes, flat addresses, an empty command line", () => {
+  const sizes: [string, number][] = [
+    ["64", 64 << 20],
+    ["64M", 64 << 20],
+    ["64MiB", 64 << 20],
+    ["2g", 2 ** 31],
+    ["4096K", 4 << 20],
+  ];
+  for (const [text, bytes] of sizes) {
+    assertEquals(run("--memory", text).memoryBytes, bytes, text);
+  }
+  assertEquals(run("--flat", "0x7c00,16", "x").flat, {
+    address: 0x7c00,
+    mode: 16,
+  });
+  assertEquals(run("--flat", "1048576", "x").flat, {
+    address: 1048576,
+    mode: 32,
+  });
+  assertEquals(run("x", "--append=").append, "");
+});
+
+Deno.test("a number is a guest's name as good as any", () => {
+  assertEquals(run("123").guest, "123");
+});
+
+Deno.test("help, version, the demo's files", () => {
+  for (const word of ["--help", "-h"]) {
+    assertEquals(parseOptions([word]), { action: "help" });
+  }
+  for (const word of ["--version", "-V"]) {
+    assertEquals(parseOptions([word]), { action: "version" });
+  }
+  assertEquals(parseOptions(["--write-demo", "d"]), {
+    action: "write-demo",
+    folder: "d",
+  });
+});
+
+Deno.test("what cannot be meant is refused with one line", () => {
+  const cases: [string[], string][] = [
+    [["--what"], "unknown option --what"],
+    [["-x"], "unknown option -x"],
+    [["--what=1"], "unknown option --what"],
+    [["a", "b"], "one guest at a time: a b"],
+    [["--cpus", "0"], "from 1 to 64"],
+    [["--cpus", "65"], "from 1 to 64"],
+    [["--cpus", "two"], "from 1 to 64"],
+    [["--cpus", "1", "--cpus", "2"], "--cpus is given twice"],
+    [["--cpus"], "--cpus needs a value"],
+    [["--cpus", "--stats"], "--cpus needs a value"],
+    [["--initrd="], "--initrd needs a value"],
+    [["--memory", "lots"], "a size like 512M"],
+    [["--memory", "1M"], "from 2M to 64G"],
+    [["--memory", "2049K"], "whole pages"],
+    [["--memory", "65G"], "from 2M to 64G"],
+    [["--gdb=nowhere"], "HOST:PORT"],
+    [["--gdb=:99999"], "HOST:PORT"],
+    [["--gdb=unix:"], "needs a path"],
+    [["--no-wait"], "--no-wait is about --gdb"],
+    [["--serial", "tty"], "stdio, null, file:PATH"],
+    [["--serial", "file:"], "stdio, null, file:PATH"],
+    [["--log", "loud"], "a level is one of"],
+    [["--log", "info,disk=debug"], "an area is one of"],
+    [["--clock", "sun"], "virtual, host"],
+    [["--on-disconnect", "die"], "run, stay"],
+    [["--module", ",text"], "--module needs a file"],
+    [["--disk", ",ro"], "--disk needs a file"],
+    [["--flat", "here", "x"], "an address like"],
+    [["--flat", "0x1000,8", "x"], "an address like"],
+    [["--flat", "0x1000"], "needs a guest"],
+    [["--initrd", "x"], "needs a guest"],
+    [["--flat", "0x1000", "--append", "x", "y"], "no command line"],
+  ];
+  for (const [args, message] of cases) {
+    const error = assertThrows(
+      () => parseOptions(args),
+      UsageError,
+      message,
+      args.join(" "),
+    );
+    assertEquals(error.message.includes("\n"), false);
+  }
+});
