@@ -33,16 +33,13 @@ export function gdbLine(
   return words.join(" ");
 }
 
-/** Puts the demo's files where gdb can read them; undefined if it must not. */
+/** Puts the demo's files into a new folder where gdb can read them; undefined
+ * if it must not. */
 export async function placeDemoSymbols(
   say: (line: string) => void,
 ): Promise<string | undefined> {
   try {
-    const folder = `${await Deno.realPath(
-      await Deno.makeTempDir({
-        prefix: "icebp-demo-",
-      }),
-    )}`;
+    const folder = await Deno.makeTempDir({ prefix: "icebp-demo-" });
     await writeDemo(folder);
     return folder;
   } catch (error) {

@@ -4,11 +4,10 @@ import { startGuest } from "../boot/start.ts";
 import { Debugger } from "../debug/debugger.ts";
 import type { Stop } from "../debug/target.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { GdbServer } from "../gdb/server.ts";
 import { Machine } from "../machine/machine.ts";
 import { Console } from "./console.ts";
 import { SeededEntropy } from "./entropy.ts";
-import { gdbLine, placeDemoSymbols } from "./gdb_line.ts";
+import { openDebugServer } from "./debug_server.ts";
 import { readGuest } from "./guest.ts";
 import type { RunOptions } from "./options.ts";
 import { openPlatform } from "./platform.ts";
@@ -69,7 +68,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
         show: say,
       });
     }
-    const server = await startServer(options, guest, say);
+    const server = await openDebugServer(options, guest, say);
     if (server === null) {
       guest.onStop = (stop) => endWithoutDebugger(stop, guest, ended);
     }
@@ -114,27 +113,4 @@ function endWithoutDebugger(
         : `processor ${processor} stopped (${reason.kind})`,
     ),
   );
-}
-
-async function startServer(
-  options: RunOptions,
-  guest: Debugger,
-  say: Say,
-): Promise<GdbServer | null> {
-  if (options.gdb === undefined) return null;
-  const server = new GdbServer({
-    target: guest,
-    address: options.gdb,
-    afterDisconnect: options.afterDisconnect,
-  });
-  const symbols = options.guest === undefined
-    ? await placeDemoSymbols(say)
-    : undefined;
-  say(
-    options.wait
-      ? "The guest waits for gdb. To attach, paste:"
-      : "The guest runs. To attach gdb, paste:",
-  );
-  say(`  ${gdbLine(server.address, options.guest, symbols)}`);
-  return server;
 }

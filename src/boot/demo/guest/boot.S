@@ -2,6 +2,7 @@
  * The demo guest's assembly: from the multiboot entry to 64-bit mode, the start
  * of the other processors, the entry points of interrupts.
  */
+        .cfi_sections .debug_frame      /* for the debugger, not for the guest */
         .set MULTIBOOT_MAGIC, 0x1badb002
         .set MULTIBOOT_FLAGS, 3         /* modules on pages, memory sizes */
         .set TRAMPOLINE, 0x8000         /* where the others start, below 1 MiB */
