@@ -13,6 +13,7 @@ import { packed } from "./packed.ts";
 import { shift } from "./shift.ts";
 import { sse } from "./sse.ts";
 import { x87 } from "./x87.ts";
+import { x87Aliases } from "./x87_aliases.ts";
 
 export const families: Family[] = [
   ...alu,
@@ -22,6 +23,7 @@ export const families: Family[] = [
   ...move,
   ...control,
   ...x87,
+  ...x87Aliases,
   ...packed,
   ...sse,
 ];

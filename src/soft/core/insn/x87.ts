@@ -71,6 +71,7 @@ import {
   storeF80,
   storeInt,
   storeSt,
+  storeStQuiet,
 } from "./x87_move";
 
 // Condition codes of FCMOVcc, as Jcc numbers them; +1 is the opposite.
@@ -202,7 +203,7 @@ function d9(): void {
   hr(2, (p) => d9d0(p));
   grp(M_ONE, 0xd9, 3, 0);
   hm(2, (p) => storeF32(p, true));
-  hr(2, (p) => storeSt(p, true));
+  hr(2, (p) => storeStQuiet(p));
   grp(M_ONE, 0xd9, 4, 0);
   hm(2, (p) => fldenv(p));
   hr(2, (p) => d9e0(p));

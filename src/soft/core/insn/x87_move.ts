@@ -266,6 +266,18 @@ export function storeSt(p: usize, pop: bool): usize {
   return p + REC;
 }
 
+/** FSTP1 (D9 D8-DF): FSTP ST(i) that takes an empty ST(0) without a word. */
+export function storeStQuiet(p: usize): usize {
+  if (!ready()) return 0;
+  if (isEmpty(0)) popStack();
+  else {
+    put(rModrm(p) & 7, seOf(st(0)), mOf(st(0)));
+    popStack();
+  }
+  settle(p);
+  return p + REC;
+}
+
 /** FXCH. */
 export function exchange(p: usize): usize {
   if (!ready()) return 0;
@@ -317,7 +329,7 @@ export function changeSign(p: usize, absolute: bool): usize {
 export function free(p: usize, pop: bool): usize {
   if (!ready()) return 0;
   setEmpty(rModrm(p) & 7);
-  if (pop) setTop(top() + 1);
+  if (pop) popStack();
   return p + REC;
 }
 
