@@ -76,7 +76,8 @@ function longAddress(g: Builder, target: number, wild: boolean): Memory {
   } else if (rng.chance(3)) {
     m.segment = rng.pick([0x26, 0x2e, 0x36, 0x3e]); // without meaning
   }
-  if (wild && width === 64 && rng.chance(2)) {
+  // With a segment base, AMD checks the offset too, Intel the sum alone.
+  if (wild && m.segment < 0x64 && width === 64 && rng.chance(2)) {
     effective ^= 1n << BigInt(47 + rng.int(16));
   }
   const kind = rng.int(10);

@@ -133,5 +133,7 @@ export function buildGuest(memory: Uint8Array): void {
     view.setUint32(at, 0x10 << 16, true);
     view.setBigUint64(at + 8, SYSTEM_BASE >> 32n, true);
   }
+  // No I/O permission bitmap: its base is beyond the TSS's limit.
+  view.setUint16(Gpa.tss + 0x66, TSS_LIMIT + 1, true);
   memory.set(readOnlyPage(), Gpa.readOnly);
 }
