@@ -191,15 +191,13 @@ export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
       if (rex & 8 && !long) rex = 0;
       vvvv = (~(inv >> 3)) & (long ? 15 : 7);
       if (inv & 4) flags |= RF_VEXL;
-      pfx = inv & 3;
-      if (pfx >= 2) pfx ^= 1; // VEX.pp: 2 = F3, 3 = F2
+      pfx = inv & 3; // VEX.pp counts as P_NONE, P_66, P_F3, P_F2 do
       if (m < 1 || m > 3) return undefined_(p, off, n);
       map = M_VEX0F + m - 1;
       if (n >= avail) return MORE;
       b = load<u8>(s + n++);
     }
   }
-  if (vex) pfx = flags & RF_VEXL ? pfx : pfx;
   let sp = <usize> load<u32>(opCell(map, pfx, b));
   if (sp == 0) {
     if (n > 15) return TOOLONG;

@@ -442,11 +442,15 @@ function isUser(): bool {
   return load<u8>(CPL) == 3;
 }
 
-/** True (with #AC raised) when alignment checking forbids the access. */
+/**
+ * True (with #AC raised) when alignment checking forbids the access. A non-canonical
+ * address is for the translation to refuse.
+ */
 function misaligned(linear: u64, bytes: u32): bool {
   if (
     isUser() && (load<u64>(CR0) & 0x40000) != 0 &&
-    (load<u32>(EFL) & AC) != 0 && linear & (bytes - 1)
+    (load<u32>(EFL) & AC) != 0 && linear & (bytes - 1) &&
+    <i64> (linear << 16) >> 16 == <i64> linear
   ) {
     raise(AC_);
     return true;
@@ -514,8 +518,18 @@ function wrap(linear: u64): u64 {
   return load<u8>(MODE) == MODE_LONG ? linear : linear & 0xffffffff;
 }
 
+/** True (with FAULT set) when the access runs out of the canonical addresses. */
+function runsOut(linear: u64, bytes: u32): bool {
+  if (load<u8>(MODE) != MODE_LONG) return false;
+  const last = linear + bytes - 1;
+  if (<i64> (last << 16) >> 16 == <i64> last) return false;
+  store<u32>(FAULT, F_NONCANON);
+  return true;
+}
+
 function readAny(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
   const n = firstPart(linear, bytes);
+  if (n < bytes && runsOut(linear, bytes)) return 0;
   let v = partRead(linear, n, user, implicit);
   if (n < bytes && !load<u32>(FAULT)) {
     const w = partRead(wrap(linear + n), bytes - n, user, implicit);
@@ -533,6 +547,7 @@ function writeAny(
 ): void {
   const n = firstPart(linear, bytes);
   if (n < bytes) {
+    if (runsOut(linear, bytes)) return;
     // both pages must allow the write before either changes
     hostFor(wrap(linear + n), ACC_WRITE, user, implicit);
     if (load<u32>(FAULT)) {
@@ -579,6 +594,7 @@ export function rwSlow(linear: u64, bytes: u32): usize {
   if (misaligned(linear, bytes)) return 0;
   const user = isUser();
   const n = firstPart(linear, bytes);
+  if (n < bytes && runsOut(linear, bytes)) return 0;
   const h = hostFor(linear, ACC_WRITE, user, false);
   if (load<u32>(FAULT)) return 0;
   if (

@@ -108,7 +108,7 @@ function unhandled(): u32 {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function apic(): usize {
   return lapicOf(load<u32>(VPINDEX));
 }

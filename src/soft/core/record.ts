@@ -12,6 +12,7 @@ import { raise, raiseErr } from "./fault";
 import { GP, SS_ } from "./fault";
 import { rd, rw, rwDone, wr } from "./mem";
 import {
+  F_NONCANON,
   FAULT,
   MODE,
   MODE_LONG,
@@ -210,7 +211,12 @@ export function eaLinear(p: usize, bytes: u32, write: bool): u64 {
   const k = rEak(p);
   if (k == EAK_64) return eaSum(p);
   const s = SEGS + (<usize> rSeg(p) << 5);
-  if (k == EAK_64SEG) return eaSum(p) + load<u64>(s, SEG_BASE);
+  if (k == EAK_64SEG) {
+    // as AMD processors do: the offset must be canonical even before the base is added
+    const o = eaSum(p);
+    if (<i64> (o << 16) >> 16 != <i64> o) store<u32>(FAULT, F_NONCANON);
+    return o + load<u64>(s, SEG_BASE);
+  }
   if (k == EAK_64A32) {
     const o = eaSum(p) & 0xffffffff;
     return rSeg(p) >= S_FS ? o + load<u64>(s, SEG_BASE) : o;

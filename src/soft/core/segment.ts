@@ -51,26 +51,26 @@ export let dHi: u32 = 0;
 export let dAddr: u64 = 0;
 
 // @ts-ignore: decorator
-
+@inline
 export function longActive(): bool {
   return (load<u64>(EFER) & 0x400) != 0;
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function canonical(a: u64): bool {
   return <i64> (a << 16) >> 16 == <i64> a;
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function segOf(seg: u32): usize {
   return SEGS + (<usize> seg << 5);
 }
 
 /** The selector part of an error code. */
 // @ts-ignore: decorator
-
+@inline
 export function selErr(sel: u32): u32 {
   return sel & 0xfffc;
 }
@@ -126,31 +126,31 @@ export function readUpper(sel: u32, vector: u32, err: u32): u64 {
 
 // Parts of the descriptor just read.
 // @ts-ignore: decorator
-
+@inline
 export function dAttr(): u32 {
   return (dHi >> 8) & 0xf0ff;
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function dDpl(): u32 {
   return (dHi >> 13) & 3;
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function dType(): u32 {
   return (dHi >> 8) & 15;
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function dPresent(): bool {
   return (dHi & 0x8000) != 0;
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function dSystem(): bool {
   return (dHi & 0x1000) == 0;
 }

@@ -4,7 +4,7 @@
 import { TLB_ENTRIES, TLBB } from "./layout";
 
 // @ts-ignore: decorator
-
+@inline
 function entryOf(linear: u64): usize {
   return <usize> load<u32>(TLBB) +
     ((<usize> (linear >> 12) & (TLB_ENTRIES - 1)) << 5);
@@ -12,7 +12,7 @@ function entryOf(linear: u64): usize {
 
 /** Host address of `linear` for reading to the end of its page, or 0. */
 // @ts-ignore: decorator
-
+@inline
 export function spanToRead(linear: u64): usize {
   const e = entryOf(linear);
   if (load<u64>(e) != (linear & ~0xfff)) return 0;
@@ -21,7 +21,7 @@ export function spanToRead(linear: u64): usize {
 
 /** Host address of `linear` for writing to the end of its page, or 0. */
 // @ts-ignore: decorator
-
+@inline
 export function spanToWrite(linear: u64): usize {
   const e = entryOf(linear);
   if (load<u64>(e, 8) != (linear & ~0xfff)) return 0;

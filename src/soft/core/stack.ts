@@ -3,13 +3,13 @@
 // that must all succeed, stackPut and stackGet work at an offset without moving RSP;
 // setSP at the end makes it final.
 import { raiseErr, SS_ } from "./fault";
-import { F_NONCANON, FAULT, RSP, S_SS, STACKW } from "./layout";
-import { rd, wr } from "./mem";
+import { BKIND, F_NONCANON, FAULT, RSP, S_SS, STACKW } from "./layout";
+import { rd, rw, wr } from "./mem";
 import { linear } from "./record";
 
 /** Mask of the stack offsets that the stack pointer's width can name. */
 // @ts-ignore: decorator
-
+@inline
 export function stackMask(): u64 {
   const w = load<u8>(STACKW);
   return w == 3 ? ~<u64> 0 : w == 2 ? 0xffffffff : 0xffff;
@@ -56,6 +56,16 @@ export function stackGet<T>(off: u64): T {
     return 0;
   }
   return v;
+}
+
+/** Whether 2, 4 or 8 bytes (size = log2) at a stack offset can be written; false with FAULT set. */
+export function stackWritable(size: u32, off: u64): bool {
+  const a = linear(S_SS, off & stackMask(), (<u32> 1) << size, true);
+  if (load<u32>(FAULT)) return false;
+  const h = size == 3 ? rw<u64>(a) : size == 2 ? rw<u32>(a) : rw<u16>(a);
+  store<u32>(BKIND, 0);
+  if (!h) stackFault();
+  return h != 0;
 }
 
 /** Pushes a T; false with FAULT set and nothing changed. */

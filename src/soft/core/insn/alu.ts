@@ -43,7 +43,7 @@ const XOR: u32 = 6;
 const CMP: u32 = 7;
 
 // @ts-ignore: decorator
-
+@inline
 function calc<T>(k: u32, a: T, b: T, c: u64): T {
   if (k == ADD) return <T> (a + b);
   if (k == OR) return <T> (a | b);
@@ -55,7 +55,7 @@ function calc<T>(k: u32, a: T, b: T, c: u64): T {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function setFlags<T>(k: u32, a: T, b: T, r: T, c: u64): void {
   if (k == ADD) flagsAdd<T>(a, b, r);
   else if (k == ADC) flagsAdc<T>(a, b, r, c);
@@ -65,14 +65,14 @@ function setFlags<T>(k: u32, a: T, b: T, r: T, c: u64): void {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function carry(k: u32): u64 {
   return k == ADC || k == SBB ? getCF() : 0;
 }
 
 /** Register destination `cell` with source b. */
 // @ts-ignore: decorator
-
+@inline
 function toReg<T>(p: usize, k: u32, cell: usize, b: T): usize {
   const a = load<T>(cell);
   const c = carry(k);
@@ -84,7 +84,7 @@ function toReg<T>(p: usize, k: u32, cell: usize, b: T): usize {
 
 /** Memory destination with source b. */
 // @ts-ignore: decorator
-
+@inline
 function toMem<T>(p: usize, k: u32, b: T): usize {
   if (k == CMP) {
     const a = ldmI<T>(p);
@@ -104,25 +104,25 @@ function toMem<T>(p: usize, k: u32, b: T): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function rr<T>(p: usize, k: u32): usize {
   return toReg<T>(p, k, rRm(p), load<T>(rReg(p)));
 }
 
 // @ts-ignore: decorator
-
+@inline
 function mr<T>(p: usize, k: u32): usize {
   return toMem<T>(p, k, load<T>(rReg(p)));
 }
 
 // @ts-ignore: decorator
-
+@inline
 function rrm<T>(p: usize, k: u32): usize {
   return toReg<T>(p, k, rReg(p), load<T>(rRm(p)));
 }
 
 // @ts-ignore: decorator
-
+@inline
 function rm_<T>(p: usize, k: u32): usize {
   const b = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -130,19 +130,19 @@ function rm_<T>(p: usize, k: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function ri<T>(p: usize, k: u32): usize {
   return toReg<T>(p, k, rRm(p), <T> rImm(p));
 }
 
 // @ts-ignore: decorator
-
+@inline
 function mi<T>(p: usize, k: u32): usize {
   return toMem<T>(p, k, <T> rImm(p));
 }
 
 // @ts-ignore: decorator
-
+@inline
 function ai<T>(p: usize, k: u32): usize {
   return toReg<T>(p, k, RAX, <T> rImm(p));
 }
@@ -214,7 +214,7 @@ function registerOperation<K>(): void {
 // --- TEST
 
 // @ts-ignore: decorator
-
+@inline
 function testMR<T>(p: usize): usize {
   const a = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -223,7 +223,7 @@ function testMR<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function testMI<T>(p: usize): usize {
   const a = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -232,14 +232,14 @@ function testMI<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function testRR<T>(p: usize): usize {
   flagsLogic<T>(<T> (load<T>(rRm(p)) & load<T>(rReg(p))));
   return p + REC;
 }
 
 // @ts-ignore: decorator
-
+@inline
 function testRI<T>(p: usize, cell: usize): usize {
   flagsLogic<T>(<T> (load<T>(cell) & <T> rImm(p)));
   return p + REC;
@@ -282,7 +282,7 @@ const NOT: u32 = 2;
 const NEG: u32 = 3;
 
 // @ts-ignore: decorator
-
+@inline
 function one<T>(k: u32, a: T): T {
   if (k == INC) return <T> (a + 1);
   if (k == DEC) return <T> (a - 1);
@@ -292,7 +292,7 @@ function one<T>(k: u32, a: T): T {
 
 /** INC and DEC keep CF, so OF is put in place for the CF that is there. */
 // @ts-ignore: decorator
-
+@inline
 function oneFlags<T>(k: u32, a: T, r: T): void {
   if (k == NOT) return;
   if (k == NEG) {
@@ -311,7 +311,7 @@ function oneFlags<T>(k: u32, a: T, r: T): void {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function oneR<T>(p: usize, k: u32, cell: usize): usize {
   const a = load<T>(cell);
   const r = one<T>(k, a);
@@ -321,7 +321,7 @@ function oneR<T>(p: usize, k: u32, cell: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function oneM<T>(p: usize, k: u32): usize {
   const h = rwm<T>(p);
   if (!h) return 0;

@@ -24,7 +24,7 @@ import { eaLinear, gp0, REC, rReg, rRm, rwm, setReg } from "../record";
 import { rmwFailed } from "./rmw";
 
 // @ts-ignore: decorator
-
+@inline
 function xaddR<T>(p: usize): usize {
   const to = rRm(p);
   const a = load<T>(to);
@@ -37,7 +37,7 @@ function xaddR<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function xaddM<T>(p: usize): usize {
   const h = rwm<T>(p);
   if (!h) return 0;
@@ -52,7 +52,7 @@ function xaddM<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function cmpxchgR<T>(p: usize): usize {
   const to = rRm(p);
   const acc = load<T>(RAX);
@@ -64,7 +64,7 @@ function cmpxchgR<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function cmpxchgM<T>(p: usize): usize {
   const h = rwm<T>(p);
   if (!h) return 0;

@@ -44,7 +44,7 @@ const BTS: u32 = 1;
 const BTR: u32 = 2;
 
 // @ts-ignore: decorator
-
+@inline
 function changed<T>(k: u32, a: T, i: u32): T {
   const m = <T> ((<u64> 1) << i);
   if (k == BTS) return <T> (a | m);
@@ -53,7 +53,7 @@ function changed<T>(k: u32, a: T, i: u32): T {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function btR<T>(p: usize, k: u32, index: u32): usize {
   const i = index & (sizeof<T>() * 8 - 1);
   const a = load<T>(rRm(p));
@@ -130,7 +130,7 @@ function registerBt<K>(): void {
 
 /** BSF and BSR of 0 leave the destination as it is. */
 // @ts-ignore: decorator
-
+@inline
 function scan<T>(p: usize, reverse: bool): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -145,7 +145,7 @@ function scan<T>(p: usize, reverse: bool): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function count<T>(p: usize, leading: bool): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -161,7 +161,7 @@ function count<T>(p: usize, leading: bool): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function popcnt_<T>(p: usize): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -182,7 +182,7 @@ function crc(c: u32, v: u64, bytes: u32): u64 {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function crc32<T>(p: usize): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -193,7 +193,7 @@ function crc32<T>(p: usize): usize {
 // --- ADCX (through CF) and ADOX (through OF)
 
 // @ts-ignore: decorator
-
+@inline
 function adx<T>(p: usize, overflow: bool): usize {
   const b = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;

@@ -21,7 +21,7 @@ import { ldRM, REC, rImm8, rReg, rVvvv, setReg } from "../record";
 import { mulHigh } from "../wide";
 
 // @ts-ignore: decorator
-
+@inline
 function andn<T>(p: usize): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -35,7 +35,7 @@ const BLSR: u32 = 1;
 const BLSMSK: u32 = 2;
 
 // @ts-ignore: decorator
-
+@inline
 function bls<T>(p: usize, k: u32): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -50,7 +50,7 @@ function bls<T>(p: usize, k: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function bextr<T>(p: usize): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -66,7 +66,7 @@ function bextr<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function bzhi<T>(p: usize): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -79,7 +79,7 @@ function bzhi<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function pdep<T>(p: usize): usize {
   let mask = <u64> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -96,7 +96,7 @@ function pdep<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function pext<T>(p: usize): usize {
   let mask = <u64> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -115,7 +115,7 @@ function pext<T>(p: usize): usize {
 
 /** Both halves of RDX * r/m; the high half wins when the destinations are the same. */
 // @ts-ignore: decorator
-
+@inline
 function mulx<T>(p: usize): usize {
   const b = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -132,7 +132,7 @@ const SHLX: u32 = 0;
 const SHRX: u32 = 1;
 
 // @ts-ignore: decorator
-
+@inline
 function shx<T, S>(p: usize, k: u32): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -147,7 +147,7 @@ function shx<T, S>(p: usize, k: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function rorx<T>(p: usize): usize {
   const v = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;

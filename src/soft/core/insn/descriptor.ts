@@ -264,7 +264,8 @@ function verify(p: usize, write: bool): usize {
   return p + REC;
 }
 
-function arpl(p: usize): usize {
+/** ARPL; mov.ts defines its opcode, which is MOVSXD's in 64-bit code. */
+export function arpl(p: usize): usize {
   if (load<u8>(MODE) < MODE_PROT) return raise(UD);
   const source = <u32> load<u16>(rReg(p)) & 3;
   if (!isMem(p)) {
@@ -310,6 +311,4 @@ export function registerDescriptor(): void {
   all((p) => lar(p));
   def(M_0F, 0x03, MODRM | SZ_V);
   all((p) => lsl(p));
-  def(M_ONE, 0x63, MODRM | INV64);
-  all((p) => arpl(p));
 }

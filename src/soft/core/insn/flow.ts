@@ -49,7 +49,7 @@ import {
   rReg,
   rRm,
 } from "../record";
-import { getSP, pushV, setSP, stackFault, stackGetV } from "../stack";
+import { getSP, pushV, setSP, stackFault, stackGetV, stackWritable } from "../stack";
 import {
   N0,
   N1,
@@ -72,7 +72,7 @@ import {
 
 /** Whether the instruction pointer may become `ip`: canonical, or within CS's limit. */
 // @ts-ignore: decorator
-
+@inline
 function reachable(ip: u64): bool {
   if (load<u8>(MODE) == MODE_LONG) return <u64> (<i64> (ip << 16) >> 16) == ip;
   return ip <= <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT);
@@ -93,7 +93,7 @@ function branch(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function take(p: usize): usize {
   const l = load<u32>(p, 28);
   return l ? l : branch(p);
@@ -102,14 +102,14 @@ function take(p: usize): usize {
 // --- Jcc
 
 // @ts-ignore: decorator
-
+@inline
 function less(): bool {
   return (((load<u64>(FS) ^ load<u64>(FX)) >> 63) ^ load<u64>(FC)) != 0;
 }
 
 /** Condition k, a constant. */
 // @ts-ignore: decorator
-
+@inline
 function holds(k: u32): bool {
   if (k == 0) return ((load<u64>(FX) >> 63) ^ load<u64>(FC)) != 0;
   if (k == 1) return ((load<u64>(FX) >> 63) ^ load<u64>(FC)) == 0;
@@ -130,7 +130,7 @@ function holds(k: u32): bool {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function jcc(p: usize, k: u32): usize {
   return holds(k) ? take(p) : p + REC;
 }
@@ -158,14 +158,14 @@ function jmpRel(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function jmpTo<T>(ip: T): usize {
   if (!reachable(ip)) return gp0();
   return jumpTo(ip);
 }
 
 // @ts-ignore: decorator
-
+@inline
 function jmpM<T>(p: usize): usize {
   const ip = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -174,12 +174,18 @@ function jmpM<T>(p: usize): usize {
 
 // --- CALL
 
+/** A CALL to where RIP may not be: a fault of its push has priority over the #GP(0). */
+function callFault(p: usize): usize {
+  const size = rOsz(p);
+  return stackWritable(size, getSP() - ((<u64> 1) << size)) ? gp0() : 0;
+}
+
 /** CALL rel64: the return address goes to the stack before the link is followed. */
 function callRel64(p: usize): usize {
   const l = load<u32>(p, 28);
   const ip = nextIp(p);
   const to = ip + rImm(p);
-  if (!l && !reachable(to)) return gp0();
+  if (!l && !reachable(to)) return callFault(p);
   const sp = load<u64>(RSP) - 8;
   wr<u64>(sp, ip);
   if (load<u32>(FAULT)) return stackFault();
@@ -189,16 +195,16 @@ function callRel64(p: usize): usize {
 
 function callRel(p: usize): usize {
   const to = target(p);
-  if (!reachable(to)) return gp0();
+  if (!reachable(to)) return callFault(p);
   if (!pushV(rOsz(p), nextIp(p))) return 0;
   const l = load<u32>(p, 28);
   return l ? l : branchTo(p, to);
 }
 
 // @ts-ignore: decorator
-
+@inline
 function callTo<T>(p: usize, to: T): usize {
-  if (!reachable(to)) return gp0();
+  if (!reachable(to)) return callFault(p);
   if (sizeof<T>() == 8) {
     const sp = load<u64>(RSP) - 8;
     wr<u64>(sp, nextIp(p));
@@ -209,7 +215,7 @@ function callTo<T>(p: usize, to: T): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function callM<T>(p: usize): usize {
   const to = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -219,7 +225,7 @@ function callM<T>(p: usize): usize {
 // --- RET
 
 // @ts-ignore: decorator
-
+@inline
 function ret64(release: u64): usize {
   const sp = load<u64>(RSP);
   const ip = rd<u64>(sp);
@@ -268,7 +274,7 @@ function jcxz(p: usize): usize {
 // --- BOUND
 
 // @ts-ignore: decorator
-
+@inline
 function bound<T, S>(p: usize): usize {
   const a = eaLinear(p, sizeof<T>() * 2, false);
   if (load<u32>(FAULT)) return 0;

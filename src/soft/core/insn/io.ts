@@ -108,7 +108,7 @@ function leaveForPort(p: usize, port: u32, bytes: u32, flags: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function in_<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
@@ -120,7 +120,7 @@ function in_<T>(p: usize, port: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
@@ -130,7 +130,7 @@ function out<T>(p: usize, port: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function dx(): u32 {
   return load<u16>(RDX);
 }

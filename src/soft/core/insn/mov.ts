@@ -3,19 +3,9 @@
 // SETcc, BSWAP, MOVBE, XLAT, MOVNTI, the CBW and CWD families, NOP and
 // its kin, fences, which order nothing here (SDM vol. 2).
 // MOV to a segment register and MOV to CR and DR are elsewhere.
-import { cond, setZF } from "../flags";
+import { cond } from "../flags";
 import { raise, UD } from "../fault";
-import {
-  CODEKEY,
-  FAULT,
-  MODE,
-  MODE_PROT,
-  RAX,
-  RBX,
-  RDX,
-  SEG_SEL,
-  SEGS,
-} from "../layout";
+import { CODEKEY, FAULT, RAX, RBX, RDX, SEG_SEL, SEGS } from "../layout";
 import { rd } from "../mem";
 import {
   all,
@@ -70,19 +60,20 @@ import {
   stm,
   stmI,
 } from "../record";
+import { arpl } from "./descriptor";
 import { rmwFailed } from "./rmw";
 
 // --- MOV
 
 // @ts-ignore: decorator
-
+@inline
 function movRR<T>(p: usize, to: usize, from: usize): usize {
   setReg<T>(to, load<T>(from));
   return p + REC;
 }
 
 // @ts-ignore: decorator
-
+@inline
 function movLoad<T>(p: usize, to: usize): usize {
   const v = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -91,7 +82,7 @@ function movLoad<T>(p: usize, to: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function movStore<T>(p: usize, v: T): usize {
   stmI<T>(p, v);
   if (load<u32>(FAULT)) return 0;
@@ -99,7 +90,7 @@ function movStore<T>(p: usize, v: T): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function movRI<T>(p: usize, to: usize, v: u64): usize {
   setReg<T>(to, <T> v);
   return p + REC;
@@ -189,7 +180,7 @@ function registerMov(): void {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function movSegR<T>(p: usize): usize {
   const s = (rModrm(p) >> 3) & 7;
   if (s > 5) return raise(UD);
@@ -206,7 +197,7 @@ function movSegM(p: usize): usize {
 // --- LEA
 
 // @ts-ignore: decorator
-
+@inline
 function lea<T>(p: usize): usize {
   if (rEak(p) == EAK_64) setReg<T>(rReg(p), <T> eaSum(p));
   else setReg<T>(rReg(p), <T> eaOffset(p));
@@ -216,14 +207,14 @@ function lea<T>(p: usize): usize {
 // --- extensions: S is the source type (signed or not), T the destination
 
 // @ts-ignore: decorator
-
+@inline
 function extR<T, S>(p: usize): usize {
   setReg<T>(rReg(p), <T> load<S>(rRm(p)));
   return p + REC;
 }
 
 // @ts-ignore: decorator
-
+@inline
 function extM<T, S, U>(p: usize): usize {
   const v = ldmI<U>(p);
   if (load<u32>(FAULT)) return 0;
@@ -294,36 +285,21 @@ function registerExtend(): void {
 // --- 63: MOVSXD in 64-bit code, ARPL elsewhere
 
 // @ts-ignore: decorator
-
+@inline
 function movsxdR<T, S>(p: usize): usize {
   return load<u8>(CODEKEY) == 2 ? extR<T, S>(p) : arpl(p);
 }
 
 // @ts-ignore: decorator
-
+@inline
 function movsxdM<T, S, U>(p: usize): usize {
   return load<u8>(CODEKEY) == 2 ? extM<T, S, U>(p) : arpl(p);
-}
-
-/** ARPL: raises the destination's RPL to the source's; ZF says whether it did. */
-function arpl(p: usize): usize {
-  if (load<u8>(MODE) < MODE_PROT) return raise(UD);
-  const rpl = load<u16>(rReg(p)) & 3;
-  const mem = isMem(p);
-  const h = mem ? rwm<u16>(p) : rRm(p);
-  if (!h) return 0;
-  const a = load<u16>(h);
-  const raised = (a & 3) < rpl;
-  if (raised) store<u16>(h, (a & 0xfffc) | rpl);
-  if (mem && rmwFailed()) return 0;
-  setZF(raised);
-  return p + REC;
 }
 
 // --- XCHG
 
 // @ts-ignore: decorator
-
+@inline
 function xchgR<T>(p: usize, x: usize, y: usize): usize {
   const a = load<T>(x);
   setReg<T>(x, load<T>(y));
@@ -332,7 +308,7 @@ function xchgR<T>(p: usize, x: usize, y: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function xchgM<T>(p: usize): usize {
   const h = rwm<T>(p);
   if (!h) return 0;
@@ -345,7 +321,7 @@ function xchgM<T>(p: usize): usize {
 
 /** 90+r: with rAX itself it is NOP (or PAUSE) and clears no upper half. */
 // @ts-ignore: decorator
-
+@inline
 function xchgA<T>(p: usize): usize {
   if (rReg(p) == RAX) return p + REC;
   return xchgR<T>(p, RAX, rReg(p));
@@ -354,7 +330,7 @@ function xchgA<T>(p: usize): usize {
 // --- conditions
 
 // @ts-ignore: decorator
-
+@inline
 function cmovR<T>(p: usize): usize {
   const to = rReg(p);
   // a 32-bit destination is zero-extended even when the condition is false
@@ -364,7 +340,7 @@ function cmovR<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function cmovM<T>(p: usize): usize {
   const v = ldm<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -385,14 +361,14 @@ function setccM(p: usize): usize {
 // --- byte order
 
 // @ts-ignore: decorator
-
+@inline
 function swapped<T>(v: T): T {
   if (sizeof<T>() == 2) return <T> (((<u32> v & 0xff) << 8) | (<u32> v >> 8));
   return bswap<T>(v);
 }
 
 // @ts-ignore: decorator
-
+@inline
 function movbeLoad<T>(p: usize): usize {
   const v = ldm<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -401,7 +377,7 @@ function movbeLoad<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function movbeStore<T>(p: usize): usize {
   stm<T>(p, swapped<T>(load<T>(rReg(p))));
   return load<u32>(FAULT) ? 0 : p + REC;
@@ -413,7 +389,7 @@ function bswap16(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function bswapR<T>(p: usize): usize {
   setReg<T>(rReg(p), bswap<T>(load<T>(rReg(p))));
   return p + REC;

@@ -23,7 +23,7 @@ import { divide, mulHigh, mulHighSigned, remainder } from "../wide";
 // --- one-operand multiplications: S is signed T
 
 // @ts-ignore: decorator
-
+@inline
 function mulHalves<T>(low: T, high: T, overflow: bool): void {
   if (sizeof<T>() == 1) {
     store<u8>(RAX, <u8> low);
@@ -36,7 +36,7 @@ function mulHalves<T>(low: T, high: T, overflow: bool): void {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function mul<T>(p: usize): usize {
   const b = ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -53,7 +53,7 @@ function mul<T>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function imul1<T, S>(p: usize): usize {
   const b = <S> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -72,7 +72,7 @@ function imul1<T, S>(p: usize): usize {
 // --- two- and three-operand multiplications
 
 // @ts-ignore: decorator
-
+@inline
 function imulTo<T, S>(p: usize, a: S, b: S): usize {
   let low: T;
   let over: bool;
@@ -90,7 +90,7 @@ function imulTo<T, S>(p: usize, a: S, b: S): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function imul2<T, S>(p: usize): usize {
   const b = <S> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -98,7 +98,7 @@ function imul2<T, S>(p: usize): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function imul3<T, S>(p: usize): usize {
   const b = <S> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -130,7 +130,7 @@ function idiv8(p: usize): usize {
 
 /** DIV by 16 or 32 bits. */
 // @ts-ignore: decorator
-
+@inline
 function div<T>(p: usize): usize {
   const d = <u64> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -143,7 +143,7 @@ function div<T>(p: usize): usize {
 
 /** IDIV by 16 or 32 bits; S is signed T. */
 // @ts-ignore: decorator
-
+@inline
 function idiv<T, S>(p: usize): usize {
   const d = <i64> <S> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;

@@ -115,7 +115,7 @@ export class N15 {
 
 /** The number that K stands for. */
 // @ts-ignore: decorator
-
+@inline
 export function num<K>(): u32 {
   return <u32> offsetof<K>();
 }

@@ -30,21 +30,21 @@ const SHR: u32 = 5;
 const SAR: u32 = 7;
 
 // @ts-ignore: decorator
-
+@inline
 function bits<T>(): u32 {
   return sizeof<T>() * 8;
 }
 
 /** Bit i of v. */
 // @ts-ignore: decorator
-
+@inline
 function bit<T>(v: T, i: u32): u64 {
   return (<u64> v >> <u64> i) & 1;
 }
 
 /** OF of right rotations and shifts: whether the top two bits differ. */
 // @ts-ignore: decorator
-
+@inline
 function topDiffers<T>(r: T): u64 {
   return bit<T>(r, bits<T>() - 1) ^ bit<T>(r, bits<T>() - 2);
 }
@@ -54,7 +54,7 @@ let carry: u64 = 0;
 
 /** The result of operation k for a masked count > 0. RCL and RCR: count below bits + 1. */
 // @ts-ignore: decorator
-
+@inline
 function shift<T>(k: u32, a: T, n: u32): T {
   const w = bits<T>();
   let r: T;
@@ -97,7 +97,7 @@ function shift<T>(k: u32, a: T, n: u32): T {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function shiftFlags<T>(k: u32, r: T, c: u64): void {
   if (k == ROL || k == RCL) setCFOF(c, bit<T>(r, bits<T>() - 1) ^ c);
   else if (k == ROR || k == RCR) setCFOF(c, topDiffers<T>(r));
@@ -108,7 +108,7 @@ function shiftFlags<T>(k: u32, r: T, c: u64): void {
 
 /** The count as the processor uses it. */
 // @ts-ignore: decorator
-
+@inline
 function masked<T>(k: u32, n: u32): u32 {
   n &= sizeof<T>() == 8 ? 63 : 31;
   if ((k == RCL || k == RCR) && sizeof<T>() < 4) n %= bits<T>() + 1;
@@ -116,7 +116,7 @@ function masked<T>(k: u32, n: u32): u32 {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function shiftR<T>(p: usize, k: u32, count: u32): usize {
   const n = masked<T>(k, count);
   const cell = rRm(p);
@@ -131,7 +131,7 @@ function shiftR<T>(p: usize, k: u32, count: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function shiftM<T>(p: usize, k: u32, count: u32): usize {
   const n = masked<T>(k, count);
   const h = rwm<T>(p);
@@ -154,7 +154,7 @@ function opM<T, K>(p: usize, n: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function cl(): u32 {
   return load<u8>(RCX);
 }
@@ -209,7 +209,7 @@ function registerShift<K>(digit: u32): void {
 
 /** SHLD of a by the bits of b; n is masked and not 0. Sets carry. */
 // @ts-ignore: decorator
-
+@inline
 function double<T>(right: bool, a: T, b: T, n: u32): T {
   const w = bits<T>();
   if (sizeof<T>() == 2) {

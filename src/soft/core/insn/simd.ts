@@ -32,25 +32,25 @@ export function mmxOpen(): bool {
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function xmmReg(p: usize): usize {
   return XMM + (<usize> load<u8>(p, 4) << 1);
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function xmmRm(p: usize): usize {
   return XMM + (<usize> load<u8>(p, 5) << 1);
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function mmReg(p: usize): usize {
   return FPR + ((<usize> load<u8>(p, 4) << 1) & 0x70);
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function mmRm(p: usize): usize {
   return FPR + ((<usize> load<u8>(p, 5) << 1) & 0x70);
 }

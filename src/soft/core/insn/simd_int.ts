@@ -121,7 +121,7 @@ function xmmLanes(p: usize, k: u32): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function opOf(p: usize, map: usize): u32 {
   return <u32> load<u8>(OPS + map + rOpcode(p)) - 1;
 }

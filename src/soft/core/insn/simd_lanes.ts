@@ -66,20 +66,20 @@ const H16: u64 = 0x8000800080008000;
 const H32: u64 = 0x8000000080000000;
 
 // @ts-ignore: decorator
-
+@inline
 function addSplit(a: u64, b: u64, h: u64): u64 {
   return ((a & ~h) + (b & ~h)) ^ ((a ^ b) & h);
 }
 
 // @ts-ignore: decorator
-
+@inline
 function subSplit(a: u64, b: u64, h: u64): u64 {
   return ((a | h) - (b & ~h)) ^ ((a ^ ~b) & h);
 }
 
 /** All ones in each element that is equal. */
 // @ts-ignore: decorator
-
+@inline
 function equalSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
   const x = a ^ b;
   const zero = ~(((x & ~h) + ~h) | x) & h;
@@ -87,7 +87,7 @@ function equalSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function clamp(v: i32, lo: i32, hi: i32): i32 {
   return v < lo ? lo : v > hi ? hi : v;
 }

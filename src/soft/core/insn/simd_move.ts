@@ -49,7 +49,7 @@ import {
 import { mmxUsed } from "./x87_state";
 
 // @ts-ignore: decorator
-
+@inline
 function copy16(d: usize, s: usize): void {
   const lo = load<u64>(s);
   const hi = load<u64>(s, 8);

@@ -32,7 +32,7 @@ import {
   SEG_SEL,
   SEGS,
 } from "../layout";
-import { ACC_WRITE, probe, rd, wr } from "../mem";
+import { rd, wr } from "../mem";
 import { acChanged, flagsChanged } from "../mode";
 import {
   def,
@@ -53,7 +53,6 @@ import {
   gp0,
   ldm,
   ldmI,
-  linear,
   rDisp,
   REC,
   rImm,
@@ -75,12 +74,13 @@ import {
   stackMask,
   stackPut,
   stackPutV,
+  stackWritable,
 } from "../stack";
 
 // --- PUSH
 
 // @ts-ignore: decorator
-
+@inline
 function push64(p: usize, v: u64): usize {
   const sp = load<u64>(RSP) - 8;
   wr<u64>(sp, v);
@@ -90,14 +90,14 @@ function push64(p: usize, v: u64): usize {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function pushT<T>(p: usize, v: T): usize {
   if (sizeof<T>() == 8) return push64(p, v);
   return push<T>(v) ? p + REC : 0;
 }
 
 // @ts-ignore: decorator
-
+@inline
 function pushM<T>(p: usize): usize {
   const v = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
@@ -117,7 +117,7 @@ function pushSeg(p: usize, seg: u32): usize {
 // --- POP
 
 // @ts-ignore: decorator
-
+@inline
 function popR<T>(p: usize, cell: usize): usize {
   if (sizeof<T>() == 8) {
     const sp = load<u64>(RSP);
@@ -135,7 +135,7 @@ function popR<T>(p: usize, cell: usize): usize {
 
 /** POP m: an address that uses RSP uses it as incremented by this POP. */
 // @ts-ignore: decorator
-
+@inline
 function popM<T>(p: usize): usize {
   const sp = load<u64>(RSP);
   const v = pop<T>();
@@ -207,9 +207,7 @@ function enter(p: usize): usize {
   }
   sp = (sp - rImm(p)) & mask;
   // a write at the final stack pointer must be possible
-  const a = linear(S_SS, sp, <u32> step, true);
-  if (load<u32>(FAULT)) return 0;
-  if (!probe(a, <u32> step, ACC_WRITE)) return stackFault();
+  if (!stackWritable(size, sp)) return 0;
   setSP(sp);
   if (mask == 0xffff) store<u16>(RBP, <u16> frame);
   else store<u64>(RBP, frame);

@@ -38,14 +38,14 @@ const BATCH: u32 = 4096;
 // --- registers of the address size
 
 // @ts-ignore: decorator
-
+@inline
 function setAddr(cell: usize, mask: u64, v: u64): void {
   if (mask == 0xffff) store<u16>(cell, <u16> v);
   else store<u64>(cell, v & mask);
 }
 
 // @ts-ignore: decorator
-
+@inline
 export function stringStep(bytes: u32): u64 {
   return load<u32>(EFL) & DF ? 0 - <u64> bytes : bytes;
 }
@@ -56,7 +56,7 @@ export function advance(cell: usize, mask: u64, by: u64): void {
 
 /** Linear address of the source element at offset `off`. */
 // @ts-ignore: decorator
-
+@inline
 export function sourceAt(p: usize, off: u64, bytes: u32): u64 {
   if (rEak(p) == EAK_64) return off;
   return linear(rSeg(p), off, bytes, false);
@@ -64,7 +64,7 @@ export function sourceAt(p: usize, off: u64, bytes: u32): u64 {
 
 /** Linear address of the destination element, always in ES. */
 // @ts-ignore: decorator
-
+@inline
 export function destAt(off: u64, bytes: u32, write: bool): u64 {
   if (load<u8>(MODE) == MODE_LONG) return off;
   return linear(S_ES, off, bytes, write);
@@ -72,14 +72,14 @@ export function destAt(off: u64, bytes: u32, write: bool): u64 {
 
 /** After an iteration: whether the REP must stop here for a trap. */
 // @ts-ignore: decorator
-
+@inline
 export function trapDue(): bool {
   return (load<u32>(PENDING) & P_DEBUG) != 0;
 }
 
 /** How many iterations one execution may do. */
 // @ts-ignore: decorator
-
+@inline
 export function batch(): u32 {
   return load<u32>(EFL) & TF ? 1 : BATCH;
 }
@@ -157,7 +157,7 @@ function moveRun<T>(p: usize, mask: u64, n: u32): u32 {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function moveOne<T>(p: usize, mask: u64): bool {
   const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
   if (load<u32>(FAULT)) return false;
@@ -225,7 +225,7 @@ function fillRun<T>(mask: u64, n: u32): u32 {
 }
 
 // @ts-ignore: decorator
-
+@inline
 function fillOne<T>(mask: u64): bool {
   const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), true);
   if (load<u32>(FAULT)) return false;
@@ -284,7 +284,15 @@ function lods<T>(p: usize): usize {
   return p + REC;
 }
 
-// --- CMPS SCAS: flags are those of the last comparison; a fault leaves them as before
+// --- CMPS SCAS: flags are those of the last comparison, also when the next one faults
+
+/** A faulting iteration: the flags of the one before it, if there was one. Returns 0. */
+// @ts-ignore: decorator
+@inline
+function cut<T>(compared: bool, a: T, b: T): usize {
+  if (compared) flagsSub<T>(a, b, <T> (a - b));
+  return 0;
+}
 
 function cmps<T>(p: usize): usize {
   const mask = addrMask(p);
@@ -292,15 +300,21 @@ function cmps<T>(p: usize): usize {
   const rep = rFlags(p) & (RF_REP | RF_REPNE);
   let n: u64 = rep ? load<u64>(RCX) & mask : 1;
   let left = batch();
+  let compared = false;
+  let a: T = 0;
+  let b: T = 0;
   while (n != 0) {
     const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
-    if (load<u32>(FAULT)) return 0;
-    const a = rd<T>(s);
-    if (load<u32>(FAULT)) return 0;
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    const x = rd<T>(s);
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
     const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), false);
-    if (load<u32>(FAULT)) return 0;
-    const b = rd<T>(d);
-    if (load<u32>(FAULT)) return 0;
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    const y = rd<T>(d);
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    a = x;
+    b = y;
+    compared = true;
     advance(RSI, mask, step);
     advance(RDI, mask, step);
     n--;
@@ -321,12 +335,16 @@ function scas<T>(p: usize): usize {
   const rep = rFlags(p) & (RF_REP | RF_REPNE);
   let n: u64 = rep ? load<u64>(RCX) & mask : 1;
   let left = batch();
+  let compared = false;
+  let b: T = 0;
   const a = load<T>(RAX);
   while (n != 0) {
     const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), false);
-    if (load<u32>(FAULT)) return 0;
-    const b = rd<T>(d);
-    if (load<u32>(FAULT)) return 0;
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    const y = rd<T>(d);
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    b = y;
+    compared = true;
     advance(RDI, mask, step);
     n--;
     left--;
