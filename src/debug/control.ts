@@ -167,10 +167,7 @@ export class RunControl implements StepControl {
     const runs = plan.some((a) => a.kind === "continue");
     const alone = plan.filter((a) => a.kind !== "stay").length === 1;
     // One processor that steps meets no breakpoint but by its address.
-    if (this.breakpoints.size > 0 && (runs || !alone)) {
-      for (const v of this.vcpus) v.read();
-      this.breakpoints.set(this.vcpus);
-    }
+    if (runs || !alone) this.setBreakpoints();
     for (const v of this.vcpus) this.hardware.install(v);
     this.machine.setExceptionBitmap(
       steps
@@ -179,6 +176,13 @@ export class RunControl implements StepControl {
         ? DB_BIT
         : 0n,
     );
+  }
+
+  /** Writes what is pending into memory; no processor runs that is not held. */
+  setBreakpoints(): void {
+    if (this.breakpoints.size === 0) return;
+    for (const v of this.vcpus) if (!v.processor.inRun) v.read();
+    this.breakpoints.set(this.vcpus);
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -221,6 +225,16 @@ export class RunControl implements StepControl {
       return this.stepOver(v, breakpoint);
     }
     return this.#steppers[v.index].step(v);
+  }
+
+  /** Takes the fault that a processor exited with, into its handler. */
+  stepInto(v: Vcpu): Promise<StepResult> {
+    return this.#steppers[v.index].takeFault(v);
+  }
+
+  /** What the exception that a processor exited with means. */
+  meaningOf(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
+    return this.#exceptions.handle(v);
   }
 
   /** Whether a processor is where a breakpoint wants to stop it. */
@@ -272,7 +286,7 @@ export class RunControl implements StepControl {
       const why = await this.run(v, false);
       if (why === "machine") return why;
       if (why !== "exception") continue;
-      const ending = this.#exceptions.handle(v);
+      const ending = this.meaningOf(v);
       if (ending === "go on") continue;
       if (!("sites" in ending)) return ending;
       // A breakpoint that nobody wants to be told about.

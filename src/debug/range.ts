@@ -1,8 +1,13 @@
 /**
- * Stepping until RIP leaves a range, without telling anybody in between.
+ * Stepping until RIP leaves a range, without telling anybody in between. A few
+ * instructions are stepped; after that the processor runs inside a fence.
  */
 import type { Ending, RunControl } from "./control.ts";
+import { type Fence, fenceOf } from "./fence.ts";
 import type { Vcpu } from "./vcpu.ts";
+
+/** Most lines are left in fewer steps than a fence costs. */
+const STEPS_FIRST = 12;
 
 /** Steps `v` while RIP is in [start, end); at least once. */
 export async function rangeStep(
@@ -11,14 +16,90 @@ export async function rangeStep(
   start: bigint,
   end: bigint,
 ): Promise<Ending> {
-  for (;;) {
+  const inside = () => v.rip >= start && v.rip < end;
+  for (let steps = 0;; steps++) {
     if (!control.goesOn) return null;
+    if (steps >= STEPS_FIRST) {
+      steps = 0;
+      const fence = fenceOf(v, control.memory, start, end);
+      if (fence !== null && plant(control, fence)) {
+        let ending: Ending | "step on";
+        try {
+          ending = await runFenced(control, v, fence, inside);
+        } finally {
+          pull(control, fence);
+        }
+        if (ending !== "step on") return ending;
+      }
+    }
     const result = await control.stepOne(v);
     if (result !== "done") return result === "machine" ? result : null;
     v.read();
     const watched = control.watchReason(v);
     if (watched !== null) return watched;
-    if (v.rip < start || v.rip >= end) return { kind: "step" };
+    if (!inside()) return { kind: "step" };
     if (control.breaksAt(v)) return { kind: "breakpoint" };
+  }
+}
+
+/** Puts the fence up; false (and nothing is up) if some of it is not mapped. */
+function plant(control: RunControl, { exits, gates }: Fence): boolean {
+  const { breakpoints, vcpus } = control;
+  const planted: bigint[] = [];
+  for (const address of [...exits, ...gates]) {
+    if (!breakpoints.plant(address, vcpus)) {
+      for (const done of planted) breakpoints.pull(done);
+      return false;
+    }
+    planted.push(address);
+  }
+  control.setBreakpoints();
+  return true;
+}
+
+function pull({ breakpoints }: RunControl, { exits, gates }: Fence): void {
+  for (const address of exits) breakpoints.pull(address);
+  for (const address of gates) breakpoints.pull(address);
+}
+
+/** Runs inside the fence. "step on" if the processor is where a step is due. */
+async function runFenced(
+  control: RunControl,
+  v: Vcpu,
+  fence: Fence,
+  inside: () => boolean,
+): Promise<Ending | "step on"> {
+  for (;;) {
+    if (!control.goesOn) return null;
+    const why = await control.run(v, false);
+    if (why === "machine") return why;
+    if (why !== "exception") continue;
+    const fault = v.processor.exception!;
+    v.read();
+    // A fault of the range's code is stepped into; one of an interrupt handler
+    // that came in between is the guest's.
+    if (fault.vector !== 1 && inside()) {
+      const result = await control.stepInto(v);
+      if (result !== "done") return result === "machine" ? result : null;
+      v.read();
+      return inside() ? "step on" : { kind: "step" };
+    }
+    const meaning = control.meaningOf(v);
+    if (meaning === "go on") continue;
+    if (!("sites" in meaning)) return meaning;
+    if (fence.exits.includes(meaning.address)) return { kind: "step" };
+    if (fence.gates.includes(meaning.address)) {
+      const result = await control.stepOver(v, meaning);
+      if (result !== "done") return result === "machine" ? result : null;
+      v.read();
+      const watched = control.watchReason(v);
+      if (watched !== null) return watched;
+      if (!inside()) return { kind: "step" };
+      if (control.breaksAt(v)) return { kind: "breakpoint" };
+      continue;
+    }
+    // Somebody else's plant, or a breakpoint whose condition does not hold.
+    const result = await control.stepOver(v, meaning);
+    if (result !== "done") return result === "machine" ? result : null;
   }
 }

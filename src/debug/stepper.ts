@@ -15,6 +15,7 @@ import {
 import { RegisterBatch } from "../machine/batch.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
+import type { ExceptionExit } from "../platform/exits.ts";
 import type { BreakpointTable } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import type { Gates } from "./gates.ts";
@@ -136,6 +137,12 @@ export class Stepper {
     return await this.#trapFlag(v, kind);
   }
 
+  /** Has the guest take the fault that `v` (read) has exited with, up to the
+   * handler's first instruction. */
+  takeFault(v: Vcpu): Promise<StepResult> {
+    return this.#deliver(v, faultOf(v.processor.exception!));
+  }
+
   #decodeAt(v: Vcpu): Kind {
     const length = this.#control.memory.read(v, v.linear, this.#code);
     const bytes = this.#code.subarray(0, length);
@@ -252,11 +259,7 @@ export class Stepper {
           const exit = v.processor.exception!;
           if (exit.vector === Vector.DB) this.#status = exit.parameter;
           else {
-            this.#fault = {
-              vector: exit.vector,
-              code: exit.errorCodeValid ? exit.errorCode : null,
-              parameter: exit.parameter,
-            };
+            this.#fault = faultOf(exit);
           }
           return "done";
         }
@@ -371,11 +374,7 @@ export class Stepper {
       const exit = v.processor.exception!;
       v.read();
       const there = v.linear === target;
-      const fault: Fault = {
-        vector: exit.vector,
-        code: exit.errorCodeValid ? exit.errorCode : null,
-        parameter: exit.parameter,
-      };
+      const fault = faultOf(exit);
       // A fault at the target is of its fetch: the next step will see it.
       if (there) return ["done", null];
       if (exit.vector === Vector.DB) {
@@ -402,6 +401,14 @@ export class Stepper {
       );
     }
   }
+}
+
+function faultOf(exit: ExceptionExit): Fault {
+  return {
+    vector: exit.vector,
+    code: exit.errorCodeValid ? exit.errorCode : null,
+    parameter: exit.parameter,
+  };
 }
 
 /** For putting things right: a call that fails is tried once more, and its
