@@ -2,7 +2,7 @@
 // local APIC's page, and the emulator's callbacks.
 import { raise, raiseErr } from "./fault";
 import { hostIoPort, hostMemory, hostTranslate } from "./host";
-import { LAPIC_LEVEL_EOI, lapicRead, lapicWrite } from "./lapic";
+import { LAPIC_LEVEL_EOI, LAPIC_TRAP, lapicRead, lapicWrite } from "./lapic";
 import {
   ACTIVITY,
   CODEBASE,
@@ -236,9 +236,16 @@ export function apicWrite(offset: u32, _bytes: u32, v: u64): void {
   );
 }
 
+/** An INIT or SIPI was written that the caller wants to see. */
+export let ipiTrapped: bool = false;
+export function setIpiTrapped(t: bool): void {
+  ipiTrapped = t;
+}
+
 /** What an APIC register write asks of the loop (result codes of lapic.ts). */
 export function apicResult(r: i32): void {
   if (r & LAPIC_LEVEL_EOI) eoiVector = r & 0xff;
+  if (r & LAPIC_TRAP) ipiTrapped = true;
   wantInterrupts();
 }
 

@@ -30,6 +30,10 @@ import { registerIo } from "./insn/io";
 import { registerMove } from "./insn/mov";
 import { registerMulDiv } from "./insn/muldiv";
 import { registerShifts } from "./insn/shift";
+import { registerSimdFloat } from "./insn/simd_float";
+import { registerSimdText } from "./insn/simd_text";
+import { registerSimdCrypto } from "./insn/simd_crypto";
+import { registerSegmentLoads } from "./insn/segload";
 import { registerSimdInt } from "./insn/simd_int";
 import { registerSimdMove } from "./insn/simd_move";
 import { registerSimdShuffle } from "./insn/simd_shuffle";
@@ -144,4 +148,8 @@ function register(): void {
   registerDescriptor();
   registerSyscall();
   registerSystem();
+  registerSimdFloat();
+  registerSimdText();
+  registerSimdCrypto();
+  registerSegmentLoads();
 }

@@ -515,7 +515,7 @@ function firstPart(linear: u64, bytes: u32): u32 {
 // @ts-ignore: decorator
 @inline
 function wrap(linear: u64): u64 {
-  return load<u8>(MODE) == MODE_LONG ? linear : linear & 0xffffffff;
+  return load<u64>(EFER) & 0x400 ? linear : linear & 0xffffffff;
 }
 
 /** True (with FAULT set) when the access runs out of the canonical addresses. */

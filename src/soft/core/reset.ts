@@ -51,6 +51,7 @@ import {
 } from "./layout";
 import { tlbFlush } from "./mem";
 import { flagsChanged, updateMode } from "./mode";
+import { apicPageChanged } from "./vps";
 
 /** CPUID.1:EAX, also in RDX at reset. */
 export const SIGNATURE: u32 = 0x000206c2;
@@ -146,7 +147,8 @@ export function resetVp(vp: u32): void {
   store<u64>(M_PAT, 0x0007040600070406);
   store<u64>(M_MISC, 1);
   if (apicMode) {
-    lapicReset(lapicOf(vp), vp, 3, vp == 0);
+    lapicReset(lapicOf(vp), vp, apicMode == 2 ? 1 : 0, vp == 0);
+    apicPageChanged();
   }
   finish();
 }

@@ -15,15 +15,18 @@ import {
   EXIT_EOI,
   EXIT_EXCEPTION,
   EXIT_HALT,
+  EXIT_INITSIPI,
   EXIT_UNRECOVERABLE,
   EXIT_WINDOW,
   finishExit,
+  ipiTrapped,
   ipOf,
   leave,
   needSync,
   nextIp,
   recheck,
   setEoi,
+  setIpiTrapped,
   setRecheck,
   setSynced,
   setTime,
@@ -44,6 +47,7 @@ import {
   lapicTakeSipi,
   lapicTimerDue,
   lapicTimerTick,
+  lapicTrappedIcr,
   lapicWaitsForSipi,
 } from "./lapic";
 import {
@@ -397,6 +401,13 @@ function boundary(): u32 {
     beginExit(EXIT_EOI);
     store<u32>(EXITBUF, <u32> eoiVector, 48);
     setEoi(-1);
+    finishExit(0, false);
+    return RUN_EXIT;
+  }
+  if (ipiTrapped) {
+    beginExit(EXIT_INITSIPI);
+    store<u64>(EXITBUF, lapicTrappedIcr(base), 48);
+    setIpiTrapped(false);
     finishExit(0, false);
     return RUN_EXIT;
   }

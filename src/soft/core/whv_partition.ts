@@ -20,6 +20,7 @@ import {
   lapicImport,
   lapicRequest,
   lapicSetVpCount,
+  lapicTrapInitSipi,
 } from "./lapic";
 import {
   bankOf,
@@ -50,6 +51,7 @@ import {
   mapsReset,
   physHost,
 } from "./phys";
+import { seedRandom } from "./random";
 import { resetVp } from "./reset";
 import {
   exceptionBitmap,
@@ -153,6 +155,7 @@ export function whvCreatePartition(): i32 {
   created = 0;
   running = 0;
   setTime(0);
+  seedRandom(0);
   setSuspended(false);
   apply();
   return S_OK;
@@ -174,6 +177,7 @@ function apply(): void {
   setExceptionBitmap(
     extendedExits & EXT_EXCEPTION ? load<u64>(property(PP_EXC), 8) : 0,
   );
+  lapicTrapInitSipi((extendedExits & EXT_INITSIPI) != 0);
 }
 
 export function whvSetupPartition(): i32 {

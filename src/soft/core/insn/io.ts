@@ -138,8 +138,9 @@ function dx(): u32 {
 /** What INS and OUTS share: permission, a REP of nothing, the exit. 0 means go on. */
 function stringExit(p: usize, bytes: u32, flags: u32): usize {
   const rep = rFlags(p) & (RF_REP | RF_REPNE);
+  if (!allowed(dx(), bytes)) return 0;
   if (rep && !(load<u64>(RCX) & addrMask(p))) return p + REC;
-  if (!allowed(dx(), bytes) || emulating) return 0;
+  if (emulating) return 0;
   return leaveForPort(p, dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
 }
 
