@@ -1,6 +1,7 @@
 /** The line that attaches gdb, for the user to paste. */
 import { DEMO_ELF } from "../boot/demo/mod.ts";
-import { FileError, writeDemo } from "./guest.ts";
+import { FileError } from "./files.ts";
+import { writeDemo } from "./guest.ts";
 
 /** A word as a shell takes it. */
 function quote(word: string): string {

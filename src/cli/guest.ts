@@ -1,28 +1,13 @@
 /** The guest's files: read, and made into a boot image. */
 import { DEMO_ELF, demoFile, demoFileNames } from "../boot/demo/mod.ts";
-import { BootError, type BootImage } from "../boot/image.ts";
+import type { BootImage } from "../boot/image.ts";
 import { loadGuest } from "../boot/load.ts";
+import { FileError, fileProblem } from "./files.ts";
 import type { RunOptions } from "./options.ts";
+import { virtioCount } from "./virtio.ts";
 
 /** Ends the demo when nobody debugs it; three seconds of guest time. */
 const DEMO_TICKS = "ticks=300";
-
-/** A file of the user's that cannot be read; the message is one line. */
-export class FileError extends Error {
-  override readonly name = "FileError";
-}
-
-/** The reason a file operation failed, without Deno's extra words. */
-export function fileProblem(error: unknown, path: string): FileError {
-  if (error instanceof Deno.errors.NotFound) {
-    return new FileError(`${path}: no such file`, { cause: error });
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    return new FileError(`${path}: ${error.message}`, { cause: error });
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return new FileError(`${path}: ${message.split("\n")[0]}`, { cause: error });
-}
 
 /** The longest file that a guest may have in memory. */
 const MOST_BYTES = 0xffff_ffff;
@@ -60,7 +45,7 @@ export async function readGuest(options: RunOptions): Promise<BootImage> {
     }))),
     ramBytes: options.memoryBytes,
     cpus: options.cpus,
-    virtioDevices: options.disks.length,
+    virtioDevices: virtioCount(options),
     flat: options.flat,
   });
 }
@@ -76,5 +61,3 @@ export async function writeDemo(folder: string): Promise<void> {
     throw fileProblem(error, folder);
   }
 }
-
-export { BootError };

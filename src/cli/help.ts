@@ -27,6 +27,9 @@ Machine
   --disk FILE[,ro]             a virtio disk backed by FILE; repeatable
   --serial stdio|null|file:PATH
                                where the first serial port goes (stdio)
+  --console stdio|null|file:PATH
+                               add a virtio console (hvc0); with stdio it takes
+                               the input once the guest uses it
   --clock virtual|host         skip the time in which all processors wait, or
                                sleep through it (host on an interactive console)
 

@@ -1,7 +1,9 @@
 /** The command: options, one action, an exit code. */
 import { MachineError } from "../machine/exits.ts";
 import { PlatformError } from "../platform/mod.ts";
-import { BootError, FileError, writeDemo } from "./guest.ts";
+import { BootError } from "../boot/mod.ts";
+import { FileError } from "./files.ts";
+import { writeDemo } from "./guest.ts";
 import { HELP, VERSION } from "./help.ts";
 import { setUpLog } from "./log.ts";
 import { type Options, parseOptions, UsageError } from "./options.ts";

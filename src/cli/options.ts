@@ -1,6 +1,7 @@
 /** The command line taken apart: every option checked before anything runs. */
 import { parseArgs } from "@std/cli/parse-args";
 import type { FlatMode } from "../boot/image.ts";
+import { VIRTIO_MAX_DEVICES } from "../machine/devices/virtio/layout.ts";
 import { parseLogLevels } from "./log_levels.ts";
 import type { LogLevels } from "./log_levels.ts";
 import {
@@ -14,7 +15,7 @@ import {
 
 export { UsageError } from "./values.ts";
 
-/** Where the first serial port goes. */
+/** Where the output of a serial port or console goes. */
 export type SerialChoice =
   | { readonly kind: "stdio" }
   | { readonly kind: "null" }
@@ -49,6 +50,8 @@ export interface RunOptions {
   readonly flat?: { readonly address: number; readonly mode: FlatMode };
   readonly disks: readonly DiskChoice[];
   readonly serial: SerialChoice;
+  /** Where the virtio console goes; undefined for a machine without one. */
+  readonly console?: SerialChoice;
   /** Undefined: "host" on an interactive console, else "virtual". */
   readonly clock?: ClockChoice;
   readonly stats: boolean;
@@ -69,6 +72,8 @@ const MAX_CPUS = 64;
 const LEAST_MEMORY = 2 * MIB;
 const MOST_MEMORY = 64 * GIB;
 const DEFAULT_MEMORY = 256 * MIB;
+/** Two transports are kept for the console and the entropy device. */
+const MAX_DISKS = VIRTIO_MAX_DEVICES - 2;
 const DEFAULT_GDB = "127.0.0.1:1234";
 
 const FLAGS = ["help", "version", "no-wait", "stats"];
@@ -81,6 +86,7 @@ const ONCE = [
   "initrd",
   "flat",
   "serial",
+  "console",
   "clock",
   "log",
   "on-disconnect",
@@ -146,7 +152,11 @@ export function parseOptions(args: readonly string[]): Options {
     }),
     flat: optional(once("flat"), (value) => parseFlat("--flat", value)),
     disks: ((parsed.disk ?? []) as string[]).map(parseDisk),
-    serial: parseSerial(once("serial") ?? "stdio"),
+    serial: parseSerial("--serial", once("serial") ?? "stdio"),
+    console: optional(
+      once("console"),
+      (value) => parseSerial("--console", value),
+    ),
     clock: optional(
       once("clock"),
       (value) => oneOf("--clock", value, ["virtual", "host"] as const),
@@ -175,6 +185,9 @@ function refuseMissingValues(words: readonly string[]): void {
 }
 
 function refuseContradictions(options: RunOptions): void {
+  if (options.disks.length > MAX_DISKS) {
+    throw new UsageError(`--disk: at most ${MAX_DISKS} disks are possible`);
+  }
   if (!options.wait && options.gdb === undefined) {
     throw new UsageError("--no-wait is about --gdb, which is not given");
   }
@@ -242,13 +255,13 @@ function parseMemory(value: string | undefined): number {
   return bytes;
 }
 
-function parseSerial(value: string): SerialChoice {
+function parseSerial(option: string, value: string): SerialChoice {
   if (value === "stdio" || value === "null") return { kind: value };
   if (value.startsWith("file:") && value.length > 5) {
     return { kind: "file", path: value.slice(5) };
   }
   throw new UsageError(
-    `--serial ${value}: it is one of stdio, null, file:PATH`,
+    `${option} ${value}: it is one of stdio, null, file:PATH`,
   );
 }
 

@@ -14,6 +14,7 @@ import { openPlatform } from "./platform.ts";
 import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
+import { VirtioDevices } from "./virtio.ts";
 
 const log = getLogger(["icebp", "cli"]);
 
@@ -33,7 +34,9 @@ export type Say = (line: string) => void;
 export async function runGuest(options: RunOptions, say: Say): Promise<number> {
   const image = await readGuest(options);
   const terminal = new Console();
-  const interactive = terminal.interactive && options.serial.kind === "stdio";
+  const readsInput = options.serial.kind === "stdio" ||
+    options.console?.kind === "stdio";
+  const interactive = terminal.interactive && readsInput;
   const clock = options.clock ?? (interactive ? "host" : "virtual");
   const opened = await openPlatform(
     options.platform,
@@ -43,6 +46,8 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const signals = signalsEnd(ended.resolve);
   const serial = openSerial(options.serial, ended.reject);
+  const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
+  const virtio = new VirtioDevices(options, (bytes) => hvc.write(bytes));
   try {
     const machine = new Machine({
       platform: opened.platform,
@@ -56,14 +61,18 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
         : BigInt(Math.floor(Date.now() / 1000)),
       serialOut: (bytes) => serial.write(bytes),
       onHostWrite: opened.onHostWrite,
+      attach: (machine) => virtio.attach(machine),
     });
     startGuest(machine, image);
     log.info("{what}", { what: image.describe });
     const guest = new Debugger(machine);
     guest.onExit = ended.resolve;
-    if (options.serial.kind === "stdio") {
+    if (readsInput) {
       terminal.open({
-        input: (bytes) => machine.board.serial.receive(bytes),
+        input: (bytes) => {
+          if (options.console?.kind === "stdio" && virtio.type(bytes)) return;
+          machine.board.serial.receive(bytes);
+        },
         quit: () => ended.resolve(0),
         show: say,
       });
@@ -75,6 +84,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     if (server === null || !options.wait) runAll(guest);
     const code = await ended.promise;
     serial.flush();
+    hvc.flush();
     await server?.close();
     if (options.stats) say(statistics(machine, opened));
     return code;
@@ -82,6 +92,8 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     signals.close();
     terminal.close();
     serial.close();
+    hvc.close();
+    virtio.close();
   }
 }
 

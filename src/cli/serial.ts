@@ -1,5 +1,5 @@
 /** Where the first serial port's output goes. */
-import { fileProblem } from "./guest.ts";
+import { fileProblem } from "./files.ts";
 import type { SerialChoice } from "./options.ts";
 import { BufferedOutput, type ByteSink } from "./output.ts";
 

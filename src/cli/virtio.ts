@@ -1,0 +1,85 @@
+/**
+ * The virtio devices that the options ask for, in the order in which a guest
+ * finds them: disks, the console, the entropy device.
+ */
+import type { Device } from "../machine/device.ts";
+import { VirtioBlock } from "../machine/devices/virtio/block.ts";
+import { VirtioConsole } from "../machine/devices/virtio/console.ts";
+import {
+  VIRTIO_MMIO_BYTES,
+  virtioAddress,
+  virtioGsi,
+} from "../machine/devices/virtio/layout.ts";
+import {
+  type VirtioFunction,
+  VirtioMmio,
+} from "../machine/devices/virtio/mmio.ts";
+import { VirtioRng } from "../machine/devices/virtio/rng.ts";
+import type { Machine } from "../machine/machine.ts";
+import { FileDisk } from "./disk.ts";
+import type { RunOptions } from "./options.ts";
+
+/** How many transports a machine with these options has. */
+export function virtioCount(options: RunOptions): number {
+  return options.disks.length + (options.console === undefined ? 0 : 1) + 1;
+}
+
+/** The virtio side of a machine. */
+export class VirtioDevices {
+  readonly #disks: FileDisk[] = [];
+  readonly #options: RunOptions;
+  readonly #console: VirtioConsole | null;
+  #consoleTransport: VirtioMmio | null = null;
+
+  /** Opens the disks' files; throws a FileError. `output` takes what the guest
+   * prints on the virtio console. */
+  constructor(options: RunOptions, output: (bytes: Uint8Array) => void) {
+    this.#options = options;
+    this.#console = options.console === undefined
+      ? null
+      : new VirtioConsole(output);
+    try {
+      for (const disk of options.disks) this.#disks.push(new FileDisk(disk));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Puts the devices on a machine's buses. */
+  attach(machine: Machine): readonly Device[] {
+    const functions: VirtioFunction[] = this.#disks.map((disk, i) =>
+      new VirtioBlock(`virtio-disk${i}`, disk)
+    );
+    if (this.#console !== null) functions.push(this.#console);
+    functions.push(new VirtioRng(machine.options.entropy));
+    if (functions.length !== virtioCount(this.#options)) {
+      throw new RangeError("virtio devices and their announcement differ");
+    }
+    return functions.map((device, i) => {
+      const irq = machine.board.irq(virtioGsi(i));
+      const transport = new VirtioMmio(device, machine.memory, irq);
+      if (device === this.#console) this.#consoleTransport = transport;
+      machine.mmio.claim(
+        virtioAddress(i),
+        VIRTIO_MMIO_BYTES,
+        transport,
+        device.name,
+      );
+      return transport;
+    });
+  }
+
+  /** Gives typed bytes to the virtio console; false if the guest has none. */
+  type(bytes: Uint8Array): boolean {
+    const port = this.#console;
+    if (port === null || !this.#consoleTransport?.live) return false;
+    port.type(bytes);
+    this.#consoleTransport.work((queues) => port.deliver(queues));
+    return true;
+  }
+
+  close(): void {
+    for (const disk of this.#disks) disk.close();
+  }
+}
