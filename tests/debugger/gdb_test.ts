@@ -89,8 +89,8 @@ guestTest("step, next, finish, until, stepi, nexti", async (icebp) => {
     /Breakpoint 1, shapes/,
     /add \(a=2, b=3\)/,
     /Value returned is \$1 = 5/,
-    /fibonacci \(6\)/,
-    /loop \(1000\)/,
+    /fibonacci\(6\)/,
+    /loop\(1000\)/,
     /= 8\n/,
     /= 499500\n/,
   );
@@ -116,7 +116,7 @@ guestTest("a step is one instruction, also where it exits", async (icebp) => {
   const said = await debug(
     "gdb",
     icebp,
-    "break exits",
+    "break *exits",
     "continue",
     "delete",
     ...Array.from({ length: steps }, () => ["x/i $pc", "stepi"]).flat(),
@@ -289,12 +289,9 @@ guestTest("1,000 breakpoints at once", async (icebp) => {
   const said = await debug(
     "gdb",
     icebp,
-    "python",
-    "import gdb\nfor i in range(1000):\n" +
-      "  gdb.Breakpoint('*(0x200000+%d)' % (16*i))\nend",
+    ...Array.from({ length: 1000 }, (_, i) => `break *${0x200000 + 16 * i}`),
     "break loop",
     "continue",
-    "info breakpoints 1000",
     "x/i 0x200000",
     "delete",
     "tbreak work",
@@ -339,7 +336,6 @@ guestTest(
       }
       gdb.kill("SIGKILL");
       await reader.cancel();
-      await gdb.stderr.cancel();
       await gdb.status;
     }
     const said = await debug(

@@ -19,7 +19,6 @@ const CFLAGS = [
   "-mgeneral-regs-only",
   "-fcf-protection=none",
   "-fno-asynchronous-unwind-tables",
-  "-O1",
   "-g",
   "-Wall",
   "-Wextra",
@@ -140,11 +139,12 @@ function debuggerCommand(
       ...run("-o", [`gdb-remote 127.0.0.1:${port}`, ...lines]),
       buildGuest(),
     ];
-  return new Deno.Command(tool, {
-    args,
+  // What it says and what it complains of, in order.
+  return new Deno.Command("sh", {
+    args: ["-c", 'exec "$0" "$@" 2>&1', tool, ...args],
     stdin: "null",
     stdout: "piped",
-    stderr: "piped",
+    stderr: "null",
   });
 }
 
@@ -154,10 +154,8 @@ export async function debug(
   icebp: Icebp,
   ...lines: string[]
 ): Promise<string> {
-  const { stdout, stderr } = await debuggerCommand(tool, icebp.port, lines)
-    .output();
-  const decoder = new TextDecoder();
-  return decoder.decode(stdout) + decoder.decode(stderr);
+  const { stdout } = await debuggerCommand(tool, icebp.port, lines).output();
+  return new TextDecoder().decode(stdout);
 }
 
 /** Starts gdb and leaves it to the caller. */

@@ -10,6 +10,7 @@ typedef unsigned int u32;
 typedef unsigned long u64;
 
 #define NOINLINE __attribute__((noinline, noclone))
+#define INLINE __attribute__((always_inline)) inline
 #define HANDLER __attribute__((interrupt))
 
 struct frame {
@@ -28,11 +29,11 @@ volatile u64 watched, read_only;
 volatile int result;
 volatile u32 tf_left;
 
-static void out8(u16 port, u8 value) {
+static INLINE void out8(u16 port, u8 value) {
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static u8 in8(u16 port) {
+static INLINE u8 in8(u16 port) {
     u8 value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
     return value;
