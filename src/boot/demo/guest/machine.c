@@ -182,8 +182,10 @@ static void wait_pit(unsigned count)
     outb(0x42, count);
     outb(0x42, count >> 8);
     outb(0x61, inb(0x61) | 1);
+    /* Ports are slow to read in a virtual machine: not more often than this. */
     while (!(inb(0x61) & 0x20))
-        __builtin_ia32_pause();
+        for (unsigned i = 0; i < 500; i++)
+            __builtin_ia32_pause();
 }
 
 uint32_t calibrate_timer(unsigned ticks_per_second)

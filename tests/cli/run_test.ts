@@ -1,0 +1,204 @@
+// Guests through the front door: output, input, exit codes.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { requireTool } from "../util/tools.ts";
+import { command, icebp, type Result } from "./icebp.ts";
+import * as sectors from "./sectors.ts";
+
+const decoder = new TextDecoder();
+
+/** Runs `fn` with a folder that is taken away afterwards. */
+async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await fn(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs a boot sector. */
+async function boot(sector: Uint8Array, ...args: string[]): Promise<Result> {
+  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  try {
+    await Deno.writeFile(file, sector);
+    return await icebp([file, ...args]);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+Deno.test("the demo needs nothing: no permission, no file, no option", async () => {
+  const { code, out, err } = await icebp([], []);
+  assertEquals([code, err], [0, ""]);
+  const lines = out.trim().split("\r\n");
+  assertMatch(lines[0], /^icebp demo: /);
+  assertEquals(lines.slice(1, 3).sort(), [
+    "processor 0 works",
+    "processor 1 works",
+  ]);
+  for (let second = 1; second <= 3; second++) {
+    assertMatch(
+      lines[2 + second],
+      new RegExp(
+        `^${second} s: \\d+ numbers checked, longest \\d+ \\(\\d+ steps, ` +
+          "found by [01]\\), [1-9]\\d* pages mapped$",
+      ),
+    );
+  }
+  assertEquals(lines[6], "the demo ends");
+});
+
+Deno.test("two runs are the same run, to the instruction", async () => {
+  const run = () => icebp(["--append", "ticks=20", "--stats", "--cpus", "3"]);
+  const [first, second] = [await run(), await run()];
+  assertMatch(first.err, /^instructions +[1-9]\d+$/m);
+  assertEquals(first, second);
+});
+
+Deno.test("exit codes are the guest's, whatever the width of the write", async () => {
+  for (const [value, size, code] of [[0, 1, 1], [0x10, 2, 33], [5, 4, 11]]) {
+    const result = await boot(sectors.debugExit(value, size as 1 | 2 | 4));
+    assertEquals(result, { code, out: "", err: "" });
+  }
+  assertEquals((await boot(sectors.powerOff)).code, 0);
+});
+
+Deno.test("a reset starts the guest anew", async () => {
+  const { code, out, err } = await boot(sectors.resetOnce);
+  assertEquals({ code, out, err }, { code: 0, out: "AB", err: "" });
+});
+
+Deno.test("a triple fault is told", async () => {
+  const { code, err } = await boot(sectors.tripleFault);
+  assertEquals(code, 1);
+  assertMatch(err, /^icebp: processor 0 shut down \(triple fault\) at 0x7c07;/);
+});
+
+Deno.test("--serial: to a file, to nowhere", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/serial`;
+    const { code, out } = await boot(
+      sectors.resetOnce,
+      "--serial",
+      `file:${path}`,
+    );
+    assertEquals([code, out], [0, ""]);
+    assertEquals(await Deno.readTextFile(path), "AB");
+  });
+  assertEquals((await boot(sectors.resetOnce, "--serial", "null")).out, "");
+});
+
+Deno.test("standard input reaches the guest's serial port", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/echo`, sectors.echo);
+    const child = command([`${folder}/echo`], ["-A"], "piped").spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(
+      new TextEncoder().encode("hello, world and more than a FIFO q"),
+    );
+    const { code, stdout } = await child.output();
+    await writer.close().catch(() => {}); // the reader may be gone
+    assertEquals(
+      [code, decoder.decode(stdout).replaceAll("\0", " ")],
+      [0, "HELLO\x0c WORLD AND MORE THAN A FIFO "],
+    );
+  });
+});
+
+Deno.test("a signal ends it with the shell's code", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/halt`, sectors.haltForEver);
+    const child = command([`${folder}/halt`, "--log", "info"]).spawn();
+    const reader = child.stderr.getReader();
+    const { value } = await reader.read(); // it has been loaded
+    assertMatch(decoder.decode(value), /boot sector entered/);
+    child.kill("SIGTERM");
+    const { code } = await child.status;
+    reader.releaseLock();
+    await child.stderr.cancel();
+    await child.stdout.cancel();
+    assertEquals(code, 143);
+  });
+});
+
+Deno.test({
+  name: "a terminal: raw mode, Ctrl-A x, and everything as before",
+  ignore: !requireTool("script", "stty"),
+  fn: async () => {
+    await inFolder(async (folder) => {
+      await Deno.writeFile(`${folder}/echo`, sectors.echo);
+      const line = [
+        "stty -g",
+        `${Deno.execPath()} run -A ${
+          new URL("../../mod.ts", import.meta.url).pathname
+        } ${folder}/echo`,
+        "echo code $?",
+        "stty -g",
+      ].join("; ");
+      const child = new Deno.Command("script", {
+        args: ["-qec", line, "/dev/null"],
+        env: { SHELL: "/bin/sh" },
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      let text = "";
+      const reading = (async () => {
+        for await (const chunk of child.stdout) {
+          text += decoder.decode(chunk);
+        }
+      })();
+      const type = (keys: string) =>
+        writer.write(new TextEncoder().encode(keys));
+      // Until the terminal is raw it echoes: type until it does not.
+      const deadline = Date.now() + 30_000;
+      while (!text.includes("ABC") && Date.now() < deadline) {
+        await type("abc");
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      await type("\x01x");
+      await child.status;
+      await writer.close().catch(() => {});
+      await reading;
+      const lines = text.trim().split(/\r?\n/);
+      assert(text.includes("ABC"), text);
+      assertMatch(text, /code 0/);
+      // What was typed too early stands before the first line.
+      assert(lines[0].endsWith(lines.at(-1)!), text);
+    });
+  },
+});
+
+Deno.test({
+  name: "gdb attaches by the line that is printed",
+  ignore: !requireTool("gdb", "sh"),
+  fn: async () => {
+    const child = command(["--gdb=127.0.0.1:0"]).spawn();
+    const reader = child.stderr.getReader();
+    let said = "";
+    let line: RegExpMatchArray | null = null;
+    while (line === null) {
+      const { value, done } = await reader.read();
+      assert(!done, said);
+      said += decoder.decode(value);
+      line = said.match(/^ +(gdb .*)$/m);
+    }
+    const script = `${line[1]} -batch -ex 'break tick' -ex continue ` +
+      "-ex backtrace -ex 'info threads' -ex kill";
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", script],
+      stdin: "null",
+    }).output();
+    const text = decoder.decode(stdout);
+    assertMatch(
+      text,
+      /Thread [12] .* hit Breakpoint 1, tick \(\) at .*kernel\.c/,
+    );
+    assertMatch(text, /#\d+ .* worker \(processor/);
+    assertMatch(text, /Thread 1\.2/);
+    reader.releaseLock();
+    await child.stderr.cancel();
+    const { code } = await child.output().catch(() => child.status);
+    assertEquals(code, 0);
+  },
+});
