@@ -22,6 +22,8 @@ export interface GdbServerOptions {
   readonly address: Address;
   /** What the guest does when a connection ends without a detach. */
   readonly afterDisconnect: AfterDisconnect;
+  /** A debugger is gone and the guest has been let go. */
+  readonly onGone?: () => void;
 }
 
 /** Listens for debuggers until close(). */
@@ -44,6 +46,12 @@ export class GdbServer {
   /** Where it listens, with the port that was chosen if it was 0. */
   get address(): Deno.Addr {
     return this.#listener.addr;
+  }
+
+  /** Whether somebody is connected who may start an ended guest again (gdb's
+   * extended mode): the program should wait for that. */
+  get mayRestart(): boolean {
+    return this.#connection?.extended ?? false;
   }
 
   /** Stops listening, sends what is still to be said, and hangs up. */
@@ -79,6 +87,7 @@ export class GdbServer {
       connection.done.then(() => {
         this.#connection = null;
         log.info("the debugger is gone");
+        this.#options.onGone?.();
       });
     }
   }
@@ -105,6 +114,10 @@ class Connection {
       onOutput: () => this.#flush(),
     });
     this.done = this.#serve();
+  }
+
+  get extended(): boolean {
+    return this.#session.extended;
   }
 
   async #serve(): Promise<void> {

@@ -147,3 +147,21 @@ Deno.test("the last word is sent before the server closes", async () => {
   assertEquals(await receive(conn, 9), ["$W03"]);
   conn.close();
 });
+
+Deno.test("the server tells of extended mode, and when somebody is gone", async () => {
+  let gone = 0;
+  const server = new GdbServer({
+    target: new FakeTarget(),
+    address: ANY,
+    afterDisconnect: "stay",
+    onGone: () => gone++,
+  });
+  assertEquals(server.mayRestart, false);
+  const conn = await connect(server);
+  assertEquals(await ask(conn, "!"), ["+", "$OK"]);
+  assertEquals(server.mayRestart, true);
+  conn.close();
+  await until(() => gone === 1);
+  assertEquals(server.mayRestart, false);
+  await server.close();
+});
