@@ -184,12 +184,10 @@ function loadCode(sel: u32, ip: u64): bool {
   }
   if (!markAccessed()) return false;
   putDescriptor(S_CS, sel);
-  store<u8>(CPL, <u8> rpl);
   return checkCode(sel, ip, 0);
 }
 
-function loadStack(sel: u32): bool {
-  const cpl = <u32> load<u8>(CPL);
+function loadStack(sel: u32, cpl: u32): bool {
   if (!selErr(sel)) {
     raiseErr(TS, 0);
     return false;
@@ -210,6 +208,8 @@ function loadData(seg: u32, sel: u32): bool {
 function loadSegments(): bool {
   const sel = NEW + 40;
   for (let i: u32 = 0; i < 6; i++) putNull(i, load<u32>(sel + (i << 2)));
+  // until there is a stack, an exception has to take ring 0's from the TSS
+  store<u8>(CPL, 3);
   if (!loadLdt(load<u32>(sel, 24))) return false;
   if (load<u32>(EFL) & VM) {
     for (let i: u32 = 0; i < 6; i++) {
@@ -219,9 +219,10 @@ function loadSegments(): bool {
     store<u8>(CPL, 3);
     return true;
   }
-  store<u8>(CPL, <u8> (load<u32>(sel, 4) & 3));
+  const cpl = load<u32>(sel, 4) & 3;
   if (!loadCode(load<u32>(sel, 4), load<u64>(RIP))) return false;
-  if (!loadStack(load<u32>(sel, 8))) return false;
+  if (!loadStack(load<u32>(sel, 8), cpl)) return false;
+  store<u8>(CPL, <u8> cpl);
   if (!loadData(S_ES, load<u32>(sel))) return false;
   if (!loadData(S_DS, load<u32>(sel, 12))) return false;
   if (!loadData(S_FS, load<u32>(sel, 16))) return false;
