@@ -245,6 +245,17 @@ export function turns(ms = 20): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** Seconds that a test may take. */
+const PATIENCE = 10;
+
+/** Cancels every run of a guest that does not come to an end. */
+function watch(guest: Guest): number {
+  return Number(setInterval(
+    () => guest.vps.forEach((vp) => vp.cancel()),
+    PATIENCE * 1000,
+  ));
+}
+
 /** Registers a test of one promise of the contract, on every platform. */
 export function contract(
   promise: string,
@@ -254,11 +265,14 @@ export function contract(
   for (const provider of providers()) {
     Deno.test(`${provider.name}: ${promise}`, async () => {
       const opened = await provider.open();
+      let watchdog: number | undefined;
       try {
         const guest = new Guest(opened, options);
+        watchdog = watch(guest);
         await test(guest);
         guest.delete();
       } finally {
+        clearInterval(watchdog);
         opened.platform.close();
       }
     });

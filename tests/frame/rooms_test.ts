@@ -25,6 +25,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
 };
 
+/** Where the host's time decides when the host acts, not what a guest sees. */
+const HOST_TIME: Record<string, string> = {
+  "src/soft/scheduler.ts":
+    "gives the event loop its turn, and sleeps when all processors do",
+  "src/machine/processor.ts": "tries a refused cancel again",
+};
+
 function sources(folder: string): string[] {
   const found: string[] = [];
   for (const entry of Deno.readDirSync(new URL(folder, ROOT))) {
@@ -58,6 +65,8 @@ Deno.test("imports point one way between the rooms", () => {
         seen++;
         const url = new URL(target, new URL(path, ROOT));
         const to = roomOf(url.href.slice(ROOT.href.length));
+        // deno.json, for the version, is in no room.
+        if (url.href === new URL("deno.json", ROOT).href) continue;
         if (to === room || (to && allowed.includes(to))) continue;
         wrong.push(`${path} imports ${target}`);
       }
@@ -70,10 +79,8 @@ Deno.test("imports point one way between the rooms", () => {
 Deno.test("a guest cannot see the host's time or randomness", () => {
   const host =
     /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\bgetRandomValues\b|\bsetTimeout\b|\bsetInterval\b/;
-  // The scheduler gives the event loop its turn between slices, and sleeps when
-  // all processors do: when the host runs the guest, not what the guest sees.
   const wrong = ["src/machine", "src/soft"].flatMap(sources)
-    .filter((path) => path !== "src/soft/scheduler.ts")
+    .filter((path) => !(path in HOST_TIME))
     .filter((path) => host.test(code(path)));
   assertEquals(wrong, []);
 });
