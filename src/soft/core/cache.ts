@@ -18,6 +18,7 @@ import {
   CODELINES,
   JC_ENTRIES,
   JCACHE,
+  JGEN,
   MODE,
   MODE_LONG,
   PAGEBLK,
@@ -32,7 +33,6 @@ import {
 import { dropWriteTags, fetchHost } from "./mem";
 import { REC } from "./record";
 
-let generation: u32 = 1;
 /** Next free byte of the pool. */
 export let poolAt: usize = POOL;
 let staleHandler: u32 = 0;
@@ -49,11 +49,9 @@ export function cacheInit(stale: u32): void {
 
 /** Forgets the linear-address look-ups (mappings or modes changed). */
 export function flushJumps(): void {
-  generation++;
-  if (generation == 0) {
-    memory.fill(JCACHE, 0, <usize> JC_ENTRIES << 4);
-    generation = 1;
-  }
+  const generation = load<u32>(JGEN) + 1;
+  if (generation == 0) memory.fill(JCACHE, 0, <usize> JC_ENTRIES << 4);
+  store<u32>(JGEN, generation == 0 ? 1 : generation);
 }
 
 /** Empties the pool. Never while a block executes. */
@@ -145,6 +143,7 @@ function dropPage(page: usize): void {
     let r = b + REC;
     for (let i: u32 = 0; i < n; i++) {
       store<u16>(r, <u16> staleHandler);
+      store<u8>(r, 0, 15);
       r += REC;
     }
     statInvalidated += n;
@@ -179,7 +178,7 @@ export function enter(ip: u64): usize {
     ? ip
     : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
   const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
-  if (load<u64>(j) == lin && load<u32>(j, 8) == generation) {
+  if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));
     return load<u32>(j, 12);
   }
@@ -201,10 +200,20 @@ export function enter(ip: u64): usize {
   store<u64>(CODEBASE, ip - (lin & 0xfff));
   if (r >= POOL) {
     store<u64>(j, lin);
-    store<u32>(j, generation, 8);
+    store<u32>(j, load<u32>(JGEN), 8);
     store<u32>(j, <u32> r, 12);
   }
   return r;
+}
+
+/** In 64-bit code: the record at `ip` if the look-up has it (CODEBASE then set), or 0. */
+// @ts-ignore: decorator
+@inline
+export function jumpHit(ip: u64): usize {
+  const j = JCACHE + (<usize> (<u32> ip & (JC_ENTRIES - 1)) << 4);
+  if (load<u64>(j) != ip || load<u32>(j, 8) != load<u32>(JGEN)) return 0;
+  store<u64>(CODEBASE, ip - (ip & 0xfff));
+  return load<u32>(j, 12);
 }
 
 /** Jumps to `ip` from a handler: the record there, or 0 with RIP set and the loop to find out. */
@@ -215,7 +224,7 @@ export function jumpTo(ip: u64): usize {
     ? ip
     : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
   const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
-  if (load<u64>(j) == lin && load<u32>(j, 8) == generation) {
+  if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));
     return load<u32>(j, 12);
   }

@@ -29,8 +29,20 @@ import {
   v3m,
   v3r,
 } from "../optable";
-import { ldmI, REC, rImm, rReg, rRm, rwm, setReg } from "../record";
+import {
+  EAK_64,
+  eaSum,
+  ldm,
+  REC,
+  rImm,
+  rReg,
+  rRm,
+  rwm,
+  setReg,
+} from "../record";
+import { hostOf, readHit, tlbEntry, writeHit } from "../span";
 import { N0, N1, N2, N3, N4, N5, N6, N7, num } from "./number";
+import { getReg, getRm } from "./regs";
 import { rmwFailed } from "./rmw";
 
 const ADD: u32 = 0;
@@ -70,10 +82,10 @@ function carry(k: u32): u64 {
   return k == ADC || k == SBB ? getCF() : 0;
 }
 
-/** Register destination `cell` with source b. */
 // @ts-ignore: decorator
 @inline
-function toReg<T>(p: usize, k: u32, cell: usize, b: T): usize {
+function toReg<T, K>(p: usize, cell: usize, b: T): usize {
+  const k = num<K>();
   const a = load<T>(cell);
   const c = carry(k);
   const r = calc<T>(k, a, b, c);
@@ -82,12 +94,11 @@ function toReg<T>(p: usize, k: u32, cell: usize, b: T): usize {
   return p + REC;
 }
 
-/** Memory destination with source b. */
-// @ts-ignore: decorator
-@inline
-function toMem<T>(p: usize, k: u32, b: T): usize {
+/** Memory destination with source b, by any addressing and with any outcome. */
+function toMemSlow<T, K>(p: usize, b: T): usize {
+  const k = num<K>();
   if (k == CMP) {
-    const a = ldmI<T>(p);
+    const a = ldm<T>(p);
     if (load<u32>(FAULT)) return 0;
     setFlags<T>(k, a, b, calc<T>(k, a, b, 0), 0);
     return p + REC;
@@ -103,48 +114,73 @@ function toMem<T>(p: usize, k: u32, b: T): usize {
   return p + REC;
 }
 
+/** Memory destination with source b: the TLB hit of 64-bit code inlined. */
 // @ts-ignore: decorator
 @inline
-function rr<T>(p: usize, k: u32): usize {
-  return toReg<T>(p, k, rRm(p), load<T>(rReg(p)));
+function toMem<T, K>(p: usize, b: T): usize {
+  const k = num<K>();
+  if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
+    const at = eaSum(p);
+    const e = tlbEntry(at);
+    if (k == CMP ? readHit<T>(e, at) : writeHit<T>(e, at)) {
+      const h = hostOf(e, at);
+      const a = load<T>(h);
+      const c = carry(k);
+      const r = calc<T>(k, a, b, c);
+      if (k != CMP) store<T>(h, r);
+      setFlags<T>(k, a, b, r, c);
+      return p + REC;
+    }
+  }
+  return toMemSlow<T, K>(p, b);
 }
 
 // @ts-ignore: decorator
 @inline
-function mr<T>(p: usize, k: u32): usize {
-  return toMem<T>(p, k, load<T>(rReg(p)));
+function rr<T, K>(p: usize): usize {
+  return toReg<T, K>(p, rRm(p), getReg<T>(p));
 }
-
 // @ts-ignore: decorator
 @inline
-function rrm<T>(p: usize, k: u32): usize {
-  return toReg<T>(p, k, rReg(p), load<T>(rRm(p)));
+function mr<T, K>(p: usize): usize {
+  return toMem<T, K>(p, getReg<T>(p));
 }
-
 // @ts-ignore: decorator
 @inline
-function rm_<T>(p: usize, k: u32): usize {
-  const b = ldmI<T>(p);
+function rrm<T, K>(p: usize): usize {
+  return toReg<T, K>(p, rReg(p), getRm<T>(p));
+}
+function rmSlow<T, K>(p: usize): usize {
+  const b = ldm<T>(p);
   if (load<u32>(FAULT)) return 0;
-  return toReg<T>(p, k, rReg(p), b);
+  return toReg<T, K>(p, rReg(p), b);
 }
-
 // @ts-ignore: decorator
 @inline
-function ri<T>(p: usize, k: u32): usize {
-  return toReg<T>(p, k, rRm(p), <T> rImm(p));
+function rm_<T, K>(p: usize): usize {
+  if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
+    const at = eaSum(p);
+    const e = tlbEntry(at);
+    if (readHit<T>(e, at)) {
+      return toReg<T, K>(p, rReg(p), load<T>(hostOf(e, at)));
+    }
+  }
+  return rmSlow<T, K>(p);
 }
-
 // @ts-ignore: decorator
 @inline
-function mi<T>(p: usize, k: u32): usize {
-  return toMem<T>(p, k, <T> rImm(p));
+function ri<T, K>(p: usize): usize {
+  return toReg<T, K>(p, rRm(p), <T> rImm(p));
 }
-
 // @ts-ignore: decorator
 @inline
-function ai<T>(p: usize, k: u32): usize {
-  return toReg<T>(p, k, RAX, <T> rImm(p));
+function mi<T, K>(p: usize): usize {
+  return toMem<T, K>(p, <T> rImm(p));
+}
+// @ts-ignore: decorator
+@inline
+function ai<T, K>(p: usize): usize {
+  return toReg<T, K>(p, RAX, <T> rImm(p));
 }
 
 /** Defines the two-operand forms of one operation: 00+8k..05+8k and 80, 81, 83 /k. */
@@ -153,40 +189,40 @@ function registerOperation<K>(): void {
   const lock: u32 = k == CMP ? 0 : LOCKOK;
   const at = k << 3;
   def(M_ONE, at, MODRM | SZ_B | REG8 | RM8 | lock);
-  hr(0, (p) => rr<u8>(p, num<K>()));
-  hm(0, (p) => mr<u8>(p, num<K>()));
+  hr(0, (p) => rr<u8, K>(p));
+  hm(0, (p) => mr<u8, K>(p));
   def(M_ONE, at + 1, MODRM | SZ_V | lock);
   v3r(
-    (p) => rr<u16>(p, num<K>()),
-    (p) => rr<u32>(p, num<K>()),
-    (p) => rr<u64>(p, num<K>()),
+    (p) => rr<u16, K>(p),
+    (p) => rr<u32, K>(p),
+    (p) => rr<u64, K>(p),
   );
   v3m(
-    (p) => mr<u16>(p, num<K>()),
-    (p) => mr<u32>(p, num<K>()),
-    (p) => mr<u64>(p, num<K>()),
+    (p) => mr<u16, K>(p),
+    (p) => mr<u32, K>(p),
+    (p) => mr<u64, K>(p),
   );
   def(M_ONE, at + 2, MODRM | SZ_B | REG8 | RM8);
-  hr(0, (p) => rrm<u8>(p, num<K>()));
-  hm(0, (p) => rm_<u8>(p, num<K>()));
+  hr(0, (p) => rrm<u8, K>(p));
+  hm(0, (p) => rm_<u8, K>(p));
   def(M_ONE, at + 3, MODRM | SZ_V);
   v3r(
-    (p) => rrm<u16>(p, num<K>()),
-    (p) => rrm<u32>(p, num<K>()),
-    (p) => rrm<u64>(p, num<K>()),
+    (p) => rrm<u16, K>(p),
+    (p) => rrm<u32, K>(p),
+    (p) => rrm<u64, K>(p),
   );
   v3m(
-    (p) => rm_<u16>(p, num<K>()),
-    (p) => rm_<u32>(p, num<K>()),
-    (p) => rm_<u64>(p, num<K>()),
+    (p) => rm_<u16, K>(p),
+    (p) => rm_<u32, K>(p),
+    (p) => rm_<u64, K>(p),
   );
   def(M_ONE, at + 4, SZ_B | IMM_B);
-  hr(0, (p) => ai<u8>(p, num<K>()));
+  hr(0, (p) => ai<u8, K>(p));
   def(M_ONE, at + 5, SZ_V | IMM_Z);
   v3r(
-    (p) => ai<u16>(p, num<K>()),
-    (p) => ai<u32>(p, num<K>()),
-    (p) => ai<u64>(p, num<K>()),
+    (p) => ai<u16, K>(p),
+    (p) => ai<u32, K>(p),
+    (p) => ai<u64, K>(p),
   );
   for (let op: u32 = 0x80; op <= 0x83; op++) {
     // 82 repeats 80 outside 64-bit code; 81 and 83 differ in what the decoder extends
@@ -194,47 +230,58 @@ function registerOperation<K>(): void {
     if (op == 0x81 || op == 0x83) {
       grp(M_ONE, op, k, SZ_V | imm | lock);
       v3r(
-        (p) => ri<u16>(p, num<K>()),
-        (p) => ri<u32>(p, num<K>()),
-        (p) => ri<u64>(p, num<K>()),
+        (p) => ri<u16, K>(p),
+        (p) => ri<u32, K>(p),
+        (p) => ri<u64, K>(p),
       );
       v3m(
-        (p) => mi<u16>(p, num<K>()),
-        (p) => mi<u32>(p, num<K>()),
-        (p) => mi<u64>(p, num<K>()),
+        (p) => mi<u16, K>(p),
+        (p) => mi<u32, K>(p),
+        (p) => mi<u64, K>(p),
       );
     } else {
       grp(M_ONE, op, k, SZ_B | RM8 | imm | lock | (op == 0x82 ? INV64 : 0));
-      hr(0, (p) => ri<u8>(p, num<K>()));
-      hm(0, (p) => mi<u8>(p, num<K>()));
+      hr(0, (p) => ri<u8, K>(p));
+      hm(0, (p) => mi<u8, K>(p));
     }
   }
 }
 
 // --- TEST
 
+function testSlow<T>(p: usize, b: T): usize {
+  const a = ldm<T>(p);
+  if (load<u32>(FAULT)) return 0;
+  flagsLogic<T>(<T> (a & b));
+  return p + REC;
+}
+// @ts-ignore: decorator
+@inline
+function testM<T>(p: usize, b: T): usize {
+  if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
+    const at = eaSum(p);
+    const e = tlbEntry(at);
+    if (readHit<T>(e, at)) {
+      flagsLogic<T>(<T> (load<T>(hostOf(e, at)) & b));
+      return p + REC;
+    }
+  }
+  return testSlow<T>(p, b);
+}
 // @ts-ignore: decorator
 @inline
 function testMR<T>(p: usize): usize {
-  const a = ldmI<T>(p);
-  if (load<u32>(FAULT)) return 0;
-  flagsLogic<T>(<T> (a & load<T>(rReg(p))));
-  return p + REC;
+  return testM<T>(p, getReg<T>(p));
 }
-
 // @ts-ignore: decorator
 @inline
 function testMI<T>(p: usize): usize {
-  const a = ldmI<T>(p);
-  if (load<u32>(FAULT)) return 0;
-  flagsLogic<T>(<T> (a & <T> rImm(p)));
-  return p + REC;
+  return testM<T>(p, <T> rImm(p));
 }
-
 // @ts-ignore: decorator
 @inline
 function testRR<T>(p: usize): usize {
-  flagsLogic<T>(<T> (load<T>(rRm(p)) & load<T>(rReg(p))));
+  flagsLogic<T>(<T> (getRm<T>(p) & getReg<T>(p)));
   return p + REC;
 }
 
@@ -320,23 +367,38 @@ function oneR<T>(p: usize, k: u32, cell: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
-@inline
-function oneM<T>(p: usize, k: u32): usize {
+function oneSlow<T, K>(p: usize): usize {
   const h = rwm<T>(p);
   if (!h) return 0;
   const a = load<T>(h);
-  const r = one<T>(k, a);
+  const r = one<T>(num<K>(), a);
   store<T>(h, r);
   if (rmwFailed()) return 0;
-  oneFlags<T>(k, a, r);
+  oneFlags<T>(num<K>(), a, r);
   return p + REC;
+}
+// @ts-ignore: decorator
+@inline
+function oneM<T, K>(p: usize): usize {
+  if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
+    const at = eaSum(p);
+    const e = tlbEntry(at);
+    if (writeHit<T>(e, at)) {
+      const h = hostOf(e, at);
+      const a = load<T>(h);
+      const r = one<T>(num<K>(), a);
+      store<T>(h, r);
+      oneFlags<T>(num<K>(), a, r);
+      return p + REC;
+    }
+  }
+  return oneSlow<T, K>(p);
 }
 
 function registerOne<K>(byteOp: u32, digit: u32): void {
   grp(M_ONE, byteOp, digit, SZ_B | RM8 | LOCKOK);
   hr(0, (p) => oneR<u8>(p, num<K>(), rRm(p)));
-  hm(0, (p) => oneM<u8>(p, num<K>()));
+  hm(0, (p) => oneM<u8, K>(p));
   grp(M_ONE, byteOp + 1, digit, SZ_V | LOCKOK);
   v3r(
     (p) => oneR<u16>(p, num<K>(), rRm(p)),
@@ -344,9 +406,9 @@ function registerOne<K>(byteOp: u32, digit: u32): void {
     (p) => oneR<u64>(p, num<K>(), rRm(p)),
   );
   v3m(
-    (p) => oneM<u16>(p, num<K>()),
-    (p) => oneM<u32>(p, num<K>()),
-    (p) => oneM<u64>(p, num<K>()),
+    (p) => oneM<u16, K>(p),
+    (p) => oneM<u32, K>(p),
+    (p) => oneM<u64, K>(p),
   );
 }
 

@@ -1,10 +1,11 @@
 // Near branches: Jcc, JMP, CALL, RET, LOOP, JCXZ, and BOUND (SDM vol. 2). A branch to
 // where the instruction pointer may not be is #GP(0) at the branch itself. Direct
 // branches remember their target's record (the link), which skips every check.
-import { branchTo, jumpTo } from "../cache";
+import { branchTo, jumpHit, jumpTo } from "../cache";
 import { BR, raise } from "../fault";
 import { nextIp } from "../hooks";
 import {
+  CODEBASE,
   FAULT,
   FC,
   FS,
@@ -18,7 +19,7 @@ import {
   SEG_LIMIT,
   SEGS,
 } from "../layout";
-import { rd, wr } from "../mem";
+import { rd } from "../mem";
 import {
   def,
   END,
@@ -45,11 +46,14 @@ import {
   ldmI,
   REC,
   rImm,
+  rLen,
+  rOff,
   rOsz,
   rReg,
   rRm,
 } from "../record";
-import { getSP, pushV, setSP, stackFault, stackGetV, stackWritable } from "../stack";
+import { getSP, pushV, setSP, stackGetV, stackWritable } from "../stack";
+import { hostOf, readHit, tlbEntry, writeHit } from "../span";
 import {
   N0,
   N1,
@@ -183,14 +187,16 @@ function callFault(p: usize): usize {
 /** CALL rel64: the return address goes to the stack before the link is followed. */
 function callRel64(p: usize): usize {
   const l = load<u32>(p, 28);
-  const ip = nextIp(p);
-  const to = ip + rImm(p);
-  if (!l && !reachable(to)) return callFault(p);
-  const sp = load<u64>(RSP) - 8;
-  wr<u64>(sp, ip);
-  if (load<u32>(FAULT)) return stackFault();
-  store<u64>(RSP, sp);
-  return l ? l : branchTo(p, to);
+  if (l) {
+    const sp = load<u64>(RSP) - 8;
+    const e = tlbEntry(sp);
+    if (writeHit<u64>(e, sp)) {
+      store<u64>(hostOf(e, sp), load<u64>(CODEBASE) + rOff(p) + rLen(p));
+      store<u64>(RSP, sp);
+      return l;
+    }
+  }
+  return callRel(p);
 }
 
 function callRel(p: usize): usize {
@@ -205,12 +211,7 @@ function callRel(p: usize): usize {
 @inline
 function callTo<T>(p: usize, to: T): usize {
   if (!reachable(to)) return callFault(p);
-  if (sizeof<T>() == 8) {
-    const sp = load<u64>(RSP) - 8;
-    wr<u64>(sp, nextIp(p));
-    if (load<u32>(FAULT)) return stackFault();
-    store<u64>(RSP, sp);
-  } else if (!pushV(rOsz(p), nextIp(p))) return 0;
+  if (!pushV(rOsz(p), nextIp(p))) return 0;
   return jumpTo(to);
 }
 
@@ -226,13 +227,19 @@ function callM<T>(p: usize): usize {
 
 // @ts-ignore: decorator
 @inline
-function ret64(release: u64): usize {
+function ret64(p: usize, release: u64): usize {
   const sp = load<u64>(RSP);
-  const ip = rd<u64>(sp);
-  if (load<u32>(FAULT)) return stackFault();
-  if (<u64> (<i64> (ip << 16) >> 16) != ip) return gp0();
-  store<u64>(RSP, sp + 8 + release);
-  return jumpTo(ip);
+  const e = tlbEntry(sp);
+  if (readHit<u64>(e, sp)) {
+    const ip = load<u64>(hostOf(e, sp));
+    // what the look-up knows is canonical
+    const t = jumpHit(ip);
+    if (t) {
+      store<u64>(RSP, sp + 8 + release);
+      return t;
+    }
+  }
+  return retV(p, release);
 }
 
 function retV(p: usize, release: u64): usize {
@@ -325,12 +332,12 @@ export function registerFlow(): void {
   );
   v3m((p) => callM<u16>(p), (p) => callM<u32>(p), (p) => callM<u64>(p));
   def(M_ONE, 0xc3, SZ_F64 | END);
-  v3r((p) => retV(p, 0), (p) => retV(p, 0), (_p) => ret64(0));
+  v3r((p) => retV(p, 0), (p) => retV(p, 0), (p) => ret64(p, 0));
   def(M_ONE, 0xc2, SZ_F64 | IMM_W | END);
   v3r(
     (p) => retV(p, rImm(p)),
     (p) => retV(p, rImm(p)),
-    (p) => ret64(rImm(p)),
+    (p) => ret64(p, rImm(p)),
   );
   def(M_ONE, 0xe0, SZ_F64 | REL8);
   v3r(

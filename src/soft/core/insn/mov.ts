@@ -43,7 +43,6 @@ import {
   eaSum,
   isMem,
   ldm,
-  ldmI,
   linear,
   rDisp,
   rEak,
@@ -58,37 +57,62 @@ import {
   rwm,
   setReg,
   stm,
-  stmI,
 } from "../record";
+import { hostOf, readHit, tlbEntry, writeHit } from "../span";
 import { arpl } from "./descriptor";
+import { getReg, getRm, putReg, putRm } from "./regs";
 import { rmwFailed } from "./rmw";
 
 // --- MOV
 
-// @ts-ignore: decorator
-@inline
-function movRR<T>(p: usize, to: usize, from: usize): usize {
-  setReg<T>(to, load<T>(from));
-  return p + REC;
-}
-
-// @ts-ignore: decorator
-@inline
-function movLoad<T>(p: usize, to: usize): usize {
-  const v = ldmI<T>(p);
+function loadSlow<T>(p: usize, to: usize): usize {
+  const v = ldm<T>(p);
   if (load<u32>(FAULT)) return 0;
   setReg<T>(to, v);
   return p + REC;
 }
-
+// @ts-ignore: decorator
+@inline
+function movLoad<T>(p: usize, to: usize): usize {
+  if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
+    const at = eaSum(p);
+    const e = tlbEntry(at);
+    if (readHit<T>(e, at)) {
+      setReg<T>(to, load<T>(hostOf(e, at)));
+      return p + REC;
+    }
+  }
+  return loadSlow<T>(p, to);
+}
+function storeSlow<T>(p: usize, v: T): usize {
+  stm<T>(p, v);
+  return load<u32>(FAULT) ? 0 : p + REC;
+}
 // @ts-ignore: decorator
 @inline
 function movStore<T>(p: usize, v: T): usize {
-  stmI<T>(p, v);
-  if (load<u32>(FAULT)) return 0;
+  if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
+    const at = eaSum(p);
+    const e = tlbEntry(at);
+    if (writeHit<T>(e, at)) {
+      store<T>(hostOf(e, at), v);
+      return p + REC;
+    }
+  }
+  return storeSlow<T>(p, v);
+}
+// @ts-ignore: decorator
+@inline
+function movToRm<T>(p: usize): usize {
+  putRm<T>(p, getReg<T>(p));
   return p + REC;
 }
-
+// @ts-ignore: decorator
+@inline
+function movToReg<T>(p: usize): usize {
+  putReg<T>(p, getRm<T>(p));
+  return p + REC;
+}
 // @ts-ignore: decorator
 @inline
 function movRI<T>(p: usize, to: usize, v: u64): usize {
@@ -98,27 +122,27 @@ function movRI<T>(p: usize, to: usize, v: u64): usize {
 
 function registerMov(): void {
   def(M_ONE, 0x88, MODRM | SZ_B | REG8 | RM8);
-  hr(0, (p) => movRR<u8>(p, rRm(p), rReg(p)));
-  hm(0, (p) => movStore<u8>(p, load<u8>(rReg(p))));
+  hr(0, (p) => movToRm<u8>(p));
+  hm(0, (p) => movStore<u8>(p, getReg<u8>(p)));
   def(M_ONE, 0x89, MODRM | SZ_V);
   v3r(
-    (p) => movRR<u16>(p, rRm(p), rReg(p)),
-    (p) => movRR<u32>(p, rRm(p), rReg(p)),
-    (p) => movRR<u64>(p, rRm(p), rReg(p)),
+    (p) => movToRm<u16>(p),
+    (p) => movToRm<u32>(p),
+    (p) => movToRm<u64>(p),
   );
   v3m(
-    (p) => movStore<u16>(p, load<u16>(rReg(p))),
-    (p) => movStore<u32>(p, load<u32>(rReg(p))),
-    (p) => movStore<u64>(p, load<u64>(rReg(p))),
+    (p) => movStore<u16>(p, getReg<u16>(p)),
+    (p) => movStore<u32>(p, getReg<u32>(p)),
+    (p) => movStore<u64>(p, getReg<u64>(p)),
   );
   def(M_ONE, 0x8a, MODRM | SZ_B | REG8 | RM8);
-  hr(0, (p) => movRR<u8>(p, rReg(p), rRm(p)));
+  hr(0, (p) => movToReg<u8>(p));
   hm(0, (p) => movLoad<u8>(p, rReg(p)));
   def(M_ONE, 0x8b, MODRM | SZ_V);
   v3r(
-    (p) => movRR<u16>(p, rReg(p), rRm(p)),
-    (p) => movRR<u32>(p, rReg(p), rRm(p)),
-    (p) => movRR<u64>(p, rReg(p), rRm(p)),
+    (p) => movToReg<u16>(p),
+    (p) => movToReg<u32>(p),
+    (p) => movToReg<u64>(p),
   );
   v3m(
     (p) => movLoad<u16>(p, rReg(p)),
@@ -175,8 +199,8 @@ function registerMov(): void {
   v3m((p) => movSegM(p), (p) => movSegM(p), (p) => movSegM(p));
   // MOVNTI
   def(M_0F, 0xc3, MODRM | SZ_Y | MEMONLY | P_NONE);
-  hm(2, (p) => movStore<u32>(p, load<u32>(rReg(p))));
-  hm(3, (p) => movStore<u64>(p, load<u64>(rReg(p))));
+  hm(2, (p) => movStore<u32>(p, getReg<u32>(p)));
+  hm(3, (p) => movStore<u64>(p, getReg<u64>(p)));
 }
 
 // @ts-ignore: decorator
@@ -199,8 +223,8 @@ function movSegM(p: usize): usize {
 // @ts-ignore: decorator
 @inline
 function lea<T>(p: usize): usize {
-  if (rEak(p) == EAK_64) setReg<T>(rReg(p), <T> eaSum(p));
-  else setReg<T>(rReg(p), <T> eaOffset(p));
+  if (rEak(p) == EAK_64) putReg<T>(p, <T> eaSum(p));
+  else putReg<T>(p, <T> eaOffset(p));
   return p + REC;
 }
 
@@ -209,17 +233,27 @@ function lea<T>(p: usize): usize {
 // @ts-ignore: decorator
 @inline
 function extR<T, S>(p: usize): usize {
-  setReg<T>(rReg(p), <T> load<S>(rRm(p)));
+  putReg<T>(p, <T> getRm<S>(p));
   return p + REC;
 }
-
+function extSlow<T, S, U>(p: usize): usize {
+  const v = ldm<U>(p);
+  if (load<u32>(FAULT)) return 0;
+  putReg<T>(p, <T> <S> v);
+  return p + REC;
+}
 // @ts-ignore: decorator
 @inline
 function extM<T, S, U>(p: usize): usize {
-  const v = ldmI<U>(p);
-  if (load<u32>(FAULT)) return 0;
-  setReg<T>(rReg(p), <T> <S> v);
-  return p + REC;
+  if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
+    const at = eaSum(p);
+    const e = tlbEntry(at);
+    if (readHit<U>(e, at)) {
+      putReg<T>(p, <T> load<S>(hostOf(e, at)));
+      return p + REC;
+    }
+  }
+  return extSlow<T, S, U>(p);
 }
 
 function registerExtend(): void {

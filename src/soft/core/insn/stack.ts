@@ -32,7 +32,7 @@ import {
   SEG_SEL,
   SEGS,
 } from "../layout";
-import { rd, wr } from "../mem";
+import { rd } from "../mem";
 import { acChanged, flagsChanged } from "../mode";
 import {
   def,
@@ -76,6 +76,8 @@ import {
   stackPutV,
   stackWritable,
 } from "../stack";
+import { hostOf, readHit, tlbEntry, writeHit } from "../span";
+import { getReg } from "./regs";
 
 // --- PUSH
 
@@ -83,10 +85,16 @@ import {
 @inline
 function push64(p: usize, v: u64): usize {
   const sp = load<u64>(RSP) - 8;
-  wr<u64>(sp, v);
-  if (load<u32>(FAULT)) return stackFault();
-  store<u64>(RSP, sp);
-  return p + REC;
+  const e = tlbEntry(sp);
+  if (writeHit<u64>(e, sp)) {
+    store<u64>(hostOf(e, sp), v);
+    store<u64>(RSP, sp);
+    return p + REC;
+  }
+  return pushSlow(p, v);
+}
+function pushSlow(p: usize, v: u64): usize {
+  return push<u64>(v) ? p + REC : 0;
 }
 
 // @ts-ignore: decorator
@@ -116,16 +124,25 @@ function pushSeg(p: usize, seg: u32): usize {
 
 // --- POP
 
+function popSlow(p: usize, cell: usize): usize {
+  const v = pop<u64>();
+  if (load<u32>(FAULT)) return 0;
+  store<u64>(cell, v);
+  return p + REC;
+}
 // @ts-ignore: decorator
 @inline
 function popR<T>(p: usize, cell: usize): usize {
   if (sizeof<T>() == 8) {
     const sp = load<u64>(RSP);
-    const v = rd<u64>(sp);
-    if (load<u32>(FAULT)) return stackFault();
-    store<u64>(RSP, sp + 8);
-    store<u64>(cell, v);
-    return p + REC;
+    const e = tlbEntry(sp);
+    if (readHit<u64>(e, sp)) {
+      const v = load<u64>(hostOf(e, sp));
+      store<u64>(RSP, sp + 8);
+      store<u64>(cell, v);
+      return p + REC;
+    }
+    return popSlow(p, cell);
   }
   const v = pop<T>();
   if (load<u32>(FAULT)) return 0;
@@ -300,9 +317,9 @@ export function registerStack(): void {
   for (let r: u32 = 0; r < 8; r++) {
     def(M_ONE, 0x50 + r, SZ_D64 | OPREG);
     v3r(
-      (p) => pushT<u16>(p, load<u16>(rReg(p))),
-      (p) => pushT<u32>(p, load<u32>(rReg(p))),
-      (p) => pushT<u64>(p, load<u64>(rReg(p))),
+      (p) => pushT<u16>(p, getReg<u16>(p)),
+      (p) => pushT<u32>(p, getReg<u32>(p)),
+      (p) => pushT<u64>(p, getReg<u64>(p)),
     );
     def(M_ONE, 0x58 + r, SZ_D64 | OPREG);
     v3r(
