@@ -33,6 +33,7 @@ import { registerShifts } from "./insn/shift";
 import { registerSimdFloat } from "./insn/simd_float";
 import { registerSimdText } from "./insn/simd_text";
 import { registerSimdCrypto } from "./insn/simd_crypto";
+import { registerFast } from "./inner";
 import { registerSegmentLoads } from "./insn/segload";
 import { registerSimdInt } from "./insn/simd_int";
 import { registerSimdMove } from "./insn/simd_move";
@@ -45,6 +46,7 @@ import { execute, runInit, total } from "./run";
 import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
 
 export * from "./whv_partition";
+export { whvTranslateGva } from "./whv_translate";
 export { emulate } from "./emulate";
 
 function undefinedInstruction(_p: usize): usize {
@@ -152,4 +154,5 @@ function register(): void {
   registerSimdText();
   registerSimdCrypto();
   registerSegmentLoads();
+  registerFast();
 }
