@@ -19,8 +19,8 @@ export interface GuestOptions {
   readonly cpus?: number;
   /** A LocalApicEmulationMode; None if absent. */
   readonly apic?: number;
-  /** Arguments for QEMU besides the usual. */
-  readonly qemu?: readonly string[];
+  /** QEMU's CPU model; Westmere if absent. */
+  readonly cpu?: string;
 }
 
 function words(bytes: Uint8Array): number[] {
@@ -119,7 +119,7 @@ export function runQemu(path: string, options: GuestOptions = {}): number[] {
       "-accel",
       "tcg",
       "-cpu",
-      "Westmere",
+      options.cpu ?? "Westmere",
       "-m",
       "16",
       "-smp",
@@ -134,7 +134,6 @@ export function runQemu(path: string, options: GuestOptions = {}): number[] {
       `file:${output}`,
       "-device",
       `isa-debug-exit,iobase=${END_PORT},iosize=1`,
-      ...options.qemu ?? [],
     ],
     stdin: "null",
     stdout: "null",

@@ -20,10 +20,18 @@ interface Case extends GuestOptions {
   /** At least this many words, so that an early end is noticed. */
   readonly words: number;
   readonly deviations?: readonly Deviation[];
+  /** What the manual has for a word of QEMU's, where it is always the same. */
+  readonly correct?: (word: number) => number;
 }
 
 const LATE_FAULT =
   "a fault after the switch is the new task's, at its first instruction";
+
+const LONG_GATE =
+  "an error code's index is the vector, 8 times, for 16-byte gates, too";
+
+const V86_LIMIT =
+  "a far return beyond the segment's 64 KiB is #GP(0) at the return";
 
 const CASES: readonly Case[] = [
   {
@@ -49,6 +57,36 @@ const CASES: readonly Case[] = [
       { word: 347, qemu: 0, manual: 0x23, why: LATE_FAULT },
     ],
   },
+  {
+    name: "long",
+    about: "64-bit interrupts, stacks, system calls, compatibility mode, gates",
+    words: 630,
+    deviations: [
+      { word: 139, qemu: 0x502, manual: 0x282, why: LONG_GATE },
+      { word: 152, qemu: 0x502, manual: 0x282, why: LONG_GATE },
+      { word: 165, qemu: 0x502, manual: 0x282, why: LONG_GATE },
+      { word: 579, qemu: 0x302, manual: 0x182, why: LONG_GATE },
+    ],
+  },
+  {
+    name: "v86",
+    about: "virtual-8086 mode: entry, interrupts, IOPL, transfers",
+    words: 251,
+    deviations: [
+      { word: 167, qemu: 0xe0000006, manual: 0xe000000d, why: V86_LIMIT },
+      { word: 169, qemu: 0x10019, manual: 0x1778, why: V86_LIMIT },
+      { word: 172, qemu: 0xf00, manual: 0xef8, why: V86_LIMIT },
+    ],
+  },
+  {
+    name: "paging",
+    about:
+      "every mix of page rights, WP, SMEP, SMAP and AC, by access and ring",
+    words: 4608,
+    cpu: "max",
+    // a reserved bit is a fault of a present page: P is set with RSVD
+    correct: (word) => word >>> 30 === 2 && word & 8 ? (word | 1) >>> 0 : word,
+  },
 ];
 
 const ready = requireTool("as", "ld");
@@ -72,7 +110,9 @@ for (const guest of CASES) {
           assertEquals(log[word], manual, why);
         }
         if (!qemu) return;
-        const reference = runQemu(image, guest);
+        const reference = runQemu(image, guest).map(
+          guest.correct ?? ((w) => w),
+        );
         for (const { word, qemu, manual } of guest.deviations ?? []) {
           assertEquals(reference[word], qemu, `QEMU's word ${word}`);
           reference[word] = manual;
