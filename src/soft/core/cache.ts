@@ -104,7 +104,7 @@ function blockAt(host: u32, linear: u64): usize {
   // mark the lines that were decoded
   const last = first + <usize> (n - 1) * REC;
   const from = host & 0xfff;
-  let to = <u32> load<u16>(last, 12) + load<u8>(last, 2);
+  let to = <u32> load<u16>(last, 12) + (load<u8>(last, 2) & 15);
   if (to > 0x1000) to = 0x1000;
   const lines = CODELINES + (page << 3);
   let bits = load<u64>(lines);
@@ -143,7 +143,7 @@ function dropPage(page: usize): void {
     let r = b + REC;
     for (let i: u32 = 0; i < n; i++) {
       store<u16>(r, <u16> staleHandler);
-      store<u8>(r, 0, 15);
+      store<u8>(r, 0, 3);
       r += REC;
     }
     statInvalidated += n;

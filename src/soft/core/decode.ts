@@ -381,8 +381,8 @@ export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
   if (ripRel) disp += <i64> (off + n);
   if (mem) flags |= RF_MEM;
   store<u16>(p, h);
-  store<u8>(p, <u8> n, 2);
-  store<u8>(p, <u8> flags, 3);
+  store<u8>(p, <u8> (n | (scale << 6)), 2);
+  store<u8>(p, <u8> flags, 15);
   if (sf & OPREG) {
     const r = (b & 7) | (rex & 1 ? 8 : 0);
     store<u8>(p, sf & REG8 ? byteReg(r, rex != 0) : <u8> (r << 3), 4);
@@ -395,11 +395,12 @@ export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
   }
   store<u8>(p, <u8> base, 6);
   store<u8>(p, <u8> index, 7);
-  store<u8>(p, <u8> scale, 8);
-  store<u8>(p, <u8> seg, 9);
+  store<u8>(p, <u8> (seg | (osz << 4)), 9);
   store<u8>(p, <u8> eak, 10);
   store<u8>(p, <u8> b, 14);
-  store<u8>(p, <u8> osz, 15);
+  if (!mem || eak == EAK_64) {
+    store<u8>(p, load<u8>(sp + (mem ? 36 : 32) + six), 3);
+  }
   store<i64>(p, disp, 16);
   store<i32>(p, imm, 24);
   if (vex) store<u32>(p, vvvv << 3, 28);

@@ -155,6 +155,7 @@ export const F_TRIPLE: u32 = 0x500;
 // --- scratch
 export const EXITBUF: usize = 0x2000; // WHV_RUN_VP_EXIT_CONTEXT, 224 bytes
 export const BOUNCE: usize = 0x2200; // 64 bytes for accesses that are not plain memory
+export const JGEN: usize = 0x2258; // u32: generation of JCACHE's entries
 export const BKIND: usize = 0x2240; // u32: 0 = the last rw host address is plain memory
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
 export const BSIZE: usize = 0x2250; // u32

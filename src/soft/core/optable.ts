@@ -3,7 +3,8 @@
 //
 // A spec is 64 bytes: flags u32, handlers for register forms u16 x 4 (operand size 8,
 // 16, 32, 64) at 8, for memory forms u16 x 4 at 16, group u32 at 24 (16 spec addresses:
-// ModRM.reg 0..7 with memory, then with a register).
+// ModRM.reg 0..7 with memory, then with a register), numbers of cases in the inner loop
+// (inner.ts) u8 x 4 at 32 for register forms, at 36 for memory forms.
 import { OPTAB, SPECS, SPECS_END } from "./layout";
 
 /** Executes one record; returns the next record, or 0 (see CORE.md rules in run.ts). */
@@ -120,6 +121,10 @@ export function hm(size: u32, h: Handler): void {
 export function hx(size: u32, h: Handler): void {
   hr(size, h);
   hm(size, h);
+}
+/** Gives a form of a spec the number of its case in the inner loop. */
+export function setFast(spec: usize, size: u32, mem: bool, id: u32): void {
+  store<u8>(spec + (mem ? 36 : 32) + size, <u8> id);
 }
 /** One handler for everything. */
 export function all(h: Handler): void {

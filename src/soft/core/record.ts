@@ -1,12 +1,13 @@
 // A decoded instruction: 32 bytes that handlers read. Layout:
-//   0 u16 handler (table index)   2 u8 length       3 u8 flags (RF_*)
+//   0 u16 handler (table index)   2 u8 length, scale << 6   3 u8 case of the inner loop, or 0
 //   4 u8 reg   5 u8 rm            (byte offsets from REGS; AH..BH as 1, 9, 17, 25)
 //   6 u8 base  7 u8 index         (byte offsets from REGS; R_ZERO, R_CODEBASE)
-//   8 u8 scale 9 u8 segment      10 u8 EA kind (EAK_*)  11 u8 ModRM
-//  12 u16 page offset of the instruction   14 u8 opcode  15 u8 operand size (log2: 1, 2, 3)
+//   9 u8 segment, operand size << 4 (log2: 1, 2, 3)   10 u8 EA kind (EAK_*)   11 u8 ModRM
+//  12 u16 page offset of the instruction   14 u8 opcode   15 u8 flags (RF_*)
 //  16 i64 displacement (or a 64-bit immediate)   24 i32 immediate
 //  28 u32 link: a direct branch's target record, the real handler of a group,
 //     or VEX.vvvv as a register offset
+// The first 8 bytes are all that most cases of the inner loop need: one load.
 // XMM registers: reg and rm are register number * 8, so XMM + 2 * offset.
 import { raise, raiseErr } from "./fault";
 import { GP, SS_ } from "./fault";
@@ -47,17 +48,17 @@ export const EAK_16: u32 = 4; // legacy, 16-bit address
 // @ts-ignore: decorator
 @inline
 export function rLen(p: usize): u32 {
-  return load<u8>(p, 2);
+  return load<u8>(p, 2) & 15;
 }
 // @ts-ignore: decorator
 @inline
 export function rFlags(p: usize): u32 {
-  return load<u8>(p, 3);
+  return load<u8>(p, 15);
 }
 // @ts-ignore: decorator
 @inline
 export function isMem(p: usize): bool {
-  return (load<u8>(p, 3) & 1) != 0;
+  return (load<u8>(p, 15) & 1) != 0;
 }
 /** Address of the cell of the ModRM.reg (or opcode-embedded) register. */
 // @ts-ignore: decorator
@@ -74,7 +75,7 @@ export function rRm(p: usize): usize {
 // @ts-ignore: decorator
 @inline
 export function rSeg(p: usize): u32 {
-  return load<u8>(p, 9);
+  return load<u8>(p, 9) & 15;
 }
 // @ts-ignore: decorator
 @inline
@@ -100,7 +101,7 @@ export function rOpcode(p: usize): u32 {
 // @ts-ignore: decorator
 @inline
 export function rOsz(p: usize): u32 {
-  return load<u8>(p, 15);
+  return load<u8>(p, 9) >> 4;
 }
 // @ts-ignore: decorator
 @inline
@@ -148,7 +149,8 @@ export function setReg<T>(cell: usize, v: T): void {
 @inline
 export function eaSum(p: usize): u64 {
   return load<u64>(REGS + load<u8>(p, 6)) +
-    (load<u64>(REGS + load<u8>(p, 7)) << load<u8>(p, 8)) + load<u64>(p, 16);
+    (load<u64>(REGS + load<u8>(p, 7)) << (load<u8>(p, 2) >> 6)) +
+    load<u64>(p, 16);
 }
 
 /** The offset (what LEA gives), cut to the address size. */

@@ -34,6 +34,7 @@ import {
   TICKS,
   time,
 } from "./hooks";
+import { inner, innerCur, innerLeft } from "./inner";
 import { deliverEvent } from "./interrupt";
 import {
   LAPIC_PENDING_INIT,
@@ -568,12 +569,9 @@ export function execute(budget: i32): u32 {
       const room = (timerDue - time) / TICKS;
       if (room < <u64> chunk) chunk = <i32> room + 1;
     }
-    let left = chunk;
-    let cur: usize;
-    do {
-      cur = p;
-      p = call_indirect<usize>(load<u16>(p), p);
-    } while (p != 0 && --left > 0);
+    p = inner(p, chunk);
+    const cur = innerCur;
+    const left = innerLeft;
     let completed = true;
     if (p != 0) {
       store<u64>(RIP, ipOf(p));
