@@ -34,7 +34,7 @@ import {
   type StopReason,
   TargetError,
 } from "./target.ts";
-import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
+import { RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker } from "./walk.ts";
 
@@ -311,12 +311,6 @@ export class RunControl implements StepControl {
         }
       }
     }
-    if (v.guestTrap) {
-      v.guestTrap = false;
-      v.read();
-      this.hardware.addGuestStatus(v, DR6_BS);
-      injectException(v.processor.vp, Vector.DB, null);
-    }
     return "done";
   }
 
@@ -342,10 +336,19 @@ export class RunControl implements StepControl {
       await exclusive.wait();
     }
     try {
+      if (v.guestTrap !== 0n && !single) this.#giveTrap(v);
       return await v.processor.run(single);
     } finally {
       exclusive.returned(v.index);
     }
+  }
+
+  /** The trap of the guest's own TF, or debug register, that a step took. */
+  #giveTrap(v: Vcpu): void {
+    v.read();
+    this.hardware.addGuestStatus(v, v.guestTrap);
+    injectException(v.processor.vp, Vector.DB, null);
+    v.guestTrap = 0n;
   }
 
   /** A reason to stop everybody; the first one counts. Those that would not
@@ -414,7 +417,7 @@ export class RunControl implements StepControl {
     for (const v of this.vcpus) {
       v.toldAt = null;
       v.untold.length = 0;
-      v.guestTrap = false;
+      v.guestTrap = 0n;
     }
     this.machine.reset();
   }

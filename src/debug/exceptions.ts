@@ -6,7 +6,11 @@ import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
 import { type AgentContext, conditionsHold } from "./agent.ts";
-import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
+import {
+  type BreakpointTable,
+  INT1,
+  type SoftwareBreakpoint,
+} from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
 import { readRegisterRange, registers } from "./registers.ts";
@@ -118,34 +122,35 @@ export class DebugExceptions implements AgentContext {
     if ((status & DR6_HITS) !== 0n) {
       const hit = hardware.hit(v, status);
       hardware.clearStatus(v);
-      if (hit.guest !== 0n) {
-        hardware.addGuestStatus(v, hit.guest);
-        // Told first; the guest's trap is delivered when it goes on.
-        if (hit.slot !== null) v.guestTrap = true;
-        else injectException(v.processor.vp, Vector.DB, null);
-      }
+      // Ours is told first; the guest gets its own when it goes on.
+      v.guestTrap |= hit.guest;
       return hit.slot === null ? "go on" : this.reasonOf(hit.slot);
     }
     if ((status & DR6_BD) === 0n) return null;
-    const bytes = this.#bytes;
-    const length = this.#armed.memory.read(v, v.linear, bytes);
-    decode(bytes.subarray(0, length), 0, v.codeBits, this.#decoded);
+    this.#decodeAt(v);
     if (this.#decoded.kind !== Kind.MoveDr) return null;
     if (!hardware.moveDebugRegister(v, this.#decoded)) return null;
     hardware.clearStatus(v);
     return "go on";
   }
 
-  /** A single step trap of the guest's own, which only happens to be where a
-   * breakpoint is. */
+  #decodeAt(v: Vcpu): void {
+    const length = this.#armed.memory.read(v, v.linear, this.#bytes);
+    const bytes = this.#bytes.subarray(0, length);
+    decode(bytes, 0, v.codeBits, this.#decoded);
+  }
+
+  /** A trap of the guest's own, by TF or a debug register, which only happens
+   * to be where a breakpoint is. */
   #isTrap(v: Vcpu, exit: ExceptionExit, at: bigint): boolean {
-    if (exit.softwareException || (exit.rflags & RFLAGS_TF) === 0n) {
-      return false;
+    if (exit.softwareException) return false;
+    let bits = exit.parameter & (DR6_HITS | DR6_BS);
+    if ((exit.rflags & RFLAGS_TF) !== 0n) {
+      bits |= v.processor.vp.get(Reg.Dr6) & DR6_BS;
     }
-    const status = v.processor.vp.get(Reg.Dr6) | exit.parameter;
-    // Nobody has to clear BS. But once the guest has had its trap here, what
+    // Nobody has to clear DR6. But once the guest has had its trap here, what
     // comes here again is the 0xF1.
-    const trap = (status & DR6_BS) !== 0n && v.trapAt === null;
+    const trap = bits !== 0n && v.trapAt === null;
     v.trapAt = trap ? at : null;
     return trap;
   }
@@ -154,14 +159,15 @@ export class DebugExceptions implements AgentContext {
   #reflect(v: Vcpu, exit: ExceptionExit): void {
     v.read();
     const status = exit.parameter & DR6_KNOWN;
-    const byte = this.#bytes.subarray(0, 1);
-    const isInt1 = exit.softwareException || (
-      status === 0n && (exit.rflags & RFLAGS_TF) === 0n &&
-      this.#armed.memory.read(v, v.linear, byte) === 1 && byte[0] === 0xf1
-    );
-    if (isInt1) {
-      // INT1 is a trap: its handler returns behind it.
-      v.processor.vp.set(Reg.Rip, v.rip + 1n);
+    const noTrap = status === 0n && (exit.rflags & RFLAGS_TF) === 0n;
+    if (exit.softwareException || noTrap) {
+      // INT1. If there is none any more, it was a breakpoint's, or the end of
+      // another processor's step, and has been taken back meanwhile.
+      this.#decodeAt(v);
+      const { kind, opcode, length } = this.#decoded;
+      if (kind !== Kind.Interrupt || opcode !== INT1) return;
+      // It is a trap: its handler returns behind it.
+      v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
     } else {
       const trap = status === 0n && (v.dr6 & DR6_HITS) === 0n ? DR6_BS : 0n;
       this.#armed.hardware.addGuestStatus(v, status | trap);

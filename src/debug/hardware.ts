@@ -131,14 +131,7 @@ export class HardwareBreakpoints {
   /** Puts the debugger's registers into a processor that is not running. */
   install(v: Vcpu): void {
     if (!this.armed || this.#guests.has(v.index)) return;
-    const batch = this.#batch;
-    batch.read(v.processor.vp);
-    const guest: GuestRegisters = {
-      dr: [batch.get(0), batch.get(1), batch.get(2), batch.get(3)],
-      dr6: batch.get(4),
-      dr7: batch.get(5),
-      slots: [-1, -1, -1, -1],
-    };
+    const guest = this.#own(v);
     for (const slot of this.#slots) {
       if (slot?.kind === "read") {
         this.#memory.read(v, slot.address, slot.value);
@@ -152,11 +145,7 @@ export class HardwareBreakpoints {
   uninstall(v: Vcpu): void {
     const guest = this.#guests.get(v.index);
     if (guest === undefined) return;
-    const batch = this.#batch;
-    for (let i = 0; i < SLOTS; i++) batch.set(i, guest.dr[i]);
-    batch.set(4, guest.dr6);
-    batch.set(5, guest.dr7);
-    batch.write(v.processor.vp);
+    this.#writeOwn(v, guest);
     this.#guests.delete(v.index);
   }
 
@@ -246,10 +235,9 @@ export class HardwareBreakpoints {
    * set GD itself): then it is the guest's.
    */
   moveDebugRegister(v: Vcpu, instruction: Decoded): boolean {
-    const guest = this.#guests.get(v.index);
-    if (guest === undefined || v.cpl !== 0 || (guest.dr7 & DR7_GD) !== 0n) {
-      return false;
-    }
+    const installed = this.#guests.get(v.index);
+    const guest = installed ?? this.#own(v);
+    if (v.cpl !== 0 || (guest.dr7 & DR7_GD) !== 0n) return false;
     let number = (instruction.modrm >> 3) & 7;
     if (number === 4 || number === 5) {
       if ((v.cr4 & CR4_DE) !== 0n) return false;
@@ -257,16 +245,38 @@ export class HardwareBreakpoints {
     }
     const vp = v.processor.vp;
     const general = (instruction.modrm & 7) | ((instruction.rex & 1) << 3);
-    const wide = v.codeBits === 64;
     if (instruction.opcode === 0x21) {
       vp.set(Reg.Rax + general, readGuest(guest, number));
     } else {
-      const value = vp.get(Reg.Rax + general);
-      writeGuest(guest, number, wide ? value : value & 0xffffffffn);
-      this.#write(v, guest);
+      let value = vp.get(Reg.Rax + general);
+      if (v.codeBits !== 64) value &= 0xffffffffn;
+      if (number >= 6 && value >> 32n !== 0n) return false;
+      writeGuest(guest, number, value);
+      if (installed !== undefined) this.#write(v, guest);
+      else this.#writeOwn(v, guest);
     }
     vp.set(Reg.Rip, v.rip + BigInt(instruction.length));
     return true;
+  }
+
+  /** The registers of a processor that has none of ours. */
+  #own(v: Vcpu): GuestRegisters {
+    const batch = this.#batch;
+    batch.read(v.processor.vp);
+    return {
+      dr: [batch.get(0), batch.get(1), batch.get(2), batch.get(3)],
+      dr6: batch.get(4),
+      dr7: batch.get(5),
+      slots: [-1, -1, -1, -1],
+    };
+  }
+
+  #writeOwn(v: Vcpu, guest: GuestRegisters): void {
+    const batch = this.#batch;
+    for (let i = 0; i < SLOTS; i++) batch.set(i, guest.dr[i]);
+    batch.set(4, guest.dr6);
+    batch.set(5, guest.dr7);
+    batch.write(v.processor.vp);
   }
 }
 

@@ -16,11 +16,11 @@ import { RegisterBatch } from "../machine/batch.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
-import type { BreakpointTable } from "./breakpoints.ts";
+import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import type { Gates } from "./gates.ts";
 import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
-import { TargetError } from "./target.ts";
+import { type StopReason, TargetError } from "./target.ts";
 import {
   DR6_BS,
   INTERRUPT_SHADOW,
@@ -45,6 +45,9 @@ interface Fault {
 export interface StepControl {
   /** Runs a processor with regard to those who hold others. */
   run(v: Vcpu, single: boolean): Promise<Return>;
+  /** What the exception that a processor exited with means; the guest's own
+   * are given back ("go on"). */
+  meaningOf(v: Vcpu): StopReason | SoftwareBreakpoint | "go on";
   /** False if the guest is to stop. */
   readonly goesOn: boolean;
   readonly vcpus: readonly Vcpu[];
@@ -100,9 +103,23 @@ export class Stepper {
     if (v.waitsForSipi) {
       throw new TargetError(`CPU${v.index} waits for a SIPI: nothing to step`);
     }
-    if (v.guestTrap) {
-      v.guestTrap = false;
-      this.#control.hardware.addGuestStatus(v, DR6_BS);
+    const pending = v.pendingVector;
+    if (pending >= 0) {
+      // It comes before any instruction: the step ends in its handler.
+      const handler = this.#control.gates.handler(v, pending);
+      if (handler !== null) {
+        return await this.#untilLinear(v, handler, pending);
+      }
+    }
+    // So does a debug exception of the guest's that is about to be raised.
+    const pendingDebug = v.pendingDebug;
+    if (pendingDebug !== 0n) {
+      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      v.guestTrap |= pendingDebug;
+    }
+    if (v.guestTrap !== 0n) {
+      this.#control.hardware.addGuestStatus(v, v.guestTrap);
+      v.guestTrap = 0n;
       return await this.#deliver(v, {
         vector: Vector.DB,
         code: null,
@@ -130,7 +147,10 @@ export class Stepper {
       case Kind.Sysexit:
         return await this.#untilLinear(v, v.processor.vp.get(Reg.Rdx));
       case Kind.MoveDr:
+        // Done by hand: DR6 and DR7 as the guest sees them are not what a step
+        // has in them.
         if (this.#control.hardware.moveDebugRegister(v, this.#decoded)) {
+          if ((v.rflags & RFLAGS_TF) !== 0n) v.guestTrap |= DR6_BS;
           return "done";
         }
     }
@@ -220,7 +240,7 @@ export class Stepper {
           ? v.interruptState
           : v.interruptState & ~INTERRUPT_SHADOW,
       );
-      const hits = (v.dr6 | this.#status) & 15n;
+      const hits = (v.dr6 | this.#status | v.pendingDebug) & 15n;
       end.set(2, dr6);
       end.set(3, 0n);
       const second = again(() => end.write(vp));
@@ -233,7 +253,7 @@ export class Stepper {
     }
     if (failure !== null) throw failure.error;
     if (fault !== null) return await this.#deliver(v, fault);
-    if (ran && (rflags & RFLAGS_TF) !== 0n) v.guestTrap = true;
+    if (ran && (rflags & RFLAGS_TF) !== 0n) v.guestTrap |= DR6_BS;
     return result;
   }
 
@@ -274,10 +294,7 @@ export class Stepper {
   #watch(v: Vcpu, hits: bigint): void {
     const hit = this.#control.hardware.hit(v, hits);
     if (hit.slot !== null) this.watched = hit.slot;
-    if (hit.guest !== 0n) {
-      this.#control.hardware.addGuestStatus(v, hit.guest);
-      v.guestTrap = true;
-    }
+    v.guestTrap |= hit.guest;
   }
 
   /** PUSHF has pushed TF: bit 8 of the image, which is its second byte. */
@@ -346,7 +363,7 @@ export class Stepper {
     if (
       hadTrapFlag && delivering === null && result === "done" &&
       this.#decoded.kind === Kind.LoadSs
-    ) v.guestTrap = true;
+    ) v.guestTrap |= DR6_BS;
     return result;
   }
 
@@ -384,7 +401,9 @@ export class Stepper {
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);
           this.#watch(v, hits);
-        } else injectException(v.processor.vp, Vector.DB, null);
+        } else if (this.#control.meaningOf(v) !== "go on") {
+          return ["done", null];
+        }
         continue;
       }
       if (v.rip === start) {

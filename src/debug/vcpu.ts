@@ -2,9 +2,12 @@
  * A processor under run control: the registers that stepping looks at, read in
  * one call, and what the debugger remembers between stops.
  */
+import { PendingEvent } from "../../ffi/enums.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
+  WHV_X64_PENDING_EXCEPTION_EVENT as EVENT_REGISTER,
+  WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT,
 } from "../../ffi/values.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import type { Processor } from "../machine/processor.ts";
@@ -27,7 +30,8 @@ const ATTRIBUTES_BIG = 0x4000;
 
 // Places in the context batch.
 const RIP = 0, RFLAGS = 1, CS = 2, SS = 3, CR0 = 4, CR3 = 5, CR4 = 6, EFER = 7;
-const DR6 = 8, INTERRUPT = 9, ACTIVITY_AT = 10, RSP = 11;
+const DR6 = 8, INTERRUPT = 9, ACTIVITY_AT = 10, RSP = 11, EVENT = 12;
+const DEBUG_EVENT = 13;
 
 export class Vcpu implements Paging {
   readonly index: number;
@@ -37,9 +41,9 @@ export class Vcpu implements Paging {
   toldAt: bigint | null = null;
   /** Stops found while another one was told; told at the next resume. */
   readonly untold: StopReason[] = [];
-  /** The guest's own single step trap, which our step has taken: the guest
-   * gets it when it goes on. */
-  guestTrap = false;
+  /** The guest's own debug exception, which our step has taken, as bits of DR6;
+   * 0 is none. The guest gets it when it goes on. */
+  guestTrap = 0n;
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
 
@@ -56,6 +60,8 @@ export class Vcpu implements Paging {
     Reg.InterruptState,
     Reg.InternalActivityState,
     Reg.Rsp,
+    Reg.PendingEvent,
+    Reg.PendingDebugException,
   );
   // The context as last read.
   rip = 0n;
@@ -132,6 +138,22 @@ export class Vcpu implements Paging {
     const big = (this.#context.attributes(SS) & ATTRIBUTES_BIG) !== 0;
     const offset = this.rsp & (big ? 0xffffffffn : 0xffffn);
     return (this.#context.base(SS) + offset) & 0xffffffffn;
+  }
+
+  /** The vector of an event that the processor is about to take; -1 if none. */
+  get pendingVector(): number {
+    const view = this.#context.view;
+    const at = EVENT * 16;
+    if (EVENT_REGISTER.EventPending.get(view, at) === 0) return -1;
+    return EVENT_REGISTER.EventType.get(view, at) === PendingEvent.ExtInt
+      ? EXT_INT.Vector.get(view, at)
+      : EVENT_REGISTER.Vector.get(view, at);
+  }
+
+  /** Debug exceptions that are about to be raised, as bits of DR6. */
+  get pendingDebug(): bigint {
+    const bits = BigInt(this.#context.low(DEBUG_EVENT));
+    return (bits & 15n) | ((bits & 16n) !== 0n ? DR6_BS : 0n);
   }
 
   get halted(): boolean {

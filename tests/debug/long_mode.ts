@@ -1,0 +1,226 @@
+// Guests for the debugger on the software platform: assembled with GNU as,
+// started in 64-bit mode with everything below 1 GiB mapped to itself.
+
+import { InterruptType } from "../../ffi/enums.ts";
+import { Reg } from "../../ffi/registers.ts";
+import { Debugger } from "../../src/debug/debugger.ts";
+import type { Action, Stop } from "../../src/debug/target.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import { openSoft, type SoftPlatform } from "../../src/soft/mod.ts";
+import { runTool } from "../util/tools.ts";
+
+export const TEXT = 0x100000;
+const PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, GDT = 0x4000;
+const IDT = 0x5000;
+const STACKS = 0x80000;
+export const RAM = 4 << 20;
+
+const CODE64 = {
+  base: 0n,
+  limit: 0xffffffff,
+  selector: 8,
+  attributes: 0xa09b,
+};
+const DATA = { base: 0n, limit: 0xffffffff, selector: 16, attributes: 0xc093 };
+const TSS = { base: 0n, limit: 0x67, selector: 0, attributes: 0x8b };
+
+/** A program as it lies at TEXT. */
+export interface Program {
+  readonly bytes: Uint8Array;
+  readonly symbols: ReadonlyMap<string, number>;
+}
+
+/** Assembles AT&T syntax. */
+export function assemble(source: string): Program {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const at = (name: string) => `${folder}/${name}`;
+    Deno.writeTextFileSync(at("a.S"), source);
+    runTool("gcc", ["-c", "-m64", "-o", at("a.o"), at("a.S")]);
+    runTool("ld", [
+      "-N",
+      `-Ttext=0x${TEXT.toString(16)}`,
+      "-e0",
+      "-o",
+      at("a.elf"),
+      at("a.o"),
+    ]);
+    runTool("objcopy", ["-O", "binary", at("a.elf"), at("a.bin")]);
+    const symbols = new Map<string, number>();
+    for (const line of runTool("nm", [at("a.elf")]).split("\n")) {
+      const [address, , name] = line.split(" ");
+      if (name !== undefined) symbols.set(name, parseInt(address, 16));
+    }
+    return { bytes: Deno.readFileSync(at("a.bin")), symbols };
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** A program on the software platform under the debugger. */
+export class LongMode {
+  readonly soft: SoftPlatform;
+  readonly machine: Machine;
+  readonly debugger: Debugger;
+  readonly program: Program;
+  output = "";
+
+  private constructor(soft: SoftPlatform, program: Program, cpus: number) {
+    this.soft = soft;
+    this.program = program;
+    this.machine = new Machine({
+      platform: soft,
+      guestMemory: soft.guestMemory,
+      clock: soft.clock,
+      entropy: { fill: (into) => into.fill(0) },
+      cpus,
+      ramBytes: RAM,
+      serialOut: (bytes) => this.output += String.fromCharCode(...bytes),
+      onHostWrite: (_gpa, length, offset) => soft.hostWrote(offset, length),
+    });
+    this.machine.onReset = () => this.#load();
+    this.#load();
+    this.debugger = new Debugger(this.machine);
+  }
+
+  static async start(source: string, cpus = 1): Promise<LongMode> {
+    const program = assemble(source);
+    const soft = await openSoft({ memoryBytes: RAM });
+    const guest = new LongMode(soft, program, cpus);
+    await guest.#wakeProcessors();
+    return guest;
+  }
+
+  /** Processors but the first wait for a SIPI: it takes them to 0x8000, from
+   * where they are put into the program. */
+  async #wakeProcessors(): Promise<void> {
+    const { machine } = this;
+    machine.memory.write(0x8000, new Uint8Array([0xeb, 0xfe]));
+    machine.partition.resumeTime();
+    for (const processor of machine.processors.slice(1)) {
+      machine.requestInterrupt({
+        type: InterruptType.Sipi,
+        destinationMode: 0,
+        triggerMode: 0,
+        destination: processor.index,
+        vector: 8,
+      });
+      const back = processor.run(false);
+      setTimeout(() => processor.requestReturn(), 5);
+      await back;
+      processor.clearRequest();
+    }
+    machine.partition.suspendTime();
+    this.#load();
+  }
+
+  #load(): void {
+    const { memory } = this.machine;
+    const quad = (at: number, value: bigint) => {
+      const bytes = new Uint8Array(8);
+      new DataView(bytes.buffer).setBigUint64(0, value, true);
+      memory.write(at, bytes);
+    };
+    memory.write(TEXT, this.program.bytes);
+    quad(PML4, BigInt(PDPT | 3));
+    quad(PDPT, BigInt(PD | 3));
+    for (let i = 0; i < 512; i++) {
+      quad(PD + i * 8, (BigInt(i) << 21n) | 0x83n);
+    }
+    quad(GDT, 0n);
+    quad(GDT + 8, 0x00af9b000000ffffn);
+    quad(GDT + 16, 0x00cf93000000ffffn);
+    for (const [name, address] of this.program.symbols) {
+      // A symbol vectorN is the handler of vector N.
+      const vector = /^vector(\d+)$/.exec(name);
+      if (vector === null) continue;
+      const gate = IDT + Number(vector[1]) * 16;
+      const low = BigInt(address & 0xffff), high = BigInt(address >>> 16);
+      quad(gate, low | (8n << 16n) | (0x8e00n << 32n) | (high << 48n));
+      quad(gate + 8, 0n);
+    }
+    this.machine.processors.forEach(({ vp }, i) => {
+      vp.set(Reg.Cr3, BigInt(PML4));
+      vp.set(Reg.Cr4, 0x620n);
+      vp.set(Reg.Efer, 0x501n);
+      vp.set(Reg.Cr0, 0x80000033n);
+      vp.setSegment(Reg.Cs, CODE64);
+      for (const r of [Reg.Ss, Reg.Ds, Reg.Es, Reg.Fs, Reg.Gs]) {
+        vp.setSegment(r, DATA);
+      }
+      vp.setSegment(Reg.Tr, TSS);
+      vp.setTable(Reg.Gdtr, { base: BigInt(GDT), limit: 23 });
+      vp.setTable(Reg.Idtr, { base: BigInt(IDT), limit: 0xfff });
+      vp.set(Reg.Rip, BigInt(TEXT));
+      vp.set(Reg.Rsp, BigInt(STACKS + (i + 1) * 0x4000));
+      vp.set(Reg.Rdi, BigInt(i));
+      vp.set(Reg.InternalActivityState, 0n);
+    });
+  }
+
+  symbol(name: string): number {
+    const address = this.program.symbols.get(name);
+    if (address === undefined) throw new RangeError(`no symbol ${name}`);
+    return address;
+  }
+
+  quad(name: string): bigint {
+    const { view } = this.machine.memory;
+    return new DataView(view.buffer, view.byteOffset)
+      .getBigUint64(this.symbol(name), true);
+  }
+
+  reg(name: number, processor = 0): bigint {
+    return this.machine.processors[processor].vp.get(name);
+  }
+
+  rip(processor = 0): number {
+    return Number(this.reg(Reg.Rip, processor));
+  }
+
+  break(at: string | number): void {
+    this.debugger.insertBreakpoint(software(this.#address(at)));
+  }
+
+  unbreak(at: string | number): boolean {
+    return this.debugger.removeBreakpoint(software(this.#address(at)));
+  }
+
+  #address(at: string | number): number {
+    return typeof at === "string" ? this.symbol(at) : at;
+  }
+
+  /** Resumes, and resolves with the stop. Processors not named stay. */
+  resume(...plan: (Action | Action["kind"])[]): Promise<Stop> {
+    const actions = plan.map((a) =>
+      typeof a === "string" ? { kind: a } as Action : a
+    );
+    while (actions.length < this.debugger.processors) {
+      actions.push({ kind: "stay" });
+    }
+    return new Promise((resolve) => {
+      this.debugger.onStop = resolve;
+      this.debugger.resume(actions);
+    });
+  }
+
+  run(): Promise<Stop> {
+    return this.resume(
+      ...this.machine.processors.map(() => "continue" as const),
+    );
+  }
+
+  close(): void {
+    this.machine.close();
+    this.soft.close();
+  }
+}
+
+function software(address: number) {
+  return {
+    kind: "software",
+    address: BigInt(address),
+    length: 1,
+    conditions: [],
+  } as const;
+}
