@@ -24,6 +24,8 @@ export class Undefined {
   flags = 0;
   /** One bit for each GPR. */
   gprs = 0;
+  /** FS and GS bases: what a null selector does to them. */
+  bases = false;
   /** The upper halves of GPRs: compatibility mode (SDM vol.1, 3.4.1.1). */
   highHalves = false;
   /** FSW bits (C0-C3). */

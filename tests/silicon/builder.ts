@@ -165,6 +165,11 @@ export class Builder {
     return hiddenPart(this.batch.view.getUint16(at, true))?.base ?? 0;
   }
 
+  /** The base of the segment a selector names. */
+  baseOf(selector: number): number {
+    return hiddenPart(selector)?.base ?? 0;
+  }
+
   /** Makes `reg` the offset of a linear address in a segment. */
   setPointer(reg: number, segment: number, linear: number): void {
     this.setAddress(reg, linear - this.segmentBase(segment));
@@ -239,6 +244,13 @@ export class Builder {
     const at = this.fxAt + Fx.st + 16 * i;
     this.fx.setBigUint64(at, mantissa, true);
     this.fx.setUint16(at + 8, exponentAndSign, true);
+  }
+
+  /** Sets the top of the x87 stack, 0 to 7. */
+  setTop(top: number): void {
+    const at = this.fxAt + Fx.fsw;
+    const others = this.fx.getUint16(at, true) & ~0x3800;
+    this.fx.setUint16(at, others | top << 11, true);
   }
 
   /** Marks all of the x87 stack in use. */

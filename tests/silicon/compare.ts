@@ -106,8 +106,10 @@ export function compareCase(
     if (x === y) continue;
     found.push({ what: SEGMENT_NAMES[i], expected: hex(x), actual: hex(y) });
   }
-  wide("fs base", Result.fsBase);
-  wide("gs base", Result.gsBase);
+  if (!undefinedOf.bases) {
+    wide("fs base", Result.fsBase);
+    wide("gs base", Result.gsBase);
+  }
   if (batch.fx) {
     compareFx(
       new DataView(a.buffer, a.byteOffset + ao + Result.fx, FX_BYTES),

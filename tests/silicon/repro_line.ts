@@ -54,7 +54,7 @@ export function caseLine(form: Form, batch: Batch, index: number): string {
       u.flags,
       u.gprs,
       u.fsw,
-      (u.memory ? 1 : 0) | (u.highHalves ? 2 : 0),
+      (u.memory ? 1 : 0) | (u.highHalves ? 2 : 0) | (u.bases ? 4 : 0),
       ...u.ranges.flat(),
     ].join(","),
     toHex(batch.code.subarray(slot, slot + batch.lengths[index])),
@@ -90,6 +90,7 @@ export function parseLine(
   [u.flags, u.gprs, u.fsw] = values;
   u.memory = (values[3] & 1) !== 0;
   u.highHalves = (values[3] & 2) !== 0;
+  u.bases = (values[3] & 4) !== 0;
   for (let i = 4; i < values.length; i += 2) {
     u.ranges.push([values[i], values[i + 1]]);
   }

@@ -114,12 +114,6 @@ export function stackForms(mode: Mode): Form[] {
       prefix(g);
       g.code.push(0xc9);
     });
-    for (const [name, opcode] of [["FS", 0xa0], ["GS", 0xa8]] as const) {
-      add(`PUSH ${name} (${size})`, (g) => {
-        prefix(g);
-        g.code.push(0x0f, opcode);
-      });
-    }
     const ret = (name: string, code: (g: Builder) => number[]) =>
       add(`${name} (${size})`, (g) => {
         patchStack(g, bytesOf(farAddress(g)));
@@ -149,14 +143,17 @@ function nearTarget(g: Builder): number[] {
   return [to & 0xff, (to >> 8) & 0xff, (to >> 16) & 0xff, to >>> 24];
 }
 
-/** Any canonical or other address, mostly in the case's own slot. */
-export function farAddress(g: Builder): bigint {
-  const kind = g.rng.int(20);
+/**
+ * An offset to go to, mostly in the case's own slot; with `near` always, since
+ * in a 16-bit segment any other is in the slot of another case.
+ */
+export function farAddress(g: Builder, near = g.mode === 16): bigint {
+  const kind = near ? 20 : g.rng.int(20);
   if (kind === 0) return BigInt(READ_ONLY + g.rng.int(16));
   if (kind === 1) return 0x1234_5678_9abc_def0n;
   if (kind === 2) return 0x6000_1234_5000n;
-  const near = g.rng.chance(50) ? 16 + g.rng.int(12) : -1 - g.rng.int(20);
-  return BigInt(g.rip - g.segmentBase(CS) + near);
+  const delta = g.rng.chance(50) ? 16 + g.rng.int(12) : -1 - g.rng.int(20);
+  return BigInt(g.rip - g.segmentBase(CS) + delta);
 }
 
 export function bytesOf(value: bigint): Uint8Array {
@@ -242,6 +239,11 @@ function stringPointer(g: Builder, bytes: number): number {
   return rng.chance(50) ? at - at % bytes : at;
 }
 
+/** Aligned and far from any end, whatever the direction. */
+function safePointer(g: Builder): number {
+  return DATA + 0x800 + 8 * g.rng.int(0x180);
+}
+
 /** The address size with or without 67h. */
 function addressWidth(g: Builder, other: boolean): number {
   if (!other) return g.mode;
@@ -286,8 +288,17 @@ function stringForms(): Form[] {
               garbageAbove(g, RSI, width);
             }
             if (destination) {
-              g.setPointer(RDI, ES, stringPointer(g, bytes));
-              if (source && g.rng.chance(30)) { // overlapping
+              // Which operand of CMPS faults first is not said anywhere.
+              const inner = op === "CMPS" && g.rng.chance(50);
+              if (inner) g.setPointer(RSI, DS, safePointer(g));
+              g.setPointer(
+                RDI,
+                ES,
+                op === "CMPS" && !inner
+                  ? safePointer(g)
+                  : stringPointer(g, bytes),
+              );
+              if (op === "MOVS" && g.rng.chance(30)) { // overlapping
                 g.setPointer(
                   RDI,
                   ES,
@@ -415,6 +426,8 @@ function refusedForms(): Form[] {
       g.setAddress(RSI, DATA + 0x400);
       g.setAddress(RDI, DATA + 0x600);
       g.setAddress(RAX, DATA + 0x800);
+      // With a count of 0, AMD checks the permission, Intel does not.
+      g.setAddress(RCX, 1);
       g.code.push(...g.rng.pick(table));
     },
   });

@@ -6,6 +6,7 @@
 import type { Family } from "../form.ts";
 import { alu } from "./alu.ts";
 import { bits } from "./bits.ts";
+import { compatibility } from "./compatibility.ts";
 import { control } from "./control.ts";
 import { move } from "./move.ts";
 import { multiply } from "./multiply.ts";
@@ -26,4 +27,5 @@ export const families: Family[] = [
   ...x87Aliases,
   ...packed,
   ...sse,
+  ...compatibility,
 ];

@@ -7,7 +7,7 @@
 import type { Builder } from "../builder.ts";
 import type { Feature } from "../features.ts";
 import type { Family, Form } from "../form.ts";
-import { DATA, DS, RAX, RBX, RCX, RDX } from "../layout.ts";
+import { DATA, DS, Flag, RAX, RBX, RCX, RDX } from "../layout.ts";
 import {
   anyRegister,
   immediate,
@@ -194,7 +194,10 @@ function extensionForms(): Form[] {
       build(g) {
         g.begin(32);
         const reg = anyRegister(g);
-        const rm = registerOrMemory(g, Math.min(size, 32));
+        // With a 16-bit operand size Intel reads 2 bytes, AMD 4.
+        const faults = size !== 16;
+        if (!faults) g.flags &= ~Flag.AC;
+        const rm = registerOrMemory(g, Math.min(size, 32), { faults });
         g.emit({ opcode: [0x63], size, reg, rm });
       },
     });

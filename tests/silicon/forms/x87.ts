@@ -231,11 +231,19 @@ function controlForms(): Form[] {
     fixedForm("FNSTSW AX", [0xdf, 0xe0], ALL),
     fixedForm("FINCSTP", [0xd9, 0xf7], NOT_C1),
     fixedForm("FDECSTP", [0xd9, 0xf6], NOT_C1),
-    fixedForm("EMMS", [0x0f, 0x77], NONE),
     memoryForm("FNSTSW m2byte", 0xdd, 7, "i16", ALL),
     memoryForm("FNSTCW m2byte", 0xd9, 7, "i16", ALL),
     memoryForm("FLDCW m2byte", 0xd9, 5, "i16", ALL),
   ];
+  forms.push({
+    name: "EMMS",
+    fx: true,
+    build(g) {
+      g.begin(64);
+      g.setTop(0); // AMD's EMMS sets it, Intel's leaves it
+      g.code.push(0x0f, 0x77);
+    },
+  });
   // The instruction and data pointers are not compared: FXRSTOR, which gives
   // a case its state, does not load them on every CPU.
   const images: [string, number, number, number, boolean][] = [
