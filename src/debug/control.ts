@@ -34,7 +34,7 @@ import {
   type StopReason,
   TargetError,
 } from "./target.ts";
-import { RFLAGS_RF, Vcpu } from "./vcpu.ts";
+import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker } from "./walk.ts";
 
@@ -297,6 +297,14 @@ export class RunControl implements StepControl {
 
   /** Leaves the breakpoint that was told at the last stop. */
   async #stepOff(v: Vcpu): Promise<Ending | "done"> {
+    if (this.hardware.installed(v)) {
+      v.read();
+      if (v.pendingVector === Vector.DB) {
+        // As in #giveTrap().
+        const result = await this.#steppers[v.index].step(v);
+        if (result !== "done") return result === "machine" ? result : null;
+      }
+    }
     const at = v.toldAt;
     if (at !== null) {
       v.toldAt = null;
@@ -331,12 +339,16 @@ export class RunControl implements StepControl {
   /** Runs a processor, unless somebody holds it. */
   async run(v: Vcpu, single: boolean): Promise<Return> {
     const exclusive = this.#exclusive;
+    if (v.guestTrap !== 0n && !single) {
+      const given = await this.#giveTrap(v);
+      if (given !== "done") return given;
+    }
+    // From here to the platform's run nothing is waited for.
     while (exclusive.blocks(v.index)) {
       if (!this.goesOn) return "canceled";
       await exclusive.wait();
     }
     try {
-      if (v.guestTrap !== 0n && !single) this.#giveTrap(v);
       return await v.processor.run(single);
     } finally {
       exclusive.returned(v.index);
@@ -344,11 +356,16 @@ export class RunControl implements StepControl {
   }
 
   /** The trap of the guest's own TF, or debug register, that a step took. */
-  #giveTrap(v: Vcpu): void {
+  async #giveTrap(v: Vcpu): Promise<StepResult> {
+    // Delivering it clears DR7.GD, which has to be set again in the handler.
+    if (this.hardware.installed(v)) {
+      return await this.#steppers[v.index].step(v);
+    }
     v.read();
     this.hardware.addGuestStatus(v, v.guestTrap);
     injectException(v.processor.vp, Vector.DB, null);
     v.guestTrap = 0n;
+    return "done";
   }
 
   /** A reason to stop everybody; the first one counts. Those that would not
@@ -375,7 +392,7 @@ export class RunControl implements StepControl {
       this.breakpoints.clear();
       for (const v of this.vcpus) {
         v.processor.clearRequest();
-        this.hardware.uninstall(v);
+        this.#takeDebugRegisters(v);
       }
       this.machine.partition.suspendTime();
       if (
@@ -396,6 +413,20 @@ export class RunControl implements StepControl {
 
   #tellExit({ reason }: Stop): void {
     if (reason.kind === "exited") this.onExit?.(reason.code);
+  }
+
+  /** Gives a processor its own debug registers back. A hit that is about to be
+   * raised is sorted out first: it is by the numbers of ours. */
+  #takeDebugRegisters(v: Vcpu): void {
+    if (!this.hardware.installed(v)) return;
+    v.read();
+    if (v.pendingDebug !== 0n) {
+      const hit = this.hardware.hit(v, v.pendingDebug);
+      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
+      if (hit.slot !== null) v.untold.push(this.#exceptions.reasonOf(hit.slot));
+    }
+    this.hardware.uninstall(v);
   }
 
   #machineReason(): StopReason {
@@ -464,7 +495,7 @@ export class RunControl implements StepControl {
     try {
       if (!this.goesOn) return;
       this.breakpoints.prune();
-      for (const v of this.vcpus) this.hardware.uninstall(v);
+      for (const v of this.vcpus) this.#takeDebugRegisters(v);
       this.#arm();
     } finally {
       this.#exclusive.release(this.goesOn);

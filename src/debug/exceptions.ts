@@ -15,7 +15,7 @@ import { decode, Kind, newDecoded } from "./decode.ts";
 import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import type { StopReason } from "./target.ts";
-import { DR6_BD, DR6_BS, RFLAGS_TF, type Vcpu } from "./vcpu.ts";
+import { DR6_BD, DR6_BS, RFLAGS_TF, TRAP_INT1, type Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
 const DR6_HITS = 15n;
@@ -44,7 +44,7 @@ export class DebugExceptions implements AgentContext {
   }
 
   /** A reason to stop, a breakpoint to step over, or nothing more to do: then
-   * the exception has been given to the guest where it is the guest's. */
+   * an exception of the guest's has been given to it, or (#DB) noted for it. */
   handle(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
     const exit = v.processor.exception!;
     if (exit.vector !== Vector.DB) {
@@ -118,7 +118,10 @@ export class DebugExceptions implements AgentContext {
   #hardware(v: Vcpu, exit: ExceptionExit): StopReason | "go on" | null {
     v.read();
     const { hardware } = this.#armed;
-    const status = v.dr6 | (exit.parameter & DR6_KNOWN);
+    const status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
+    if (v.pendingDebug !== 0n) {
+      v.processor.vp.set(Reg.PendingDebugException, 0n);
+    }
     if ((status & DR6_HITS) !== 0n) {
       const hit = hardware.hit(v, status);
       hardware.clearStatus(v);
@@ -168,11 +171,11 @@ export class DebugExceptions implements AgentContext {
       if (kind !== Kind.Interrupt || opcode !== INT1) return;
       // It is a trap: its handler returns behind it.
       v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
+      v.guestTrap |= TRAP_INT1;
     } else {
       const trap = status === 0n && (v.dr6 & DR6_HITS) === 0n ? DR6_BS : 0n;
-      this.#armed.hardware.addGuestStatus(v, status | trap);
+      v.guestTrap |= status | trap;
     }
-    injectException(v.processor.vp, Vector.DB, null);
   }
 }
 

@@ -18,6 +18,7 @@ import type { VirtualMemory } from "./vmemory.ts";
 const SLOTS = 4;
 const DR6_CLEAR = 0xffff0ff0n;
 const DR6_HITS = 0xfn;
+const DR6_STATUS = 0xe00fn;
 const DR7_FIXED = 1n << 10n;
 const DR7_GD = 1n << 13n;
 const DR7_LE_GE = 0x300n;
@@ -218,10 +219,17 @@ export class HardwareBreakpoints {
   }
 
   /** DR6 as the guest sees it, with more bits set. */
-  addGuestStatus(v: Vcpu, bits: bigint): void {
+  addGuestStatus(v: Vcpu, status: bigint): void {
+    const bits = status & DR6_STATUS;
     const guest = this.#guests.get(v.index);
     if (guest === undefined) v.processor.vp.set(Reg.Dr6, v.dr6 | bits);
     else guest.dr6 |= bits;
+  }
+
+  /** Delivering a #DB has cleared GD: sets it again. */
+  refresh(v: Vcpu): void {
+    const guest = this.#guests.get(v.index);
+    if (guest !== undefined) this.#write(v, guest);
   }
 
   /** Clears what a hit left in the processor's DR6. */

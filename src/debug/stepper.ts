@@ -108,7 +108,9 @@ export class Stepper {
       // It comes before any instruction: the step ends in its handler.
       const handler = this.#control.gates.handler(v, pending);
       if (handler !== null) {
-        return await this.#untilLinear(v, handler, pending);
+        const result = await this.#untilLinear(v, handler, pending);
+        if (pending === Vector.DB) this.#control.hardware.refresh(v);
+        return result;
       }
     }
     // So does a debug exception of the guest's that is about to be raised.
@@ -317,7 +319,9 @@ export class Stepper {
     );
     // Without a handler the guest takes it when it runs on.
     if (handler === null) return "done";
-    return await this.#untilLinear(v, handler, fault.vector);
+    const result = await this.#untilLinear(v, handler, fault.vector);
+    if (fault.vector === Vector.DB) this.#control.hardware.refresh(v);
+    return result;
   }
 
   #until(v: Vcpu, rip: bigint): Promise<StepResult> {
@@ -403,6 +407,10 @@ export class Stepper {
           this.#watch(v, hits);
         } else if (this.#control.meaningOf(v) !== "go on") {
           return ["done", null];
+        } else if (v.guestTrap !== 0n) {
+          this.#control.hardware.addGuestStatus(v, v.guestTrap);
+          injectException(v.processor.vp, Vector.DB, null);
+          v.guestTrap = 0n;
         }
         continue;
       }

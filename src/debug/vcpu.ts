@@ -22,6 +22,8 @@ export const RFLAGS_OF = 1n << 11n;
 export const DR6_BS = 1n << 14n;
 export const DR6_BD = 1n << 13n;
 export const INTERRUPT_SHADOW = 1n;
+/** In guestTrap: a debug exception without a bit in DR6, INT1's. */
+export const TRAP_INT1 = 1n << 63n;
 
 const CR0_PE = 1n;
 const EFER_LMA = 1n << 10n;
@@ -41,8 +43,8 @@ export class Vcpu implements Paging {
   toldAt: bigint | null = null;
   /** Stops found while another one was told; told at the next resume. */
   readonly untold: StopReason[] = [];
-  /** The guest's own debug exception, which our step has taken, as bits of DR6;
-   * 0 is none. The guest gets it when it goes on. */
+  /** The guest's own debug exception, which has exited or our step has taken, as
+   * bits of DR6; 0 is none. The guest gets it when it goes on. */
   guestTrap = 0n;
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
