@@ -254,7 +254,8 @@ export class CoreCpu implements CpuUnderTest {
       : selector === Selector.userCs32
       ? Attributes.code32
       : Attributes.data;
-    const attributes = hidden?.attributes ?? flat;
+    // A null selector makes a segment that only 64-bit mode can use.
+    const attributes = selector <= 3 ? 0 : hidden?.attributes ?? flat;
     words[at + 3] = selector | attributes << 16;
   }
 

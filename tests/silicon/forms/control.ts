@@ -25,9 +25,18 @@ import {
 import { CONDITIONS } from "./move.ts";
 import { immediate, registerOrMemory } from "./shared.ts";
 
-/** RSP: usually in the middle, sometimes at an end of the scratch region. */
-export function placeStack(g: Builder): void {
+/**
+ * RSP: usually in the middle, sometimes at an end of the scratch region. Far
+ * returns read it in an order of their own on each CPU, so for them it stays
+ * "inside"; a far call that leaves 64-bit mode needs it "mapped".
+ */
+export function placeStack(
+  g: Builder,
+  where: "anywhere" | "inside" | "mapped" = "anywhere",
+): void {
   const kind = g.rng.int(20);
+  if (where === "inside" && (kind === 1 || kind === 2)) return;
+  if (where === "mapped" && kind === 5) return;
   const place = (linear: number) => g.setPointer(RSP, SS, linear);
   if (kind === 0) place(DATA + g.rng.int(12));
   if (kind === 1) place(DATA + DATA_BYTES - g.rng.int(12));
@@ -41,10 +50,15 @@ export function placeStack(g: Builder): void {
   if (g.mode === 16 && g.rng.chance(30)) g.words[2 * RSP] ^= g.rng.u32() << 16;
 }
 
+/** The linear address of the top of the stack. */
+export function stackTop(g: Builder): number {
+  const sp = g.mode === 16 ? g.gpr[RSP] & 0xffffn : g.gpr[RSP];
+  return Number(sp) + g.segmentBase(SS);
+}
+
 /** Puts bytes at the top of the stack, if that is in scratch memory. */
 export function patchStack(g: Builder, content: Uint8Array): void {
-  const sp = g.mode === 16 ? g.gpr[RSP] & 0xffffn : g.gpr[RSP];
-  const at = Number(sp) + g.segmentBase(SS);
+  const at = stackTop(g);
   if (at >= DATA && at + content.length <= DATA + DATA_BYTES) {
     g.patch(at, content);
   }
@@ -144,16 +158,21 @@ function nearTarget(g: Builder): number[] {
 }
 
 /**
- * An offset to go to, mostly in the case's own slot; with `near` always, since
- * in a 16-bit segment any other is in the slot of another case.
+ * A linear address to go to, mostly in the case's own slot; with `near`
+ * always, since in a 16-bit segment any other is in another case's slot.
  */
-export function farAddress(g: Builder, near = g.mode === 16): bigint {
+export function farTarget(g: Builder, near = g.mode === 16): bigint {
   const kind = near ? 20 : g.rng.int(20);
   if (kind === 0) return BigInt(READ_ONLY + g.rng.int(16));
   if (kind === 1) return 0x1234_5678_9abc_def0n;
   if (kind === 2) return 0x6000_1234_5000n;
   const delta = g.rng.chance(50) ? 16 + g.rng.int(12) : -1 - g.rng.int(20);
-  return BigInt(g.rip - g.segmentBase(CS) + delta);
+  return BigInt(g.rip + delta);
+}
+
+/** A value for RIP. */
+function farAddress(g: Builder): bigint {
+  return farTarget(g) - BigInt(g.segmentBase(CS));
 }
 
 export function bytesOf(value: bigint): Uint8Array {

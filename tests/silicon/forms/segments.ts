@@ -7,9 +7,9 @@
 import type { Builder } from "../builder.ts";
 import { type Memory, type Mode, needs66 } from "../encode.ts";
 import type { Form } from "../form.ts";
-import { CS, DATA, Selector } from "../layout.ts";
+import { DATA, Selector } from "../layout.ts";
 import { Local } from "../ldt.ts";
-import { farAddress, patchStack, placeStack } from "./control.ts";
+import { farTarget, patchStack, placeStack, stackTop } from "./control.ts";
 
 const LOCAL: number[] = Object.values(Local);
 
@@ -94,7 +94,10 @@ export function segmentForms(mode: Mode): Form[] {
     for (const [name, opcode] of [["LAR", 2], ["LSL", 3]] as const) {
       add(`${name} r${size}, r/m16`, (g) => {
         const rm = selectorOperand(g);
-        g.emit({ opcode: [0x0f, opcode], size, reg: g.anyRegister(), rm });
+        const reg = g.anyRegister();
+        // SDM vol.2 LAR: bits 16 to 19 are undefined.
+        if (name === "LAR" && size > 16) g.undefined.gprs = 1 << reg;
+        g.emit({ opcode: [0x0f, opcode], size, reg, rm });
       });
     }
   }
@@ -140,7 +143,7 @@ function codeSelector(g: Builder): number {
 /** Where a transfer to `selector` lands on the HLTs of the case's slot. */
 function landing(g: Builder, selector: number): bigint {
   const based = selector === Local.code16 || selector === Local.executeOnly;
-  const linear = farAddress(g, based) + BigInt(g.segmentBase(CS));
+  const linear = farTarget(g, based);
   return linear - BigInt(based ? g.baseOf(selector) : 0);
 }
 
@@ -149,7 +152,7 @@ export function farForms(mode: Mode): Form[] {
   const forms: Form[] = [];
   const add: Adder = (name, make) =>
     adder(forms, mode)(name, (g) => {
-      placeStack(g);
+      placeStack(g, name.startsWith("CALL") ? "mapped" : "inside");
       // 64-bit mode is left or entered: SDM vol.1, 3.4.1.1.
       g.undefined.highHalves = true;
       make(g);
@@ -223,6 +226,10 @@ export function segmentStackForms(mode: Mode): Form[] {
       };
       add(`PUSH ${name} (${size}-bit)`, (g) => {
         placeStack(g);
+        // SDM vol.2 PUSH: what is above the selector is written as zero or
+        // left, depending on the processor.
+        const top = stackTop(g);
+        if (size > 16) g.undefined.ranges.push([top - size / 8 + 2, top]);
         prefix(g);
         g.code.push(...push);
       });
