@@ -26,6 +26,9 @@ const CFLAGS = [
   "-Wl,--build-id=none,-T,guest.ld,-z,max-page-size=4096",
 ];
 
+/** A debugger that takes longer than this waits for what does not come. */
+const PATIENCE_MS = 60_000;
+
 let built: string | undefined;
 
 /** Builds the test guest once; returns the path of the ELF file. */
@@ -142,6 +145,7 @@ function debuggerCommand(
   // What it says and what it complains of, in order.
   return new Deno.Command("sh", {
     args: ["-c", 'exec "$0" "$@" 2>&1', tool, ...args],
+    signal: AbortSignal.timeout(PATIENCE_MS),
     stdin: "null",
     stdout: "piped",
     stderr: "null",
