@@ -32,13 +32,12 @@ import {
   eaLinear,
   gp0,
   isMem,
+  ldm,
   ldRM,
   REC,
   rOsz,
   rReg,
   rRm,
-  rwDone,
-  rwm,
   setReg,
   stm,
 } from "../record";
@@ -275,13 +274,14 @@ export function arpl(p: usize): usize {
     setZF(lower);
     return p + REC;
   }
-  const at = rwm<u16>(p);
-  if (!at) return 0;
-  const target = <u32> load<u16>(at);
-  const lower = (target & 3) < source;
-  store<u16>(at, <u16> (lower ? (target & ~3) | source : target));
-  rwDone();
+  const target = <u32> ldm<u16>(p);
   if (load<u32>(FAULT)) return 0;
+  const lower = (target & 3) < source;
+  // written only when it changes, as processors do
+  if (lower) {
+    stm<u16>(p, <u16> ((target & ~3) | source));
+    if (load<u32>(FAULT)) return 0;
+  }
   setZF(lower);
   return p + REC;
 }

@@ -1,6 +1,6 @@
 // Loads of segment registers: MOV Sreg, POP Sreg, LDS LES LFS LGS LSS. The checks
 // are segment.ts's. Source: SDM vol. 2.
-import { FAULT, S_DS, S_ES, S_FS, S_GS, S_SS, SHADOWNEW } from "../layout";
+import { FAULT, RSP, S_DS, S_ES, S_FS, S_GS, S_SS, SHADOWNEW } from "../layout";
 import { rd } from "../mem";
 import {
   all,
@@ -50,8 +50,13 @@ function popSeg(p: usize, seg: u32): usize {
   const sp = getSP();
   const sel = <u32> stackGetV(size, sp) & 0xffff;
   if (load<u32>(FAULT)) return 0;
-  if (!loadSegment(seg, sel)) return 0;
+  // RSP moves by the width of the stack that was popped from, also when SS is loaded
+  const before = load<u64>(RSP);
   setSP(sp + ((<u64> 1) << size));
+  if (!loadSegment(seg, sel)) {
+    store<u64>(RSP, before);
+    return 0;
+  }
   return loaded(p, seg);
 }
 

@@ -72,7 +72,6 @@ import {
   stackFault,
   stackGetV,
   stackMask,
-  stackPut,
   stackPutV,
   stackWritable,
 } from "../stack";
@@ -112,14 +111,10 @@ function pushM<T>(p: usize): usize {
   return pushT<T>(p, v);
 }
 
-/** PUSH Sreg: with 32-bit operands only 16 bits are written, as recent processors do. */
+/** PUSH Sreg: zero-extended to the operand size. */
 function pushSeg(p: usize, seg: u32): usize {
   const v = load<u16>(SEGS + (<usize> seg << 5), SEG_SEL);
-  if (rOsz(p) != 2) return pushV(rOsz(p), v) ? p + REC : 0;
-  const sp = getSP() - 4;
-  if (!stackPut<u16>(sp, v)) return 0;
-  setSP(sp);
-  return p + REC;
+  return pushV(rOsz(p), v) ? p + REC : 0;
 }
 
 // --- POP
@@ -184,9 +179,8 @@ function popa(p: usize): usize {
   const size = rOsz(p);
   const step = (<u64> 1) << size;
   const sp = getSP();
-  // nothing may change before the last read: the first and last words cover every page
-  stackGetV(size, sp + 7 * step);
-  if (load<u32>(FAULT)) return 0;
+  // registers are loaded one by one, so a fault leaves those before it loaded: with RSP
+  // unchanged the instruction can begin again (seen on AMD processors)
   for (let i: u32 = 0; i < 8; i++) {
     const v = stackGetV(size, sp + i * step);
     if (load<u32>(FAULT)) return 0;
@@ -209,7 +203,8 @@ function enter(p: usize): usize {
   const level = <u32> rDisp(p) & 31;
   let sp = (getSP() - step) & mask;
   if (!stackPutV(size, sp, load<u64>(RBP))) return 0;
-  const frame = sp;
+  // the frame pointer has the operand size, whatever the stack pointer's width
+  const frame = (load<u64>(RSP) & ~mask) | sp;
   if (level > 0) {
     let bp = load<u64>(RBP);
     for (let i: u32 = 1; i < level; i++) {
@@ -226,7 +221,8 @@ function enter(p: usize): usize {
   // a write at the final stack pointer must be possible
   if (!stackWritable(size, sp)) return 0;
   setSP(sp);
-  if (mask == 0xffff) store<u16>(RBP, <u16> frame);
+  if (size == 1) store<u16>(RBP, <u16> frame);
+  else if (size == 2) store<u64>(RBP, frame & 0xffffffff);
   else store<u64>(RBP, frame);
   return p + REC;
 }
