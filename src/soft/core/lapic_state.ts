@@ -271,6 +271,11 @@ export function lapicWaitsForSipi(base: usize): bool {
   return lapicField(base, LAPIC_X_WAIT_FOR_SIPI) != 0;
 }
 
+/** Puts the processor into or out of the wait for a SIPI. */
+export function lapicSetWaitsForSipi(base: usize, waits: bool): void {
+  lapicSetField(base, LAPIC_X_WAIT_FOR_SIPI, waits ? 1 : 0);
+}
+
 /** Sets LAPIC_PENDING_* flags. */
 export function lapicSetPending(base: usize, flags: u32): void {
   lapicSetField(base, LAPIC_X_PENDING, lapicPending(base) | flags);

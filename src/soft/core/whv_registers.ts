@@ -8,8 +8,7 @@ import {
   time,
   wantInterrupts,
 } from "./hooks";
-import {
-  LAPIC_GP,
+import { LAPIC_GP,
   lapicApicBase,
   lapicCr8,
   lapicField,
@@ -17,8 +16,7 @@ import {
   lapicSetCr8,
   lapicSetTscOffset,
   lapicWriteApicBase,
-  lapicWriteDeadline,
-} from "./lapic";
+  lapicWriteDeadline, lapicWaitsForSipi, lapicSetWaitsForSipi } from "./lapic";
 import {
   A_HALT,
   A_RUN,
@@ -239,7 +237,11 @@ export function getRegister(name: u32, to: usize): bool {
       memory.copy(to, PEND_EVENT, 16);
       return true;
     case 0x80000005:
-      store<u64>(to, load<u8>(ACTIVITY) == A_HALT ? 2 : 0);
+      store<u64>(
+        to,
+        (load<u8>(ACTIVITY) == A_HALT ? 2 : 0) |
+          (apicMode && lapicWaitsForSipi(lapicOf(load<u32>(VPINDEX))) ? 1 : 0),
+      );
       return true;
     case 0x80000006: {
       const d = load<u64>(DBGPEND);
@@ -418,6 +420,9 @@ export function setRegister(name: u32, from: usize): void {
       break;
     case 0x80000005:
       store<u8>(ACTIVITY, <u8> (v & 2 ? A_HALT : A_RUN));
+      if (apicMode) {
+        lapicSetWaitsForSipi(lapicOf(load<u32>(VPINDEX)), (v & 1) != 0);
+      }
       wantInterrupts();
       break;
     case 0x80000006:
