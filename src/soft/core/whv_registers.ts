@@ -8,7 +8,8 @@ import {
   time,
   wantInterrupts,
 } from "./hooks";
-import { LAPIC_GP,
+import {
+  LAPIC_GP,
   lapicApicBase,
   lapicCr8,
   lapicField,
@@ -16,7 +17,10 @@ import { LAPIC_GP,
   lapicSetCr8,
   lapicSetTscOffset,
   lapicWriteApicBase,
-  lapicWriteDeadline, lapicWaitsForSipi, lapicSetWaitsForSipi } from "./lapic";
+  lapicSetWaitsForSipi,
+  lapicWaitsForSipi,
+  lapicWriteDeadline,
+} from "./lapic";
 import {
   A_HALT,
   A_RUN,
