@@ -24,7 +24,7 @@ const TURN = 20_000;
 const TURN_ALONE = 400_000;
 /** The event loop gets a turn this often, in ms. */
 const YIELD_MS = 4;
-/** Microtasks to wait for the caller of the VP that has the turn. */
+/** Microtasks that callers have to come (back) with a run. */
 const PATIENCE = 24;
 const NEVER = Infinity;
 const EXIT_CONTEXT_BYTES = 224;
@@ -47,11 +47,14 @@ export class Scheduler {
   #pending = 0;
   #owner = 0;
   #left = 0;
-  /** The owner exited and its caller is expected back; counts to PATIENCE. */
-  #waiting = false;
-  #waitId = 0;
-  #pumping = false;
-  #scheduled = false;
+  /**
+   * "turn": the owner runs (or the event loop has its turn meanwhile). "owner": it exited
+   * and its caller is expected back. "gather": a turn is about to begin. "idle":
+   * nobody can run.
+   */
+  #phase: "idle" | "gather" | "turn" | "owner" = "idle";
+  #counting = false;
+  #exits = 0;
   #lastYield = performance.now();
   #untilClock = 0;
   #sleep: ReturnType<typeof setTimeout> | undefined;
@@ -83,13 +86,16 @@ export class Scheduler {
       if (this.#latched[vp]) {
         this.#latched[vp] = false;
         this.#cancelNow(vp);
-        return;
+      } else if (this.#phase === "owner" && vp === this.#owner) {
+        // back from its exit: the rest of its turn
+        this.#phase = "turn";
+        this.#pump();
+      } else if (this.#phase === "owner") {
+        this.#patience(); // somebody else waits as well now
+      } else if (this.#phase === "idle") {
+        this.#wake();
+        this.#gather();
       }
-      if (this.#waiting) {
-        if (vp !== this.#owner) return; // the owner's caller has priority
-        this.#waiting = false;
-      }
-      this.#pump();
     });
   }
 
@@ -102,14 +108,13 @@ export class Scheduler {
   #cancelNow(vp: number): void {
     this.#core.vpCanceled(vp);
     this.#finish(vp);
-    this.kick();
   }
 
   /** Something outside changed (an interrupt, a register): wake whoever waits. */
   kick(): void {
-    if (this.#pumping || this.#scheduled || this.#pending === 0) return;
+    if (this.#phase !== "idle" || this.#pending === 0) return;
     this.#wake();
-    this.#schedule();
+    this.#gather();
   }
 
   /** Forgets latched cancels of a deleted processor. */
@@ -136,18 +141,14 @@ export class Scheduler {
     run.resolve(0);
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.#macrotask());
-  }
-
-  #macrotask(): void {
-    this.#scheduled = false;
-    if (this.#closed) return;
-    this.#lastYield = performance.now();
-    this.#untilClock = 0;
-    if (!this.#waiting) this.#pump();
+  /** Gives the event loop a turn, then goes on. */
+  #yield(): void {
+    setImmediate(() => {
+      if (this.#closed) return;
+      this.#lastYield = performance.now();
+      this.#untilClock = 0;
+      this.#pump();
+    });
   }
 
   /** Ends a sleep: in "host" mode guest time moves by what passed. */
@@ -159,16 +160,39 @@ export class Scheduler {
     this.#core.skipTime(BigInt(this.#core.guestTimeNumber() + ns));
   }
 
-  /** The owner's caller did not come back in time: the others go on. */
-  #wait(hops: number, id: number): void {
-    if (!this.#waiting || id !== this.#waitId) return;
-    if (hops < PATIENCE) {
-      Promise.resolve().then(() => this.#wait(hops + 1, id));
-      return;
-    }
-    this.#waiting = false;
-    this.#left = 0;
-    this.#pump();
+  /**
+   * Before a turn begins, callers get PATIENCE microtasks to ask for a run, so that who
+   * takes part does not depend on when the event loop had its turn.
+   */
+  #gather(): void {
+    this.#phase = "gather";
+    this.#patience();
+  }
+
+  /** Counts microtasks while the phase is "gather" or "owner", then starts a turn. */
+  #patience(): void {
+    if (this.#counting) return;
+    this.#counting = true;
+    const phase = this.#phase;
+    const id = this.#exits;
+    let hops = 0;
+    const hop = () => {
+      if (phase !== this.#phase || id !== this.#exits) {
+        this.#counting = false;
+        // another wait may have begun meanwhile
+        if (this.#phase === "gather" || this.#phase === "owner") {
+          if (this.#pending > 0) this.#patience();
+        }
+      } else if (++hops < PATIENCE) Promise.resolve().then(hop);
+      else {
+        this.#counting = false;
+        // an owner who stays away gives up its turn
+        if (phase === "owner") this.#left = 0;
+        this.#phase = "turn";
+        this.#pump();
+      }
+    };
+    Promise.resolve().then(hop);
   }
 
   /** The processor whose turn it is: the owner, or the next that can run; -1 if none. */
@@ -189,53 +213,51 @@ export class Scheduler {
     return -1;
   }
 
-  /** Runs turns until a VP exits, the event loop is due or all wait. */
+  /** Runs the turn's owner until it exits, its turn is over, or the event loop is due. */
   #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#pending > 0) {
-        if (--this.#untilClock < 0) {
-          this.#untilClock = 32;
-          if (performance.now() - this.#lastYield > YIELD_MS) {
-            this.#schedule();
-            return;
-          }
-        }
-        const now = this.#core.guestTimeNumber();
-        if (now >= this.#alarm) {
-          const fn = this.#alarmFn!;
-          this.#alarm = NEVER;
-          this.#alarmFn = null;
-          fn();
-          continue;
-        }
-        const vp = this.#choose();
-        if (vp < 0) {
-          if (this.#idle(now)) continue;
+    while (true) {
+      if (--this.#untilClock < 0) {
+        this.#untilClock = 32;
+        if (performance.now() - this.#lastYield > YIELD_MS) {
+          this.#yield();
           return;
         }
-        let budget = this.#left;
-        if (this.#alarm !== NEVER) {
-          const room = Math.ceil((this.#alarm - now) / TICKS);
-          if (room < budget) budget = room;
-        }
-        const result = this.#core.vpRun(vp, budget);
-        if (result === RUN_EXIT) {
-          this.#left -= this.#core.executed();
-          this.#finish(vp);
-          if (this.#pending > 0) {
-            this.#waiting = true;
-            this.#wait(0, ++this.#waitId);
-          }
-          return;
-        }
-        this.#left = result === RUN_IDLE ? 0 : this.#left - budget;
-        if (result !== RUN_IDLE && budget > 20_000) this.#untilClock = 0;
-        else this.#untilClock -= 4;
       }
-    } finally {
-      this.#pumping = false;
+      const now = this.#core.guestTimeNumber();
+      if (now >= this.#alarm) {
+        const fn = this.#alarmFn!;
+        this.#alarm = NEVER;
+        this.#alarmFn = null;
+        fn();
+        continue;
+      }
+      const vp = this.#choose();
+      if (vp < 0) {
+        if (this.#pending > 0 && this.#idle(now)) continue;
+        this.#phase = "idle";
+        return;
+      }
+      let budget = this.#left;
+      if (this.#alarm !== NEVER) {
+        const room = Math.ceil((this.#alarm - now) / TICKS);
+        if (room < budget) budget = room;
+      }
+      const result = this.#core.vpRun(vp, budget);
+      this.#left -= this.#core.executed();
+      if (result === RUN_EXIT) {
+        this.#phase = "owner";
+        this.#exits++;
+        this.#finish(vp);
+        if (this.#pending > 0) this.#patience();
+        return;
+      }
+      if (result === RUN_IDLE) this.#left = 0;
+      // a long slice may have used up the event loop's patience
+      if (budget > TURN) this.#untilClock = 0;
+      if (this.#left <= 0) {
+        this.#gather();
+        return;
+      }
     }
   }
 
@@ -256,7 +278,7 @@ export class Scheduler {
         : Math.min((wake - now) / 1e6, 0x7fff_ffff);
       this.#sleep = setTimeout(() => {
         this.#wake();
-        if (!this.#waiting) this.#pump();
+        if (this.#phase === "idle" && this.#pending > 0) this.#gather();
       }, ms);
     }
     return false;

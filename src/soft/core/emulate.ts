@@ -1,7 +1,6 @@
 // WinHvEmulation: carries out one instruction of a processor whose state the caller
 // holds. The registers come from its callback, every data access goes to its
 // callbacks, and nothing of the loaded VP is touched: STATE is lent and given back.
-import { flushJumps } from "./cache";
 import { decodeOne } from "./decode";
 import { getFlags, setFlagsRaw } from "./flags";
 import {
@@ -26,6 +25,7 @@ import {
   FAULT,
   FETCH,
   IOBUF,
+  JGEN,
   MODE,
   MODE_LONG,
   REGS,
@@ -62,6 +62,7 @@ function value(i: u32): usize {
 export function emulate(bytes: u32): u32 {
   const vp = load<u32>(VPINDEX);
   const bank = bankOf(vp);
+  const generation = load<u32>(JGEN);
   memory.copy(bank, STATE, STATE_SIZE);
   setEmulating(true);
   setEmuStatus(0);
@@ -124,6 +125,7 @@ export function emulate(bytes: u32): u32 {
   store<u32>(FAULT, 0);
   setEmulating(false);
   memory.copy(STATE, bank, STATE_SIZE);
-  flushJumps();
+  // nothing was looked up meanwhile: what was valid for the VP still is
+  store<u32>(JGEN, generation);
   return status == 0 ? EMU_INTERNAL : status;
 }

@@ -22,6 +22,8 @@ import {
   exitMemory,
   mmioRead,
   mmioWrite,
+  needSync,
+  synced,
   vpCount,
 } from "./hooks";
 import {
@@ -351,10 +353,9 @@ function watched(linear: u64): bool {
   return false;
 }
 
-/** After a data access of `bytes` at `linear`: notes matching data breakpoints. */
-export function checkWatch(linear: u64, bytes: u32, write: bool): void {
+/** DR6 bits of the data breakpoints that an access touches; 0 when none of them is enabled. */
+function watchHits(linear: u64, bytes: u32, write: bool): u64 {
   const dr7 = <u32> load<u64>(DR7);
-  if (!(dr7 & 0xff)) return;
   let hits: u64 = 0;
   let armed = false;
   for (let i: u32 = 0; i < 4; i++) {
@@ -368,7 +369,14 @@ export function checkWatch(linear: u64, bytes: u32, write: bool): void {
       if (dr7 & (3 << (i * 2))) armed = true;
     }
   }
-  if (armed) {
+  return armed ? hits : 0;
+}
+
+/** After a data access: notes matching data breakpoints. */
+export function checkWatch(linear: u64, bytes: u32, write: bool): void {
+  if (!(load<u64>(DR7) & 0xff)) return;
+  const hits = watchHits(linear, bytes, write);
+  if (hits) {
     store<u64>(DBGPEND, load<u64>(DBGPEND) | hits);
     store<u32>(PENDING, load<u32>(PENDING) | P_DEBUG);
   }
@@ -572,8 +580,20 @@ function writeAny(
   partWrite(linear, bytes, v, user, implicit);
 }
 
+/**
+ * A data breakpoint traps after its instruction, so the instruction has to run alone: true
+ * with F_SYNC raised when it does not yet.
+ */
+function watchAlone(linear: u64, bytes: u32, write: bool): bool {
+  if (!(load<u64>(DR7) & 0xff) || synced || !watchHits(linear, bytes, write)) {
+    return false;
+  }
+  needSync();
+  return true;
+}
+
 export function rdSlow(linear: u64, bytes: u32): u64 {
-  if (misaligned(linear, bytes)) return 0;
+  if (misaligned(linear, bytes) || watchAlone(linear, bytes, false)) return 0;
   const v = readAny(linear, bytes, isUser(), false);
   if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
     checkWatch(linear, bytes, false);
@@ -582,7 +602,7 @@ export function rdSlow(linear: u64, bytes: u32): u64 {
 }
 
 export function wrSlow(linear: u64, bytes: u32, v: u64): void {
-  if (misaligned(linear, bytes)) return;
+  if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return;
   writeAny(linear, bytes, v, isUser(), false);
   if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
     checkWatch(linear, bytes, true);
@@ -591,7 +611,7 @@ export function wrSlow(linear: u64, bytes: u32, v: u64): void {
 
 /** Prepares a read-modify-write: see rw(). */
 export function rwSlow(linear: u64, bytes: u32): usize {
-  if (misaligned(linear, bytes)) return 0;
+  if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return 0;
   const user = isUser();
   const n = firstPart(linear, bytes);
   if (n < bytes && runsOut(linear, bytes)) return 0;

@@ -395,8 +395,16 @@ function boundary(): u32 {
   const base = lapicOf(vp);
   if (recheck) {
     setRecheck(false);
-    timerDue = apicMode ? lapicTimerDue(base) : ~<u64> 0;
-    if (apicMode) store<u64>(CR8, lapicCr8(base));
+    timerDue = ~<u64> 0;
+    if (apicMode) {
+      timerDue = lapicTimerDue(base);
+      if (time >= timerDue) {
+        lapicTimerTick(base, time);
+        timerDue = lapicTimerDue(base);
+        store<u32>(PENDING, load<u32>(PENDING) | P_INT);
+      }
+      store<u64>(CR8, lapicCr8(base));
+    }
   }
   if (eoiVector >= 0) {
     beginExit(EXIT_EOI);
@@ -541,8 +549,6 @@ export function execute(budget: i32): u32 {
     } else single = false;
     if (sliceLeft <= 0) return RUN_SLICE;
     if (time >= timerDue) {
-      lapicTimerTick(lapicOf(load<u32>(VPINDEX)), time);
-      store<u32>(PENDING, load<u32>(PENDING) | P_INT);
       setRecheck(true);
       continue;
     }

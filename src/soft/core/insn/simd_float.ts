@@ -252,7 +252,7 @@ function pairs64(p: usize): usize {
   return p + REC;
 }
 
-/** DPPS: sums are made as (0 + 1) + (2 + 3), each step with its own exceptions. */
+/** DPPS: sums are made as (0 + 1) + (2 + 3); an unmasked exception ends it at its step. */
 function dpps(p: usize): usize {
   if (!sseReady()) return 0;
   const s = source16(p);
@@ -269,8 +269,12 @@ function dpps(p: usize): usize {
         : 0,
     );
   }
+  if (!settled()) return 0;
+  begin();
   const a = f32Add(load<u32>(TEMP), load<u32>(TEMP, 4));
   const b = f32Add(load<u32>(TEMP, 8), load<u32>(TEMP, 12));
+  if (!settled()) return 0;
+  begin();
   const sum = f32Add(a, b);
   if (!settled()) return 0;
   for (let i: u32 = 0; i < 4; i++) {
@@ -287,6 +291,8 @@ function dppd(p: usize): usize {
   begin();
   const a = imm & 0x10 ? f64Mul(load<u64>(d), load<u64>(s)) : 0;
   const b = imm & 0x20 ? f64Mul(load<u64>(d, 8), load<u64>(s, 8)) : 0;
+  if (!settled()) return 0;
+  begin();
   const sum = f64Add(a, b);
   if (!settled()) return 0;
   store<u64>(d, imm & 1 ? sum : 0);
