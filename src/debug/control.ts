@@ -20,6 +20,7 @@ import { Exclusive, NOBODY } from "./exclusive.ts";
 import { Gates } from "./gates.ts";
 import { HardwareBreakpoints } from "./hardware.ts";
 import { rangeStep } from "./range.ts";
+import { Simulator } from "./simulate.ts";
 import {
   STEP_VECTORS,
   type StepControl,
@@ -63,6 +64,7 @@ export class RunControl implements StepControl {
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
   readonly #exclusive: Exclusive;
+  readonly #simulator: Simulator;
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */
@@ -85,6 +87,7 @@ export class RunControl implements StepControl {
     this.gates = new Gates(this.memory);
     this.#steppers = this.vcpus.map(() => new Stepper(this));
     this.#exceptions = new DebugExceptions(this);
+    this.#simulator = new Simulator(machine.memory, this.memory, this.walker);
     this.#exclusive = new Exclusive(machine.processors);
     for (const v of this.vcpus) {
       v.processor.onCancelFailed = (error) => {
@@ -290,6 +293,7 @@ export class RunControl implements StepControl {
       if (ending === "go on") continue;
       if (!("sites" in ending)) return ending;
       // A breakpoint that nobody wants to be told about.
+      if (this.#simulator.simulate(v)) continue;
       const over = await this.#overUntold(v, ending);
       if (over !== "done") return over;
     }
@@ -312,6 +316,7 @@ export class RunControl implements StepControl {
       if (v.linear === at) {
         const breakpoint = this.breakpoints.at(at);
         if (breakpoint !== undefined && breakpoint.sites.length > 0) {
+          if (this.#simulator.simulate(v)) return "done";
           const over = await this.#overUntold(v, breakpoint);
           if (over !== "done") return over;
         } else if (this.hardware.installed(v)) {

@@ -33,7 +33,7 @@ const ATTRIBUTES_BIG = 0x4000;
 // Places in the context batch.
 const RIP = 0, RFLAGS = 1, CS = 2, SS = 3, CR0 = 4, CR3 = 5, CR4 = 6, EFER = 7;
 const DR6 = 8, INTERRUPT = 9, ACTIVITY_AT = 10, RSP = 11, EVENT = 12;
-const DEBUG_EVENT = 13;
+const DEBUG_EVENT = 13, DR7 = 14;
 
 export class Vcpu implements Paging {
   readonly index: number;
@@ -64,6 +64,7 @@ export class Vcpu implements Paging {
     Reg.Rsp,
     Reg.PendingEvent,
     Reg.PendingDebugException,
+    Reg.Dr7,
   );
   // The context as last read.
   rip = 0n;
@@ -156,6 +157,11 @@ export class Vcpu implements Paging {
   get pendingDebug(): bigint {
     const bits = BigInt(this.#context.low(DEBUG_EVENT));
     return (bits & 15n) | ((bits & 16n) !== 0n ? DR6_BS : 0n);
+  }
+
+  /** Whether any debug register is enabled. */
+  get ownBreakpoints(): boolean {
+    return (this.#context.low(DR7) & 0xff) !== 0;
   }
 
   get halted(): boolean {

@@ -17,6 +17,8 @@ const CR0_PG = 1n << 31n;
 const CR4_PSE = 1n << 4n;
 const CR4_PAE = 1n << 5n;
 const CR4_LA57 = 1n << 12n;
+/** SMAP, PKE, CET and PKS: reasons of their own for a fault. */
+const CR4_SMAP_PKE_CET = (1n << 21n) | (1n << 22n) | (1n << 23n) | (1n << 24n);
 const EFER_LMA = 1n << 10n;
 
 const ENTRY_PRESENT = 1;
@@ -86,6 +88,39 @@ export class PageWalker {
     const ones = mode === "4-level" ? 0x1ffff : 0xff;
     if (signBits !== 0 && signBits !== ones) return -1;
     return this.#walkLong(p.cr3 & ~0xfffn, top, low, high, trace);
+  }
+
+  /**
+   * Where a write to `linear` goes in long mode if it certainly goes through
+   * and leaves no mark: every table writable, accessed, the page dirty. Else -1,
+   * which says nothing.
+   */
+  writable(p: Paging, linear: bigint, user: boolean): number {
+    const mode = pagingMode(p);
+    if (mode !== "4-level" || (p.cr4 & CR4_SMAP_PKE_CET) !== 0n) return -1;
+    let index = Number((linear >> 12n) & 0xfffffffffn);
+    let table = Number(p.cr3 & 0xffffffffff000n);
+    let needed = ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED;
+    if (user) needed |= ENTRY_USER;
+    for (let level = 3; level >= 0; level--) {
+      const shift = 512 ** level;
+      const at = table + Math.floor(index / shift) * 8;
+      index %= shift;
+      const offset = this.#memory.offsetOf(at);
+      if (offset < 0) return -1;
+      const low = this.#data.getUint32(offset, true);
+      const large = level > 0 && (low & ENTRY_LARGE) !== 0;
+      if (level === 0 || large) needed |= ENTRY_DIRTY;
+      if ((low & needed) !== needed) return -1;
+      table = (this.#data.getUint32(offset + 4, true) & 0xfffff) * 0x100000000 +
+        ((low & 0xfffff000) >>> 0);
+      if (level === 0) break;
+      if (large) {
+        const bytes = 4096 * shift;
+        return table - (table % bytes) + index * 4096 + Number(linear & 0xfffn);
+      }
+    }
+    return table + Number(linear & 0xfffn);
   }
 
   /** The same with every entry on the way. */

@@ -204,6 +204,11 @@ export class GuestMemory {
     return done;
   }
 
+  /** After writing through `view`: `length` bytes at `gpa`, of one region. */
+  wrote(gpa: number, length: number): void {
+    this.#wrote(gpa, length, this.offsetOf(gpa));
+  }
+
   #wrote(gpa: number, length: number, offset: number): void {
     if (this.onHostWrite !== null) this.onHostWrite(gpa, length, offset);
   }
