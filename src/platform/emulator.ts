@@ -118,7 +118,6 @@ export class Emulator {
         "getRegisters",
         (_context, names, count, values) =>
           this.#guard((vp) => {
-            // The callback's memory may not be aligned for a Uint32Array.
             vp.getRegisters(namesOf(names, count), values);
           }),
       ),
@@ -238,15 +237,21 @@ export class Emulator {
   }
 }
 
+const views = new WeakMap<Uint8Array, DataView>();
+
+/** A provider that hands out the same bytes again gets the same view. */
 function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let view = views.get(bytes);
+  if (view === undefined) {
+    view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    views.set(bytes, view);
+  }
+  return view;
 }
 
 /** The memory of a callback may not be aligned for a view of numbers. */
 function namesOf(bytes: Uint8Array, count: number): Uint32Array {
-  const view = viewOf(bytes);
-  return Uint32Array.from(
-    { length: count },
-    (_, i) => view.getUint32(i * 4, true),
-  );
+  return bytes.byteOffset % 4 === 0
+    ? new Uint32Array(bytes.buffer, bytes.byteOffset, count)
+    : new Uint32Array(bytes.slice(0, count * 4).buffer);
 }
