@@ -1,0 +1,190 @@
+// Hardware breakpoints and watchpoints on the software platform.
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Reg } from "../../ffi/registers.ts";
+import { type BreakpointKind, TargetError } from "../../src/debug/target.ts";
+import { requireTool } from "../util/tools.ts";
+import { LongMode } from "./long_mode.ts";
+
+const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
+
+const GUEST = `
+loop:   mov word, %rax
+read:   nop
+        mov %rcx, word
+written: inc %rcx
+        mov other, %rdx
+        incb other
+seen:   jmp loop
+        .align 8
+word:   .quad 0
+other:  .quad 0
+`;
+
+function point(guest: LongMode, kind: BreakpointKind, at: string, length = 8) {
+  const address = BigInt(guest.symbol(at));
+  return { kind, address, length, conditions: [] };
+}
+
+Deno.test({
+  name: "watchpoints stop behind the access, and say which it was",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(GUEST);
+    const { debugger: target } = guest;
+    const address = BigInt(guest.symbol("word"));
+    const write = point(guest, "write", "word");
+    target.insertBreakpoint(write);
+    for (let turn = 0; turn < 3; turn++) {
+      assertEquals((await guest.run()).reason, {
+        kind: "watchpoint",
+        access: "write",
+        address,
+      });
+      assertEquals(guest.rip(), guest.symbol("written"));
+    }
+    assert(target.removeBreakpoint(write));
+    target.insertBreakpoint(point(guest, "access", "word"));
+    await guest.run();
+    assertEquals(guest.rip(), guest.symbol("read"));
+    await guest.run();
+    assertEquals(guest.rip(), guest.symbol("written"));
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "a read watchpoint does not stop for writes that change the value",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(GUEST);
+    guest.machine.processors[0].vp.set(Reg.Rcx, 7n);
+    guest.debugger.insertBreakpoint(point(guest, "read", "word"));
+    for (let turn = 0; turn < 3; turn++) {
+      assertEquals((await guest.run()).reason.kind, "watchpoint");
+      assertEquals(guest.rip(), guest.symbol("read"));
+    }
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "a hardware breakpoint stops before its instruction, every turn",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(GUEST);
+    guest.debugger.insertBreakpoint(point(guest, "hardware", "written", 1));
+    for (let turn = 0n; turn < 3n; turn++) {
+      assertEquals((await guest.run()).reason, { kind: "hardwareBreakpoint" });
+      assertEquals(guest.rip(), guest.symbol("written"));
+      assertEquals(guest.reg(Reg.Rcx), turn);
+    }
+    // Step off it and come round again.
+    await guest.resume("step");
+    assertEquals(guest.reg(Reg.Rcx), 3n);
+    await guest.run();
+    assertEquals(guest.reg(Reg.Rcx), 3n);
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "a step that touches what is watched says so",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(GUEST);
+    guest.debugger.insertBreakpoint(point(guest, "write", "word"));
+    assertEquals((await guest.resume("step")).reason.kind, "step");
+    assertEquals((await guest.resume("step")).reason.kind, "step");
+    assertEquals((await guest.resume("step")).reason.kind, "watchpoint");
+    assertEquals(guest.rip(), guest.symbol("written"));
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "four registers, alignment, and lengths that can be",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(GUEST);
+    const { debugger: target } = guest;
+    const word = BigInt(guest.symbol("word"));
+    const at = (address: bigint, length: number) => ({
+      kind: "write" as const,
+      address,
+      length,
+      conditions: [],
+    });
+    assertThrows(() => target.insertBreakpoint(at(word, 3)), TargetError);
+    assertThrows(() => target.insertBreakpoint(at(word + 1n, 2)), TargetError);
+    for (const length of [1, 2, 4, 8]) {
+      target.insertBreakpoint(at(word, length));
+    }
+    target.insertBreakpoint(at(word, 4)); // shared
+    const fifth = at(word + 8n, 1);
+    assertThrows(
+      () => target.insertBreakpoint(fifth),
+      TargetError,
+      "all four",
+    );
+    assert(target.removeBreakpoint(at(word, 4)));
+    assertThrows(() => target.insertBreakpoint(fifth), TargetError);
+    assert(target.removeBreakpoint(at(word, 4)));
+    target.insertBreakpoint(fifth);
+    assert(!target.removeBreakpoint(at(word, 4)));
+    guest.close();
+  },
+});
+
+const OWN = `
+start:  lea mine, %rax
+        mov %rax, %dr1
+        mov $0x00d00404, %eax
+        mov %rax, %dr7
+        mov %dr0, %rbx
+        mov %dr7, %rbp
+        incq theirs
+        incq mine
+        mov %dr6, %rsi
+        jmp .
+vector1: mov %dr6, %rdi
+        incq hits
+        mov %dr7, %r8
+        xor %eax, %eax
+        mov %rax, %dr6
+        iretq
+        .align 8
+mine:   .quad 0
+theirs: .quad 0
+hits:   .quad 0
+`;
+
+Deno.test({
+  name: "the guest neither sees the debugger's registers nor loses its own",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(OWN);
+    const { vp } = guest.machine.processors[0];
+    vp.set(Reg.Rip, BigInt(guest.symbol("start")));
+    guest.debugger.insertBreakpoint(point(guest, "write", "theirs"));
+    guest.debugger.insertBreakpoint({
+      kind: "hardware",
+      address: 0x123456n,
+      length: 1,
+      conditions: [],
+    });
+    assertEquals((await guest.run()).reason.kind, "watchpoint");
+    assertEquals(guest.reg(Reg.Rbx), 0n, "DR0 as the guest set it: not at all");
+    assertEquals(guest.reg(Reg.Rbp), 0xd00404n, "DR7, too");
+    assertEquals(guest.reg(Reg.Dr7), 0xd00404n, "and for gdb while stopped");
+    assertEquals(guest.reg(Reg.Dr1), BigInt(guest.symbol("mine")));
+    const stopped = guest.run();
+    setTimeout(() => guest.debugger.interrupt(), 30);
+    assertEquals((await stopped).reason.kind, "interrupted");
+    assertEquals(guest.quad("hits"), 1n);
+    assertEquals(guest.reg(Reg.Rdi) & 0xfn, 2n, "B1, as the guest numbers it");
+    assertEquals(guest.reg(Reg.R8), 0xd00404n);
+    assertEquals(guest.reg(Reg.Rsi) & 0xfn, 0n);
+    guest.close();
+  },
+});
