@@ -87,6 +87,13 @@ const CASES: readonly Case[] = [
     // a reserved bit is a fault of a present page: P is set with RSVD
     correct: (word) => word >>> 30 === 2 && word & 8 ? (word | 1) >>> 0 : word,
   },
+  {
+    name: "apic",
+    about: "the local APIC, IPIs, NMI, INIT and SIPI with four processors",
+    words: 121,
+    apic: 1,
+    cpus: 4,
+  },
 ];
 
 const ready = requireTool("as", "ld");
