@@ -228,6 +228,16 @@ export class Builder {
     this.fx.setUint16(this.fxAt + Fx.fcw, value, true);
   }
 
+  setFsw(value: number): void {
+    this.fx.setUint16(this.fxAt + Fx.fsw, value, true);
+  }
+
+  /** Masks every SIMD floating-point exception. */
+  maskSse(): void {
+    const at = this.fxAt + Fx.mxcsr;
+    this.fx.setUint32(at, this.fx.getUint32(at, true) | 0x1f80, true);
+  }
+
   /** Gives the MMX registers lanes of this kind. */
   fillMmx(lane: Lane): void {
     const words = new Uint32Array(2);

@@ -1,9 +1,13 @@
 // Stack frames that the processor itself builds: on the current stack or, before
 // anything is committed, on a more privileged one. Source: Intel SDM vol. 3,
 // "Stack Switching", "Exception- or Interrupt-Handler Procedures".
-import { raiseErr, SS_, TS } from "./fault";
+import { AC_, raise, raiseErr, SS_, TS } from "./fault";
+import { AC } from "./flags";
 import {
   CPL,
+  CR0,
+  EFL,
+  F_NONCANON,
   FAULT,
   MODE,
   MODE_LONG,
@@ -18,6 +22,8 @@ import {
 } from "./layout";
 import { rdSys, wrAs } from "./mem";
 import { A_DB, A_EC, dAttr, dBase, dLimit, segOf, selErr } from "./segment";
+
+const CR0_AM: u64 = 0x40000;
 
 let base: u64 = 0;
 let limit: u32 = 0;
@@ -85,10 +91,20 @@ export function framePush(size: u32, v: u64): bool {
     }
     at = (base + sp) & 0xffffffff;
   }
+  if (
+    cpl == 3 && (load<u32>(EFL) & AC) != 0 &&
+    (load<u64>(CR0) & CR0_AM) != 0 && at & (n - 1)
+  ) {
+    raise(AC_);
+    return false;
+  }
   if (size == 3) wrAs<u64>(at, v, cpl);
   else if (size == 2) wrAs<u32>(at, <u32> v, cpl);
   else wrAs<u16>(at, <u16> v, cpl);
-  if (load<u32>(FAULT)) return false;
+  if (load<u32>(FAULT)) {
+    if (load<u32>(FAULT) == F_NONCANON) raiseErr(SS_, 0);
+    return false;
+  }
   frameSp = sp;
   return true;
 }

@@ -139,7 +139,8 @@ function limitForms(mode: Mode): Form[] {
     g.begin(size);
     // Any offset: limits of 7FFh, FFFh and 1FFFh are near, below and above.
     const near = g.rng.pick([0x7ff, 0x800, 0xfff, 0x1000, 0x1fff, 0xffff]);
-    const offset = g.rng.chance(20) ? g.rng.u32() : near + g.rng.int(20) - 10;
+    const far = g.rng.chance(50) ? 0x80_0000 : -16; // nothing is there
+    const offset = (g.rng.chance(20) ? far : near - 10) + g.rng.int(20);
     const segment = g.rng.pick([0, 2, 3, 4, 5]);
     const rm = g.address(g.segmentBase(segment) + 0x400);
     const reg = g.anyRegister();

@@ -7,7 +7,7 @@
 import type { Builder } from "../builder.ts";
 import { type Memory, type Mode, needs66 } from "../encode.ts";
 import type { Form } from "../form.ts";
-import { DATA, Selector } from "../layout.ts";
+import { DATA, Flag, Selector } from "../layout.ts";
 import { Local } from "../ldt.ts";
 import { farTarget, patchStack, placeStack, stackTop } from "./control.ts";
 
@@ -152,7 +152,10 @@ export function farForms(mode: Mode): Form[] {
   const forms: Form[] = [];
   const add: Adder = (name, make) =>
     adder(forms, mode)(name, (g) => {
-      placeStack(g, name.startsWith("CALL") ? "mapped" : "inside");
+      const pushes = name.startsWith("CALL");
+      placeStack(g, pushes ? "mapped" : "inside");
+      // AMD reads the stack beyond the frame too, before it checks CS.
+      if (!pushes) g.flags &= ~Flag.AC;
       // 64-bit mode is left or entered: SDM vol.1, 3.4.1.1.
       g.undefined.highHalves = true;
       make(g);

@@ -148,21 +148,38 @@ const MOVES: Row[] = [
   ["MOVMSKPD r32, xmm", "sse2", P66, 0x50, "f64", { bytes: 0 }],
 ];
 
-const mm32: VectorOptions = { bytes: 8, mmx: "i32" };
+/**
+ * Between XMM and MMX registers: whether an unmasked exception comes before or
+ * after the transition to MMX operation is not said, so all are masked.
+ */
+const mm32: VectorOptions = {
+  bytes: 8,
+  mmx: "i32",
+  prepare: (g) => g.maskSse(),
+};
+const fromMm: VectorOptions = { ...mm32, bytes: 0 };
+/** A memory source makes no transition, or (Intel, of CVTPI2PS) one. */
+const fromMemory: VectorOptions = {
+  ...mm32,
+  memoryOnly: true,
+  memoryLane: "i32",
+  prepare(g) {
+    g.maskSse();
+    g.setFcw(0x37f);
+    g.setFsw(0);
+    g.setAllValid();
+  },
+};
 
 const CONVERSIONS: Row[] = [
-  ["CVTPI2PS xmm, mm/m64", "sse", NP, 0x2a, "f32", {
-    ...mm32,
-    memoryLane: "i32",
-  }],
-  ["CVTPI2PD xmm, mm/m64", "sse2", P66, 0x2a, "f64", {
-    ...mm32,
-    memoryLane: "i32",
-  }],
+  ["CVTPI2PS xmm, mm", "sse", NP, 0x2a, "f32", fromMm],
+  ["CVTPI2PS xmm, m64", "sse", NP, 0x2a, "f32", fromMemory],
+  ["CVTPI2PD xmm, mm", "sse2", P66, 0x2a, "f64", fromMm],
+  ["CVTPI2PD xmm, m64", "sse2", P66, 0x2a, "f64", fromMemory],
   ["CVTTPS2PI mm, xmm/m64", "sse", NP, 0x2c, "f32", mm32],
   ["CVTPS2PI mm, xmm/m64", "sse", NP, 0x2d, "f32", mm32],
-  ["CVTTPD2PI mm, xmm/m128", "sse2", P66, 0x2c, "f64", { mmx: "i32" }],
-  ["CVTPD2PI mm, xmm/m128", "sse2", P66, 0x2d, "f64", { mmx: "i32" }],
+  ["CVTTPD2PI mm, xmm/m128", "sse2", P66, 0x2c, "f64", { ...mm32, bytes: 16 }],
+  ["CVTPD2PI mm, xmm/m128", "sse2", P66, 0x2d, "f64", { ...mm32, bytes: 16 }],
   ["CVTPS2PD xmm, xmm/m64", "sse2", NP, 0x5a, "f32", { bytes: 8 }],
   ["CVTPD2PS xmm, xmm/m128", "sse2", P66, 0x5a, "f64"],
   ["CVTSS2SD xmm, xmm/m32", "sse2", PF3, 0x5a, "f32", { bytes: 4 }],

@@ -1,6 +1,6 @@
 // Far RET and IRET. Source: Intel SDM vol. 2, "RET", "IRET"; vol. 3, "Returning
 // from a Called Procedure", "8086 Emulation".
-import { GP, raiseErr } from "../fault";
+import { GP, raiseErr, SS_ } from "../fault";
 import {
   AC,
   DF,
@@ -21,6 +21,7 @@ import {
   CPL,
   CR4,
   EFL,
+  F_NONCANON,
   FAULT,
   MODE,
   MODE_LONG,
@@ -78,8 +79,13 @@ function peek(index: u32, size: u32, skip: u64): u64 {
   const off = (load<u64>(RSP) + (<u64> index << size) + skip) & stackMask();
   const at = linear(S_SS, off, 1 << size, false);
   if (load<u32>(FAULT)) return 0;
-  if (size == 3) return rd<u64>(at);
-  return size == 2 ? <u64> rd<u32>(at) : <u64> rd<u16>(at);
+  const v = size == 3
+    ? rd<u64>(at)
+    : size == 2
+    ? <u64> rd<u32>(at)
+    : <u64> rd<u16>(at);
+  if (load<u32>(FAULT) == F_NONCANON) raiseErr(SS_, 0);
+  return v;
 }
 
 /** RFLAGS bits that IRET may change at the current privilege. */
