@@ -12,6 +12,14 @@ const ECX_VMX = 1 << 5;
 const ECX_HYPERVISOR = 0x80000000;
 const ECX_SVM = 1 << 2;
 
+/** The leaves to change; the platform answers all others by itself. A host's
+ * own hypervisor leaves would have guests use what is not there. */
+export const CPUID_EXITS: readonly number[] = [
+  1,
+  0x80000001,
+  ...Array.from({ length: 12 }, (_, i) => HYPERVISOR_LEAF + i),
+];
+
 /** EAX, EBX, ECX, EDX: in, the platform's answer; out, the guest's. */
 export type CpuidAnswer = [number, number, number, number];
 

@@ -15,6 +15,7 @@ import { type InterruptRequest, Partition } from "../platform/partition.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
+import { CPUID_EXITS } from "./cpuid.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
@@ -141,6 +142,7 @@ export class Machine {
     optionally(() =>
       partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
     );
+    partition.setCpuidExitList(CPUID_EXITS);
     partition.setup();
   }
 

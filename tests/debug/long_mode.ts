@@ -1,17 +1,17 @@
 // Guests for the debugger on the software platform: assembled with GNU as,
-// started in 64-bit mode with everything below 1 GiB mapped to itself.
+// started in 64-bit mode with the first and the fourth GiB mapped to themselves.
 
 import { InterruptType } from "../../ffi/enums.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
-import { Machine } from "../../src/machine/machine.ts";
+import { Machine, type MachineOptions } from "../../src/machine/machine.ts";
 import { openSoft, type SoftPlatform } from "../../src/soft/mod.ts";
 import { runTool } from "../util/tools.ts";
 
 export const TEXT = 0x100000;
 const PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, GDT = 0x4000;
-const IDT = 0x5000;
+const IDT = 0x5000, PD_DEVICES = 0x6000;
 const STACKS = 0x80000;
 export const RAM = 4 << 20;
 
@@ -65,7 +65,12 @@ export class LongMode {
   readonly program: Program;
   output = "";
 
-  private constructor(soft: SoftPlatform, program: Program, cpus: number) {
+  private constructor(
+    soft: SoftPlatform,
+    program: Program,
+    cpus: number,
+    options: Partial<MachineOptions>,
+  ) {
     this.soft = soft;
     this.program = program;
     this.machine = new Machine({
@@ -77,16 +82,21 @@ export class LongMode {
       ramBytes: RAM,
       serialOut: (bytes) => this.output += String.fromCharCode(...bytes),
       onHostWrite: (_gpa, length, offset) => soft.hostWrote(offset, length),
+      ...options,
     });
     this.machine.onReset = () => this.#load();
     this.#load();
     this.debugger = new Debugger(this.machine);
   }
 
-  static async start(source: string, cpus = 1): Promise<LongMode> {
+  static async start(
+    source: string,
+    cpus = 1,
+    options: Partial<MachineOptions> = {},
+  ): Promise<LongMode> {
     const program = assemble(source);
     const soft = await openSoft({ memoryBytes: RAM });
-    const guest = new LongMode(soft, program, cpus);
+    const guest = new LongMode(soft, program, cpus, options);
     await guest.#wakeProcessors();
     return guest;
   }
@@ -124,8 +134,10 @@ export class LongMode {
     memory.write(TEXT, this.program.bytes);
     quad(PML4, BigInt(PDPT | 3));
     quad(PDPT, BigInt(PD | 3));
+    quad(PDPT + 8 * 3, BigInt(PD_DEVICES | 3));
     for (let i = 0; i < 512; i++) {
       quad(PD + i * 8, (BigInt(i) << 21n) | 0x83n);
+      quad(PD_DEVICES + i * 8, 0xc0000000n + (BigInt(i) << 21n) | 0x83n);
     }
     quad(GDT, 0n);
     quad(GDT + 8, 0x00af9b000000ffffn);
