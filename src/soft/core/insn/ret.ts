@@ -37,6 +37,7 @@ import {
   S_GS,
   S_SS,
   SEG_ATTR,
+  SEG_SEL,
   SEG_LIMIT,
 } from "../layout";
 import { rd } from "../mem";
@@ -102,8 +103,10 @@ function putFlags(image: u32, mask: u32): void {
   setFlagsRaw((getFlags() & ~mask) | (image & mask));
 }
 
-/** Drops a data segment that the new, lower privilege may not hold. */
+/** Drops a data segment that the new, lower privilege may not hold. One that is
+ * null already keeps its base: 64-bit code has its thread pointer there. */
 function demote(seg: u32, cpl: u32): void {
+  if (!(load<u16>(segOf(seg), SEG_SEL) & 0xfffc)) return;
   const attr = <u32> load<u16>(segOf(seg), SEG_ATTR);
   const conforming = (attr & (A_CODE | A_EC)) == (A_CODE | A_EC);
   if (!conforming && (attr >> 5 & 3) < cpl) putNull(seg, 0);
