@@ -7,7 +7,6 @@
 // "virtual" mode: giving the event loop its turn every few milliseconds, and, in
 // "host" mode, sleeping while all processors wait.
 
-import { setImmediate } from "node:timers";
 import {
   type Core,
   EXITBUF,
@@ -23,7 +22,7 @@ const TURN = 20_000;
 /** Instructions of a turn when one does; bounds how late a ^C is seen. */
 const TURN_ALONE = 400_000;
 /** The event loop gets a turn this often, in ms. */
-const YIELD_MS = 4;
+const YIELD_MS = 8;
 /** Microtasks that callers have to come (back) with a run. */
 const PATIENCE = 24;
 const NEVER = Infinity;
@@ -141,14 +140,17 @@ export class Scheduler {
     run.resolve(0);
   }
 
-  /** Gives the event loop a turn, then goes on. */
+  /**
+   * Gives the event loop a turn, then goes on. A timer, not setImmediate: only when the
+   * loop has nothing ready does it ask the kernel for sockets that became readable.
+   */
   #yield(): void {
-    setImmediate(() => {
+    setTimeout(() => {
       if (this.#closed) return;
       this.#lastYield = performance.now();
       this.#untilClock = 0;
       this.#pump();
-    });
+    }, 0);
   }
 
   /** Ends a sleep: in "host" mode guest time moves by what passed. */
