@@ -216,13 +216,12 @@ export class RunControl implements StepControl {
     if (v.waitsForSipi) return await this.#continue(v);
     const result = await this.stepOne(v);
     if (result !== "done") return result === "machine" ? result : null;
-    v.read();
     return this.watchReason(v) ?? { kind: "step" };
   }
 
-  /** One instruction, also where a breakpoint is. */
+  /** One instruction, also where a breakpoint is; `v` has been read, and is when
+   * it is done. */
   stepOne(v: Vcpu): Promise<StepResult> {
-    v.read();
     const breakpoint = this.breakpoints.at(v.linear);
     if (breakpoint !== undefined && breakpoint.sites.length > 0) {
       return this.stepOver(v, breakpoint);
@@ -254,7 +253,7 @@ export class RunControl implements StepControl {
     return slot === null ? null : this.#exceptions.reasonOf(slot);
   }
 
-  /** One instruction at a breakpoint, with all others held. */
+  /** One instruction at a breakpoint, with all others held; `v` has been read. */
   async stepOver(
     v: Vcpu,
     breakpoint: SoftwareBreakpoint,
@@ -363,10 +362,10 @@ export class RunControl implements StepControl {
   /** The trap of the guest's own TF, or debug register, that a step took. */
   async #giveTrap(v: Vcpu): Promise<StepResult> {
     // Delivering it clears DR7.GD, which has to be set again in the handler.
+    v.read();
     if (this.hardware.installed(v)) {
       return await this.#steppers[v.index].step(v);
     }
-    v.read();
     this.hardware.addGuestStatus(v, v.guestTrap);
     injectException(v.processor.vp, Vector.DB, null);
     v.guestTrap = 0n;

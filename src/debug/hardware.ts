@@ -222,8 +222,10 @@ export class HardwareBreakpoints {
   addGuestStatus(v: Vcpu, status: bigint): void {
     const bits = status & DR6_STATUS;
     const guest = this.#guests.get(v.index);
-    if (guest === undefined) v.processor.vp.set(Reg.Dr6, v.dr6 | bits);
-    else guest.dr6 |= bits;
+    if (guest === undefined) {
+      v.dr6 |= bits;
+      v.processor.vp.set(Reg.Dr6, v.dr6);
+    } else guest.dr6 |= bits;
   }
 
   /** Delivering a #DB has cleared GD: sets it again. */

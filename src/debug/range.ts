@@ -17,6 +17,7 @@ export async function rangeStep(
   end: bigint,
 ): Promise<Ending> {
   const inside = () => v.rip >= start && v.rip < end;
+  v.read();
   for (let steps = 0;; steps++) {
     if (!control.goesOn) return null;
     if (steps >= STEPS_FIRST) {
@@ -34,7 +35,6 @@ export async function rangeStep(
     }
     const result = await control.stepOne(v);
     if (result !== "done") return result === "machine" ? result : null;
-    v.read();
     const watched = control.watchReason(v);
     if (watched !== null) return watched;
     if (!inside()) return { kind: "step" };
@@ -81,7 +81,6 @@ async function runFenced(
     if (fault.vector !== 1 && inside()) {
       const result = await control.stepInto(v);
       if (result !== "done") return result === "machine" ? result : null;
-      v.read();
       return inside() ? "step on" : { kind: "step" };
     }
     const meaning = control.meaningOf(v);
@@ -91,7 +90,6 @@ async function runFenced(
     if (fence.gates.includes(meaning.address)) {
       const result = await control.stepOver(v, meaning);
       if (result !== "done") return result === "machine" ? result : null;
-      v.read();
       const watched = control.watchReason(v);
       if (watched !== null) return watched;
       if (!inside()) return { kind: "step" };

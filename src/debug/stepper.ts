@@ -95,11 +95,11 @@ export class Stepper {
     this.#control = control;
   }
 
-  /** Makes one instruction. On any way out TF and the shadow are the guest's
-   * own again; if even that fails, the first error is thrown. */
+  /** Makes one instruction; `v` has been read, and is when it is done. On any
+   * way out TF and the shadow are the guest's own again; if even that fails,
+   * the first error is thrown. */
   async step(v: Vcpu): Promise<StepResult> {
     this.watched = null;
-    v.read();
     if (v.waitsForSipi) {
       throw new TargetError(`CPU${v.index} waits for a SIPI: nothing to step`);
     }
@@ -152,6 +152,7 @@ export class Stepper {
         // Done by hand: DR6 and DR7 as the guest sees them are not what a step
         // has in them.
         if (this.#control.hardware.moveDebugRegister(v, this.#decoded)) {
+          v.read();
           if ((v.rflags & RFLAGS_TF) !== 0n) v.guestTrap |= DR6_BS;
           return "done";
         }
@@ -178,6 +179,7 @@ export class Stepper {
     batch.set(1, 0n);
     ACTIVITY.HaltSuspend.set(batch.view, 1, 16);
     batch.write(v.processor.vp);
+    v.read();
     return "done";
   }
 
@@ -247,7 +249,7 @@ export class Stepper {
       end.set(3, 0n);
       const second = again(() => end.write(vp));
       failure ??= second;
-      v.dr6 = dr6;
+      v.stepped(end.get(0), end.get(1), dr6);
       if (hits !== 0n) this.#watch(v, hits);
       if (done && kind === Kind.Pushf && (rflags & RFLAGS_TF) === 0n) {
         this.#clearPushedTrapFlag(v);
@@ -360,6 +362,7 @@ export class Stepper {
     if (again !== null) {
       v.read();
       vp.set(Reg.InterruptState, v.interruptState & ~INTERRUPT_SHADOW);
+      v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }
     // A trap of the guest's own goes with an instruction, not with an event;
@@ -389,7 +392,8 @@ export class Stepper {
       }
       if (why === "canceled") {
         if (this.#control.goesOn) continue;
-        const moved = v.processor.vp.get(Reg.Rip) !== start;
+        v.read();
+        const moved = v.rip !== start;
         return [moved ? "done" : "canceled", null];
       }
       const exit = v.processor.exception!;

@@ -97,6 +97,14 @@ export class Vcpu implements Paging {
     this.rsp = context.get(RSP);
   }
 
+  /** What a step has written after the last read(). */
+  stepped(rflags: bigint, interruptState: bigint, dr6: bigint): void {
+    this.rflags = rflags;
+    this.interruptState = interruptState;
+    this.dr6 = dr6;
+    this.#context.set(DEBUG_EVENT, 0n);
+  }
+
   /** The code segment's default: how instructions decode. */
   get codeBits(): 16 | 32 | 64 {
     const attributes = this.#context.attributes(CS);
