@@ -138,6 +138,11 @@ const CASES: readonly Case[] = [
       ffff4ff0 00000032 ffff4ff0 00000033 ffff4ff0 0000003b ffff2ff0 00000400
       00000047 ffff0ff0`,
   },
+  {
+    name: "integer",
+    about: "decimal adjustment, strings and their traps, 16-bit stacks, ports",
+    words: 5708,
+  },
 ];
 
 const ready = requireTool("as", "ld");

@@ -416,6 +416,7 @@ wide_tss:
 	.byte 0xfd			# 0xe9 allowed
 	.byte 0xff, 0xff		# up to 0xff; then the limit ends it
 
+	.code16
 	.org 0xfff0
 	ljmp $0xf000, $boot - boot
 	.org 0x10000
