@@ -2,7 +2,7 @@
  * Stepping until RIP leaves a range, without telling anybody in between. A few
  * instructions are stepped; after that the processor runs inside a fence.
  */
-import type { Ending, RunControl } from "./control.ts";
+import type { Driver, Ending } from "./driver.ts";
 import { type Fence, fenceOf } from "./fence.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -11,7 +11,7 @@ const STEPS_FIRST = 12;
 
 /** Steps `v` while RIP is in [start, end); at least once. */
 export async function rangeStep(
-  control: RunControl,
+  control: Driver,
   v: Vcpu,
   start: bigint,
   end: bigint,
@@ -43,7 +43,7 @@ export async function rangeStep(
 }
 
 /** Puts the fence up; false (and nothing is up) if some of it is not mapped. */
-function plant(control: RunControl, { exits, gates }: Fence): boolean {
+function plant(control: Driver, { exits, gates }: Fence): boolean {
   const { breakpoints, vcpus } = control;
   const planted: bigint[] = [];
   for (const address of [...exits, ...gates]) {
@@ -57,14 +57,14 @@ function plant(control: RunControl, { exits, gates }: Fence): boolean {
   return true;
 }
 
-function pull({ breakpoints }: RunControl, { exits, gates }: Fence): void {
+function pull({ breakpoints }: Driver, { exits, gates }: Fence): void {
   for (const address of exits) breakpoints.pull(address);
   for (const address of gates) breakpoints.pull(address);
 }
 
 /** Runs inside the fence. "step on" if the processor is where a step is due. */
 async function runFenced(
-  control: RunControl,
+  control: Driver,
   v: Vcpu,
   fence: Fence,
   inside: () => boolean,

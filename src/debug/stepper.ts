@@ -15,9 +15,9 @@ import {
 import { RegisterBatch } from "../machine/batch.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
-import type { ExceptionExit } from "../platform/exits.ts";
 import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
+import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
 import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
 import { type StopReason, TargetError } from "./target.ts";
@@ -33,13 +33,6 @@ import type { VirtualMemory } from "./vmemory.ts";
 
 /** "canceled": the instruction has not run and the guest is to stop. */
 export type StepResult = "done" | "canceled" | "machine";
-
-/** An exception that a step ran into. */
-interface Fault {
-  readonly vector: number;
-  readonly code: number | null;
-  readonly parameter: bigint;
-}
 
 /** What the stepper needs of run control. */
 export interface StepControl {
@@ -57,15 +50,7 @@ export interface StepControl {
   readonly gates: Gates;
 }
 
-/** Vectors to intercept while anybody steps: faults, which would take a step
- * to a handler. NMI (2), #BP (3), #OF (4) and machine checks go their way. */
-export const STEP_VECTORS = [0, 1, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19]
-  .reduce((bits, vector) => bits | (1n << BigInt(vector)), 0n);
-
 const STI = 0xfb;
-const CONTRIBUTORY = new Set([0, 10, 11, 12, 13]);
-
-const NO_EVENT = 0n;
 
 export class Stepper {
   /** The debug register that the last step hit, if any. */
@@ -125,7 +110,7 @@ export class Stepper {
       return await this.#deliver(v, {
         vector: Vector.DB,
         code: null,
-        parameter: NO_EVENT,
+        parameter: NO_PARAMETER,
       });
     }
     const kind = this.#decodeAt(v);
@@ -194,7 +179,7 @@ export class Stepper {
       return await this.#deliver(v, {
         vector,
         code: null,
-        parameter: NO_EVENT,
+        parameter: NO_PARAMETER,
       });
     }
     const handler = this.#control.gates.handler(v, vector);
@@ -275,7 +260,7 @@ export class Stepper {
           this.#fault = {
             vector: faultVector,
             code: faultCode,
-            parameter: NO_EVENT,
+            parameter: NO_PARAMETER,
           };
           return "done";
         }
@@ -434,14 +419,6 @@ export class Stepper {
   }
 }
 
-function faultOf(exit: ExceptionExit): Fault {
-  return {
-    vector: exit.vector,
-    code: exit.errorCodeValid ? exit.errorCode : null,
-    parameter: exit.parameter,
-  };
-}
-
 /** For putting things right: a call that fails is tried once more, and its
  * error returned if that helped. */
 function again(call: () => void): { error: unknown } | null {
@@ -452,16 +429,4 @@ function again(call: () => void): { error: unknown } | null {
     call();
     return { error };
   }
-}
-
-/** What two exceptions make, the second while the first was delivered (Intel
- * SDM volume 3, table 6-5). */
-function nested(first: number, second: Fault): Fault {
-  const double = { vector: Vector.DF, code: 0, parameter: NO_EVENT };
-  if (CONTRIBUTORY.has(first) && CONTRIBUTORY.has(second.vector)) return double;
-  if (
-    first === Vector.PF &&
-    (second.vector === Vector.PF || CONTRIBUTORY.has(second.vector))
-  ) return double;
-  return second;
 }

@@ -1,0 +1,256 @@
+/**
+ * What one processor does for its part of a plan: run, step, step through a
+ * range; past breakpoints that nobody is told of, and held while others step
+ * over theirs. Whether it goes on at all is run control's to say.
+ */
+import { Reg } from "../../ffi/registers.ts";
+import { injectException, Vector } from "../machine/events.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Return } from "../machine/processor.ts";
+import { BreakpointTable, type SoftwareBreakpoint } from "./breakpoints.ts";
+import { DebugExceptions } from "./exceptions.ts";
+import { Exclusive } from "./exclusive.ts";
+import { STEP_VECTORS } from "./faults.ts";
+import { Gates } from "./gates.ts";
+import { HardwareBreakpoints } from "./hardware.ts";
+import { rangeStep } from "./range.ts";
+import { Simulator } from "./simulate.ts";
+import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
+import type { Action, StopReason } from "./target.ts";
+import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
+import { VirtualMemory } from "./vmemory.ts";
+import { PageWalker } from "./walk.ts";
+
+/** What a processor's part of a plan ended with: a reason to stop everybody,
+ * "machine" (the machine has an event), or null (somebody else stops). */
+export type Ending = StopReason | "machine" | null;
+
+export abstract class Driver implements StepControl {
+  readonly machine: Machine;
+  readonly vcpus: readonly Vcpu[];
+  readonly walker: PageWalker;
+  readonly breakpoints: BreakpointTable;
+  readonly hardware: HardwareBreakpoints;
+  readonly memory: VirtualMemory;
+  readonly gates: Gates;
+  protected readonly exclusive: Exclusive;
+  readonly #steppers: readonly Stepper[];
+  readonly #exceptions: DebugExceptions;
+  readonly #simulator: Simulator;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    this.vcpus = machine.processors.map((processor) => new Vcpu(processor));
+    this.walker = new PageWalker(machine.memory);
+    this.breakpoints = new BreakpointTable(machine.memory, this.walker);
+    this.memory = new VirtualMemory(
+      machine.memory,
+      this.walker,
+      this.breakpoints,
+    );
+    this.hardware = new HardwareBreakpoints(this.memory);
+    this.gates = new Gates(this.memory);
+    this.exclusive = new Exclusive(machine.processors);
+    this.#steppers = this.vcpus.map(() => new Stepper(this));
+    this.#exceptions = new DebugExceptions(this);
+    this.#simulator = new Simulator(machine.memory, this.memory, this.walker);
+  }
+
+  /** False once the guest is to stop, and while it is stopped. */
+  abstract get goesOn(): boolean;
+
+  /** A processor's part of a plan, to its end. */
+  protected perform(v: Vcpu, action: Action): Promise<Ending> {
+    switch (action.kind) {
+      case "step":
+        return this.#step(v);
+      case "range":
+        return rangeStep(this, v, action.start, action.end);
+      default:
+        return this.#continue(v);
+    }
+  }
+
+  async #step(v: Vcpu): Promise<Ending> {
+    v.read();
+    // There is nothing to step yet: it waits as it would running.
+    if (v.waitsForSipi) return await this.#continue(v);
+    const result = await this.stepOne(v);
+    if (result !== "done") return result === "machine" ? result : null;
+    return this.watchReason(v) ?? { kind: "step" };
+  }
+
+  /** One instruction, also where a breakpoint is; `v` has been read, and is when
+   * it is done. */
+  stepOne(v: Vcpu): Promise<StepResult> {
+    const breakpoint = this.breakpoints.at(v.linear);
+    if (breakpoint !== undefined && breakpoint.sites.length > 0) {
+      return this.stepOver(v, breakpoint);
+    }
+    return this.#steppers[v.index].step(v);
+  }
+
+  /** Takes the fault that a processor exited with, into its handler. */
+  stepInto(v: Vcpu): Promise<StepResult> {
+    return this.#steppers[v.index].takeFault(v);
+  }
+
+  /** What the exception that a processor exited with means. */
+  meaningOf(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
+    return this.#exceptions.handle(v);
+  }
+
+  /** Whether a processor is where a breakpoint wants to stop it. */
+  breaksAt(v: Vcpu): boolean {
+    if (this.breakpoints.size === 0) return false;
+    const breakpoint = this.breakpoints.at(v.linear);
+    return breakpoint !== undefined && breakpoint.owners.length > 0 &&
+      this.#exceptions.conditionHolds(v, breakpoint);
+  }
+
+  /** The watchpoint that the last step of a processor hit. */
+  watchReason(v: Vcpu): StopReason | null {
+    const slot = this.#steppers[v.index].watched;
+    return slot === null ? null : this.#exceptions.reasonOf(slot);
+  }
+
+  /** One instruction at a breakpoint, with all others held; `v` has been read. */
+  async stepOver(
+    v: Vcpu,
+    breakpoint: SoftwareBreakpoint,
+  ): Promise<StepResult> {
+    const held = this.exclusive.acquire(v.index);
+    if (held !== null) await held;
+    const { machine, breakpoints } = this;
+    const bitmap = machine.exceptionBitmap;
+    try {
+      // Nobody else runs: what exits may change for the one instruction.
+      machine.setExceptionBitmap(bitmap | STEP_VECTORS);
+      breakpoints.lift(breakpoint);
+      try {
+        return await this.#steppers[v.index].step(v);
+      } finally {
+        breakpoints.settle(breakpoint);
+      }
+    } finally {
+      try {
+        machine.setExceptionBitmap(bitmap);
+      } finally {
+        this.exclusive.release(this.goesOn);
+      }
+    }
+  }
+
+  async #continue(v: Vcpu): Promise<Ending> {
+    const off = await this.#stepOff(v);
+    if (off !== "done") return off;
+    for (;;) {
+      if (!this.goesOn) return null;
+      const why = await this.run(v, false);
+      if (why === "machine") return why;
+      if (why !== "exception") continue;
+      const ending = this.meaningOf(v);
+      if (ending === "go on") continue;
+      if (!("sites" in ending)) return ending;
+      // A breakpoint that nobody wants to be told about.
+      if (this.#simulator.simulate(v)) continue;
+      const over = await this.#overUntold(v, ending);
+      if (over !== "done") return over;
+    }
+  }
+
+  /** Leaves the breakpoint that was told at the last stop. */
+  async #stepOff(v: Vcpu): Promise<Ending | "done"> {
+    if (this.hardware.installed(v)) {
+      v.read();
+      if (v.pendingVector === Vector.DB) {
+        // As in #giveTrap().
+        const result = await this.#steppers[v.index].step(v);
+        if (result !== "done") return result === "machine" ? result : null;
+      }
+    }
+    const at = v.toldAt;
+    if (at !== null) {
+      v.toldAt = null;
+      v.read();
+      if (v.linear === at) {
+        const breakpoint = this.breakpoints.at(at);
+        if (breakpoint !== undefined && breakpoint.sites.length > 0) {
+          if (this.#simulator.simulate(v)) return "done";
+          const over = await this.#overUntold(v, breakpoint);
+          if (over !== "done") return over;
+        } else if (this.hardware.installed(v)) {
+          v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
+        }
+      }
+    }
+    return "done";
+  }
+
+  async #overUntold(
+    v: Vcpu,
+    breakpoint: SoftwareBreakpoint,
+  ): Promise<Ending | "done"> {
+    const result = await this.stepOver(v, breakpoint);
+    if (result === "machine") return result;
+    if (result === "canceled") {
+      // It has been decided on: the next resume goes past it.
+      v.toldAt = breakpoint.address;
+      return null;
+    }
+    return this.watchReason(v) ?? "done";
+  }
+
+  /** Runs a processor, unless somebody holds it. */
+  async run(v: Vcpu, single: boolean): Promise<Return> {
+    const exclusive = this.exclusive;
+    if (v.guestTrap !== 0n && !single) {
+      const given = await this.#giveTrap(v);
+      if (given !== "done") return given;
+    }
+    // From here to the platform's run nothing is waited for.
+    while (exclusive.blocks(v.index)) {
+      if (!this.goesOn) return "canceled";
+      await exclusive.wait();
+    }
+    try {
+      return await v.processor.run(single);
+    } finally {
+      exclusive.returned(v.index);
+    }
+  }
+
+  /** The trap of the guest's own TF, or debug register, that a step took. */
+  async #giveTrap(v: Vcpu): Promise<StepResult> {
+    // Delivering it clears DR7.GD, which has to be set again in the handler.
+    v.read();
+    if (this.hardware.installed(v)) {
+      return await this.#steppers[v.index].step(v);
+    }
+    this.hardware.addGuestStatus(v, v.guestTrap);
+    injectException(v.processor.vp, Vector.DB, null);
+    v.guestTrap = 0n;
+    return "done";
+  }
+
+  /** Writes what is pending into memory; no processor runs that is not held. */
+  setBreakpoints(): void {
+    if (this.breakpoints.size === 0) return;
+    for (const v of this.vcpus) if (!v.processor.inRun) v.read();
+    this.breakpoints.set(this.vcpus);
+  }
+
+  /** Gives a processor its own debug registers back. A hit that is about to be
+   * raised is sorted out first: it is by the numbers of ours. */
+  protected takeDebugRegisters(v: Vcpu): void {
+    if (!this.hardware.installed(v)) return;
+    v.read();
+    if (v.pendingDebug !== 0n) {
+      const hit = this.hardware.hit(v, v.pendingDebug);
+      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
+      if (hit.slot !== null) v.untold.push(this.#exceptions.reasonOf(hit.slot));
+    }
+    this.hardware.uninstall(v);
+  }
+}
