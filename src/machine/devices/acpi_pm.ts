@@ -28,10 +28,12 @@ const Pm1 = {
   GBL: 0x0020,
   PWRBTN: 0x0100,
   SLPBTN: 0x0200,
+  RTC: 0x0400,
   WAK: 0x8000,
 } as const;
-const STATUS_BITS = Pm1.TMR | Pm1.GBL | Pm1.PWRBTN | Pm1.SLPBTN | Pm1.WAK;
-const ENABLE_BITS = Pm1.TMR | Pm1.GBL | Pm1.PWRBTN | Pm1.SLPBTN;
+const STATUS_BITS = Pm1.TMR | Pm1.GBL | Pm1.PWRBTN | Pm1.SLPBTN | Pm1.RTC |
+  Pm1.WAK;
+const ENABLE_BITS = Pm1.TMR | Pm1.GBL | Pm1.PWRBTN | Pm1.SLPBTN | Pm1.RTC;
 const Cnt = { SCI_EN: 0x0001, typeShift: 10, SLP_EN: 0x2000 } as const;
 const CNT_KEPT = 0x1c06;
 
