@@ -2,86 +2,51 @@
 // the caller's buffers and the module's memory.
 
 import type { WinHvPlatformFunctions } from "../../ffi/mod.ts";
+import {
+  PartitionCounterSet,
+  VirtualProcessorPropertyCode,
+  VirtualProcessorStateType,
+} from "../../ffi/enums.ts";
 import { HResult } from "../../ffi/hresult.ts";
-import { type Instance, IOBUF, IOBUF_BYTES, SIZE, VALUES } from "./module.ts";
+import { WHV_VIRTUAL_PROCESSOR_PROPERTY } from "../../ffi/structures.ts";
+import { absent } from "./absent.ts";
+import { type Buffer, Buffers, has, viewOf } from "./buffers.ts";
+import { type Instance, IOBUF_BYTES } from "./module.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** The one partition's handle. */
 const HANDLE = 1n;
 const MAX_REGISTERS = 256;
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return view instanceof Uint8Array
-    ? view
-    : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
+const APIC_BYTES = 4096;
+const MEMORY_COUNTERS_BYTES = 24;
+const PAGE = 4096n;
+/** Pages whose dirty bits fill IOBUF. */
+const DIRTY_PAGES = IOBUF_BYTES * 8;
 
 /** The platform's functions; what later Windows added and this platform lacks is null. */
 export function softFunctions(
-  { core, memory, view }: Instance,
+  instance: Instance,
   scheduler: Scheduler,
 ): WinHvPlatformFunctions {
+  const { core } = instance;
+  const buffers = new Buffers(instance);
   const invalid = HResult.E_INVALIDARG;
 
-  /** Copies what a call left at IOBUF to the caller, with its size. */
-  function out(
-    hresult: number,
-    buffer: ArrayBufferView | null,
-    bytes: number,
-    written: ArrayBufferView | null,
-  ): number {
-    if (
-      hresult !== HResult.S_OK && hresult !== HResult.WHV_E_INSUFFICIENT_BUFFER
-    ) return hresult;
-    const size = view.getUint32(SIZE, true);
-    if (written) {
-      new DataView(written.buffer, written.byteOffset).setUint32(
-        0,
-        size,
-        true,
-      );
-    }
-    if (hresult === HResult.S_OK && buffer) {
-      bytesOf(buffer).set(
-        memory.subarray(IOBUF, IOBUF + Math.min(size, bytes)),
-      );
-    }
-    return hresult;
-  }
-
-  /** Brings a caller's buffer to IOBUF; false if it is too large or shorter than said. */
-  function take(buffer: ArrayBufferView | null, bytes: number): boolean {
-    if (!buffer || bytes > IOBUF_BYTES || buffer.byteLength < bytes) {
-      return false;
-    }
-    memory.set(bytesOf(buffer).subarray(0, bytes), IOBUF);
-    return true;
-  }
-
-  function takeNames(names: ArrayBufferView | null, count: number): boolean {
-    if (count > MAX_REGISTERS || !names || names.byteLength < count * 4) {
-      return false;
-    }
-    memory.set(bytesOf(names).subarray(0, count * 4), IOBUF);
-    return true;
-  }
-
-  /** Address in the module's memory of a caller's buffer, or -1: only that memory can be mapped. */
-  function addressOf(buffer: ArrayBufferView | null, bytes: bigint): number {
-    if (!buffer || buffer.buffer !== memory.buffer) return -1;
-    if (bytes > BigInt(buffer.byteLength)) return -1;
-    return buffer.byteOffset;
+  /** Registers' names to IOBUF; false without room for their values. */
+  function takeNames(names: Buffer, count: number, values: Buffer): boolean {
+    return count <= MAX_REGISTERS && has(values, count * 16) &&
+      buffers.take(names, count * 4);
   }
 
   function map(
     partition: bigint,
-    source: ArrayBufferView | null,
+    source: Buffer,
     gpa: bigint,
     bytes: bigint,
     flags: number,
   ): number {
     if (partition !== HANDLE) return invalid;
-    const address = addressOf(source, bytes);
+    const address = buffers.addressOf(source, bytes);
     if (address < 0) return invalid;
     return core.whvMapGpaRange(address, gpa, bytes, flags);
   }
@@ -89,16 +54,13 @@ export function softFunctions(
   function getApic(
     partition: bigint,
     vp: number,
-    state: ArrayBufferView | null,
+    state: Buffer,
     bytes: number,
-    written: ArrayBufferView | null,
+    written: Buffer,
   ): number {
     if (partition !== HANDLE) return invalid;
-    const hresult = core.whvGetApic(vp);
-    if (hresult) return hresult;
-    view.setUint32(SIZE, 4096, true);
-    return out(
-      bytes < 4096 ? HResult.WHV_E_INSUFFICIENT_BUFFER : hresult,
+    return buffers.out(
+      () => core.whvGetApic(vp) || buffers.sized(APIC_BYTES, bytes),
       state,
       bytes,
       written,
@@ -108,25 +70,101 @@ export function softFunctions(
   function setApic(
     partition: bigint,
     vp: number,
-    state: ArrayBufferView | null,
+    state: Buffer,
     bytes: number,
   ): number {
-    if (partition !== HANDLE || bytes < 4096) return invalid;
-    if (!take(state, 4096)) return invalid;
+    if (partition !== HANDLE || bytes < APIC_BYTES || !has(state, bytes)) {
+      return invalid;
+    }
+    buffers.take(state, APIC_BYTES);
     const hresult = core.whvSetApic(vp);
     scheduler.kick();
     return hresult;
   }
 
-  return {
-    WHvGetCapability: (code, buffer, bytes, written) =>
-      out(core.whvGetCapability(code, bytes), buffer, bytes, written),
-    WHvCreatePartition: (handle) => {
-      const hresult = core.whvCreatePartition();
-      if (!hresult) {
-        new DataView(handle!.buffer, handle!.byteOffset)
-          .setBigUint64(0, HANDLE, true);
+  function getXsave(
+    partition: bigint,
+    vp: number,
+    state: Buffer,
+    bytes: number,
+    written: Buffer,
+  ): number {
+    if (partition !== HANDLE) return invalid;
+    return buffers.out(
+      () => core.whvGetXsave(vp, bytes),
+      state,
+      bytes,
+      written,
+    );
+  }
+
+  function setXsave(
+    partition: bigint,
+    vp: number,
+    state: Buffer,
+    bytes: number,
+  ): number {
+    return partition === HANDLE && buffers.take(state, bytes)
+      ? core.whvSetXsave(vp, bytes)
+      : invalid;
+  }
+
+  /** Takes and clears dirty bits, as many at a time as IOBUF holds. */
+  function queryDirty(
+    gpa: bigint,
+    range: bigint,
+    bitmap: Buffer,
+    bytes: number,
+  ): number {
+    if (bitmap && (bytes < 8 || !has(bitmap, bytes))) return invalid;
+    const hresult = core.whvCheckDirty(gpa, range, bitmap ? bytes >> 3 : 0);
+    if (hresult) return hresult;
+    let left = Number(range / PAGE);
+    for (let first = 0; left > 0; first += DIRTY_PAGES) {
+      const pages = Math.min(left, DIRTY_PAGES);
+      core.takeDirty(gpa + BigInt(first) * PAGE, pages);
+      if (bitmap) {
+        const to = new Uint8Array(
+          bitmap.buffer,
+          bitmap.byteOffset + first / 8,
+        );
+        buffers.put(to, Math.ceil(pages / 64) * 8);
       }
+      left -= pages;
+    }
+    return HResult.S_OK;
+  }
+
+  function createVirtualProcessor(partition: bigint, vp: number): number {
+    return partition === HANDLE ? core.whvCreateVirtualProcessor(vp) : invalid;
+  }
+
+  /** Where memory is near to: the only property that there is, and a hint. */
+  function areHints(properties: Buffer, count: number): boolean {
+    if (count === 0) return true;
+    const { size, PropertyCode } = WHV_VIRTUAL_PROCESSOR_PROPERTY;
+    if (!has(properties, count * size)) return false;
+    const view = viewOf(properties);
+    for (let at = 0; at < count * size; at += size) {
+      const code = PropertyCode.get(view, at);
+      if (code !== VirtualProcessorPropertyCode.NumaNode) return false;
+    }
+    return true;
+  }
+
+  return {
+    ...absent,
+    WHvGetCapability: (code, buffer, bytes, written) =>
+      buffers.out(
+        () => core.whvGetCapability(code, bytes),
+        buffer,
+        bytes,
+        written,
+      ),
+    WHvCreatePartition: (handle) => {
+      if (!has(handle, 8)) return invalid;
+      const hresult = core.whvCreatePartition();
+      if (!hresult) viewOf(handle).setBigUint64(0, HANDLE, true);
       return hresult;
     },
     WHvSetupPartition: (p) => p === HANDLE ? core.whvSetupPartition() : invalid,
@@ -135,15 +173,15 @@ export function softFunctions(
       p === HANDLE ? core.whvDeletePartition() : invalid,
     WHvGetPartitionProperty: (p, code, buffer, bytes, written) =>
       p === HANDLE
-        ? out(
-          core.whvGetPartitionProperty(code, bytes),
+        ? buffers.out(
+          () => core.whvGetPartitionProperty(code, bytes),
           buffer,
           bytes,
           written,
         )
         : invalid,
     WHvSetPartitionProperty: (p, code, buffer, bytes) =>
-      p === HANDLE && take(buffer, bytes)
+      p === HANDLE && buffers.take(buffer, bytes)
         ? core.whvSetPartitionProperty(code, bytes)
         : invalid,
     WHvSuspendPartitionTime: (p) =>
@@ -155,18 +193,34 @@ export function softFunctions(
       map(p, source, gpa, bytes, flags),
     WHvUnmapGpaRange: (p, gpa, bytes) =>
       p === HANDLE ? core.whvUnmapGpaRange(gpa, bytes) : invalid,
-    WHvTranslateGva: (p, vp, gva, flags, result, gpa) => {
-      if (p !== HANDLE || !result || !gpa) return invalid;
-      const hresult = core.whvTranslateGva(vp, gva, flags);
-      if (hresult) return hresult;
-      bytesOf(result).set(memory.subarray(IOBUF, IOBUF + 8));
-      bytesOf(gpa).set(memory.subarray(IOBUF + 8, IOBUF + 16));
+    WHvAdviseGpaRange: (p, ranges, count, advice, argument, bytes) => {
+      if (p !== HANDLE || !buffers.take(ranges, count * 16)) return invalid;
+      if (bytes > 0 && !has(argument, bytes)) return invalid;
+      return core.whvAdviseGpaRange(count, advice, bytes);
+    },
+    WHvReadGpaRange: (p, vp, gpa, controls, data, bytes) => {
+      if (p !== HANDLE || !has(data, bytes)) return invalid;
+      const hresult = core.whvReadGpaRange(vp, gpa, controls, bytes);
+      if (!hresult) buffers.put(data, bytes);
       return hresult;
     },
-    WHvCreateVirtualProcessor: (p, vp, _flags) =>
-      p === HANDLE ? core.whvCreateVirtualProcessor(vp) : invalid,
-    WHvCreateVirtualProcessor2: (p, vp, _properties, _count) =>
-      p === HANDLE ? core.whvCreateVirtualProcessor(vp) : invalid,
+    WHvWriteGpaRange: (p, vp, gpa, controls, data, bytes) =>
+      p === HANDLE && buffers.take(data, bytes)
+        ? core.whvWriteGpaRange(vp, gpa, controls, bytes)
+        : invalid,
+    WHvQueryGpaRangeDirtyBitmap: (p, gpa, range, bitmap, bytes) =>
+      p === HANDLE ? queryDirty(gpa, range, bitmap, bytes) : invalid,
+    WHvTranslateGva: (p, vp, gva, flags, result, gpa) => {
+      if (p !== HANDLE || !has(result, 8) || !has(gpa, 8)) return invalid;
+      const hresult = core.whvTranslateGva(vp, gva, flags);
+      if (hresult) return hresult;
+      buffers.put(result, 8);
+      buffers.put(gpa, 8, 8);
+      return hresult;
+    },
+    WHvCreateVirtualProcessor: (p, vp, _flags) => createVirtualProcessor(p, vp),
+    WHvCreateVirtualProcessor2: (p, vp, properties, count) =>
+      areHints(properties, count) ? createVirtualProcessor(p, vp) : invalid,
     WHvDeleteVirtualProcessor: (p, vp) => {
       if (p !== HANDLE) return invalid;
       const hresult = core.whvDeleteVirtualProcessor(vp);
@@ -174,12 +228,15 @@ export function softFunctions(
       return hresult;
     },
     WHvRunVirtualProcessor: (p, vp, context, bytes) => {
-      if (p !== HANDLE || !context || context.byteLength < bytes) {
+      if (p !== HANDLE || !has(context, bytes)) {
         return Promise.resolve(invalid);
       }
       const hresult = core.whvRunBegin(vp, bytes);
       if (hresult) return Promise.resolve(hresult);
-      return scheduler.run(vp, bytesOf(context));
+      return scheduler.run(
+        vp,
+        new Uint8Array(context.buffer, context.byteOffset, context.byteLength),
+      );
     },
     WHvCancelRunVirtualProcessor: (p, vp, _flags) => {
       if (p !== HANDLE) return invalid;
@@ -188,18 +245,14 @@ export function softFunctions(
       return hresult;
     },
     WHvGetVirtualProcessorRegisters: (p, vp, names, count, values) => {
-      if (p !== HANDLE || !takeNames(names, count)) return invalid;
-      if (!values || values.byteLength < count * 16) return invalid;
+      if (p !== HANDLE || !takeNames(names, count, values)) return invalid;
       const hresult = core.whvGetRegisters(vp, count);
-      if (!hresult) {
-        bytesOf(values).set(memory.subarray(VALUES, VALUES + count * 16));
-      }
+      if (!hresult) buffers.putValues(values!, count * 16);
       return hresult;
     },
     WHvSetVirtualProcessorRegisters: (p, vp, names, count, values) => {
-      if (p !== HANDLE || !takeNames(names, count)) return invalid;
-      if (!values || values.byteLength < count * 16) return invalid;
-      memory.set(bytesOf(values).subarray(0, count * 16), VALUES);
+      if (p !== HANDLE || !takeNames(names, count, values)) return invalid;
+      buffers.takeValues(values!, count * 16);
       const hresult = core.whvSetRegisters(vp, count);
       scheduler.kick();
       return hresult;
@@ -208,9 +261,57 @@ export function softFunctions(
     WHvSetVirtualProcessorInterruptControllerState: setApic,
     WHvGetVirtualProcessorInterruptControllerState2: getApic,
     WHvSetVirtualProcessorInterruptControllerState2: setApic,
+    WHvGetVirtualProcessorXsaveState: getXsave,
+    WHvSetVirtualProcessorXsaveState: setXsave,
+    WHvGetVirtualProcessorState: (p, vp, type, state, bytes, written) => {
+      switch (type) {
+        case VirtualProcessorStateType.InterruptControllerState2:
+          return getApic(p, vp, state, bytes, written);
+        case VirtualProcessorStateType.XsaveState:
+          return getXsave(p, vp, state, bytes, written);
+        default:
+          return invalid;
+      }
+    },
+    WHvSetVirtualProcessorState: (p, vp, type, state, bytes) => {
+      switch (type) {
+        case VirtualProcessorStateType.InterruptControllerState2:
+          return setApic(p, vp, state, bytes);
+        case VirtualProcessorStateType.XsaveState:
+          return setXsave(p, vp, state, bytes);
+        default:
+          return invalid;
+      }
+    },
+    WHvGetVirtualProcessorCpuidOutput: (p, vp, eax, ecx, output) => {
+      if (p !== HANDLE || !has(output, 16)) return invalid;
+      const hresult = core.whvGetCpuid(vp, eax, ecx);
+      if (!hresult) buffers.put(output, 16);
+      return hresult;
+    },
+    WHvGetPartitionCounters: (p, set, buffer, bytes, written) =>
+      p === HANDLE && set === PartitionCounterSet.Memory
+        ? buffers.out(
+          () =>
+            core.whvGetMemoryCounters() ||
+            buffers.sized(MEMORY_COUNTERS_BYTES, bytes),
+          buffer,
+          bytes,
+          written,
+        )
+        : invalid,
+    WHvGetVirtualProcessorCounters: (p, vp, set, buffer, bytes, written) =>
+      p === HANDLE
+        ? buffers.out(
+          () => core.whvGetVpCounters(vp, set, bytes),
+          buffer,
+          bytes,
+          written,
+        )
+        : invalid,
     WHvRequestInterrupt: (p, interrupt, bytes) => {
-      if (p !== HANDLE || !interrupt || bytes < 16) return invalid;
-      const v = new DataView(interrupt.buffer, interrupt.byteOffset, 16);
+      if (p !== HANDLE || bytes < 16 || !has(interrupt, bytes)) return invalid;
+      const v = viewOf(interrupt);
       const bits = v.getUint32(0, true);
       const hresult = core.whvRequestInterrupt(
         bits & 0xff,
@@ -222,53 +323,5 @@ export function softFunctions(
       scheduler.kick();
       return hresult;
     },
-    WHvQueryGpaRangeDirtyBitmap: (p, gpa, range, bitmap, bytes) => {
-      if (p !== HANDLE || bytes > IOBUF_BYTES) return invalid;
-      const hresult = core.whvQueryDirty(gpa, range, bitmap ? bytes >> 3 : 0);
-      if (!hresult && bitmap) {
-        bytesOf(bitmap).set(memory.subarray(IOBUF, IOBUF + bytes));
-      }
-      return hresult;
-    },
-    WHvGetVirtualProcessorXsaveState: null,
-    WHvSetVirtualProcessorXsaveState: null,
-    WHvGetPartitionCounters: null,
-    WHvGetVirtualProcessorCounters: null,
-    WHvRegisterPartitionDoorbellEvent: null,
-    WHvUnregisterPartitionDoorbellEvent: null,
-    WHvAdviseGpaRange: null,
-    WHvReadGpaRange: null,
-    WHvWriteGpaRange: null,
-    WHvSignalVirtualProcessorSynicEvent: null,
-    WHvGetVirtualProcessorState: null,
-    WHvSetVirtualProcessorState: null,
-    WHvAllocateVpciResource: null,
-    WHvCreateVpciDevice: null,
-    WHvDeleteVpciDevice: null,
-    WHvGetVpciDeviceProperty: null,
-    WHvGetVpciDeviceNotification: null,
-    WHvMapVpciDeviceMmioRanges: null,
-    WHvUnmapVpciDeviceMmioRanges: null,
-    WHvSetVpciDevicePowerState: null,
-    WHvReadVpciDeviceRegister: null,
-    WHvWriteVpciDeviceRegister: null,
-    WHvMapVpciDeviceInterrupt: null,
-    WHvUnmapVpciDeviceInterrupt: null,
-    WHvRetargetVpciDeviceInterrupt: null,
-    WHvRequestVpciDeviceInterrupt: null,
-    WHvGetVpciDeviceInterruptTarget: null,
-    WHvCreateTrigger: null,
-    WHvUpdateTriggerParameters: null,
-    WHvDeleteTrigger: null,
-    WHvCreateNotificationPort: null,
-    WHvSetNotificationPortProperty: null,
-    WHvDeleteNotificationPort: null,
-    WHvPostVirtualProcessorSynicMessage: null,
-    WHvGetVirtualProcessorCpuidOutput: null,
-    WHvGetInterruptTargetVpSet: null,
-    WHvStartPartitionMigration: null,
-    WHvCancelPartitionMigration: null,
-    WHvCompletePartitionMigration: null,
-    WHvAcceptPartitionMigration: null,
   };
 }

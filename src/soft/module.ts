@@ -61,7 +61,23 @@ export interface Core {
     flags: number,
   ): number;
   whvUnmapGpaRange(gpa: bigint, bytes: bigint): number;
-  whvQueryDirty(gpa: bigint, bytes: bigint, words: number): number;
+  /** Whether {@linkcode takeDirty} may be called for the range. */
+  whvCheckDirty(gpa: bigint, bytes: bigint, words: number): number;
+  takeDirty(gpa: bigint, pages: number): void;
+  whvReadGpaRange(
+    vp: number,
+    gpa: bigint,
+    controls: bigint,
+    bytes: number,
+  ): number;
+  whvWriteGpaRange(
+    vp: number,
+    gpa: bigint,
+    controls: bigint,
+    bytes: number,
+  ): number;
+  whvAdviseGpaRange(count: number, advice: number, bytes: number): number;
+  whvGetMemoryCounters(): number;
   whvTranslateGva(vp: number, gva: bigint, flags: number): number;
   whvCreateVirtualProcessor(vp: number): number;
   whvDeleteVirtualProcessor(vp: number): number;
@@ -79,6 +95,10 @@ export interface Core {
   ): number;
   whvGetApic(vp: number): number;
   whvSetApic(vp: number): number;
+  whvGetXsave(vp: number, bytes: number): number;
+  whvSetXsave(vp: number, bytes: number): number;
+  whvGetCpuid(vp: number, leaf: number, index: number): number;
+  whvGetVpCounters(vp: number, set: number, bytes: number): number;
   whvSuspendTime(): number;
   whvResumeTime(): number;
 }

@@ -133,7 +133,7 @@ contract("the base of FS is the guest's base", {
 });
 
 contract("XSAVE state is the compacted form of what the guest has", {
-  code: "d9 e8 0f 28 c1 e6 80 # fld1; movaps xmm0, xmm1; out",
+  code: "db e3 d9 e8 0f 28 c1 e6 80 # fninit; fld1; movaps xmm0, xmm1; out",
 }, async ({ vp, provider }) => {
   if (provider.platform.WHvGetVirtualProcessorXsaveState === null) return;
   vp.set128(Reg.Xmm1, 0x1111_2222_3333_4444_5555_6666_7777_8888n);

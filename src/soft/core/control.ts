@@ -42,7 +42,7 @@ const CR4_PCIDE: u64 = 1 << 17;
 export const CR4_OSXSAVE: u64 = 1 << 18;
 // VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE
 // OSXSAVE SMEP SMAP
-const CR4_BITS: u64 = 0x370fff;
+export const CR4_BITS: u64 = 0x370fff;
 // PSE PAE PGE PCIDE SMEP SMAP: translations depend on them
 const CR4_PAGING: u64 = 0x3200b0;
 

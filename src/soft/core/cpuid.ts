@@ -5,7 +5,7 @@ import { LAPIC_MODE_DISABLED, lapicMode } from "./lapic";
 import { CR4, lapicOf, VPINDEX } from "./layout";
 import { MAXPHYADDR } from "./mem";
 import { SIGNATURE } from "./reset";
-import { cpuidResult } from "./whv_partition";
+import { cpuidMasked, cpuidResult } from "./whv_lists";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;
@@ -240,8 +240,26 @@ function basic(leaf: u32, index: u32): void {
   }
 }
 
-/** CPUID's default result for a leaf: the caller's list, else this processor. */
+/** CPUID's default result for a leaf: this processor's, as the caller's lists change it. */
 export function cpuid(leaf: u32, index: u32): void {
+  unmasked(leaf, index);
+  const given = cpuidMasked(leaf, index);
+  if (!given) return;
+  set(
+    masked(cpuidA, given),
+    masked(cpuidB, given + 4),
+    masked(cpuidC, given + 8),
+    masked(cpuidD, given + 12),
+  );
+}
+
+/** `v` with the bits of the mask 16 bytes after an output taken from the output. */
+function masked(v: u32, output: usize): u32 {
+  const mask = load<u32>(output, 16);
+  return (v & ~mask) | (load<u32>(output) & mask);
+}
+
+function unmasked(leaf: u32, index: u32): void {
   const given = cpuidResult(leaf);
   if (given) {
     words(given);

@@ -40,6 +40,7 @@ import {
 } from "./layout";
 import { getFlags } from "./flags";
 import { rLen, rOff } from "./record";
+import { countApic } from "./whv_counters";
 
 // --- processors
 
@@ -211,6 +212,7 @@ export function apicRead(offset: u32, _bytes: u32): u64 {
     needSync();
     return 0;
   }
+  countApic(offset & 0xff0, false, true, 0);
   const v = <u64> lapicRead(
     lapicOf(load<u32>(VPINDEX)),
     offset & 0xff0,
@@ -231,6 +233,7 @@ export function apicWrite(offset: u32, _bytes: u32, v: u64): void {
     return;
   }
   if (offset & 15) return; // only aligned 32-bit registers exist
+  countApic(offset, true, true, <u32> v);
   apicResult(
     lapicWrite(lapicOf(load<u32>(VPINDEX)), offset, <u32> v, time),
   );

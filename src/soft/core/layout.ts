@@ -134,6 +134,7 @@ export const LPBASE: usize = STATE + 0x630; // u64 base and
 export const LPMASK: usize = STATE + 0x638; // u64 mask of the region covered by large pages in the TLB
 export const MONADDR: usize = STATE + 0x640; // u64
 export const TSSBUSY: usize = STATE + 0x648;
+export const SUSPECT: usize = STATE + 0x650; // u8: registers were written from outside, look at them before running
 
 // PENDING bits: something to look at between two instructions
 export const P_TF: u32 = 1; // EFL.TF is set

@@ -42,10 +42,49 @@ import { registerStack } from "./insn/stack";
 import { registerStrings } from "./insn/string";
 import { ICOUNT, RIP } from "./layout";
 import { Handler, indexOf } from "./optable";
-import { execute, runInit, total } from "./run";
+import { execute, RUN_EXIT, runInit, total } from "./run";
 import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
+import { countExit } from "./whv_counters";
+import { checkState } from "./whv_valid";
 
-export * from "./whv_partition";
+export { whvGetVpCounters } from "./whv_counters";
+export {
+  takeDirty,
+  whvAdviseGpaRange,
+  whvCheckDirty,
+  whvGetMemoryCounters,
+  whvMapGpaRange,
+  whvReadGpaRange,
+  whvUnmapGpaRange,
+  whvWriteGpaRange,
+} from "./whv_memory";
+export {
+  whvCheckVp,
+  whvCreatePartition,
+  whvDeletePartition,
+  whvResetPartition,
+  whvResumeTime,
+  whvSetupPartition,
+  whvSuspendTime,
+} from "./whv_partition";
+export {
+  whvCreateVirtualProcessor,
+  whvDeleteVirtualProcessor,
+  whvGetApic,
+  whvGetCpuid,
+  whvGetRegisters,
+  whvRequestInterrupt,
+  whvRunBegin,
+  whvRunEnd,
+  whvSetApic,
+  whvSetRegisters,
+} from "./whv_processor";
+export {
+  whvGetCapability,
+  whvGetPartitionProperty,
+  whvSetPartitionProperty,
+} from "./whv_properties";
+export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
 export { emulate } from "./emulate";
 
@@ -77,8 +116,11 @@ export function init(): void {
 /** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting. */
 export function vpRun(vp: u32, budget: i32): u32 {
   switchTo(vp);
+  last = 0;
+  if (!checkState()) return RUN_EXIT;
   const before = total;
   const r = execute(budget);
+  if (r == RUN_EXIT) countExit();
   last = <i32> (total - before);
   return r;
 }

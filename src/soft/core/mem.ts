@@ -152,15 +152,27 @@ function entry(base: usize, linear: u64): usize {
 /** Results of translate(). */
 export let xGpa: u64 = 0;
 let xPerm: u32 = 0; // accesses that may be cached
+/** Of a quiet walk: the page's R/W, U/S and NX, over all levels. */
+export let xRights: u64 = 0;
+/** Why a quiet walk failed: a page fault's error code, or XW_*. */
+export let xWhy: u32 = 0;
+/** Rights of the mappings that hold the paging structures. */
+export let xTables: u32 = 0;
+export const XW_UNMAPPED: u32 = 0x100; // a paging structure is outside memory
+export const XW_UNREADABLE: u32 = 0x200; // or in memory that cannot be read
+let xHost0: u32 = 0;
+let xHost1: u32 = 0;
+let xHost2: u32 = 0;
+let xLeaf: u32 = 0;
 let xLarge: u64 = 0; // bytes of a large page, or 0
 
 const PT_PRESENT: u64 = 1;
-const PT_WRITE: u64 = 2;
-const PT_USER: u64 = 4;
+export const PT_WRITE: u64 = 2;
+export const PT_USER: u64 = 4;
 const PT_ACCESSED: u64 = 0x20;
 const PT_DIRTY: u64 = 0x40;
 const PT_PS: u64 = 0x80;
-const PT_NX: u64 = <u64> 1 << 63;
+export const PT_NX: u64 = <u64> 1 << 63;
 
 let ptHost: u32 = 0;
 
@@ -169,8 +181,10 @@ function readEntry(gpa: u64, wide: bool, linear: u64, quiet: bool): bool {
   ptHost = physHost(gpa);
   if (ptHost == 0 || !(mapFlags & MAP_READ)) {
     if (!quiet) exitMemory(gpa, linear, ACC_READ, mapFlags == 0, 8);
+    xWhy = mapFlags == 0 ? XW_UNMAPPED : XW_UNREADABLE;
     return false;
   }
+  xTables &= mapFlags;
   ptEntry = wide ? load<u64>(ptHost) : load<u32>(ptHost);
   return true;
 }
@@ -198,9 +212,13 @@ export function translate(
   quiet: bool,
 ): bool {
   xLarge = 0;
+  xWhy = 0;
+  xTables = 7;
   const cr0 = load<u64>(CR0);
   if (!(cr0 & 0x80000000)) {
     xGpa = linear & 0xffffffff;
+    xRights = PT_WRITE | PT_USER;
+    xLeaf = 0;
     xPerm = 7;
     return true;
   }
@@ -326,7 +344,14 @@ export function translate(
   }
   xGpa = gpa;
   if (size > 0x1000) xLarge = size;
-  if (quiet) return true;
+  if (quiet) {
+    xRights = (perm & (PT_WRITE | PT_USER)) | nx;
+    xHost0 = hosts0;
+    xHost1 = hosts1;
+    xHost2 = hosts2;
+    xLeaf = leaf;
+    return true;
+  }
   if (hosts0 && hosts0 != leaf) markEntry(PT_ACCESSED, hosts0);
   if (hosts1 && hosts1 != leaf) markEntry(PT_ACCESSED, hosts1);
   if (hosts2 && hosts2 != leaf) markEntry(PT_ACCESSED, hosts2);
@@ -339,7 +364,17 @@ export function translate(
 
 function pf(linear: u64, err: u32, quiet: bool): bool {
   if (!quiet) raisePF(linear, err);
+  xWhy = err;
   return false;
+}
+
+/** Sets the accessed bits of the last quiet walk's entries, and the page's dirty bit. */
+export function markWalk(dirty: bool): void {
+  if (!xLeaf) return;
+  if (xHost0 && xHost0 != xLeaf) markEntry(PT_ACCESSED, xHost0);
+  if (xHost1 && xHost1 != xLeaf) markEntry(PT_ACCESSED, xHost1);
+  if (xHost2 && xHost2 != xLeaf) markEntry(PT_ACCESSED, xHost2);
+  markEntry(dirty ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED, xLeaf);
 }
 
 /** True when a data breakpoint lies in the page. */

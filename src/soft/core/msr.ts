@@ -40,7 +40,14 @@ import {
 import { MAXPHYADDR, tlbFlush } from "./mem";
 import { canonical, segOf } from "./segment";
 import { apicPageChanged } from "./vps";
-import { EXT_MSR, extendedExits, msrExits } from "./whv_partition";
+import { countApic } from "./whv_counters";
+import { MSR_DEFAULT, MSR_IGNORE, msrAction } from "./whv_lists";
+import {
+  EXT_MSR,
+  extendedExits,
+  msrExits,
+  msrUnknown,
+} from "./whv_properties";
 
 export const MSR_OK: u32 = 0;
 export const MSR_GP: u32 = 1;
@@ -103,8 +110,15 @@ function wanted(bit: u64): bool {
   return (extendedExits & EXT_MSR) != 0 && (msrExits & bit) != 0;
 }
 
+/** What becomes of an access that the caller decided about: ignored, or an exit. */
+function decided(action: u32): u32 {
+  msrValue = 0;
+  return action == MSR_IGNORE ? MSR_OK : MSR_EXIT;
+}
+
 function unhandled(): u32 {
-  return wanted(EXIT_UNHANDLED) ? MSR_EXIT : MSR_GP;
+  if (wanted(EXIT_UNHANDLED)) return MSR_EXIT;
+  return msrUnknown == MSR_DEFAULT ? MSR_GP : decided(msrUnknown);
 }
 
 // @ts-ignore: decorator
@@ -168,12 +182,15 @@ function cellOf(index: u32): usize {
 
 /** Reads an MSR into msrValue: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step. */
 export function msrRead(index: u32): u32 {
+  const action = msrAction(index, false);
+  if (action != MSR_DEFAULT) return decided(action);
   if (index == TSC && wanted(EXIT_TSC_READ)) return MSR_EXIT;
   if (index == MISC_ENABLE && wanted(EXIT_MISC_ENABLE_READ)) return MSR_EXIT;
   if (index == BIOS_SIGN_ID && wanted(EXIT_PATCH_LEVEL_READ)) return MSR_EXIT;
   const cell = cellOf(index);
   if (cell) return ok(load<u64>(cell));
   if (index >= X2APIC_FIRST && index <= X2APIC_LAST && apicMode) {
+    countApic((index & 0xff) << 4, false, false, 0);
     if (lapicRdmsr(apic(), index, time, BOUNCE)) return MSR_GP;
     return ok(load<u64>(BOUNCE));
   }
@@ -236,6 +253,8 @@ export function setTscOffset(offset: u64): void {
 
 /** Writes an MSR: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step. */
 export function msrWrite(index: u32, v: u64): u32 {
+  const action = msrAction(index, true);
+  if (action != MSR_DEFAULT) return decided(action);
   switch (index) {
     case TSC: {
       if (wanted(EXIT_TSC_WRITE)) return MSR_EXIT;
@@ -297,6 +316,7 @@ export function msrWrite(index: u32, v: u64): u32 {
       return MSR_GP; // read-only
     default:
       if (index >= X2APIC_FIRST && index <= X2APIC_LAST && apicMode) {
+        countApic((index & 0xff) << 4, true, false, <u32> v);
         const r = lapicWrmsr(apic(), index, v, time);
         if (r & LAPIC_GP) return MSR_GP;
         apicResult(r);

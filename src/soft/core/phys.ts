@@ -49,6 +49,15 @@ export function mapCovers(gpa: u64, bytes: u64): bool {
   return at >= end;
 }
 
+/** How many pages are mapped. */
+export function mapPages(): u64 {
+  let pages: u64 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    pages += load<u64>(FIRST + (<usize> i << 5), 8) >> 12;
+  }
+  return pages;
+}
+
 /** Removes mappings in the range; false when the table is full. */
 export function mapRemove(gpa: u64, bytes: u64): bool {
   const end = gpa + bytes;

@@ -101,6 +101,7 @@ import { flagsChanged } from "./mode";
 import { physHost } from "./phys";
 import { isMem, rLen, rSeg } from "./record";
 import { initVp, sipiVp } from "./reset";
+import { countEvent } from "./whv_counters";
 
 export { again, ipOf, leave, needSync, nextIp, synced } from "./hooks";
 
@@ -229,6 +230,7 @@ function inject(
     if (vector == 1 && type == 3) store<u64>(DR7, load<u64>(DR7) & ~0x2000);
     if (deliverEvent(vector, type, hasErr, err, retIp)) {
       statEvents++;
+      countEvent(vector, type);
       noStepTrap = true;
       flagsChanged();
       return 0;

@@ -52,7 +52,7 @@ import {
 import { random } from "../random";
 import { gp0, REC, rImm8, rOsz, rRm } from "../record";
 import { canonical, segOf } from "../segment";
-import { cpuidExitWanted, EXT_RDTSC, extendedExits } from "../whv_partition";
+import { cpuidExitWanted, EXT_RDTSC, extendedExits } from "../whv_properties";
 
 /** Raises a software event: `type` 4 INT n, 5 INT1, 6 INT3 and INTO. */
 function software(vector: u32, type: u32): usize {
