@@ -143,6 +143,19 @@ const CASES: readonly Case[] = [
     about: "decimal adjustment, strings and their traps, 16-bit stacks, ports",
     words: 5708,
   },
+  {
+    name: "modify",
+    about: "self-modifying code: stores of every kind, aliases, remapped pages",
+    words: 56,
+  },
+  {
+    name: "crossmodify",
+    about: "one processor runs what another one writes, 128 times",
+    words: 2,
+    manual: "00000180 00002222",
+    apic: 1,
+    cpus: 2,
+  },
 ];
 
 const ready = requireTool("as", "ld");
