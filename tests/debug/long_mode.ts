@@ -1,7 +1,6 @@
 // Guests for the debugger on the software platform: assembled with GNU as,
 // started in 64-bit mode with the first and the fourth GiB mapped to themselves.
 
-import { InterruptType } from "../../ffi/enums.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
@@ -96,32 +95,7 @@ export class LongMode {
   ): Promise<LongMode> {
     const program = assemble(source);
     const soft = await openSoft({ memoryBytes: RAM });
-    const guest = new LongMode(soft, program, cpus, options);
-    await guest.#wakeProcessors();
-    return guest;
-  }
-
-  /** Processors but the first wait for a SIPI: it takes them to 0x8000, from
-   * where they are put into the program. */
-  async #wakeProcessors(): Promise<void> {
-    const { machine } = this;
-    machine.memory.write(0x8000, new Uint8Array([0xeb, 0xfe]));
-    machine.partition.resumeTime();
-    for (const processor of machine.processors.slice(1)) {
-      machine.requestInterrupt({
-        type: InterruptType.Sipi,
-        destinationMode: 0,
-        triggerMode: 0,
-        destination: processor.index,
-        vector: 8,
-      });
-      const back = processor.run(false);
-      setTimeout(() => processor.requestReturn(), 5);
-      await back;
-      processor.clearRequest();
-    }
-    machine.partition.suspendTime();
-    this.#load();
+    return new LongMode(soft, program, cpus, options);
   }
 
   #load(): void {
@@ -166,6 +140,7 @@ export class LongMode {
       vp.set(Reg.Rip, BigInt(TEXT));
       vp.set(Reg.Rsp, BigInt(STACKS + (i + 1) * 0x4000));
       vp.set(Reg.Rdi, BigInt(i));
+      // No waiting for a SIPI.
       vp.set(Reg.InternalActivityState, 0n);
     });
   }
