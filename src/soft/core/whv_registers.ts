@@ -84,6 +84,8 @@ import {
   XMM,
   XSS,
 } from "./layout";
+import { setControl } from "./insn/x87_control";
+import { updateES } from "./insn/x87_state";
 import { MAXPHYADDR, tlbFlush } from "./mem";
 import { flagsChanged, updateMode } from "./mode";
 import { apicPageChanged } from "./vps";
@@ -283,7 +285,6 @@ export function canSetRegister(name: u32, from: usize): bool {
     case 0x1e:
     case 0x1f:
     case 0x26:
-    case 0x27:
     case 0x2000:
     case 0x2001:
     case 0x2087:
@@ -294,6 +295,9 @@ export function canSetRegister(name: u32, from: usize): bool {
       return true;
     case 0x20:
       return v < 16;
+    case 0x27:
+      // x87 always, SSE perhaps: CPUID offers no more
+      return v == 1 || v == 3;
     case 0x2003:
     case 0x2095:
       return apicMode != 0;
@@ -375,13 +379,14 @@ export function setRegister(name: u32, from: usize): void {
       flagsChanged();
       break;
     case 0x27:
-      store<u64>(XCR0, v | 1);
+      store<u64>(XCR0, v);
       break;
     case 0x1018:
-      store<u16>(FCW, load<u16>(from));
+      setControl(load<u16>(from));
       store<u16>(FSW, load<u16>(from, 2));
+      updateES();
       store<u8>(FTW, load<u8>(from, 4));
-      store<u16>(FOP, load<u16>(from, 6));
+      store<u16>(FOP, load<u16>(from, 6) & 0x7ff);
       store<u64>(FIP, load<u64>(from, 8));
       break;
     case 0x1019:
