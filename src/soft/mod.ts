@@ -67,6 +67,7 @@ export class SoftPlatform implements WinHvPlatform {
   readonly name = "soft";
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  /** Guest time. */
   readonly clock: SoftClock;
   /** The memory that WHvMapGpaRange can map; page aligned. */
   readonly guestMemory: Uint8Array;

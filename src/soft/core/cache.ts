@@ -1,6 +1,6 @@
 // Decoded code. A block is a run of records (record.ts) decoded from one host page,
-// behind a 32-byte header: host u32 (of its first byte), next block of the page
-// u32, record count u32. Blocks are found by host address and code size (BHASH),
+// behind a 32-byte header: host u32 (of its first byte), next block of the page u32,
+// record count u32, host u32 after its last byte. Blocks are found by host address and code size (BHASH),
 // from linear addresses through JCACHE, and from a branch in the same page through
 // its record's link. Blocks of a page die together, so links need no check.
 //
@@ -106,6 +106,7 @@ function blockAt(host: u32, linear: u64): usize {
   const from = host & 0xfff;
   let to = <u32> load<u16>(last, 12) + (load<u8>(last, 2) & 15);
   if (to > 0x1000) to = 0x1000;
+  store<u32>(header, (host - from) + to, 12);
   const lines = CODELINES + (page << 3);
   let bits = load<u64>(lines);
   for (let l = from >> 6; l <= (to - 1) >> 6; l++) bits |= <u64> 1 << l;
@@ -128,7 +129,16 @@ export function codeWritten(host: u32, bytes: u32): void {
   let touched: u64 = 0;
   for (let l = from; l <= to; l++) touched |= <u64> 1 << l;
   if (!(bits & touched)) return;
-  dropPage(page);
+  // data beside code is common in small kernels: only what was decoded counts
+  const end = host + bytes;
+  let b = <usize> load<u32>(PAGEBLK + (page << 2));
+  while (b != 0) {
+    if (load<u32>(b) < end && host < load<u32>(b, 12)) {
+      dropPage(page);
+      return;
+    }
+    b = <usize> load<u32>(b, 4);
+  }
 }
 
 function dropPage(page: usize): void {
