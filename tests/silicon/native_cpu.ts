@@ -25,6 +25,8 @@ export class NativeCpu implements CpuUnderTest {
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   #writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
   #pending: Uint8Array = new Uint8Array(0);
+  /** Settles when the last batch that was asked for has ended, however. */
+  #last: Promise<void> = Promise.resolve();
 
   #start(): void {
     const child = new Deno.Command(Deno.execPath(), {
@@ -79,8 +81,14 @@ export class NativeCpu implements CpuUnderTest {
     return new Results(await this.#read(size), batch.length);
   }
 
-  /** Throws NativeDied when the batch killed the child. */
-  async runBatch(batch: Batch): Promise<Results> {
+  /** One batch at a time; throws NativeDied when it killed the child. */
+  runBatch(batch: Batch): Promise<Results> {
+    const result = this.#last.then(() => this.#run(batch));
+    this.#last = result.then(() => {}, () => {});
+    return result;
+  }
+
+  async #run(batch: Batch): Promise<Results> {
     if (this.#child === null) this.#start();
     const child = this.#child!;
     const watchdog = setTimeout(() => child.kill("SIGKILL"), BATCH_LIMIT_MS);

@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import type { CpuUnderTest } from "./batch.ts";
 import { type Feature, featuresOf } from "./features.ts";
 import type { Form } from "./form.ts";
-import { families } from "./forms/mod.ts";
+import { families, groups } from "./forms/mod.ts";
 import { SILICON_HERE } from "./native_cpu.ts";
 import { openCore, openSilicon, readSettings } from "./open.ts";
 import { describe, runForm } from "./run.ts";
@@ -49,6 +49,12 @@ function missing(form: Form, pair: Pair): string | null {
     : `the core does not offer ${form.feature}`;
 }
 
+/** The tables run again in compatibility mode get a quarter of the cases. */
+function casesOf(form: Form): number {
+  const { cases } = settings;
+  return form.mode === undefined ? cases : Math.ceil(cases / 4);
+}
+
 const names = new Set<string>();
 for (const family of families) {
   for (const { name } of family.forms) {
@@ -61,33 +67,44 @@ if (!SILICON_HERE) {
   console.warn("SKIPPED: silicon tests need Linux on x86-64");
 }
 
-for (const family of families) {
-  const forms = family.forms.filter((form) => settings.only.test(form.name));
-  if (forms.length === 0) continue;
+/** Runs a family's forms; throws the description of all that differ. */
+async function runFamily(forms: Form[], pair: Pair): Promise<void> {
+  const failures: string[] = [];
+  for (const form of forms) {
+    const why = missing(form, pair);
+    if (why !== null) {
+      console.warn(`SKIPPED: ${form.name}: ${why}`);
+      continue;
+    }
+    const result = await runForm(
+      form,
+      settings.seed,
+      casesOf(form),
+      pair.silicon,
+      pair.core,
+    );
+    if (result.failed > 0) failures.push(describe(form, result));
+  }
+  assertEquals(failures.join("\n"), "");
+}
+
+for (const group of groups) {
+  const chosen = group.families.map(({ name, forms }) => ({
+    name,
+    forms: forms.filter((form) => settings.only.test(form.name)),
+  })).filter(({ forms }) => forms.length > 0);
+  if (chosen.length === 0) continue;
   Deno.test({
-    name: `silicon: ${family.name} (${forms.length} forms, ` +
-      `${settings.cases} cases each, seed ${settings.seed})`,
+    name: `silicon: ${group.name} (seed ${settings.seed})`,
     ignore: !SILICON_HERE,
-    fn: () =>
+    fn: (t) =>
       withBoth(async (pair) => {
-        const failures: string[] = [];
-        for (const form of forms) {
-          const why = missing(form, pair);
-          if (why !== null) {
-            console.warn(`SKIPPED: ${form.name}: ${why}`);
-            continue;
-          }
-          const { seed, cases } = settings;
-          const result = await runForm(
-            form,
-            seed,
-            cases,
-            pair.silicon,
-            pair.core,
+        for (const { name, forms } of chosen) {
+          await t.step(
+            `${name}: ${forms.length} forms, ${casesOf(forms[0])} cases each`,
+            () => runFamily(forms, pair),
           );
-          if (result.failed > 0) failures.push(describe(form, result));
         }
-        assertEquals(failures.join("\n"), "");
       }),
   });
 }

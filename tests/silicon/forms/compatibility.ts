@@ -165,7 +165,8 @@ function limitForms(mode: Mode): Form[] {
   }]);
 }
 
-function familiesOf(mode: Mode): Family[] {
+/** All of compatibility mode with code segments of `mode` bits. */
+export function compatibility(mode: 32 | 16): Family[] {
   const suffix = `${mode}-bit code`;
   const all: Family[] = [
     ...again([...alu, ...shift, ...multiply, ...bits], mode),
@@ -182,11 +183,3 @@ function familiesOf(mode: Mode): Family[] {
     forms: forms.map((form) => ({ ...form, name: `${suffix}: ${form.name}` })),
   }));
 }
-
-export const compatibility: Family[] = [
-  { name: "segments", forms: segmentForms(64) },
-  { name: "segments and stack", forms: segmentStackForms(64) },
-  { name: "far transfers", forms: farForms(64) },
-  ...familiesOf(32),
-  ...familiesOf(16),
-];

@@ -26,17 +26,19 @@ import { CONDITIONS } from "./move.ts";
 import { immediate, registerOrMemory } from "./shared.ts";
 
 /**
- * RSP: usually in the middle, sometimes at an end of the scratch region. Far
- * returns read it in an order of their own on each CPU, so for them it stays
- * "inside"; a far call that leaves 64-bit mode needs it "mapped".
+ * RSP: usually in the middle, sometimes at an end of the scratch region.
+ * "patched": where a return address can be put. Far returns read the stack in
+ * an order of their own on each CPU, so for them it stays "inside"; a far call
+ * that leaves 64-bit mode needs it "canonical".
  */
 export function placeStack(
   g: Builder,
-  where: "anywhere" | "inside" | "mapped" = "anywhere",
+  where: "anywhere" | "patched" | "inside" | "canonical" = "anywhere",
 ): void {
   const kind = g.rng.int(20);
   if (where === "inside" && (kind === 1 || kind === 2)) return;
-  if (where === "mapped" && kind === 5) return;
+  if ((where === "inside" || where === "patched") && kind === 4) return;
+  if (where === "canonical" && kind === 5) return;
   const place = (linear: number) => g.setPointer(RSP, SS, linear);
   if (kind === 0) place(DATA + g.rng.int(12));
   if (kind === 1) place(DATA + DATA_BYTES - g.rng.int(12));
@@ -59,9 +61,8 @@ export function stackTop(g: Builder): number {
 /** Puts bytes at the top of the stack, if that is in scratch memory. */
 export function patchStack(g: Builder, content: Uint8Array): void {
   const at = stackTop(g);
-  if (at >= DATA && at + content.length <= DATA + DATA_BYTES) {
-    g.patch(at, content);
-  }
+  const room = DATA + DATA_BYTES - at;
+  if (at >= DATA && room > 0) g.patch(at, content.subarray(0, room));
 }
 
 /** PUSH and POP and their like, with the operand sizes that the mode has. */
@@ -73,7 +74,7 @@ export function stackForms(mode: Mode): Form[] {
       mode,
       build(g) {
         g.begin(64);
-        placeStack(g);
+        placeStack(g, name.startsWith("RET") ? "patched" : "anywhere");
         make(g);
       },
     });

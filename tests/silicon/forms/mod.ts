@@ -11,21 +11,27 @@ import { control } from "./control.ts";
 import { move } from "./move.ts";
 import { multiply } from "./multiply.ts";
 import { packed } from "./packed.ts";
+import { segments } from "./segments.ts";
 import { shift } from "./shift.ts";
 import { sse } from "./sse.ts";
 import { x87 } from "./x87.ts";
 import { x87Aliases } from "./x87_aliases.ts";
 
-export const families: Family[] = [
-  ...alu,
-  ...shift,
-  ...multiply,
-  ...bits,
-  ...move,
-  ...control,
-  ...x87,
-  ...x87Aliases,
-  ...packed,
-  ...sse,
-  ...compatibility,
+/** Families that are one test together. */
+export interface Group {
+  name: string;
+  families: Family[];
+}
+
+export const groups: Group[] = [
+  { name: "arithmetic", families: [...alu, ...shift, ...multiply, ...bits] },
+  { name: "moves and control", families: [...move, ...control] },
+  { name: "segments and far transfers", families: segments },
+  { name: "x87", families: [...x87, ...x87Aliases] },
+  { name: "packed integers", families: packed },
+  { name: "SSE floating point", families: sse },
+  { name: "32-bit code", families: compatibility(32) },
+  { name: "16-bit code", families: compatibility(16) },
 ];
+
+export const families: Family[] = groups.flatMap((group) => group.families);

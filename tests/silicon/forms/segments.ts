@@ -6,7 +6,7 @@
  */
 import type { Builder } from "../builder.ts";
 import { type Memory, type Mode, needs66 } from "../encode.ts";
-import type { Form } from "../form.ts";
+import type { Family, Form } from "../form.ts";
 import { DATA, Flag, Selector } from "../layout.ts";
 import { Local } from "../ldt.ts";
 import { farTarget, patchStack, placeStack, stackTop } from "./control.ts";
@@ -153,7 +153,7 @@ export function farForms(mode: Mode): Form[] {
   const add: Adder = (name, make) =>
     adder(forms, mode)(name, (g) => {
       const pushes = name.startsWith("CALL");
-      placeStack(g, pushes ? "mapped" : "inside");
+      placeStack(g, pushes ? "canonical" : "inside");
       // AMD reads the stack beyond the frame too, before it checks CS.
       if (!pushes) g.flags &= ~Flag.AC;
       // 64-bit mode is left or entered: SDM vol.1, 3.4.1.1.
@@ -247,3 +247,10 @@ export function segmentStackForms(mode: Mode): Form[] {
   }
   return forms;
 }
+
+/** In 64-bit mode. */
+export const segments: Family[] = [
+  { name: "segments", forms: segmentForms(64) },
+  { name: "segments and stack", forms: segmentStackForms(64) },
+  { name: "far transfers", forms: farForms(64) },
+];
