@@ -9,8 +9,105 @@ export { openNative } from "./src/platform/mod.ts";
 export { openSoft } from "./src/soft/mod.ts";
 export { Machine } from "./src/machine/machine.ts";
 export { BootError, loadGuest } from "./src/boot/mod.ts";
-export { Debugger } from "./src/debug/debugger.ts";
+export { attachDebugger } from "./src/debug/mod.ts";
 export { GdbServer } from "./src/gdb/server.ts";
+
+export type { PartitionPropertyCode } from "./ffi/enums.ts";
+export type { Segment, Table } from "./src/platform/segments.ts";
+export type { PowerEvent } from "./src/machine/devices/power.ts";
+export type {
+  CpuidResult,
+  InterruptRequest,
+} from "./src/platform/partition.ts";
+export type { Exit } from "./src/platform/exits.ts";
+export type {
+  Action,
+  Breakpoint,
+  BreakpointKind,
+  DebugTarget,
+  Plan,
+  ProcessorDescription,
+  Stop,
+  StopReason,
+  WatchAccess,
+} from "./src/debug/target.ts";
+export type { Translation } from "./src/platform/virtual_processor.ts";
+export type {
+  MachineEvent,
+  MachineOptions,
+  MachineState,
+} from "./src/machine/machine.ts";
+export type { ExitCounts } from "./src/machine/exits.ts";
+export type {
+  Argument,
+  Arguments,
+  CallbackHandle,
+  CFunction,
+  Functions,
+  Result,
+  WinHvEmulationFunctions,
+  WinHvPlatform,
+  WinHvPlatformFunctions,
+} from "./ffi/mod.ts";
+export type { Timer, Timers } from "./src/machine/timers.ts";
+export type {
+  BootImage,
+  BootModule,
+  BootRequest,
+  FlatMode,
+  InitialGpr,
+  InitialSegment,
+  InitialState,
+  InitialTable,
+  MemoryWrite,
+} from "./src/boot/image.ts";
+export type { SoftClock, SoftOptions, SoftPlatform } from "./src/soft/mod.ts";
+export type {
+  GuestMemory,
+  HostWriteHook,
+  MemoryRegion,
+} from "./src/machine/memory.ts";
+export type {
+  ApicEoiExit,
+  ApicWriteExit,
+  CanceledExit,
+  HaltExit,
+  HypercallExit,
+  InitSipiExit,
+  InterruptWindowExit,
+  InvalidStateExit,
+  RdtscExit,
+  SmiExit,
+  SynicExit,
+  UnknownExit,
+  UnrecoverableExit,
+  UnsupportedFeatureExit,
+} from "./src/platform/event_exits.ts";
+export type {
+  CpuidExit,
+  ExceptionExit,
+  IoPortExit,
+  MemoryExit,
+  MsrExit,
+} from "./src/platform/access_exits.ts";
+export type {
+  Clock,
+  Device,
+  DeviceState,
+  Entropy,
+  StateValue,
+} from "./src/machine/device.ts";
+export type { ClockMode } from "./src/soft/scheduler.ts";
+export type { SavedRegisters } from "./src/machine/reset.ts";
+export type {
+  EmulatorCallbackKind,
+  EmulatorCallbacks,
+  emulatorCallbacks,
+  winhvemulation,
+} from "./ffi/winhvemulation.ts";
+export type { winhvplatform } from "./ffi/winhvplatform.ts";
+export type { AgentContext, AgentExpression } from "./src/debug/agent.ts";
+export type { VpExit } from "./src/platform/vp_exit.ts";
 
 if (import.meta.main) {
   const { main } = await import("./src/cli/main.ts");

@@ -6,21 +6,27 @@
 
 /** A guest that cannot be booted; the message is one line for the user. */
 export class BootError extends Error {
+  /** The error's name. */
   override readonly name = "BootError";
 }
 
 /** A segment register; `attributes` are WHV_X64_SEGMENT_REGISTER's bits. */
 export interface InitialSegment {
+  /** The linear address it begins at. */
   readonly base: number;
   /** The last valid offset, in bytes. */
   readonly limit: number;
+  /** The selector. */
   readonly selector: number;
+  /** As WHV_X64_SEGMENT_REGISTER has them. */
   readonly attributes: number;
 }
 
 /** GDTR or IDTR. */
 export interface InitialTable {
+  /** The linear address of the table. */
   readonly base: number;
+  /** The last valid offset, in bytes. */
   readonly limit: number;
 }
 
@@ -49,28 +55,47 @@ export type InitialGpr = Partial<
 
 /** How processor 0 starts. */
 export interface InitialState {
+  /** RIP. */
   readonly rip: bigint;
+  /** RFLAGS. */
   readonly rflags: bigint;
+  /** The general registers. */
   readonly gpr: InitialGpr;
+  /** CR0. */
   readonly cr0: bigint;
+  /** CR3. */
   readonly cr3: bigint;
+  /** CR4. */
   readonly cr4: bigint;
+  /** EFER. */
   readonly efer: bigint;
+  /** CS. */
   readonly cs: InitialSegment;
+  /** DS. */
   readonly ds: InitialSegment;
+  /** ES. */
   readonly es: InitialSegment;
+  /** FS. */
   readonly fs: InitialSegment;
+  /** GS. */
   readonly gs: InitialSegment;
+  /** SS. */
   readonly ss: InitialSegment;
+  /** The task register. */
   readonly tr: InitialSegment;
+  /** LDTR. */
   readonly ldtr: InitialSegment;
+  /** GDTR. */
   readonly gdtr: InitialTable;
+  /** IDTR. */
   readonly idtr: InitialTable;
 }
 
 /** Bytes for guest physical memory. */
 export interface MemoryWrite {
+  /** The guest physical address. */
   readonly gpa: number;
+  /** What to write there. */
   readonly bytes: Uint8Array;
 }
 
@@ -78,7 +103,9 @@ export interface MemoryWrite {
 export interface BootImage {
   /** How it was recognised: "multiboot", "linux", "elf64", ... */
   readonly kind: string;
+  /** Memory to write, before the guest starts. */
   readonly segments: readonly MemoryWrite[];
+  /** The state of processor 0. */
   readonly registers: InitialState;
   /** One line for the log: what, where, entered how. */
   readonly describe: string;
@@ -86,7 +113,9 @@ export interface BootImage {
 
 /** A file that comes along with the image, and the text the guest gets with it. */
 export interface BootModule {
+  /** The file. */
   readonly bytes: Uint8Array;
+  /** Its name and arguments. */
   readonly text: string;
 }
 
@@ -95,14 +124,19 @@ export type FlatMode = 16 | 32 | 64;
 
 /** What to boot and in what machine. */
 export interface BootRequest {
+  /** The guest's file. */
   readonly image: Uint8Array;
   /** The image's name as the user gave it. */
   readonly name: string;
+  /** The guest's command line. */
   readonly commandLine: string;
+  /** A Linux initial RAM disk. */
   readonly initrd?: BootModule;
+  /** Modules of a Multiboot guest. */
   readonly modules: readonly BootModule[];
   /** RAM from address 0 on, bytes. */
   readonly ramBytes: number;
+  /** How many processors the machine has. */
   readonly cpus: number;
   /** virtio-mmio transports that the ACPI tables announce. */
   readonly virtioDevices: number;

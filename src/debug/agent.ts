@@ -99,6 +99,7 @@ const truth = (b: boolean) => b ? 1n : 0n;
 
 /** One decoded expression. */
 export class AgentExpression {
+  /** The bytecode. */
   readonly bytes: Uint8Array;
   /** The registers it can ask for, without repetition. */
   readonly registers: readonly number[];

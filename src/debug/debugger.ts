@@ -12,6 +12,7 @@ import {
 } from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
 
+/** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
 export class Debugger extends RunControl implements DebugTarget {
   /** A processor of the stopped guest, its context read. */
   #stopped(processor: number): Vcpu {
@@ -22,6 +23,7 @@ export class Debugger extends RunControl implements DebugTarget {
     return v;
   }
 
+  /** A processor's name and what it is doing. */
   describe(processor: number): ProcessorDescription {
     const name = `CPU${processor}`;
     if (this.stop === null) return { name, state: "running" };

@@ -47,7 +47,9 @@ export type StopReason =
 
 /** A stop: the processor it is about, and why. */
 export interface Stop {
+  /** The processor it is about. */
   readonly processor: number;
+  /** Why it stopped. */
   readonly reason: StopReason;
 }
 
@@ -56,6 +58,7 @@ export type BreakpointKind = "software" | "hardware" | WatchAccess;
 
 /** A breakpoint or watchpoint; equal if kind, address and length are. */
 export interface Breakpoint {
+  /** What it stops for, and by what means. */
   readonly kind: BreakpointKind;
   /** Virtual (linear) address. */
   readonly address: bigint;
@@ -80,6 +83,7 @@ export class TargetError extends Error {
 
 /** A guest under run control. */
 export interface DebugTarget {
+  /** How many processors there are. */
   readonly processors: number;
 
   /** Why the guest stands still; null while it runs. */
@@ -90,6 +94,7 @@ export interface DebugTarget {
    * for a stop that nobody resumed from. */
   onStop: ((stop: Stop) => void) | null;
 
+  /** A processor's name and what it is doing. */
   describe(processor: number): ProcessorDescription;
 
   /** Starts the guest; returns at once. Stops found by the way and not yet

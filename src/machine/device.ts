@@ -26,6 +26,7 @@ export interface Clock {
 
 /** A source of random bytes: seeded when runs must repeat. */
 export interface Entropy {
+  /** Fills the bytes with random ones. */
   fill(into: Uint8Array): void;
 }
 
@@ -36,9 +37,11 @@ export interface IrqLine {
 
 /** What every device can do, whatever buses it is on. */
 export interface Device {
+  /** Unique among a machine's devices. */
   readonly name: string;
   /** Puts every volatile field to its power-on value. */
   reset(): void;
+  /** The state, as plain data. */
   save(): DeviceState;
   /** Takes a state made by `save`; throws when it is not one. */
   load(state: DeviceState): void;

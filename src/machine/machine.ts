@@ -31,11 +31,15 @@ const log = getLogger(["icebp", "machine"]);
 
 /** What a machine is made of. */
 export interface MachineOptions {
+  /** The platform that runs it. */
   readonly platform: WinHvPlatform;
   /** The bytes behind guest memory, page aligned; RAM takes the first ones. */
   readonly guestMemory: Uint8Array;
+  /** Guest time. */
   readonly clock: Clock;
+  /** Where devices get random bytes. */
   readonly entropy: Entropy;
+  /** Processors, 1 to 64. */
   readonly cpus: number;
   /** Whole pages. */
   readonly ramBytes: number;
@@ -57,24 +61,43 @@ export type MachineEvent =
 
 /** A machine's whole state. */
 export interface MachineState {
+  /** Each processor's state. */
   readonly processors: readonly {
     readonly registers: SavedRegisters;
     readonly lapic: Uint8Array | null;
     readonly xsave: Uint8Array | null;
   }[];
+  /** The board's devices, by name. */
   readonly devices: DeviceState;
+  /** The devices attached later, in their order. */
   readonly attached: readonly DeviceState[];
+  /** All of RAM. */
   readonly memory: Uint8Array;
 }
 
+/** A PC: partition, memory, buses, the board's devices and processors. */
 export class Machine {
+  /** What it was made with. */
   readonly options: MachineOptions;
+  /** The platform's partition. */
   readonly partition: Partition;
+  /** Guest physical memory. */
   readonly memory: GuestMemory;
+  /** I/O ports. */
   readonly ports = new PortBus();
+  /** Memory-mapped registers. */
   readonly mmio = new MmioBus();
+  /** Alarms at guest times. */
   readonly timers: Timers;
+  /**
+   * The chip set.
+   * @internal
+   */
   readonly board: Board;
+  /**
+   * The processors, by index.
+   * @internal
+   */
   readonly processors: readonly Processor[];
   /** What stopped the machine; null while nothing has. */
   event: MachineEvent | null = null;
@@ -210,10 +233,12 @@ export class Machine {
     this.#bitmap = bitmap;
   }
 
+  /** The vectors that exit, a bit each. */
   get exceptionBitmap(): bigint {
     return this.#bitmap;
   }
 
+  /** Exits so far, by reason. */
   get exitCounts(): ExitCounts {
     return this.#exits.counts;
   }

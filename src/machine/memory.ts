@@ -16,10 +16,13 @@ const PAGE = 4096;
 
 /** A stretch of guest physical memory and the bytes behind it. */
 export interface MemoryRegion {
+  /** The first guest physical address. */
   readonly gpa: number;
+  /** Size in bytes. */
   readonly bytes: number;
   /** Where it begins in the guest memory view. */
   readonly offset: number;
+  /** Whether the guest may write it. */
   readonly kind: "ram" | "rom";
 }
 
@@ -35,7 +38,9 @@ export type HostWriteHook = (
 export class GuestMemory {
   /** All of the guest's bytes; regions say where each is. */
   readonly view: Uint8Array;
+  /** RAM in bytes. */
   readonly ramBytes: number;
+  /** Called after every write by the host. */
   onHostWrite: HostWriteHook | null = null;
   readonly #regions: MemoryRegion[] = [];
   #used: number;
@@ -68,6 +73,7 @@ export class GuestMemory {
     this.#used = ramBytes;
   }
 
+  /** What is mapped where. */
   get regions(): readonly MemoryRegion[] {
     return this.#regions;
   }

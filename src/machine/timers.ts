@@ -8,11 +8,13 @@ import type { Clock } from "./device.ts";
 /** One timer, fired once per arming. */
 export class Timer {
   readonly #timers: Timers;
+  /** Called at the deadline. */
   readonly fire: () => void;
   #deadline: bigint | null = null;
   /** When it was armed, among all armings: the order of equal deadlines. */
   order = 0;
 
+  /** Use {@linkcode Timers.create}. */
   constructor(timers: Timers, fire: () => void) {
     this.#timers = timers;
     this.fire = fire;
@@ -29,6 +31,7 @@ export class Timer {
     this.#timers.changed(this);
   }
 
+  /** Takes the deadline back. */
   disarm(): void {
     if (this.#deadline === null) return;
     this.#deadline = null;
@@ -46,10 +49,12 @@ export class Timers {
   #firing = false;
   readonly #onAlarm = () => this.#expire();
 
+  /** Times are those of `clock`. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** A timer that calls `fn` when armed and due. */
   create(fn: () => void): Timer {
     return new Timer(this, fn);
   }
