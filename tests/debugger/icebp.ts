@@ -26,8 +26,8 @@ const CFLAGS = [
   "-Wl,--build-id=none,-T,guest.ld,-z,max-page-size=4096",
 ];
 
-/** A debugger that takes longer than this waits for what does not come. */
-const PATIENCE_MS = 60_000;
+/** A debugger that takes longer, in seconds, waits for what does not come. */
+const PATIENCE = 60;
 
 let built: string | undefined;
 
@@ -144,8 +144,13 @@ function debuggerCommand(
     ];
   // What it says and what it complains of, in order.
   return new Deno.Command("sh", {
-    args: ["-c", 'exec "$0" "$@" 2>&1', tool, ...args],
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    args: [
+      "-c",
+      'exec timeout -s KILL "$0" "$@" 2>&1',
+      `${PATIENCE}`,
+      tool,
+      ...args,
+    ],
     stdin: "null",
     stdout: "piped",
     stderr: "null",
