@@ -1,0 +1,209 @@
+/**
+ * A Linux guest from Debian's own packages: the newest cloud kernel and busybox,
+ * fetched through apt, and an initramfs around them. As `deno task guest:debian`
+ * it says how to boot the guest to a shell; the tests use it too.
+ *
+ * What was fetched is kept, and only what is missing is fetched again.
+ */
+import { type ArchiveFile, initramfs } from "./cpio.ts";
+
+/** Where the guest is kept: not in the repository, not fetched twice. */
+export const GUEST_FOLDER = decodeURI(
+  new URL("../../dist/guest-debian", import.meta.url).pathname,
+);
+
+/** Modules that the initramfs loads, in this order. */
+const MODULES = [
+  "virtio/virtio_ring",
+  "virtio/virtio",
+  "virtio/virtio_mmio",
+  "block/virtio_blk",
+  "char/virtio_console",
+  "char/hw_random/virtio-rng",
+];
+
+/** The first program: sets the system up, then /test.sh or a shell. */
+const INIT = `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in /modules/*.ko; do insmod $module; done
+if [ -e /test.sh ]; then
+  sh /test.sh
+else
+  echo "Debian's kernel $(uname -r). 'poweroff -f' ends it, as Ctrl-A x does."
+  console=/dev/ttyS0
+  grep -q console=hvc0 /proc/cmdline && console=/dev/hvc0
+  while :; do setsid sh -c "exec sh <$console >$console 2>&1"; done
+fi
+poweroff -f
+`;
+
+/** Something the user can mend; the message is one line. */
+export class GuestFetchError extends Error {
+  override readonly name = "GuestFetchError";
+}
+
+/** The guest's parts. */
+export interface DebianGuest {
+  /** Path of the bzImage. */
+  readonly kernel: string;
+  readonly busybox: Uint8Array;
+  /** Contents of the kernel modules, in loading order. */
+  readonly modules: readonly { name: string; bytes: Uint8Array }[];
+}
+
+async function run(
+  tool: string,
+  args: string[],
+  cwd?: string,
+): Promise<string> {
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command(tool, { args, cwd, stdin: "null" })
+      .output();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new GuestFetchError(
+      `${tool} is not there: a Debian system (or one like it) is needed to ` +
+        "fetch the guest",
+    );
+  }
+  if (output.success) return new TextDecoder().decode(output.stdout);
+  const said = new TextDecoder().decode(output.stderr).trim().split("\n");
+  throw new GuestFetchError(`${tool} ${args.join(" ")}: ${said.at(-1)}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** The package with the newest cloud kernel. */
+async function kernelPackage(): Promise<string> {
+  const depends = await run("apt-cache", [
+    "depends",
+    "linux-image-cloud-amd64",
+  ]);
+  const name = depends.match(/Depends: (linux-image-\S+)/)?.[1];
+  if (name === undefined) {
+    throw new GuestFetchError(
+      "apt knows no linux-image-cloud-amd64: run apt-get update first",
+    );
+  }
+  return name;
+}
+
+/** Fetches a package and unpacks it; a finished one is left as it is. */
+async function fetchPackage(
+  name: string,
+  folder: string,
+  say: (line: string) => void,
+): Promise<string> {
+  const unpacked = `${folder}/${name}`;
+  if (await exists(unpacked)) return unpacked;
+  say(`fetching ${name}`);
+  const work = `${folder}/.${name}`;
+  await Deno.mkdir(work, { recursive: true });
+  // Without the sandbox user, who may not write here.
+  await run("apt-get", [
+    "-q",
+    "-o",
+    "APT::Sandbox::User=root",
+    "download",
+    name,
+  ], work);
+  for await (const { name: file } of Deno.readDir(work)) {
+    if (file.endsWith(".deb")) {
+      await run("dpkg-deb", ["-x", file, "content"], work);
+    }
+  }
+  // Only what is complete gets the final name.
+  await Deno.rename(`${work}/content`, unpacked);
+  await Deno.remove(work, { recursive: true });
+  return unpacked;
+}
+
+async function firstFile(folder: string, prefix: string): Promise<string> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.startsWith(prefix)) return `${folder}/${name}`;
+  }
+  throw new GuestFetchError(`${folder} has no ${prefix}...`);
+}
+
+/** The guest in `folder`, fetched as far as it is not there. */
+export async function fetchDebian(
+  folder = GUEST_FOLDER,
+  say: (line: string) => void = () => {},
+): Promise<DebianGuest> {
+  await Deno.mkdir(folder, { recursive: true });
+  const image = await fetchPackage(await kernelPackage(), folder, say);
+  const busybox = await fetchPackage("busybox-static", folder, say);
+  const drivers = `${await firstFile(
+    `${image}/lib/modules`,
+    "",
+  )}/kernel/drivers`;
+  const modules = await Promise.all(MODULES.map(async (path, i) => ({
+    name: `${i}-${path.replaceAll("/", "-")}`,
+    bytes: await Deno.readFile(`${drivers}/${path}.ko`),
+  })));
+  const program = await exists(`${busybox}/bin/busybox`)
+    ? `${busybox}/bin/busybox`
+    : `${busybox}/usr/bin/busybox`;
+  return {
+    kernel: await firstFile(`${image}/boot`, "vmlinuz-"),
+    busybox: await Deno.readFile(program),
+    modules,
+  };
+}
+
+/** An initramfs with busybox and the virtio drivers; `script` becomes /test.sh,
+ * after which the guest powers off. */
+export function debianInitramfs(
+  guest: DebianGuest,
+  script?: string,
+  more: readonly ArchiveFile[] = [],
+): Uint8Array {
+  return initramfs([
+    ...["bin", "dev", "proc", "sys", "tmp", "modules"].map((path) => ({
+      path,
+      content: null,
+    })),
+    { path: "bin/busybox", content: guest.busybox, executable: true },
+    ...guest.modules.map(({ name, bytes }) => ({
+      path: `modules/${name}.ko`,
+      content: bytes,
+    })),
+    { path: "init", content: INIT, executable: true },
+    ...script === undefined ? [] : [{ path: "test.sh", content: script }],
+    ...more,
+  ]);
+}
+
+if (import.meta.main) {
+  try {
+    const folder = Deno.args[0] ?? GUEST_FOLDER;
+    const guest = await fetchDebian(folder, console.log);
+    const initrd = `${folder}/initramfs.gz`;
+    await Deno.writeFile(initrd, debianInitramfs(guest));
+    console.log(`\nTo boot it to a shell (about 20 s in software), paste:
+
+deno run -A mod.ts --memory 512M --append 'console=ttyS0 quiet cryptomgr.notests' \\
+  --initrd ${initrd} \\
+  ${guest.kernel}
+
+With --gdb it waits for gdb. Debian's linux-image-...-dbg package has vmlinux with
+the kernel's symbols.`);
+  } catch (error) {
+    if (!(error instanceof GuestFetchError)) throw error;
+    console.error(`guest:debian: ${error.message}`);
+    Deno.exit(1);
+  }
+}
