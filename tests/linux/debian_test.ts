@@ -1,0 +1,206 @@
+// Debian's own kernel, unmodified, through the front door: it boots with one and
+// with several processors, uses the virtio devices, runs a busybox shell, and
+// has nothing to complain about. Needs apt once; what it fetches is kept.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { command, type Result } from "../cli/icebp.ts";
+import {
+  type DebianGuest,
+  debianInitramfs,
+  fetchDebian,
+  GuestFetchError,
+} from "../guests/debian.ts";
+import { requireTool } from "../util/tools.ts";
+import { USER_SPACE_EXPECTED, USER_SPACE_SCRIPT } from "./user_space.ts";
+
+const ready = requireTool("apt-get", "apt-cache", "dpkg-deb");
+let fetched: Promise<DebianGuest | null> | undefined;
+
+/** The guest; null, said on the console, where it cannot be fetched. */
+function guest(): Promise<DebianGuest | null> {
+  fetched ??= fetchDebian(undefined, console.log).catch((error) => {
+    if (!(error instanceof GuestFetchError)) throw error;
+    console.warn(`SKIPPED: tests with Debian's kernel: ${error.message}`);
+    return null;
+  });
+  return fetched;
+}
+
+/** Runs `fn` with the guest and a folder of its own. */
+function linuxTest(
+  name: string,
+  fn: (guest: DebianGuest, folder: string) => Promise<void>,
+): void {
+  Deno.test({
+    name,
+    ignore: !ready,
+    fn: async () => {
+      const found = await guest();
+      if (found === null) return;
+      const folder = await Deno.makeTempDir();
+      try {
+        await fn(found, folder);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+const decoder = new TextDecoder();
+
+/** Boots the kernel with `script` as its work. */
+async function boot(
+  { kernel, ...rest }: DebianGuest,
+  folder: string,
+  script: string,
+  commandLine: string,
+  ...args: string[]
+): Promise<Result & { log: string[] }> {
+  const initrd = `${folder}/initramfs.gz`;
+  await Deno.writeFile(initrd, debianInitramfs({ kernel, ...rest }, script));
+  const { code, stdout, stderr } = await command([
+    "--memory",
+    "256M",
+    "--append",
+    `console=ttyS0 panic=-1 ${commandLine}`,
+    "--initrd",
+    initrd,
+    ...args,
+    kernel,
+  ]).output();
+  const out = decoder.decode(stdout).replaceAll("\r", "");
+  return {
+    code,
+    out,
+    err: decoder.decode(stderr),
+    log: out.split("\n").filter((line) => /^\[ *\d+\.\d+\] /.test(line)),
+  };
+}
+
+/** Lines of the kernel's log that would worry its user. */
+function complaints(log: string[]): string[] {
+  const worrying =
+    /WARNING|BUG|[Ll]ockup|unstable|calibration failed|APIC error|stall|Oops|panic/;
+  return log.filter((line) => worrying.test(line));
+}
+
+for (const cpus of [1, 2, 4]) {
+  linuxTest(
+    `Linux on ${cpus}: boots without a complaint, powers off`,
+    async (guest, folder) => {
+      // The crypto self-tests take half of the boot: once is enough.
+      const tests = cpus === 2 ? "" : "cryptomgr.notests";
+      const { code, out, log, err } = await boot(
+        guest,
+        folder,
+        "grep -c ^processor /proc/cpuinfo | sed 's/^/processors: /'\n" +
+          "cat /sys/devices/system/clocksource/*/current_clocksource\n",
+        `loglevel=8 ${tests}`,
+        "--cpus",
+        String(cpus),
+      );
+      assertEquals([code, err], [0, ""], out.slice(-2000));
+      assertMatch(out, new RegExp(`^processors: ${cpus}$`, "m"));
+      assertMatch(out, /^tsc$/m);
+      assertEquals(complaints(log), []);
+      assert(log.length > 200, `${log.length} log lines`);
+      assertMatch(log.join("\n"), /reboot: Power down/);
+    },
+  );
+}
+
+linuxTest(
+  "Linux: the same run twice, to the byte and the instruction",
+  async (guest, folder) => {
+    const run = () =>
+      boot(
+        guest,
+        folder,
+        "head -c 8 /dev/urandom | md5sum; cat /proc/uptime\n",
+        "quiet cryptomgr.notests",
+        "--cpus",
+        "2",
+        "--stats",
+      );
+    const first = await run(), second = await run();
+    assertMatch(first.err, /^instructions +[1-9]\d{8}/m);
+    assertEquals(first, second);
+  },
+);
+
+linuxTest(
+  "Linux: a virtio disk's checksum survives; console and entropy work",
+  async (guest, folder) => {
+    const disk = `${folder}/disk.img`, console = `${folder}/hvc`;
+    const bytes = Uint8Array.from({ length: 1 << 20 }, (_, i) => i * i >> 7);
+    await Deno.writeFile(disk, bytes);
+    const { code, out, err } = await boot(
+      guest,
+      folder,
+      "md5sum </dev/vda\n" +
+        "dd if=/dev/vda of=/dev/vda bs=64k count=4 seek=8 conv=fsync 2>&1\n" +
+        "md5sum </dev/vda\n" +
+        "dd if=/dev/zero of=/dev/vdb bs=512 count=1 2>&1 | tail -1\n" +
+        "echo over virtio >/dev/hvc0\n" +
+        "cat /sys/class/misc/hw_random/rng_current\n" +
+        "head -c 32 /dev/hwrng | wc -c\n",
+      "quiet cryptomgr.notests",
+      "--disk",
+      disk,
+      "--disk",
+      `${disk},ro`,
+      "--console",
+      `file:${console}`,
+    );
+    assertEquals([code, err], [0, ""]);
+    const after = await Deno.readFile(disk);
+    const expected = bytes.slice();
+    expected.set(bytes.subarray(0, 4 << 16), 8 << 16);
+    assertEquals(after.toHex() === expected.toHex(), true);
+    const sums = [...out.matchAll(/^([0-9a-f]{32}) {2}-$/gm)].map((m) => m[1]);
+    assertEquals(sums, [await md5(bytes), await md5(expected)]);
+    assertMatch(out, /Operation not permitted|Read-only|can't open/);
+    assertEquals(await Deno.readTextFile(console), "over virtio\n");
+    assertMatch(out, /^virtio_rng\.0$/m);
+    assertMatch(out, /^32$/m);
+  },
+);
+
+async function md5(bytes: Uint8Array): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  return createHash("md5").update(bytes).digest("hex");
+}
+
+linuxTest(
+  "Linux: a panic with panic=-1 reboots; a reboot starts anew",
+  async (guest, folder) => {
+    // The RTC counts on over a reset: the second boot sees a later time.
+    const { code, out } = await boot(
+      guest,
+      folder,
+      'if [ "$(date +%s)" -lt 1735689610 ]; then echo first; sleep 8; ' +
+        "sync; echo c >/proc/sysrq-trigger; fi\necho second\n",
+      "quiet cryptomgr.notests",
+    );
+    assertEquals(code, 0, out.slice(-1000));
+    assertMatch(out, /first\n[^]*sysrq[^]*second\n/);
+  },
+);
+
+linuxTest(
+  "Linux: a busybox shell runs 200 commands with the right output",
+  async (guest, folder) => {
+    const { code, out } = await boot(
+      guest,
+      folder,
+      USER_SPACE_SCRIPT,
+      "quiet cryptomgr.notests",
+      "--cpus",
+      "2",
+    );
+    assertEquals(code, 0, out.slice(-2000));
+    const begin = out.indexOf("BEGIN\n"), end = out.indexOf("END\n");
+    assert(begin >= 0 && end > begin, out.slice(-2000));
+    assertEquals(out.slice(begin + 6, end), USER_SPACE_EXPECTED);
+  },
+);
