@@ -194,6 +194,10 @@ export class CoreCpu implements CpuUnderTest {
       out[o] = NOT_AN_EXCEPTION;
     }
     this.#storeRegisters(o, batch.fx);
+    if (exit.reason === "exception" && exit.softwareException) {
+      // The exit has RIP at INT3 and INTO, a handler would have it after them.
+      out[o + Result.rip / 4] += exit.instructionLength;
+    }
     const diffs = at + Result.fx + (batch.fx ? FX_BYTES : 0);
     return this.#storeDifferences(batch, at, diffs);
   }

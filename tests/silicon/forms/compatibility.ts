@@ -17,6 +17,7 @@ import { multiply } from "./multiply.ts";
 import { farForms, segmentForms, segmentStackForms } from "./segments.ts";
 import { AF, CF, immediate, OF, PF, SF, ZF } from "./shared.ts";
 import { shift } from "./shift.ts";
+import { traps } from "./traps.ts";
 import { x87 } from "./x87.ts";
 
 /** Forms by name that need 64-bit mode, or are built for it alone. */
@@ -176,6 +177,10 @@ export function compatibility(mode: 32 | 16): Family[] {
     { name: `segments, ${suffix}`, forms: segmentForms(mode) },
     { name: `segments and stack, ${suffix}`, forms: segmentStackForms(mode) },
     { name: `far transfers, ${suffix}`, forms: farForms(mode) },
+    ...traps(mode).map(({ name, forms }) => ({
+      name: `${name}, ${suffix}`,
+      forms,
+    })),
     { name: `segment limits, ${suffix}`, forms: limitForms(mode) },
   ];
   return all.map(({ name, forms }) => ({
