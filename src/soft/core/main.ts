@@ -31,6 +31,9 @@ import { registerMove } from "./insn/mov";
 import { registerMulDiv } from "./insn/muldiv";
 import { registerShifts } from "./insn/shift";
 import { registerSimdFloat } from "./insn/simd_float";
+import { registerSimdConvert } from "./insn/simd_convert";
+import { registerSimdScalar } from "./insn/simd_scalar";
+import { registerSimdSelect } from "./insn/simd_select";
 import { registerSimdText } from "./insn/simd_text";
 import { registerSimdCrypto } from "./insn/simd_crypto";
 import { registerFast } from "./inner";
@@ -186,6 +189,7 @@ function register(): void {
   registerSimdInt();
   registerSimdMove();
   registerSimdShuffle();
+  registerSimdSelect();
   registerFar();
   registerRet();
   registerControl();
@@ -193,6 +197,8 @@ function register(): void {
   registerSyscall();
   registerSystem();
   registerSimdFloat();
+  registerSimdScalar();
+  registerSimdConvert();
   registerSimdText();
   registerSimdCrypto();
   registerSegmentLoads();

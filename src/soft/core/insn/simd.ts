@@ -5,20 +5,26 @@
 // Instruction Set Extensions".
 import { GP, NM, raise, raiseErr, UD } from "../fault";
 import { CR0, CR4, FAULT, FPR, XMM } from "../layout";
-import { rd, rd128 } from "../mem";
-import { eaLinear, isMem, rSeg } from "../record";
+import { rd, rd128, wr128 } from "../mem";
+import { EAK_64, eaLinear, eaSum, isMem, rEak, REC } from "../record";
+import { hostOf, tlbEntry } from "../span";
 import { mmxReady, mmxUsed } from "./x87_state";
 
 /** 16 bytes for a memory operand, 16 for an intermediate result. */
 export const OPERAND: usize = 0x3c00;
 export const TEMP: usize = 0x3c10;
 
-/** SSE may be used: false with #UD or #NM raised. */
-export function sseReady(): bool {
-  const cr0 = load<u32>(CR0);
-  if (!(cr0 & 12) && load<u32>(CR4) & 0x200) return true;
-  raise(cr0 & 4 || !(load<u32>(CR4) & 0x200) ? UD : NM);
+function sseRefused(): bool {
+  raise(load<u32>(CR0) & 4 || !(load<u32>(CR4) & 0x200) ? UD : NM);
   return false;
+}
+
+/** SSE may be used: false with #UD or #NM raised. */
+// @ts-ignore: decorator
+@inline
+export function sseReady(): bool {
+  return ((load<u32>(CR0) & 12) | (~load<u32>(CR4) & 0x200)) == 0 ||
+    sseRefused();
 }
 
 /** MMX may be used: false with #UD, #NM or #MF raised. */
@@ -55,33 +61,105 @@ export function mmRm(p: usize): usize {
   return FPR + ((<usize> load<u8>(p, 5) << 1) & 0x70);
 }
 
+// @ts-ignore: decorator
+@inline
+export function copy16(d: usize, s: usize): void {
+  const lo = load<u64>(s);
+  const hi = load<u64>(s, 8);
+  store<u64>(d, lo);
+  store<u64>(d, hi, 8);
+}
+
+// --- 16 bytes of memory. A TLB hit gives the host address itself: one compare says
+// that the page is there and, its low four bits kept, that the operand is aligned.
+
 /** Linear address of a 16-byte operand that must be aligned; FAULT set if it is not or may not be used. */
-export function alignedLinear(p: usize, write: bool): u64 {
+function alignedLinear(p: usize, write: bool): u64 {
   const a = eaLinear(p, 16, write);
   if (load<u32>(FAULT)) return 0;
   if (a & 15) raiseErr(GP, 0);
   return a;
 }
 
-/** Address of the 16-byte source: the register's cell, or OPERAND with memory's bytes (aligned). 0 with FAULT set. */
-export function source16(p: usize): usize {
-  if (!isMem(p)) return xmmRm(p);
-  const a = alignedLinear(p, false);
+function slow16(p: usize, aligned: bool): usize {
+  const a = aligned ? alignedLinear(p, false) : eaLinear(p, 16, false);
   if (load<u32>(FAULT)) return 0;
   rd128(a, OPERAND);
   return load<u32>(FAULT) ? 0 : OPERAND;
+}
+
+/** Address of the bytes of a 16-byte memory source that must be aligned; 0 with FAULT set. */
+// @ts-ignore: decorator
+@inline
+export function memory16(p: usize): usize {
+  if (rEak(p) == EAK_64) {
+    const a = eaSum(p);
+    const e = tlbEntry(a);
+    if (load<u64>(e) == (a & ~0xff0)) return hostOf(e, a);
+  }
+  return slow16(p, true);
+}
+
+/** The same without an alignment rule. */
+// @ts-ignore: decorator
+@inline
+export function memory16u(p: usize): usize {
+  if (rEak(p) == EAK_64) {
+    const a = eaSum(p);
+    const e = tlbEntry(a);
+    if (load<u64>(e) == ((a + 15) & ~0xfff)) return hostOf(e, a);
+  }
+  return slow16(p, false);
+}
+
+/** Address of the 16-byte source: the register's cell or memory's bytes (aligned). 0 with FAULT set. */
+export function source16(p: usize): usize {
+  return isMem(p) ? memory16(p) : xmmRm(p);
 }
 
 /** The same without an alignment rule. */
 export function source16u(p: usize): usize {
-  if (!isMem(p)) return xmmRm(p);
-  const a = eaLinear(p, 16, false);
-  if (load<u32>(FAULT)) return 0;
-  rd128(a, OPERAND);
-  return load<u32>(FAULT) ? 0 : OPERAND;
+  return isMem(p) ? memory16u(p) : xmmRm(p);
 }
 
-/** Address of an XMM source of which `bytes` (2, 4 or 8) are used. */
+function storeSlow16(p: usize, s: usize, aligned: bool): usize {
+  const a = aligned ? alignedLinear(p, true) : eaLinear(p, 16, true);
+  if (load<u32>(FAULT)) return 0;
+  wr128(a, load<u64>(s), load<u64>(s, 8));
+  return load<u32>(FAULT) ? 0 : p + REC;
+}
+
+/** Ends an instruction that stores the 16 bytes at s to its aligned memory operand. */
+// @ts-ignore: decorator
+@inline
+export function store16(p: usize, s: usize): usize {
+  if (rEak(p) == EAK_64) {
+    const a = eaSum(p);
+    const e = tlbEntry(a);
+    if (load<u64>(e, 8) == (a & ~0xff0)) {
+      copy16(hostOf(e, a), s);
+      return p + REC;
+    }
+  }
+  return storeSlow16(p, s, true);
+}
+
+/** The same without an alignment rule. */
+// @ts-ignore: decorator
+@inline
+export function store16u(p: usize, s: usize): usize {
+  if (rEak(p) == EAK_64) {
+    const a = eaSum(p);
+    const e = tlbEntry(a);
+    if (load<u64>(e, 8) == ((a + 15) & ~0xfff)) {
+      copy16(hostOf(e, a), s);
+      return p + REC;
+    }
+  }
+  return storeSlow16(p, s, false);
+}
+
+/** Address of an XMM source of which `bytes` (2, 4 or 8) are used; memory's are zero-extended. */
 export function sourcePart(p: usize, bytes: u32): usize {
   if (!isMem(p)) return xmmRm(p);
   const a = eaLinear(p, bytes, false);

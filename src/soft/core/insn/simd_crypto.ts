@@ -1,17 +1,9 @@
 // AES-NI and PCLMULQDQ. The S-boxes are computed once from their definition (FIPS 197:
 // inverse in GF(2^8), then an affine map). Source: SDM vol. 2; the state's byte i is
 // row i & 3, column i >> 2.
-import {
-  all,
-  def,
-  IMM_B,
-  M_0F38,
-  M_0F3A,
-  MODRM,
-  P_66,
-} from "../optable";
+import { all, def, IMM_B, M_0F38, M_0F3A, MODRM, P_66 } from "../optable";
 import { REC, rImm8, rOpcode } from "../record";
-import { source16, sseReady, TEMP, xmmReg } from "./simd";
+import { copy16, source16, sseReady, TEMP, xmmReg } from "./simd";
 
 const SBOX = memory.data(256);
 const INVERSE = memory.data(256);
@@ -27,22 +19,23 @@ function gmul(a: u32, b: u32): u32 {
   return r;
 }
 
+/** x and 1 / x run through the powers of 3 and of its inverse, F6: 3 generates the field. */
 function makeSboxes(): void {
-  for (let x: u32 = 0; x < 256; x++) {
-    let inverse: u32 = 0;
-    if (x) {
-      for (let y: u32 = 1; y < 256; y++) {
-        if (gmul(x, y) == 1) {
-          inverse = y;
-          break;
-        }
-      }
-    }
-    const b = inverse | (inverse << 8);
-    const s = (b ^ (b >> 4) ^ (b >> 5) ^ (b >> 6) ^ (b >> 7) ^ 0x63) & 0xff;
-    store<u8>(SBOX + x, <u8> s);
-    store<u8>(INVERSE + s, <u8> x);
-  }
+  let x: u32 = 1;
+  let inverse: u32 = 1;
+  do {
+    setSbox(x, inverse);
+    x = gmul(x, 3);
+    inverse = gmul(inverse, 0xf6);
+  } while (x != 1);
+  setSbox(0, 0);
+}
+
+function setSbox(x: u32, inverse: u32): void {
+  const b = inverse | (inverse << 8);
+  const s = (b ^ (b >> 4) ^ (b >> 5) ^ (b >> 6) ^ (b >> 7) ^ 0x63) & 0xff;
+  store<u8>(SBOX + x, <u8> s);
+  store<u8>(INVERSE + s, <u8> x);
 }
 
 /** ShiftRows then SubBytes of the state at d, to TEMP. */
@@ -93,9 +86,9 @@ function aesimc(p: usize): usize {
   if (!sseReady()) return 0;
   const s = source16(p);
   if (s == 0) return 0;
-  memory.copy(TEMP, s, 16);
+  copy16(TEMP, s);
   mixColumns(TEMP, true);
-  memory.copy(xmmReg(p), TEMP, 16);
+  copy16(xmmReg(p), TEMP);
   return p + REC;
 }
 

@@ -65,6 +65,9 @@ const H8: u64 = 0x8080808080808080;
 const H16: u64 = 0x8000800080008000;
 const H32: u64 = 0x8000000080000000;
 
+// SWAR: operations on all elements of 64 bits at once. h has the top bit of every
+// element; bits is the elements' width. (Warren, Hacker's Delight, 2-18.)
+
 // @ts-ignore: decorator
 @inline
 function addSplit(a: u64, b: u64, h: u64): u64 {
@@ -77,13 +80,55 @@ function subSplit(a: u64, b: u64, h: u64): u64 {
   return ((a | h) - (b & ~h)) ^ ((a ^ ~b) & h);
 }
 
+/** All ones in each element whose top bit is in m (which has no others). */
+// @ts-ignore: decorator
+@inline
+function spread(m: u64, bits: u64): u64 {
+  return (m - (m >> (bits - 1))) | m;
+}
+
 /** All ones in each element that is equal. */
 // @ts-ignore: decorator
 @inline
 function equalSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
   const x = a ^ b;
-  const zero = ~(((x & ~h) + ~h) | x) & h;
-  return (zero >> (bits - 1)) * ((<u64> 1 << bits) - 1);
+  return spread(~(((x & ~h) + ~h) | x) & h, bits);
+}
+
+/** All ones in each element where a is below b, unsigned. */
+// @ts-ignore: decorator
+@inline
+function belowSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
+  return spread(((~a & b) | (~(a ^ b) & subSplit(a, b, h))) & h, bits);
+}
+
+/** All ones in each element where a is less than b, signed. */
+// @ts-ignore: decorator
+@inline
+function lessSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
+  return belowSplit(a ^ h, b ^ h, h, bits);
+}
+
+/** a where the mask is ones, else b. */
+// @ts-ignore: decorator
+@inline
+function choose(mask: u64, a: u64, b: u64): u64 {
+  return b ^ ((a ^ b) & mask);
+}
+
+/** Unsigned sum, all ones where it overflows. */
+// @ts-ignore: decorator
+@inline
+function addSaturated(a: u64, b: u64, h: u64, bits: u64): u64 {
+  const sum = addSplit(a, b, h);
+  return sum | spread(((a & b) | ((a | b) & ~sum)) & h, bits);
+}
+
+/** Unsigned difference, 0 where it is negative. */
+// @ts-ignore: decorator
+@inline
+function subSaturated(a: u64, b: u64, h: u64, bits: u64): u64 {
+  return subSplit(a, b, h) & ~belowSplit(a, b, h, bits);
 }
 
 // @ts-ignore: decorator
@@ -92,8 +137,10 @@ export function clamp(v: i32, lo: i32, hi: i32): i32 {
   return v < lo ? lo : v > hi ? hi : v;
 }
 
-/** The operations that are expressed on whole 64-bit halves. */
-function wide(k: u32, a: u64, b: u64): u64 {
+/** The operations that are expressed on 64 bits; inlined with a constant k, one of them. */
+// @ts-ignore: decorator
+@inline
+export function wide(k: u32, a: u64, b: u64): u64 {
   switch (k) {
     case L_PADDB:
       return addSplit(a, b, H8);
@@ -121,6 +168,44 @@ function wide(k: u32, a: u64, b: u64): u64 {
       return a == b ? ~<u64> 0 : 0;
     case L_PCMPGTQ:
       return <i64> a > <i64> b ? ~<u64> 0 : 0;
+    case L_PCMPGTB:
+      return lessSplit(b, a, H8, 8);
+    case L_PCMPGTW:
+      return lessSplit(b, a, H16, 16);
+    case L_PCMPGTD:
+      return lessSplit(b, a, H32, 32);
+    case L_PMINUB:
+      return choose(belowSplit(a, b, H8, 8), a, b);
+    case L_PMINUW:
+      return choose(belowSplit(a, b, H16, 16), a, b);
+    case L_PMINUD:
+      return choose(belowSplit(a, b, H32, 32), a, b);
+    case L_PMAXUB:
+      return choose(belowSplit(a, b, H8, 8), b, a);
+    case L_PMAXUW:
+      return choose(belowSplit(a, b, H16, 16), b, a);
+    case L_PMAXUD:
+      return choose(belowSplit(a, b, H32, 32), b, a);
+    case L_PMINSB:
+      return choose(lessSplit(a, b, H8, 8), a, b);
+    case L_PMINSW:
+      return choose(lessSplit(a, b, H16, 16), a, b);
+    case L_PMINSD:
+      return choose(lessSplit(a, b, H32, 32), a, b);
+    case L_PMAXSB:
+      return choose(lessSplit(a, b, H8, 8), b, a);
+    case L_PMAXSW:
+      return choose(lessSplit(a, b, H16, 16), b, a);
+    case L_PMAXSD:
+      return choose(lessSplit(a, b, H32, 32), b, a);
+    case L_PADDUSB:
+      return addSaturated(a, b, H8, 8);
+    case L_PADDUSW:
+      return addSaturated(a, b, H16, 16);
+    case L_PSUBUSB:
+      return subSaturated(a, b, H8, 8);
+    case L_PSUBUSW:
+      return subSaturated(a, b, H16, 16);
     case L_PAND:
       return a & b;
     case L_PANDN:
@@ -143,22 +228,8 @@ function byteOf(k: u32, a: u32, b: u32): u32 {
   switch (k) {
     case L_PADDSB:
       return <u32> clamp(sa + sb, -128, 127);
-    case L_PADDUSB:
-      return a + b > 255 ? 255 : a + b;
     case L_PSUBSB:
       return <u32> clamp(sa - sb, -128, 127);
-    case L_PSUBUSB:
-      return a < b ? 0 : a - b;
-    case L_PCMPGTB:
-      return sa > sb ? 255 : 0;
-    case L_PMINUB:
-      return a < b ? a : b;
-    case L_PMAXUB:
-      return a > b ? a : b;
-    case L_PMINSB:
-      return sa < sb ? a : b;
-    case L_PMAXSB:
-      return sa > sb ? a : b;
     case L_PAVGB:
       return (a + b + 1) >> 1;
     case L_PSIGNB:
@@ -175,22 +246,8 @@ function wordOf(k: u32, a: u32, b: u32): u32 {
   switch (k) {
     case L_PADDSW:
       return <u32> clamp(sa + sb, -32768, 32767);
-    case L_PADDUSW:
-      return a + b > 0xffff ? 0xffff : a + b;
     case L_PSUBSW:
       return <u32> clamp(sa - sb, -32768, 32767);
-    case L_PSUBUSW:
-      return a < b ? 0 : a - b;
-    case L_PCMPGTW:
-      return sa > sb ? 0xffff : 0;
-    case L_PMINSW:
-      return sa < sb ? a : b;
-    case L_PMAXSW:
-      return sa > sb ? a : b;
-    case L_PMINUW:
-      return a < b ? a : b;
-    case L_PMAXUW:
-      return a > b ? a : b;
     case L_PAVGW:
       return (a + b + 1) >> 1;
     case L_PMULLW:
@@ -218,16 +275,6 @@ function dwordOf(k: u32, a: u32, b: u32): u32 {
   const sa = <i32> a;
   const sb = <i32> b;
   switch (k) {
-    case L_PCMPGTD:
-      return sa > sb ? 0xffffffff : 0;
-    case L_PMINSD:
-      return sa < sb ? a : b;
-    case L_PMAXSD:
-      return sa > sb ? a : b;
-    case L_PMINUD:
-      return a < b ? a : b;
-    case L_PMAXUD:
-      return a > b ? a : b;
     case L_PMADDWD:
       return <u32> (<i32> <i16> a * <i32> <i16> b + (sa >> 16) * (sb >> 16));
     case L_PMULLD:
@@ -237,6 +284,11 @@ function dwordOf(k: u32, a: u32, b: u32): u32 {
     default: // L_PABSD
       return sb < 0 ? <u32> -sb : b;
   }
+}
+
+/** The same for any k, once in the module. */
+function anyWide(k: u32, a: u64, b: u64): u64 {
+  return wide(k, a, b);
 }
 
 /** Sum of absolute differences of 8 bytes. */
@@ -254,27 +306,13 @@ function sad(d: usize, s: usize): u64 {
 function widthOf(k: u32): u32 {
   switch (k) {
     case L_PADDSB:
-    case L_PADDUSB:
     case L_PSUBSB:
-    case L_PSUBUSB:
-    case L_PCMPGTB:
-    case L_PMINUB:
-    case L_PMAXUB:
-    case L_PMINSB:
-    case L_PMAXSB:
     case L_PAVGB:
     case L_PSIGNB:
     case L_PABSB:
       return 1;
     case L_PADDSW:
-    case L_PADDUSW:
     case L_PSUBSW:
-    case L_PSUBUSW:
-    case L_PCMPGTW:
-    case L_PMINSW:
-    case L_PMAXSW:
-    case L_PMINUW:
-    case L_PMAXUW:
     case L_PAVGW:
     case L_PMULLW:
     case L_PMULHW:
@@ -284,11 +322,6 @@ function widthOf(k: u32): u32 {
     case L_PSIGNW:
     case L_PABSW:
       return 2;
-    case L_PCMPGTD:
-    case L_PMINSD:
-    case L_PMAXSD:
-    case L_PMINUD:
-    case L_PMAXUD:
     case L_PMADDWD:
     case L_PMULLD:
     case L_PSIGND:
@@ -308,7 +341,7 @@ export function lanes(k: u32, d: usize, s: usize, n: u32): void {
     if (w == 8) {
       store<u64>(
         a,
-        k == L_PSADBW ? sad(a, b) : wide(k, load<u64>(a), load<u64>(b)),
+        k == L_PSADBW ? sad(a, b) : anyWide(k, load<u64>(a), load<u64>(b)),
       );
     } else if (w == 1) {
       store<u8>(a, <u8> byteOf(k, load<u8>(a), load<u8>(b)));
@@ -328,6 +361,8 @@ export const SH_LLD: u32 = 6;
 export const SH_LLQ: u32 = 7;
 
 /** Shifts every element of d (n bytes) by `count`; counts beyond the width give 0 or the sign. */
+// @ts-ignore: decorator
+@inline
 export function shiftLanes(k: u32, d: usize, n: u32, count: u64): void {
   for (let i: u32 = 0; i < n; i += 8) {
     const a = d + i;

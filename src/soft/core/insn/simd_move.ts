@@ -1,13 +1,13 @@
 // MMX and SSE data movement: MOVxx, masks, inserts and extracts of whole scalars.
 // Source: SDM vol. 2.
 import { FAULT, FTW, RDI } from "../layout";
-import { ACC_WRITE, probe, rd, wr, wr128 } from "../mem";
+import { ACC_WRITE, probe, wr } from "../mem";
 import {
   all,
+  allrm,
   def,
   hm,
   hr,
-  IMM_B,
   M_0F,
   M_0F38,
   MEMONLY,
@@ -21,9 +21,9 @@ import {
 } from "../optable";
 import {
   addrMask,
-  eaLinear,
   isMem,
   ldm,
+  ldmI,
   linear,
   REC,
   rReg,
@@ -31,36 +31,42 @@ import {
   rSeg,
   setReg,
   stm,
+  stmI,
 } from "../record";
 import {
-  alignedLinear,
+  copy16,
+  memory16,
+  memory16u,
   mmReg,
   mmRm,
   mmxDone,
   mmxOpen,
   source16,
-  source16u,
   source8,
   sourcePart,
   sseReady,
+  store16,
+  store16u,
   xmmReg,
   xmmRm,
 } from "./simd";
 import { mmxUsed } from "./x87_state";
 
-// @ts-ignore: decorator
-@inline
-function copy16(d: usize, s: usize): void {
-  const lo = load<u64>(s);
-  const hi = load<u64>(s, 8);
-  store<u64>(d, lo);
-  store<u64>(d, hi, 8);
+function moveReg(p: usize): usize {
+  if (!sseReady()) return 0;
+  copy16(xmmReg(p), xmmRm(p));
+  return p + REC;
+}
+function moveBack(p: usize): usize {
+  if (!sseReady()) return 0;
+  copy16(xmmRm(p), xmmReg(p));
+  return p + REC;
 }
 
 /** MOVAPS, MOVAPD, MOVDQA loads. */
 function loadAligned(p: usize): usize {
   if (!sseReady()) return 0;
-  const s = source16(p);
+  const s = memory16(p);
   if (s == 0) return 0;
   copy16(xmmReg(p), s);
   return p + REC;
@@ -69,7 +75,7 @@ function loadAligned(p: usize): usize {
 /** MOVUPS, MOVUPD, MOVDQU, LDDQU loads. */
 function loadUnaligned(p: usize): usize {
   if (!sseReady()) return 0;
-  const s = source16u(p);
+  const s = memory16u(p);
   if (s == 0) return 0;
   copy16(xmmReg(p), s);
   return p + REC;
@@ -77,69 +83,63 @@ function loadUnaligned(p: usize): usize {
 
 function storeAligned(p: usize): usize {
   if (!sseReady()) return 0;
-  const s = xmmReg(p);
-  if (!isMem(p)) {
-    copy16(xmmRm(p), s);
-    return p + REC;
-  }
-  const a = alignedLinear(p, true);
-  if (load<u32>(FAULT)) return 0;
-  wr128(a, load<u64>(s), load<u64>(s, 8));
-  return load<u32>(FAULT) ? 0 : p + REC;
+  return store16(p, xmmReg(p));
 }
 
 function storeUnaligned(p: usize): usize {
   if (!sseReady()) return 0;
-  const s = xmmReg(p);
-  if (!isMem(p)) {
-    copy16(xmmRm(p), s);
-    return p + REC;
-  }
-  const a = eaLinear(p, 16, true);
+  return store16u(p, xmmReg(p));
+}
+
+/** MOVSS, MOVSD: memory zeroes the rest, a register leaves it. */
+function scalarReg<T>(p: usize): usize {
+  if (!sseReady()) return 0;
+  store<T>(xmmReg(p), load<T>(xmmRm(p)));
+  return p + REC;
+}
+function scalarBack<T>(p: usize): usize {
+  if (!sseReady()) return 0;
+  store<T>(xmmRm(p), load<T>(xmmReg(p)));
+  return p + REC;
+}
+/** The same for MOVD, MOVQ. */
+function loadScalar<T>(p: usize): usize {
+  if (!sseReady()) return 0;
+  const v = ldmI<T>(p);
   if (load<u32>(FAULT)) return 0;
-  wr128(a, load<u64>(s), load<u64>(s, 8));
+  const d = xmmReg(p);
+  store<u64>(d, <u64> v);
+  store<u64>(d, 0, 8);
+  return p + REC;
+}
+function storeScalar<T>(p: usize): usize {
+  if (!sseReady()) return 0;
+  stmI<T>(p, load<T>(xmmReg(p)));
   return load<u32>(FAULT) ? 0 : p + REC;
 }
 
-/** MOVSS, MOVSD loads: memory zeroes the rest, a register leaves it. */
-function loadScalar<T>(p: usize): usize {
-  if (!sseReady()) return 0;
-  const d = xmmReg(p);
-  if (isMem(p)) {
-    const v = ldm<T>(p);
-    if (load<u32>(FAULT)) return 0;
-    store<u64>(d, <u64> v);
-    store<u64>(d, 0, 8);
-  } else store<T>(d, load<T>(xmmRm(p)));
-  return p + REC;
-}
-
-function storeScalar<T>(p: usize): usize {
-  if (!sseReady()) return 0;
-  const v = load<T>(xmmReg(p));
-  if (isMem(p)) {
-    stm<T>(p, v);
-    return load<u32>(FAULT) ? 0 : p + REC;
-  }
-  store<T>(xmmRm(p), v);
-  return p + REC;
-}
-
 /** MOVLPS/MOVLPD (half 0) and MOVHPS/MOVHPD (half 8); register forms MOVHLPS and MOVLHPS. */
+// @ts-ignore: decorator
+@inline
+function halfReg(p: usize, half: usize): usize {
+  if (!sseReady()) return 0;
+  store<u64>(xmmReg(p) + half, load<u64>(xmmRm(p) + (8 - half)));
+  return p + REC;
+}
+// @ts-ignore: decorator
+@inline
 function loadHalf(p: usize, half: usize): usize {
   if (!sseReady()) return 0;
-  const d = xmmReg(p);
-  if (isMem(p)) {
-    const v = ldm<u64>(p);
-    if (load<u32>(FAULT)) return 0;
-    store<u64>(d + half, v);
-  } else store<u64>(d + half, load<u64>(xmmRm(p) + (8 - half)));
+  const v = ldmI<u64>(p);
+  if (load<u32>(FAULT)) return 0;
+  store<u64>(xmmReg(p) + half, v);
   return p + REC;
 }
-
+// @ts-ignore: decorator
+@inline
 function storeHalf(p: usize, half: usize): usize {
   if (!sseReady()) return 0;
-  stm<u64>(p, load<u64>(xmmReg(p) + half));
+  stmI<u64>(p, load<u64>(xmmReg(p) + half));
   return load<u32>(FAULT) ? 0 : p + REC;
 }
 
@@ -191,21 +191,14 @@ function mmToGpr<T>(p: usize): usize {
 }
 function xmmFromGpr<T>(p: usize): usize {
   if (!sseReady()) return 0;
-  const v = isMem(p) ? ldm<T>(p) : load<T>(rRm(p));
-  if (load<u32>(FAULT)) return 0;
   const d = xmmReg(p);
-  store<u64>(d, <u64> v);
+  store<u64>(d, <u64> load<T>(rRm(p)));
   store<u64>(d, 0, 8);
   return p + REC;
 }
 function xmmToGpr<T>(p: usize): usize {
   if (!sseReady()) return 0;
-  const v = load<T>(xmmReg(p));
-  if (isMem(p)) {
-    stm<T>(p, v);
-    return load<u32>(FAULT) ? 0 : p + REC;
-  }
-  setReg<T>(rRm(p), v);
+  setReg<T>(rRm(p), load<T>(xmmReg(p)));
   return p + REC;
 }
 function mmLoad(p: usize): usize {
@@ -231,27 +224,18 @@ function mmStore(p: usize): usize {
   mmxDone(d);
   return p + REC;
 }
-/** MOVQ xmm, xmm/m64. */
-function loadQuad(p: usize): usize {
+/** MOVQ xmm, xmm. */
+function quadReg(p: usize): usize {
   if (!sseReady()) return 0;
-  const s = sourcePart(p, 8);
-  if (s == 0) return 0;
-  const v = load<u64>(s);
   const d = xmmReg(p);
-  store<u64>(d, v);
+  store<u64>(d, load<u64>(xmmRm(p)));
   store<u64>(d, 0, 8);
   return p + REC;
 }
-/** MOVQ xmm/m64, xmm. */
-function storeQuad(p: usize): usize {
+function quadBack(p: usize): usize {
   if (!sseReady()) return 0;
-  const v = load<u64>(xmmReg(p));
-  if (isMem(p)) {
-    stm<u64>(p, v);
-    return load<u32>(FAULT) ? 0 : p + REC;
-  }
   const d = xmmRm(p);
-  store<u64>(d, v);
+  store<u64>(d, load<u64>(xmmReg(p)));
   store<u64>(d, 0, 8);
   return p + REC;
 }
@@ -340,19 +324,19 @@ function storeMm(p: usize): usize {
 
 export function registerSimdMove(): void {
   def(M_0F, 0x10, MODRM | P_NONE | P_66);
-  all((p) => loadUnaligned(p));
+  allrm((p) => moveReg(p), (p) => loadUnaligned(p));
   def(M_0F, 0x10, MODRM | P_F3);
-  all((p) => loadScalar<u32>(p));
+  allrm((p) => scalarReg<u32>(p), (p) => loadScalar<u32>(p));
   def(M_0F, 0x10, MODRM | P_F2);
-  all((p) => loadScalar<u64>(p));
+  allrm((p) => scalarReg<u64>(p), (p) => loadScalar<u64>(p));
   def(M_0F, 0x11, MODRM | P_NONE | P_66);
-  all((p) => storeUnaligned(p));
+  allrm((p) => moveBack(p), (p) => storeUnaligned(p));
   def(M_0F, 0x11, MODRM | P_F3);
-  all((p) => storeScalar<u32>(p));
+  allrm((p) => scalarBack<u32>(p), (p) => storeScalar<u32>(p));
   def(M_0F, 0x11, MODRM | P_F2);
-  all((p) => storeScalar<u64>(p));
+  allrm((p) => scalarBack<u64>(p), (p) => storeScalar<u64>(p));
   def(M_0F, 0x12, MODRM | P_NONE);
-  all((p) => loadHalf(p, 0));
+  allrm((p) => halfReg(p, 0), (p) => loadHalf(p, 0));
   def(M_0F, 0x12, MODRM | MEMONLY | P_66);
   all((p) => loadHalf(p, 0));
   def(M_0F, 0x12, MODRM | P_F2);
@@ -362,7 +346,7 @@ export function registerSimdMove(): void {
   def(M_0F, 0x13, MODRM | MEMONLY | P_NONE | P_66);
   all((p) => storeHalf(p, 0));
   def(M_0F, 0x16, MODRM | P_NONE);
-  all((p) => loadHalf(p, 8));
+  allrm((p) => halfReg(p, 8), (p) => loadHalf(p, 8));
   def(M_0F, 0x16, MODRM | MEMONLY | P_66);
   all((p) => loadHalf(p, 8));
   def(M_0F, 0x16, MODRM | P_F3);
@@ -370,9 +354,9 @@ export function registerSimdMove(): void {
   def(M_0F, 0x17, MODRM | MEMONLY | P_NONE | P_66);
   all((p) => storeHalf(p, 8));
   def(M_0F, 0x28, MODRM | P_NONE | P_66);
-  all((p) => loadAligned(p));
+  allrm((p) => moveReg(p), (p) => loadAligned(p));
   def(M_0F, 0x29, MODRM | P_NONE | P_66);
-  all((p) => storeAligned(p));
+  allrm((p) => moveBack(p), (p) => storeAligned(p));
   def(M_0F, 0x2b, MODRM | MEMONLY | P_NONE | P_66);
   all((p) => storeAligned(p));
   def(M_0F, 0x50, MODRM | REGONLY | P_NONE);
@@ -386,9 +370,9 @@ export function registerSimdMove(): void {
   hm(3, (p) => mmFromGpr<u64>(p));
   def(M_0F, 0x6e, MODRM | SZ_Y | P_66);
   hr(2, (p) => xmmFromGpr<u32>(p));
-  hm(2, (p) => xmmFromGpr<u32>(p));
+  hm(2, (p) => loadScalar<u32>(p));
   hr(3, (p) => xmmFromGpr<u64>(p));
-  hm(3, (p) => xmmFromGpr<u64>(p));
+  hm(3, (p) => loadScalar<u64>(p));
   def(M_0F, 0x7e, MODRM | SZ_Y | P_NONE);
   hr(2, (p) => mmToGpr<u32>(p));
   hm(2, (p) => mmToGpr<u32>(p));
@@ -396,25 +380,25 @@ export function registerSimdMove(): void {
   hm(3, (p) => mmToGpr<u64>(p));
   def(M_0F, 0x7e, MODRM | SZ_Y | P_66);
   hr(2, (p) => xmmToGpr<u32>(p));
-  hm(2, (p) => xmmToGpr<u32>(p));
+  hm(2, (p) => storeScalar<u32>(p));
   hr(3, (p) => xmmToGpr<u64>(p));
-  hm(3, (p) => xmmToGpr<u64>(p));
+  hm(3, (p) => storeScalar<u64>(p));
   def(M_0F, 0x7e, MODRM | P_F3);
-  all((p) => loadQuad(p));
+  allrm((p) => quadReg(p), (p) => loadScalar<u64>(p));
   def(M_0F, 0x6f, MODRM | P_NONE);
   all((p) => mmLoad(p));
   def(M_0F, 0x6f, MODRM | P_66);
-  all((p) => loadAligned(p));
+  allrm((p) => moveReg(p), (p) => loadAligned(p));
   def(M_0F, 0x6f, MODRM | P_F3);
-  all((p) => loadUnaligned(p));
+  allrm((p) => moveReg(p), (p) => loadUnaligned(p));
   def(M_0F, 0x7f, MODRM | P_NONE);
   all((p) => mmStore(p));
   def(M_0F, 0x7f, MODRM | P_66);
-  all((p) => storeAligned(p));
+  allrm((p) => moveBack(p), (p) => storeAligned(p));
   def(M_0F, 0x7f, MODRM | P_F3);
-  all((p) => storeUnaligned(p));
+  allrm((p) => moveBack(p), (p) => storeUnaligned(p));
   def(M_0F, 0xd6, MODRM | P_66);
-  all((p) => storeQuad(p));
+  allrm((p) => quadBack(p), (p) => storeScalar<u64>(p));
   def(M_0F, 0xd6, MODRM | REGONLY | P_F3);
   all((p) => mmToXmm(p));
   def(M_0F, 0xd6, MODRM | REGONLY | P_F2);

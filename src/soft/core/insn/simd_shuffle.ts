@@ -1,12 +1,9 @@
 // MMX and SSE instructions that move elements between lanes: pack, unpack, shuffle,
-// blend, insert, extract, extend, horizontal arithmetic. Source: SDM vol. 2.
-import { CF, setArith, ZF } from "../flags";
-import { FAULT, XMM } from "../layout";
+// horizontal arithmetic. Source: SDM vol. 2.
+import { FAULT } from "../layout";
 import {
   all,
   def,
-  hm,
-  hr,
   IMM_B,
   M_0F,
   M_0F38,
@@ -16,53 +13,25 @@ import {
   P_F2,
   P_F3,
   P_NONE,
-  REGONLY,
-  SZ_Y,
 } from "../optable";
-import {
-  isMem,
-  ldm,
-  REC,
-  rImm8,
-  rOpcode,
-  rReg,
-  rRm,
-  setReg,
-  stm,
-} from "../record";
+import { isMem, ldm, REC, rImm8, rOpcode } from "../record";
 import {
   mmReg,
   mmRm,
   mmxDone,
   mmxOpen,
-  OPERAND,
   source16,
   source8,
-  sourcePart,
   sseReady,
   TEMP,
   xmmReg,
-  xmmRm,
 } from "./simd";
 import { clamp } from "./simd_lanes";
-import { mmxUsed } from "./x87_state";
 
 /** What a two-operand shuffle computes into TEMP from d and s, n bytes each. */
 function shuffle(op: u32, d: usize, s: usize, n: u32, imm: u32): void {
   const half = n >> 1;
   switch (op) {
-    case 0x60: // PUNPCKLBW and on: width 1, 2, 4, 8
-    case 0x61:
-    case 0x62:
-    case 0x6c:
-      interleave(d, s, n, op == 0x6c ? 8 : 1 << (op - 0x60));
-      break;
-    case 0x68: // PUNPCKHBW and on
-    case 0x69:
-    case 0x6a:
-    case 0x6d:
-      interleave(d + half, s + half, n, op == 0x6d ? 8 : 1 << (op - 0x68));
-      break;
     case 0x63: // PACKSSWB, PACKUSWB
     case 0x67:
       for (let i: u32 = 0; i < n; i++) {
@@ -123,30 +92,68 @@ function shuffle(op: u32, d: usize, s: usize, n: u32, imm: u32): void {
         store<u32>(TEMP + i, op == 6 ? a - b : a + b);
       }
   }
-  memory.copy(d, TEMP, n);
+  store<u64>(d, load<u64>(TEMP));
+  if (n == 16) store<u64>(d, load<u64>(TEMP, 8), 8);
 }
 
-function interleave(d: usize, s: usize, n: u32, w: u32): void {
-  for (let i: u32 = 0; i < n; i += w << 1) {
-    memory.copy(TEMP + i, d + (i >> 1), w);
-    memory.copy(TEMP + i + w, s + (i >> 1), w);
+/** Puts zeros above every element of w bytes of the 32 bits in x. */
+// @ts-ignore: decorator
+@inline
+function spread(x: u64, w: u32): u64 {
+  if (w < 4) x = (x | (x << 16)) & 0x0000ffff0000ffff;
+  if (w < 2) x = (x | (x << 8)) & 0x00ff00ff00ff00ff;
+  return x;
+}
+
+/** Elements of w bytes of a and b in turn, from their low 32 bits. */
+// @ts-ignore: decorator
+@inline
+function interleave(a: u64, b: u64, w: u32): u64 {
+  return spread(a & 0xffffffff, w) | (spread(b & 0xffffffff, w) << (w << 3));
+}
+
+/** PUNPCKxxx, UNPCKxPx with XMM registers: elements of w bytes of a half. */
+// @ts-ignore: decorator
+@inline
+function unpack(p: usize, w: u32, half: usize): usize {
+  if (!sseReady()) return 0;
+  const s = source16(p);
+  if (s == 0) return 0;
+  const d = xmmReg(p);
+  const a = load<u64>(d + half);
+  const b = load<u64>(s + half);
+  if (w == 8) {
+    store<u64>(d, a);
+    store<u64>(d, b, 8);
+  } else {
+    store<u64>(d, interleave(a, b, w));
+    store<u64>(d, interleave(a >> 32, b >> 32, w), 8);
   }
+  return p + REC;
+}
+
+/** PUNPCKxxx with MMX registers; the low ones have a 32-bit memory operand. */
+// @ts-ignore: decorator
+@inline
+function unpackMm(p: usize, w: u32, high: bool): usize {
+  if (!mmxOpen()) return 0;
+  let b: u64;
+  if (isMem(p)) b = high ? ldm<u64>(p) : <u64> ldm<u32>(p);
+  else b = load<u64>(mmRm(p));
+  if (load<u32>(FAULT)) return 0;
+  const d = mmReg(p);
+  const a = load<u64>(d);
+  store<u64>(d, high ? interleave(a >> 32, b >> 32, w) : interleave(a, b, w));
+  mmxDone(d);
+  return p + REC;
 }
 
 function mmxShuffle(p: usize): usize {
   if (!mmxOpen()) return 0;
-  const op = rOpcode(p);
-  let s: usize;
-  if (op <= 0x62 && op >= 0x60 && isMem(p)) {
-    // the low half only: a 32-bit memory operand
-    const v = ldm<u32>(p);
-    if (load<u32>(FAULT)) return 0;
-    store<u64>(OPERAND, <u64> v);
-    s = OPERAND;
-  } else s = source8(p);
+  const s = source8(p);
   if (s == 0) return 0;
   const d = mmReg(p);
-  shuffle(op, d, s, 8, rImm8(p));
+  shuffle(rOpcode(p), d, s, 8, rImm8(p));
   mmxDone(d);
   return p + REC;
 }
@@ -177,15 +184,21 @@ function words(s: usize, imm: u32): void {
     store<u16>(TEMP + (i << 1), load<u16>(s + (((imm >> (i << 1)) & 3) << 1)));
   }
 }
+// @ts-ignore: decorator
+@inline
+function dword(at: usize, which: u32): u64 {
+  return <u64> load<u32>(at + ((which & 3) << 2));
+}
 function pshufd(p: usize): usize {
   if (!sseReady()) return 0;
   const s = source16(p);
   if (s == 0) return 0;
   const imm = rImm8(p);
-  for (let i: u32 = 0; i < 4; i++) {
-    store<u32>(TEMP + (i << 2), load<u32>(s + (((imm >> (i << 1)) & 3) << 2)));
-  }
-  memory.copy(xmmReg(p), TEMP, 16);
+  const lo = dword(s, imm) | (dword(s, imm >> 2) << 32);
+  const hi = dword(s, imm >> 4) | (dword(s, imm >> 6) << 32);
+  const d = xmmReg(p);
+  store<u64>(d, lo);
+  store<u64>(d, hi, 8);
   return p + REC;
 }
 function pshufHalf(p: usize, half: usize): usize {
@@ -206,14 +219,10 @@ function shufps(p: usize): usize {
   if (s == 0) return 0;
   const d = xmmReg(p);
   const imm = rImm8(p);
-  for (let i: u32 = 0; i < 4; i++) {
-    const from = i < 2 ? d : s;
-    store<u32>(
-      TEMP + (i << 2),
-      load<u32>(from + (((imm >> (i << 1)) & 3) << 2)),
-    );
-  }
-  memory.copy(d, TEMP, 16);
+  const lo = dword(d, imm) | (dword(d, imm >> 2) << 32);
+  const hi = dword(s, imm >> 4) | (dword(s, imm >> 6) << 32);
+  store<u64>(d, lo);
+  store<u64>(d, hi, 8);
   return p + REC;
 }
 function shufpd(p: usize): usize {
@@ -228,178 +237,6 @@ function shufpd(p: usize): usize {
   store<u64>(d, hi, 8);
   return p + REC;
 }
-/** UNPCKLPS, UNPCKHPS, UNPCKLPD, UNPCKHPD. */
-function unpack(p: usize, w: u32, half: usize): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
-  const d = xmmReg(p);
-  interleave(d + half, s + half, 16, w);
-  memory.copy(d, TEMP, 16);
-  return p + REC;
-}
-
-// --- inserts and extracts
-
-function pinsrwMm(p: usize): usize {
-  if (!mmxOpen()) return 0;
-  const v = isMem(p) ? ldm<u16>(p) : load<u16>(rRm(p));
-  if (load<u32>(FAULT)) return 0;
-  const d = mmReg(p);
-  store<u16>(d + ((rImm8(p) & 3) << 1), v);
-  mmxDone(d);
-  return p + REC;
-}
-function pextrwMm(p: usize): usize {
-  if (!mmxOpen()) return 0;
-  store<u64>(rReg(p), <u64> load<u16>(mmRm(p) + ((rImm8(p) & 3) << 1)));
-  mmxUsed();
-  return p + REC;
-}
-function insert<T>(p: usize): usize {
-  if (!sseReady()) return 0;
-  const v = isMem(p) ? ldm<T>(p) : load<T>(rRm(p));
-  if (load<u32>(FAULT)) return 0;
-  const n = (rImm8(p) * sizeof<T>()) & 15;
-  store<T>(xmmReg(p) + n, v);
-  return p + REC;
-}
-/** PEXTRB, PEXTRW (0F 3A 15), PEXTRD, PEXTRQ, EXTRACTPS. */
-function extract<T>(p: usize): usize {
-  if (!sseReady()) return 0;
-  const n = (rImm8(p) * sizeof<T>()) & 15;
-  const v = load<T>(xmmReg(p) + n);
-  if (isMem(p)) {
-    stm<T>(p, v);
-    return load<u32>(FAULT) ? 0 : p + REC;
-  }
-  store<u64>(rRm(p), <u64> v);
-  return p + REC;
-}
-function pextrw(p: usize): usize {
-  if (!sseReady()) return 0;
-  store<u64>(rReg(p), <u64> load<u16>(xmmRm(p) + ((rImm8(p) & 7) << 1)));
-  return p + REC;
-}
-function insertps(p: usize): usize {
-  if (!sseReady()) return 0;
-  const imm = rImm8(p);
-  const v = isMem(p) ? ldm<u32>(p) : load<u32>(xmmRm(p) + ((imm >> 6) << 2));
-  if (load<u32>(FAULT)) return 0;
-  const d = xmmReg(p);
-  store<u32>(d + (((imm >> 4) & 3) << 2), v);
-  for (let i: u32 = 0; i < 4; i++) {
-    if ((imm >> i) & 1) store<u32>(d + (i << 2), 0);
-  }
-  return p + REC;
-}
-
-// --- blends
-
-/** Copies elements of w bytes from s to d where `mask` has a bit. */
-function blendImm(p: usize, w: u32): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
-  const d = xmmReg(p);
-  const mask = rImm8(p);
-  for (let i: u32 = 0; i < 16 / w; i++) {
-    if ((mask >> i) & 1) memory.copy(d + i * w, s + i * w, w);
-  }
-  return p + REC;
-}
-/** The same by the sign of XMM0's elements. */
-function blendXmm0(p: usize, w: u32): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
-  const d = xmmReg(p);
-  memory.copy(TEMP, XMM, 16);
-  for (let i: u32 = 0; i < 16; i += w) {
-    if (load<i8>(TEMP + i + w - 1) < 0) memory.copy(d + i, s + i, w);
-  }
-  return p + REC;
-}
-function ptest(p: usize): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
-  const d = xmmReg(p);
-  const and = (load<u64>(d) & load<u64>(s)) |
-    (load<u64>(d, 8) & load<u64>(s, 8));
-  const andn = (~load<u64>(d) & load<u64>(s)) |
-    (~load<u64>(d, 8) & load<u64>(s, 8));
-  setArith((and == 0 ? ZF : 0) | (andn == 0 ? CF : 0));
-  return p + REC;
-}
-
-// --- PMOVSX, PMOVZX: opcode low three bits give BW BD BQ WD WQ DQ
-
-function extend(p: usize): usize {
-  if (!sseReady()) return 0;
-  const op = rOpcode(p);
-  const kind = op & 7;
-  const from: u32 = kind < 3 ? 1 : kind < 5 ? 2 : 4;
-  const to: u32 = kind == 0 ? 2 : kind == 1 || kind == 3 ? 4 : 8;
-  const n: u32 = 16 / to;
-  const s = sourcePart(p, n * from);
-  if (s == 0) return 0;
-  const v = load<u64>(s);
-  const signed = op < 0x30;
-  const d = xmmReg(p);
-  const bits = <u64> from << 3;
-  for (let i: u32 = 0; i < n; i++) {
-    let e = v >> (bits * i);
-    e <<= 64 - bits;
-    e = signed ? <u64> (<i64> e >> (64 - bits)) : e >> (64 - bits);
-    const at = d + i * to;
-    if (to == 2) store<u16>(at, <u16> e);
-    else if (to == 4) store<u32>(at, <u32> e);
-    else store<u64>(at, e);
-  }
-  return p + REC;
-}
-
-function phminposuw(p: usize): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
-  let best: u32 = load<u16>(s);
-  let at: u32 = 0;
-  for (let i: u32 = 1; i < 8; i++) {
-    const v = <u32> load<u16>(s + (i << 1));
-    if (v < best) {
-      best = v;
-      at = i;
-    }
-  }
-  const d = xmmReg(p);
-  store<u64>(d, <u64> (best | (at << 16)));
-  store<u64>(d, 0, 8);
-  return p + REC;
-}
-
-function mpsadbw(p: usize): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
-  const d = xmmReg(p);
-  const imm = rImm8(p);
-  const block = s + ((imm & 3) << 2);
-  const start = d + (imm & 4);
-  for (let i: u32 = 0; i < 8; i++) {
-    let sum: u32 = 0;
-    for (let j: u32 = 0; j < 4; j++) {
-      const a = <i32> load<u8>(start + i + j);
-      const b = <i32> load<u8>(block + j);
-      sum += a > b ? a - b : b - a;
-    }
-    store<u16>(TEMP + (i << 1), <u16> sum);
-  }
-  memory.copy(d, TEMP, 16);
-  return p + REC;
-}
-
 /** Both forms of a two-operand shuffle. */
 function two(map: u32, opcode: u32, flags: u32): void {
   def(map, opcode, MODRM | flags | P_NONE);
@@ -412,10 +249,37 @@ function one(map: u32, opcode: u32, flags: u32): void {
 }
 
 export function registerSimdShuffle(): void {
-  for (let op: u32 = 0x60; op <= 0x63; op++) two(M_0F, op, 0);
-  for (let op: u32 = 0x67; op <= 0x6b; op++) two(M_0F, op, 0);
-  one(M_0F, 0x6c, 0);
-  one(M_0F, 0x6d, 0);
+  def(M_0F, 0x60, MODRM | P_NONE);
+  all((p) => unpackMm(p, 1, false));
+  def(M_0F, 0x60, MODRM | P_66);
+  all((p) => unpack(p, 1, 0));
+  def(M_0F, 0x68, MODRM | P_NONE);
+  all((p) => unpackMm(p, 1, true));
+  def(M_0F, 0x68, MODRM | P_66);
+  all((p) => unpack(p, 1, 8));
+  def(M_0F, 0x61, MODRM | P_NONE);
+  all((p) => unpackMm(p, 2, false));
+  def(M_0F, 0x61, MODRM | P_66);
+  all((p) => unpack(p, 2, 0));
+  def(M_0F, 0x69, MODRM | P_NONE);
+  all((p) => unpackMm(p, 2, true));
+  def(M_0F, 0x69, MODRM | P_66);
+  all((p) => unpack(p, 2, 8));
+  def(M_0F, 0x62, MODRM | P_NONE);
+  all((p) => unpackMm(p, 4, false));
+  def(M_0F, 0x62, MODRM | P_66);
+  all((p) => unpack(p, 4, 0));
+  def(M_0F, 0x6a, MODRM | P_NONE);
+  all((p) => unpackMm(p, 4, true));
+  def(M_0F, 0x6a, MODRM | P_66);
+  all((p) => unpack(p, 4, 8));
+  def(M_0F, 0x6c, MODRM | P_66);
+  all((p) => unpack(p, 8, 0));
+  def(M_0F, 0x6d, MODRM | P_66);
+  all((p) => unpack(p, 8, 8));
+  two(M_0F, 0x63, 0);
+  two(M_0F, 0x67, 0);
+  two(M_0F, 0x6b, 0);
   two(M_0F38, 0x00, 0);
   for (let op: u32 = 1; op <= 3; op++) two(M_0F38, op, 0);
   for (let op: u32 = 5; op <= 7; op++) two(M_0F38, op, 0);
@@ -441,56 +305,4 @@ export function registerSimdShuffle(): void {
   all((p) => unpack(p, 4, 8));
   def(M_0F, 0x15, MODRM | P_66);
   all((p) => unpack(p, 8, 8));
-  def(M_0F, 0xc4, MODRM | IMM_B | P_NONE);
-  all((p) => pinsrwMm(p));
-  def(M_0F, 0xc4, MODRM | IMM_B | P_66);
-  all((p) => insert<u16>(p));
-  def(M_0F, 0xc5, MODRM | IMM_B | REGONLY | P_NONE);
-  all((p) => pextrwMm(p));
-  def(M_0F, 0xc5, MODRM | IMM_B | REGONLY | P_66);
-  all((p) => pextrw(p));
-  def(M_0F3A, 0x14, MODRM | IMM_B | P_66);
-  all((p) => extract<u8>(p));
-  def(M_0F3A, 0x15, MODRM | IMM_B | P_66);
-  all((p) => extract<u16>(p));
-  def(M_0F3A, 0x16, MODRM | IMM_B | SZ_Y | P_66);
-  hr(2, (p) => extract<u32>(p));
-  hm(2, (p) => extract<u32>(p));
-  hr(3, (p) => extract<u64>(p));
-  hm(3, (p) => extract<u64>(p));
-  def(M_0F3A, 0x17, MODRM | IMM_B | P_66);
-  all((p) => extract<u32>(p));
-  def(M_0F3A, 0x20, MODRM | IMM_B | P_66);
-  all((p) => insert<u8>(p));
-  def(M_0F3A, 0x21, MODRM | IMM_B | P_66);
-  all((p) => insertps(p));
-  def(M_0F3A, 0x22, MODRM | IMM_B | SZ_Y | P_66);
-  hr(2, (p) => insert<u32>(p));
-  hm(2, (p) => insert<u32>(p));
-  hr(3, (p) => insert<u64>(p));
-  hm(3, (p) => insert<u64>(p));
-  def(M_0F3A, 0x0c, MODRM | IMM_B | P_66);
-  all((p) => blendImm(p, 4));
-  def(M_0F3A, 0x0d, MODRM | IMM_B | P_66);
-  all((p) => blendImm(p, 8));
-  def(M_0F3A, 0x0e, MODRM | IMM_B | P_66);
-  all((p) => blendImm(p, 2));
-  def(M_0F38, 0x10, MODRM | P_66);
-  all((p) => blendXmm0(p, 1));
-  def(M_0F38, 0x14, MODRM | P_66);
-  all((p) => blendXmm0(p, 4));
-  def(M_0F38, 0x15, MODRM | P_66);
-  all((p) => blendXmm0(p, 8));
-  def(M_0F38, 0x17, MODRM | P_66);
-  all((p) => ptest(p));
-  for (let i: u32 = 0; i < 6; i++) {
-    def(M_0F38, 0x20 + i, MODRM | P_66);
-    all((p) => extend(p));
-    def(M_0F38, 0x30 + i, MODRM | P_66);
-    all((p) => extend(p));
-  }
-  def(M_0F38, 0x41, MODRM | P_66);
-  all((p) => phminposuw(p));
-  def(M_0F3A, 0x42, MODRM | IMM_B | P_66);
-  all((p) => mpsadbw(p));
 }

@@ -3,7 +3,7 @@
 import { CF, OF, setArith, SF, ZF } from "../flags";
 import { RAX, RCX, RDX, XMM } from "../layout";
 import { all, def, IMM_B, M_0F3A, MODRM, P_66 } from "../optable";
-import { REC, rFlags, RF_REXW, rImm8, rOpcode } from "../record";
+import { REC, RF_REXW, rFlags, rImm8, rOpcode } from "../record";
 import { source16u, sseReady, xmmReg } from "./simd";
 
 function element(at: usize, i: u32, imm: u32): i32 {
