@@ -15,6 +15,7 @@ import { segments } from "./segments.ts";
 import { shift } from "./shift.ts";
 import { simd, simd32 } from "./simd.ts";
 import { sse } from "./sse.ts";
+import { traps } from "./traps.ts";
 import { x87 } from "./x87.ts";
 import { x87Aliases } from "./x87_aliases.ts";
 
@@ -28,6 +29,7 @@ export const groups: Group[] = [
   { name: "arithmetic", families: [...alu, ...shift, ...multiply, ...bits] },
   { name: "moves and control", families: [...move, ...control] },
   { name: "segments and far transfers", families: segments },
+  { name: "traps", families: traps(64) },
   { name: "x87", families: [...x87, ...x87Aliases] },
   { name: "packed integers", families: packed },
   { name: "SSE floating point", families: sse },
