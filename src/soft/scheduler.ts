@@ -100,8 +100,8 @@ export class Scheduler {
           this.#phase = "turn";
           this.#pump();
         }
-      } else if (this.#phase === "owner") {
-        this.#patience(); // somebody else waits as well now
+      } else if (this.#phase === "owner" || this.#phase === "gather") {
+        this.#patience(); // somebody else waits as well now, or again
       } else if (this.#phase === "idle") {
         this.#wake();
         this.#gather();
