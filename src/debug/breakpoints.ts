@@ -84,6 +84,7 @@ export class BreakpointTable {
   readonly #sites = new Map<number, Site>();
   /** Breakpoints that are to be in memory while the guest runs. */
   #wanted = 0;
+  #unmapped: bigint[] = [];
 
   constructor(memory: GuestMemory, walker: PageWalker) {
     this.#memory = memory;
@@ -93,6 +94,11 @@ export class BreakpointTable {
   /** How many breakpoints want to stop the guest. */
   get size(): number {
     return this.#wanted;
+  }
+
+  /** The first few that the last set() found nowhere. */
+  get unmapped(): readonly bigint[] {
+    return this.#unmapped;
   }
 
   /** The breakpoint at a linear address, unless it is cleared. */
@@ -204,10 +210,15 @@ export class BreakpointTable {
   /** Writes 0xF1 for every pending breakpoint that is mapped in one of the
    * address spaces, or in one where it was found before. */
   set(spaces: readonly Paging[]): void {
+    this.#unmapped = [];
     for (const page of this.#pages.values()) {
       this.#translate(page, spaces);
       for (const breakpoint of page.breakpoints) {
-        if (breakpoint.state === "set-pending") this.#write(breakpoint);
+        if (breakpoint.state !== "set-pending") continue;
+        this.#write(breakpoint);
+        if (breakpoint.sites.length === 0 && this.#unmapped.length < 4) {
+          this.#unmapped.push(breakpoint.address);
+        }
       }
     }
   }
@@ -281,6 +292,7 @@ export class BreakpointTable {
   /** Takes every 0xF1 back. Where the guest wrote something else meanwhile,
    * that stays. */
   clear(): void {
+    this.#unmapped = [];
     for (const site of this.#sites.values()) this.#restore(site);
     this.#sites.clear();
     for (const breakpoint of this.#byAddress.values()) {

@@ -127,6 +127,7 @@ export class RunControl extends Driver {
     const alone = plan.filter((a) => a.kind !== "stay").length === 1;
     // One processor that steps meets no breakpoint but by its address.
     if (runs || !alone) this.setBreakpoints();
+    this.hardware.activate(this.breakpoints.unmapped);
     for (const v of this.vcpus) this.hardware.install(v);
     this.machine.setExceptionBitmap(
       steps

@@ -15,7 +15,14 @@ import { decode, Kind, newDecoded } from "./decode.ts";
 import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import type { StopReason } from "./target.ts";
-import { DR6_BD, DR6_BS, RFLAGS_TF, TRAP_INT1, type Vcpu } from "./vcpu.ts";
+import {
+  DR6_BD,
+  DR6_BS,
+  RFLAGS_RF,
+  RFLAGS_TF,
+  TRAP_INT1,
+  type Vcpu,
+} from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
 const DR6_HITS = 15n;
@@ -127,7 +134,14 @@ export class DebugExceptions implements AgentContext {
       hardware.clearStatus(v);
       // Ours is told first; the guest gets its own when it goes on.
       v.guestTrap |= hit.guest;
-      return hit.slot === null ? "go on" : this.reasonOf(hit.slot);
+      if (hit.slot === null) return "go on";
+      if (!hit.slot.lent) return this.reasonOf(hit.slot);
+      const breakpoint = this.#armed.breakpoints.at(hit.slot.address);
+      if (breakpoint !== undefined && this.#wanted(v, breakpoint)) {
+        return BREAKPOINT;
+      }
+      v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
+      return "go on";
     }
     if ((status & DR6_BD) === 0n) return null;
     this.#decodeAt(v);

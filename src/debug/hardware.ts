@@ -7,6 +7,9 @@
  * MOV to and from debug registers trap, and they are carried out on the guest's
  * values instead. What the guest itself has enabled goes on working in the slots
  * that are left; where all four are taken the debugger's come first.
+ *
+ * Registers that nobody has taken are lent to software breakpoints whose code
+ * is not mapped yet: a debug register compares linear addresses.
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
@@ -27,6 +30,8 @@ const CR4_DE = 1n << 3n;
 /** A slot of the debugger's. */
 export interface WatchSlot {
   readonly kind: Exclude<BreakpointKind, "software">;
+  /** It stands for a software breakpoint. */
+  readonly lent: boolean;
   readonly address: bigint;
   readonly length: number;
   owners: number;
@@ -54,6 +59,8 @@ export interface HardwareHit {
 
 export class HardwareBreakpoints {
   readonly #slots: (WatchSlot | null)[] = new Array(SLOTS).fill(null);
+  /** What is in the processors while the guest runs: #slots, and what is lent. */
+  #active: readonly (WatchSlot | null)[] = this.#slots;
   readonly #guests = new Map<number, GuestRegisters>();
   readonly #memory: VirtualMemory;
   readonly #batch = new RegisterBatch(
@@ -71,7 +78,17 @@ export class HardwareBreakpoints {
   }
 
   get armed(): boolean {
-    return this.#slots.some((slot) => slot !== null);
+    return this.#active.some((slot) => slot !== null);
+  }
+
+  /** Before install(): what to put in, with software breakpoints at `addresses`
+   * as far as there is room. */
+  activate(addresses: readonly bigint[]): void {
+    let next = 0;
+    this.#active = this.#slots.map((slot) => {
+      if (slot !== null || next === addresses.length) return slot;
+      return newSlot("hardware", addresses[next++], 1, true);
+    });
   }
 
   /** One more owner. Throws a TargetError if it cannot be. */
@@ -93,13 +110,7 @@ export class HardwareBreakpoints {
     }
     const free = this.#slots.indexOf(null);
     if (free < 0) throw new TargetError("all four debug registers are taken");
-    this.#slots[free] = {
-      kind,
-      address,
-      length: bytes,
-      owners: 1,
-      value: new Uint8Array(bytes),
-    };
+    this.#slots[free] = newSlot(kind, address, bytes, false);
   }
 
   /** One owner less; false if there was none. */
@@ -133,7 +144,7 @@ export class HardwareBreakpoints {
   install(v: Vcpu): void {
     if (!this.armed || this.#guests.has(v.index)) return;
     const guest = this.#own(v);
-    for (const slot of this.#slots) {
+    for (const slot of this.#active) {
       if (slot?.kind === "read") {
         this.#memory.read(v, slot.address, slot.value);
       }
@@ -166,7 +177,7 @@ export class HardwareBreakpoints {
     guest.slots.fill(-1);
     const free: number[] = [];
     for (let i = 0; i < SLOTS; i++) {
-      const slot = this.#slots[i];
+      const slot = this.#active[i];
       if (slot === null) {
         batch.set(i, 0n);
         free.push(i);
@@ -200,7 +211,7 @@ export class HardwareBreakpoints {
     let bits = 0n;
     for (let i = 0; i < SLOTS; i++) {
       if ((dr6 & (1n << BigInt(i))) === 0n) continue;
-      const slot = this.#slots[i];
+      const slot = this.#active[i];
       if (slot === null) {
         if (guest.slots[i] >= 0) bits |= 1n << BigInt(guest.slots[i]);
       } else if (slot.kind !== "read" || !this.#changed(v, slot)) {
@@ -288,6 +299,16 @@ export class HardwareBreakpoints {
     batch.set(5, guest.dr7);
     batch.write(v.processor.vp);
   }
+}
+
+function newSlot(
+  kind: WatchSlot["kind"],
+  address: bigint,
+  length: number,
+  lent: boolean,
+): WatchSlot {
+  const value = new Uint8Array(length);
+  return { kind, lent, address, length, owners: 1, value };
 }
 
 function readGuest(guest: GuestRegisters, number: number): bigint {

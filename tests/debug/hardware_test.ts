@@ -188,3 +188,42 @@ Deno.test({
     guest.close();
   },
 });
+
+const MAPS = `
+start:  mov $0x200000, %ebx
+        movb $0x90, (%rbx)
+        movw $0xfeeb, 1(%rbx)
+        nop
+        lea high_pd(%rip), %rax
+        or $3, %rax
+        mov %rax, 0x2000 + 8 * 5
+        mov $0x200083, %eax
+        mov %rax, high_pd(%rip)
+        mov $0x140000000, %rax
+        mov $3, %ecx
+again:  dec %ecx
+        jnz again
+        jmp *%rax
+        .align 4096
+high_pd: .fill 512, 8, 0
+`;
+
+Deno.test({
+  name: "a breakpoint where nothing is mapped yet stops once there is code",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(MAPS);
+    const high = 0x140000000;
+    for (const at of [high, high + 1, 0x150000000]) guest.break(at);
+    assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+    assertEquals(guest.rip(), high);
+    // Mapped now: from here on they are bytes in memory.
+    for (let turn = 0; turn < 3; turn++) {
+      assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+      assertEquals(guest.rip(), high + 1);
+    }
+    assertEquals(guest.machine.memory.readByte(0x200001), 0xeb);
+    assertEquals(guest.reg(Reg.Dr7), 0x400n);
+    guest.close();
+  },
+});
