@@ -19,7 +19,7 @@ const kinds: Record<string, { code: string; instructions: number }> = {
     instructions: 8,
   },
   "loads and stores": {
-    code: "488b03 48894308 8b5310 895314 0fb64b18 884b19 488b4320 48894328",
+    code: "488b03 48894308 8b5310 895314 0fb65318 885319 488b4320 48894328",
     instructions: 8,
   },
   "branches, none taken": {
