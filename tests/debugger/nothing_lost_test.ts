@@ -150,8 +150,9 @@ Deno.test({
       assertEquals(stop.signal, SIGINT);
     }
     times.sort((a, b) => a - b);
-    // The median: a busy test machine may take a processor away for longer.
-    assert(times[20] < 50, `ms: ${times}`);
+    // The best tenth: a busy test machine takes processors away for longer. What
+    // this is to find, a guest that does not let go, is in every one of them.
+    assert(times[4] < 50, `ms: ${times}`);
     await finish(icebp, client, table);
   },
 });
