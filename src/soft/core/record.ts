@@ -172,7 +172,13 @@ export function linear(
     return seg >= S_FS ? off + load<u64>(s, SEG_BASE) : off;
   }
   off &= 0xffffffff;
-  if (!segCheck(seg, off, bytes, write)) return 0;
+  // a present, writable data segment of 4 GiB allows everything
+  if (
+    (load<u64>(s, SEG_LIMIT) & 0x009e0000ffffffff) != 0x00920000ffffffff ||
+    off > 0x100000000 - <u64> bytes
+  ) {
+    if (!segCheck(seg, off, bytes, write)) return 0;
+  }
   return (off + load<u64>(s, SEG_BASE)) & 0xffffffff;
 }
 
