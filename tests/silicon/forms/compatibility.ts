@@ -14,6 +14,7 @@ import { bits } from "./bits.ts";
 import { control, patchStack, placeStack, stackForms } from "./control.ts";
 import { move } from "./move.ts";
 import { multiply } from "./multiply.ts";
+import { prefixFamilies } from "./prefixes.ts";
 import { farForms, segmentForms, segmentStackForms } from "./segments.ts";
 import { AF, CF, immediate, OF, PF, SF, ZF } from "./shared.ts";
 import { shift } from "./shift.ts";
@@ -177,7 +178,7 @@ export function compatibility(mode: 32 | 16): Family[] {
     { name: `segments, ${suffix}`, forms: segmentForms(mode) },
     { name: `segments and stack, ${suffix}`, forms: segmentStackForms(mode) },
     { name: `far transfers, ${suffix}`, forms: farForms(mode) },
-    ...traps(mode).map(({ name, forms }) => ({
+    ...[...traps(mode), ...prefixFamilies(mode)].map(({ name, forms }) => ({
       name: `${name}, ${suffix}`,
       forms,
     })),

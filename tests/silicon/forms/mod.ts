@@ -11,6 +11,7 @@ import { control } from "./control.ts";
 import { move } from "./move.ts";
 import { multiply } from "./multiply.ts";
 import { packed } from "./packed.ts";
+import { prefixFamilies } from "./prefixes.ts";
 import { segments } from "./segments.ts";
 import { shift } from "./shift.ts";
 import { simd, simd32 } from "./simd.ts";
@@ -29,7 +30,10 @@ export const groups: Group[] = [
   { name: "arithmetic", families: [...alu, ...shift, ...multiply, ...bits] },
   { name: "moves and control", families: [...move, ...control] },
   { name: "segments and far transfers", families: segments },
-  { name: "traps", families: traps(64) },
+  {
+    name: "traps and prefixes",
+    families: [...traps(64), ...prefixFamilies(64)],
+  },
   { name: "x87", families: [...x87, ...x87Aliases] },
   { name: "packed integers", families: packed },
   { name: "SSE floating point", families: sse },
