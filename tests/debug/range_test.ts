@@ -122,3 +122,32 @@ Deno.test({
     guest.close();
   },
 });
+
+Deno.test({
+  name: "stepping through a wait for another processor ends",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(
+      `
+        test %rdi, %rdi
+        jnz other
+wait:   cmpb $0, flag
+        je wait
+done:   jmp .
+other:  mov $100, %ecx
+1:      dec %ecx
+        jnz 1b
+        movb $1, flag
+        jmp .
+flag:   .byte 0
+`,
+      2,
+    );
+    let steps = 0;
+    while (guest.rip() !== guest.symbol("done")) {
+      await guest.resume("step", "continue");
+      assert(++steps < 1000);
+    }
+    guest.close();
+  },
+});
