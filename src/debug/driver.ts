@@ -25,9 +25,6 @@ import { PageWalker } from "./walk.ts";
  * "machine" (the machine has an event), or null (somebody else stops). */
 export type Ending = StopReason | "machine" | null;
 
-/** How many steps of one processor there are to a turn of the others. */
-const STEPS_A_TURN = 32;
-
 export abstract class Driver implements StepControl {
   readonly machine: Machine;
   readonly vcpus: readonly Vcpu[];
@@ -40,7 +37,6 @@ export abstract class Driver implements StepControl {
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
   readonly #simulator: Simulator;
-  #steps = 0;
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -81,15 +77,7 @@ export abstract class Driver implements StepControl {
     if (v.waitsForSipi) return await this.#continue(v);
     const result = await this.stepOne(v);
     if (result !== "done") return result === "machine" ? result : null;
-    if (++this.#steps % STEPS_A_TURN === 0) await this.#letOthersRun(v);
     return this.watchReason(v) ?? { kind: "step" };
-  }
-
-  /** Stops come so soon after steps that the others might never get their turn:
-   * one who steps through a wait for another would wait for ever. */
-  async #letOthersRun(v: Vcpu): Promise<void> {
-    if (!this.vcpus.some((o) => o !== v && o.processor.inRun)) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
