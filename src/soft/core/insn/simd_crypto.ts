@@ -2,8 +2,8 @@
 // inverse in GF(2^8), then an affine map). Source: SDM vol. 2; the state's byte i is
 // row i & 3, column i >> 2.
 import { all, def, IMM_B, M_0F38, M_0F3A, MODRM, P_66 } from "../optable";
-import { REC, rImm8, rOpcode } from "../record";
-import { copy16, source16, sseReady, TEMP, xmmReg } from "./simd";
+import { REC, rImm8 } from "../record";
+import { source16, sseReady, xmmReg } from "./simd";
 
 const SBOX = memory.data(256);
 const INVERSE = memory.data(256);
@@ -38,47 +38,75 @@ function setSbox(x: u32, inverse: u32): void {
   store<u8>(INVERSE + s, <u8> x);
 }
 
-/** ShiftRows then SubBytes of the state at d, to TEMP. */
-function shiftAndSubstitute(d: usize, inverse: bool): void {
-  const box: usize = inverse ? INVERSE : SBOX;
-  for (let i: u32 = 0; i < 16; i++) {
-    const row = i & 3;
-    const from = (inverse ? i - (row << 2) : i + (row << 2)) & 15;
-    store<u8>(TEMP + i, load<u8>(box + load<u8>(d + from)));
-  }
+/** A column out of the S-box of bytes a..d of the state at s. */
+// @ts-ignore: decorator
+@inline
+function column(
+  box: usize,
+  s: usize,
+  a: usize,
+  b: usize,
+  c: usize,
+  d: usize,
+): u32 {
+  return <u32> load<u8>(box + load<u8>(s + a)) |
+    (<u32> load<u8>(box + load<u8>(s + b)) << 8) |
+    (<u32> load<u8>(box + load<u8>(s + c)) << 16) |
+    (<u32> load<u8>(box + load<u8>(s + d)) << 24);
 }
 
-/** MixColumns of the 16 bytes at `at`, in place. */
-function mixColumns(at: usize, inverse: bool): void {
-  for (let c: u32 = 0; c < 16; c += 4) {
-    const a0 = <u32> load<u8>(at + c);
-    const a1 = <u32> load<u8>(at + c, 1);
-    const a2 = <u32> load<u8>(at + c, 2);
-    const a3 = <u32> load<u8>(at + c, 3);
-    store<u8>(at + c, mixed(a0, a1, a2, a3, inverse));
-    store<u8>(at + c, mixed(a1, a2, a3, a0, inverse), 1);
-    store<u8>(at + c, mixed(a2, a3, a0, a1, inverse), 2);
-    store<u8>(at + c, mixed(a3, a0, a1, a2, inverse), 3);
-  }
+/** Every byte of v times x. */
+// @ts-ignore: decorator
+@inline
+function doubled(v: u32): u32 {
+  return ((v & 0x7f7f7f7f) << 1) ^ (((v >> 7) & 0x01010101) * 0x1b);
 }
-function mixed(a: u32, b: u32, c: u32, d: u32, inverse: bool): u8 {
-  return <u8> (inverse
-    ? gmul(a, 14) ^ gmul(b, 11) ^ gmul(c, 13) ^ gmul(d, 9)
-    : gmul(a, 2) ^ gmul(b, 3) ^ c ^ d);
+
+/** MixColumns of one column: 2 3 1 1 and its rotations. */
+// @ts-ignore: decorator
+@inline
+function mix(v: u32): u32 {
+  const v2 = doubled(v);
+  return v2 ^ rotr<u32>(v ^ v2, 8) ^ rotr<u32>(v, 16) ^ rotr<u32>(v, 24);
+}
+
+/** InvMixColumns, 14 11 13 9, is MixColumns after 5 0 4 0. */
+// @ts-ignore: decorator
+@inline
+function unmix(v: u32): u32 {
+  return mix(v ^ doubled(doubled(v ^ rotr<u32>(v, 16))));
 }
 
 /** AESENC AESENCLAST AESDEC AESDECLAST: 0F 38 DC..DF. */
-function aesRound(p: usize): usize {
+// @ts-ignore: decorator
+@inline
+function aesRound(p: usize, inverse: bool, last: bool): usize {
   if (!sseReady()) return 0;
   const s = source16(p);
   if (s == 0) return 0;
   const d = xmmReg(p);
-  const op = rOpcode(p);
-  const inverse = op >= 0xde;
-  shiftAndSubstitute(d, inverse);
-  if (!(op & 1)) mixColumns(TEMP, inverse);
-  store<u64>(d, load<u64>(TEMP) ^ load<u64>(s));
-  store<u64>(d, load<u64>(TEMP, 8) ^ load<u64>(s, 8), 8);
+  const box: usize = inverse ? INVERSE : SBOX;
+  // ShiftRows: row r comes from r columns on (back)
+  let c0 = inverse
+    ? column(box, d, 0, 13, 10, 7)
+    : column(box, d, 0, 5, 10, 15);
+  let c1 = inverse ? column(box, d, 4, 1, 14, 11) : column(box, d, 4, 9, 14, 3);
+  let c2 = inverse ? column(box, d, 8, 5, 2, 15) : column(box, d, 8, 13, 2, 7);
+  let c3 = inverse ? column(box, d, 12, 9, 6, 3) : column(box, d, 12, 1, 6, 11);
+  if (!last) {
+    c0 = inverse ? unmix(c0) : mix(c0);
+    c1 = inverse ? unmix(c1) : mix(c1);
+    c2 = inverse ? unmix(c2) : mix(c2);
+    c3 = inverse ? unmix(c3) : mix(c3);
+  }
+  c0 ^= load<u32>(s);
+  c1 ^= load<u32>(s, 4);
+  c2 ^= load<u32>(s, 8);
+  c3 ^= load<u32>(s, 12);
+  store<u32>(d, c0);
+  store<u32>(d, c1, 4);
+  store<u32>(d, c2, 8);
+  store<u32>(d, c3, 12);
   return p + REC;
 }
 
@@ -86,9 +114,10 @@ function aesimc(p: usize): usize {
   if (!sseReady()) return 0;
   const s = source16(p);
   if (s == 0) return 0;
-  copy16(TEMP, s);
-  mixColumns(TEMP, true);
-  copy16(xmmReg(p), TEMP);
+  const d = xmmReg(p);
+  for (let i: u32 = 0; i < 16; i += 4) {
+    store<u32>(d + i, unmix(load<u32>(s + i)));
+  }
   return p + REC;
 }
 
@@ -114,6 +143,9 @@ function keygenassist(p: usize): usize {
   return p + REC;
 }
 
+/** Products of a number with every polynomial of degree 3, low and high halves. */
+const MULTIPLES = memory.data(256);
+
 function pclmulqdq(p: usize): usize {
   if (!sseReady()) return 0;
   const s = source16(p);
@@ -122,13 +154,20 @@ function pclmulqdq(p: usize): usize {
   const imm = rImm8(p);
   const a = load<u64>(d + ((imm & 1) << 3));
   const b = load<u64>(s + ((imm & 0x10) >> 1));
+  for (let i: usize = 0; i < 16; i++) {
+    const half = MULTIPLES + ((i >> 1) << 4);
+    const to = MULTIPLES + (i << 4);
+    const lo = i ? load<u64>(half) : 0;
+    const hi = i ? load<u64>(half, 8) : 0;
+    store<u64>(to, (lo << 1) ^ (i & 1 ? a : 0));
+    store<u64>(to, (hi << 1) | (lo >> 63), 8);
+  }
   let lo: u64 = 0;
   let hi: u64 = 0;
-  for (let i: u64 = 0; i < 64; i++) {
-    if ((b >> i) & 1) {
-      lo ^= a << i;
-      if (i) hi ^= a >> (64 - i);
-    }
+  for (let i = 60; i >= 0; i -= 4) {
+    const m = MULTIPLES + ((<usize> (b >> i) & 15) << 4);
+    hi = ((hi << 4) | (lo >> 60)) ^ load<u64>(m, 8);
+    lo = (lo << 4) ^ load<u64>(m);
   }
   store<u64>(d, lo);
   store<u64>(d, hi, 8);
@@ -139,10 +178,14 @@ export function registerSimdCrypto(): void {
   makeSboxes();
   def(M_0F38, 0xdb, MODRM | P_66);
   all((p) => aesimc(p));
-  for (let op: u32 = 0xdc; op <= 0xdf; op++) {
-    def(M_0F38, op, MODRM | P_66);
-    all((p) => aesRound(p));
-  }
+  def(M_0F38, 0xdc, MODRM | P_66);
+  all((p) => aesRound(p, false, false));
+  def(M_0F38, 0xdd, MODRM | P_66);
+  all((p) => aesRound(p, false, true));
+  def(M_0F38, 0xde, MODRM | P_66);
+  all((p) => aesRound(p, true, false));
+  def(M_0F38, 0xdf, MODRM | P_66);
+  all((p) => aesRound(p, true, true));
   def(M_0F3A, 0xdf, MODRM | IMM_B | P_66);
   all((p) => keygenassist(p));
   def(M_0F3A, 0x44, MODRM | IMM_B | P_66);

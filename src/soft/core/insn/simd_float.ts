@@ -29,6 +29,7 @@ import { CR4, MXCSR } from "../layout";
 import {
   all,
   def,
+  Handler,
   IMM_B,
   M_0F,
   M_0F3A,
@@ -40,6 +41,18 @@ import {
 } from "../optable";
 import { REC, rImm8, rOpcode } from "../record";
 import { copy16, source16, sourcePart, sseReady, TEMP, xmmReg } from "./simd";
+import {
+  ADD,
+  DIV,
+  fits,
+  MAX,
+  mayBeQuick,
+  MIN,
+  MUL,
+  native,
+  SQRT,
+  SUB,
+} from "./simd_quick";
 
 /** Stores MXCSR's new flags; false with #XM (#UD without OSXMMEXCPT) raised. */
 export function settled(): bool {
@@ -96,32 +109,76 @@ export function op64(op: u32, a: u64, b: u64): u64 {
   }
 }
 
-function packed32(p: usize): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
+/** Packed arithmetic through fp/sse*.ts, s the source's address. */
+function carefully32(p: usize, op: u32, s: usize): usize {
   const d = xmmReg(p);
   begin();
   for (let i: u32 = 0; i < 16; i += 4) {
-    store<u32>(TEMP + i, op32(rOpcode(p), load<u32>(d + i), load<u32>(s + i)));
+    store<u32>(TEMP + i, op32(op, load<u32>(d + i), load<u32>(s + i)));
   }
   if (!settled()) return 0;
   copy16(d, TEMP);
   return p + REC;
 }
-function packed64(p: usize): usize {
-  if (!sseReady()) return 0;
-  const s = source16(p);
-  if (s == 0) return 0;
+function carefully64(p: usize, op: u32, s: usize): usize {
   const d = xmmReg(p);
   begin();
-  const lo = op64(rOpcode(p), load<u64>(d), load<u64>(s));
-  const hi = op64(rOpcode(p), load<u64>(d, 8), load<u64>(s, 8));
+  const lo = op64(op, load<u64>(d), load<u64>(s));
+  const hi = op64(op, load<u64>(d, 8), load<u64>(s, 8));
   if (!settled()) return 0;
   store<u64>(d, lo);
   store<u64>(d, hi, 8);
   return p + REC;
 }
+
+/** One element natively to TEMP; false if it does not fit. */
+// @ts-ignore: decorator
+@inline
+function lane<U, F>(op: u32, d: usize, s: usize, at: usize): bool {
+  const r = native<F>(op, load<F>(d + at), load<F>(s + at));
+  store<F>(TEMP + at, r);
+  return fits<U, F>(
+    op,
+    load<U>(d + at),
+    load<U>(s + at),
+    reinterpret<U>(r),
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function packed32(p: usize, op: u32): usize {
+  if (!sseReady()) return 0;
+  const s = source16(p);
+  if (s == 0) return 0;
+  const d = xmmReg(p);
+  if (
+    mayBeQuick(op) && lane<u32, f32>(op, d, s, 0) &&
+    lane<u32, f32>(op, d, s, 4) && lane<u32, f32>(op, d, s, 8) &&
+    lane<u32, f32>(op, d, s, 12)
+  ) {
+    copy16(d, TEMP);
+    return p + REC;
+  }
+  return carefully32(p, op, s);
+}
+// @ts-ignore: decorator
+@inline
+function packed64(p: usize, op: u32): usize {
+  if (!sseReady()) return 0;
+  const s = source16(p);
+  if (s == 0) return 0;
+  const d = xmmReg(p);
+  if (
+    mayBeQuick(op) && lane<u64, f64>(op, d, s, 0) &&
+    lane<u64, f64>(op, d, s, 8)
+  ) {
+    copy16(d, TEMP);
+    return p + REC;
+  }
+  return carefully64(p, op, s);
+}
+
 /** RCPPS and RSQRTPS raise nothing. */
 function approximate(p: usize, single: bool): usize {
   if (!sseReady()) return 0;
@@ -270,21 +327,21 @@ function cmp(p: usize, single: bool, scalar: bool): usize {
   return p + REC;
 }
 
-function arith(op: u32): void {
+function packed(op: u32, single: Handler, double: Handler): void {
   def(M_0F, op, MODRM | P_NONE);
-  all((p) => packed32(p));
+  all(single);
   def(M_0F, op, MODRM | P_66);
-  all((p) => packed64(p));
+  all(double);
 }
 
 export function registerSimdFloat(): void {
-  arith(0x51);
-  arith(0x58);
-  arith(0x59);
-  arith(0x5c);
-  arith(0x5d);
-  arith(0x5e);
-  arith(0x5f);
+  packed(SQRT, (p) => packed32(p, SQRT), (p) => packed64(p, SQRT));
+  packed(ADD, (p) => packed32(p, ADD), (p) => packed64(p, ADD));
+  packed(MUL, (p) => packed32(p, MUL), (p) => packed64(p, MUL));
+  packed(SUB, (p) => packed32(p, SUB), (p) => packed64(p, SUB));
+  packed(MIN, (p) => packed32(p, MIN), (p) => packed64(p, MIN));
+  packed(DIV, (p) => packed32(p, DIV), (p) => packed64(p, DIV));
+  packed(MAX, (p) => packed32(p, MAX), (p) => packed64(p, MAX));
   for (let op: u32 = 0x52; op <= 0x53; op++) {
     def(M_0F, op, MODRM | P_NONE);
     all((p) => approximate(p, false));

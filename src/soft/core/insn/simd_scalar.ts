@@ -1,11 +1,10 @@
-// SSE floating point of one element, and its conversions. Each has a quick way, taken
-// when the result is certain to be native arithmetic's and MXCSR certain not to
-// change; every other case goes through fp/sse*.ts as the vectors do. U is the bits' type
-// (u32, u64), F the number's. Source: SDM vol. 1 chapter 11, vol. 2.
+// SSE floating point of one element, and its conversions. Each has a quick way
+// (simd_quick.ts); every other case goes through fp/sse*.ts as the vectors do. U is the
+// bits' type (u32, u64), F the number's. Source: SDM vol. 1 chapter 11, vol. 2.
 import { CF, flagsSet, PF, setArith, setZF, ZF } from "../flags";
 import { EQUAL, GREATER, LESS } from "../fp/f80";
-import { f32Relation, isDenormal32 } from "../fp/sse32";
-import { f64Relation, isDenormal64 } from "../fp/sse64";
+import { f32Relation } from "../fp/sse32";
+import { f64Relation } from "../fp/sse64";
 import {
   f32ToF64,
   f32ToI32,
@@ -16,7 +15,7 @@ import {
   i64ToF32,
   i64ToF64,
 } from "../fp/sse_convert";
-import { FAULT, MXCSR } from "../layout";
+import { FAULT } from "../layout";
 import {
   allrm,
   def,
@@ -34,28 +33,21 @@ import {
 import { ldmI, REC, rReg, rRm } from "../record";
 import { sseReady, xmmReg, xmmRm } from "./simd";
 import { begin, op32, op64, settled } from "./simd_float";
-
-/** MXCSR: all exceptions masked, to nearest, and PE set already, so it stays. */
-// @ts-ignore: decorator
-@inline
-function quick(): bool {
-  return (load<u32>(MXCSR) & 0x7fa0) == 0x1fa0;
-}
-
-// @ts-ignore: decorator
-@inline
-function isDenormal<U>(v: U): bool {
-  return sizeof<U>() == 8 ? isDenormal64(v) : isDenormal32(<u32> v);
-}
-
-/** Neither zero, denormal, in the least normal binade, infinite nor NaN. */
-// @ts-ignore: decorator
-@inline
-function ordinary<U>(v: U): bool {
-  return sizeof<U>() == 8
-    ? (<u32> (<u64> v >> 52) & 0x7ff) - 2 < 0x7fd
-    : (<u32> (v >> 23) & 0xff) - 2 < 0xfd;
-}
+import {
+  ADD,
+  DIV,
+  fits,
+  isDenormal,
+  MAX,
+  mayBeQuick,
+  MIN,
+  MUL,
+  native,
+  ordinary,
+  quick,
+  SQRT,
+  SUB,
+} from "./simd_quick";
 
 /** The source: register or memory; FAULT set when it cannot be read. */
 // @ts-ignore: decorator
@@ -64,15 +56,7 @@ function source<U>(p: usize, mem: bool): U {
   return mem ? ldmI<U>(p) : load<U>(xmmRm(p));
 }
 
-// --- arithmetic: opcodes 51 58 59 5C 5D 5E 5F of the 0F map
-
-const SQRT: u32 = 0x51;
-const ADD: u32 = 0x58;
-const MUL: u32 = 0x59;
-const SUB: u32 = 0x5c;
-const MIN: u32 = 0x5d;
-const DIV: u32 = 0x5e;
-const MAX: u32 = 0x5f;
+// --- arithmetic
 
 function carefully<U>(p: usize, op: u32, b: U): usize {
   const d = xmmReg(p);
@@ -93,37 +77,11 @@ function scalar<U, F>(p: usize, op: u32, mem: bool): usize {
   if (mem && load<u32>(FAULT)) return 0;
   const d = xmmReg(p);
   const a = load<U>(d);
-  const x = reinterpret<F>(a);
-  const y = reinterpret<F>(b);
-  if (op == MIN || op == MAX) {
-    if (x == x && y == y && !isDenormal<U>(a) && !isDenormal<U>(b)) {
-      store<U>(d, (op == MIN ? x < y : x > y) ? a : b);
+  if (mayBeQuick(op)) {
+    const r = native<F>(op, reinterpret<F>(a), reinterpret<F>(b));
+    if (fits<U, F>(op, a, b, reinterpret<U>(r))) {
+      store<F>(d, r);
       return p + REC;
-    }
-  } else if (quick() && !isDenormal<U>(b)) {
-    if (op == SQRT) {
-      if (ordinary<U>(b) && y > 0) {
-        store<F>(d, sqrt<F>(y));
-        return p + REC;
-      }
-    } else if (!isDenormal<U>(a)) {
-      const r: F = op == ADD
-        ? x + y
-        : op == SUB
-        ? x - y
-        : op == MUL
-        ? x * y
-        : x / y;
-      const v = reinterpret<U>(r);
-      if (
-        ordinary<U>(v) ||
-        (v << 1 == 0 &&
-          (op == ADD || op == SUB ||
-            (op == MUL && (a << 1 == 0 || b << 1 == 0))))
-      ) {
-        store<F>(d, r);
-        return p + REC;
-      }
     }
   }
   return carefully<U>(p, op, b);

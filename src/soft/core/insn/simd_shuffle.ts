@@ -56,8 +56,10 @@ function shuffle(op: u32, d: usize, s: usize, n: u32, imm: u32): void {
       break;
     case 0x00: // PSHUFB
       for (let i: u32 = 0; i < n; i++) {
-        const c = load<u8>(s + i);
-        store<u8>(TEMP + i, c & 0x80 ? 0 : load<u8>(d + (c & (n - 1))));
+        const c = <u32> load<u8>(s + i);
+        // the mask is 0 where the index is negative
+        const keep = ((c >> 7) & 1) - 1;
+        store<u8>(TEMP + i, load<u8>(d + (c & (n - 1))) & keep);
       }
       break;
     case 0x0f: // PALIGNR: bytes imm.. of d:s
