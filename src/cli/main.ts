@@ -3,6 +3,7 @@ import { MachineError } from "../machine/exits.ts";
 import { PlatformError } from "../platform/mod.ts";
 import { BootError } from "../boot/mod.ts";
 import { FileError } from "./files.ts";
+import { playDemo } from "./demo.ts";
 import { writeDemo } from "./guest.ts";
 import { HELP, VERSION } from "./help.ts";
 import { setUpLog } from "./log.ts";
@@ -49,6 +50,8 @@ async function perform(options: Options): Promise<number> {
     case "version":
       print(`icebp ${VERSION}\n`);
       return ExitCode.ok;
+    case "demo":
+      return await playDemo((line) => print(`${line}\n`));
     case "write-demo":
       await writeDemo(options.folder);
       return ExitCode.ok;

@@ -61,7 +61,7 @@ export interface RunOptions {
 /** What the user wants. */
 export type Options =
   | RunOptions
-  | { readonly action: "help" | "version" }
+  | { readonly action: "help" | "version" | "demo" }
   /** Write the built-in guest and its sources into a folder. */
   | { readonly action: "write-demo"; readonly folder: string };
 
@@ -118,6 +118,7 @@ export function parseOptions(args: readonly string[]): Options {
     return values[0];
   };
   const positional = parsed._.map(String);
+  if (args.length === 1 && args[0] === "demo") return { action: "demo" };
   if (positional.length > 1) {
     throw new UsageError(
       `one guest at a time: ${

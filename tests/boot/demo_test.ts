@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { buildDemo, imageModule } from "../../src/boot/demo/build.ts";
 import { DEMO_ELF, demoFile, demoFileNames } from "../../src/boot/demo/mod.ts";
+import { elfSymbol } from "../../src/boot/elf_symbols.ts";
 import { loadGuest } from "../../src/boot/load.ts";
 import { requireTool, runTool } from "../util/tools.ts";
 import { request } from "./images.ts";
@@ -88,4 +89,11 @@ Deno.test({
       await Deno.remove(folder, { recursive: true });
     }
   },
+});
+
+Deno.test("symbols of the demo are found by name", () => {
+  const file = demoFile(DEMO_ELF);
+  assertEquals(elfSymbol(file, "_start"), 0x10000cn);
+  assertEquals(elfSymbol(file, "_star"), undefined);
+  assertEquals(elfSymbol(file, "no such symbol"), undefined);
 });
