@@ -22,6 +22,8 @@ interface Case extends GuestOptions {
   readonly deviations?: readonly Deviation[];
   /** The whole log by the manual, for what QEMU cannot be asked. */
   readonly manual?: string;
+  /** So many pairs of a feature bit and what its instruction did. */
+  readonly offered?: number;
   /** What the manual has for a word of QEMU's, where it is always the same. */
   readonly correct?: (word: number) => number;
 }
@@ -135,6 +137,12 @@ const CASES: readonly Case[] = [
       00003000 e00d0000 e00d0000 e00d0000`,
   },
   {
+    name: "features",
+    about: "CPUID offers exactly what does not give #UD",
+    words: 97,
+    offered: 46,
+  },
+  {
     name: "debug",
     about: "single steps, breakpoints, RF and shadows",
     words: 273,
@@ -219,7 +227,11 @@ for (const guest of CASES) {
           const words = expected.map((word) => parseInt(word, 16));
           assertEquals(hex(log), hex(words));
         }
-        if (!qemu || guest.manual) return;
+        for (let i = 0; i < (guest.offered ?? 0); i++) {
+          const undefinedOpcode = log[2 * i + 1] === 0xe0060000;
+          assertEquals(log[2 * i] === 0, undefinedOpcode, `feature ${i}`);
+        }
+        if (!qemu || guest.manual || guest.offered) return;
         const reference = runQemu(image, guest).map(
           guest.correct ?? ((w) => w),
         );
