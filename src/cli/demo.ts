@@ -17,7 +17,7 @@ const RAM_BYTES = 64 * 1024 * 1024;
 const CPUS = 2;
 /** Where the demo's breakpoint is, and what is looked at there. */
 const FUNCTION = "tick", VARIABLE = "ticks";
-const HITS = 3;
+const HITS = 5;
 
 function symbol(name: string): bigint {
   const value = elfSymbol(demoFile(DEMO_ELF), name);
