@@ -11,7 +11,7 @@ import type { Family, Form } from "../form.ts";
 import { RAX, STATUS_FLAGS } from "../layout.ts";
 import { alu } from "./alu.ts";
 import { bits } from "./bits.ts";
-import { control, patchStack, placeStack, stackForms } from "./control.ts";
+import { control } from "./control.ts";
 import { move } from "./move.ts";
 import { multiply } from "./multiply.ts";
 import { prefixFamilies } from "./prefixes.ts";
@@ -19,6 +19,8 @@ import { farForms, segmentForms, segmentStackForms } from "./segments.ts";
 import { AF, CF, immediate, OF, PF, SF, ZF } from "./shared.ts";
 import { shift } from "./shift.ts";
 import { traps } from "./traps.ts";
+import { stackForms } from "./stack.ts";
+import { patchStack, placeStack } from "./targets.ts";
 import { x87 } from "./x87.ts";
 
 /** Forms by name that need 64-bit mode, or are built for it alone. */

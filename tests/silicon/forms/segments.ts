@@ -9,7 +9,7 @@ import { type Memory, type Mode, needs66 } from "../encode.ts";
 import type { Family, Form } from "../form.ts";
 import { DATA, Flag, Selector } from "../layout.ts";
 import { Local } from "../ldt.ts";
-import { farTarget, patchStack, placeStack, stackTop } from "./control.ts";
+import { farTarget, patchStack, placeStack, stackTop } from "./targets.ts";
 
 const LOCAL: number[] = Object.values(Local);
 

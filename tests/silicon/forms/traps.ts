@@ -9,7 +9,7 @@ import type { Builder } from "../builder.ts";
 import type { Mode } from "../encode.ts";
 import type { Family, Form } from "../form.ts";
 import { DATA, DS, ES, Flag, RAX, RCX, RDI, RSI, Selector } from "../layout.ts";
-import { patchStack } from "./control.ts";
+import { patchStack } from "./targets.ts";
 
 const NOP = 0x90;
 
