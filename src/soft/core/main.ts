@@ -24,6 +24,7 @@ import { registerAtomic } from "./insn/atomic";
 import { registerBcd } from "./insn/bcd";
 import { registerBits } from "./insn/bits";
 import { registerBmi } from "./insn/bmi";
+import { registerData } from "./insn/data";
 import { registerFlags } from "./insn/flagsops";
 import { registerFlow } from "./insn/flow";
 import { registerIo } from "./insn/io";
@@ -176,6 +177,7 @@ function register(): void {
   registerBcd();
   registerBits();
   registerBmi();
+  registerData();
   registerFlags();
   registerFlow();
   registerIo();

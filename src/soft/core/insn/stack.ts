@@ -51,7 +51,6 @@ import {
 } from "../optable";
 import {
   gp0,
-  ldm,
   ldmI,
   rDisp,
   REC,
