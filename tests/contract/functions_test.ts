@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   AdviseGpaRangeCode,
+  LocalApicEmulationMode,
   MapGpaRangeFlag,
   MsrAction,
   PartitionCounterSet,
@@ -330,5 +331,25 @@ Deno.test("soft: dirty pages of a large range in one query", async () => {
   assertEquals(dirty, [3, 49151, 49152, 65535]);
   const again = partition.queryGpaRangeDirtyBitmap(0, bytes);
   assertEquals(again.some((word) => word !== 0n), false);
+  platform.close();
+});
+
+Deno.test("soft: the APIC's mode is set from any to any, within reason", async () => {
+  const platform = await openSoft({ memoryBytes: 8 << 20 });
+  const partition = Partition.create(platform);
+  partition.setProcessorCount(1);
+  partition.setLocalApicEmulationMode(LocalApicEmulationMode.X2Apic);
+  partition.setup();
+  const vp = partition.createVirtualProcessor(0);
+  const base = 0xfee0_0100n;
+  for (const mode of [0x800n, 0xc00n, 0x800n, 0n, 0xc00n, 0n]) {
+    vp.set(Reg.ApicBase, base | mode);
+    assertEquals(vp.get(Reg.ApicBase), base | mode);
+  }
+  for (const bad of [0x400n, 0x801n, 1n << 60n]) {
+    assertThrows(() => vp.set(Reg.ApicBase, base | bad), PlatformError);
+  }
+  vp.delete();
+  partition.delete();
   platform.close();
 });

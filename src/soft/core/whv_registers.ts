@@ -299,10 +299,28 @@ export function canSetRegister(name: u32, from: usize): bool {
       // x87 always, SSE perhaps: CPUID offers no more
       return v == 1 || v == 3;
     case 0x2003:
+      return apicMode != 0 && isApicBase(v);
     case 0x2095:
       return apicMode != 0;
   }
   return false;
+}
+
+const APIC_EXTD: u64 = 1 << 10;
+const APIC_EN: u64 = 1 << 11;
+
+/** Whether IA32_APIC_BASE can have a value: no reserved bits, x2APIC only where it is offered. */
+function isApicBase(v: u64): bool {
+  if (v >> MAXPHYADDR || v & 0x2ff) return false;
+  return !(v & APIC_EXTD) || (apicMode == 2 && (v & APIC_EN) != 0);
+}
+
+/** The caller goes from any mode to any: where a guest must not, by way of disabled. */
+function setApicBase(base: usize, v: u64): void {
+  if (!(lapicWriteApicBase(base, v, MAXPHYADDR) & LAPIC_GP)) return;
+  lapicWriteApicBase(base, v & ~(APIC_EN | APIC_EXTD), MAXPHYADDR);
+  lapicWriteApicBase(base, v & ~APIC_EXTD, MAXPHYADDR);
+  lapicWriteApicBase(base, v, MAXPHYADDR);
 }
 
 /** Writes a register that canSetRegister() accepted. */
@@ -409,7 +427,7 @@ export function setRegister(name: u32, from: usize): void {
       updateMode();
       break;
     case 0x2003:
-      lapicWriteApicBase(base, v, MAXPHYADDR);
+      setApicBase(base, v);
       apicPageChanged();
       tlbFlush();
       wantInterrupts();
