@@ -16,6 +16,7 @@ import {
 } from "../optable";
 import { isMem, ldm, REC, rImm8, rOpcode } from "../record";
 import {
+  copy16,
   mmReg,
   mmRm,
   mmxDone,
@@ -54,15 +55,13 @@ function shuffle(op: u32, d: usize, s: usize, n: u32, imm: u32): void {
         );
       }
       break;
-    case 0x00: // PSHUFB
+    case 0x00: // PSHUFB (MMX)
       for (let i: u32 = 0; i < n; i++) {
-        const c = <u32> load<u8>(s + i);
-        // the mask is 0 where the index is negative
-        const keep = ((c >> 7) & 1) - 1;
-        store<u8>(TEMP + i, load<u8>(d + (c & (n - 1))) & keep);
+        const c = load<u8>(s + i);
+        store<u8>(TEMP + i, c & 0x80 ? 0 : load<u8>(d + (c & (n - 1))));
       }
       break;
-    case 0x0f: // PALIGNR: bytes imm.. of d:s
+    case 0x0f: // PALIGNR (MMX): bytes imm.. of d:s
       for (let i: u32 = 0; i < n; i++) {
         const j = i + imm;
         store<u8>(
@@ -168,6 +167,50 @@ function xmmShuffle(p: usize): usize {
   return p + REC;
 }
 
+/** Byte i of PSHUFB's result, at its place in 64 bits. */
+// @ts-ignore: decorator
+@inline
+function picked(d: usize, s: usize, i: usize): u64 {
+  const c = <u32> load<u8>(s + i);
+  // the mask is 0 where the index is negative
+  return <u64> (load<u8>(d + (c & 15)) & ((c >> 7) - 1)) << ((i & 7) << 3);
+}
+// @ts-ignore: decorator
+@inline
+function picked8(d: usize, s: usize): u64 {
+  return picked(d, s, 0) | picked(d, s, 1) | picked(d, s, 2) |
+    picked(d, s, 3) | picked(d, s, 4) | picked(d, s, 5) | picked(d, s, 6) |
+    picked(d, s, 7);
+}
+function pshufb(p: usize): usize {
+  if (!sseReady()) return 0;
+  const s = source16(p);
+  if (s == 0) return 0;
+  const d = xmmReg(p);
+  const lo = picked8(d, s);
+  const hi = picked8(d, s + 8);
+  store<u64>(d, lo);
+  store<u64>(d, hi, 8);
+  return p + REC;
+}
+
+/** Source, destination and zeros above them. */
+const BOTH = memory.data(48);
+
+function palignr(p: usize): usize {
+  if (!sseReady()) return 0;
+  const s = source16(p);
+  if (s == 0) return 0;
+  const d = xmmReg(p);
+  const n = rImm8(p);
+  copy16(BOTH, s);
+  copy16(BOTH + 16, d);
+  const from = BOTH + (n < 32 ? n : 32);
+  store<u64>(d, load<u64>(from));
+  store<u64>(d, load<u64>(from, 8), 8);
+  return p + REC;
+}
+
 // --- shuffles by an immediate
 
 function pshufw(p: usize): usize {
@@ -241,9 +284,12 @@ function shufpd(p: usize): usize {
 }
 /** Both forms of a two-operand shuffle. */
 function two(map: u32, opcode: u32, flags: u32): void {
+  mmx(map, opcode, flags);
+  one(map, opcode, flags);
+}
+function mmx(map: u32, opcode: u32, flags: u32): void {
   def(map, opcode, MODRM | flags | P_NONE);
   all((p) => mmxShuffle(p));
-  one(map, opcode, flags);
 }
 function one(map: u32, opcode: u32, flags: u32): void {
   def(map, opcode, MODRM | flags | P_66);
@@ -282,11 +328,15 @@ export function registerSimdShuffle(): void {
   two(M_0F, 0x63, 0);
   two(M_0F, 0x67, 0);
   two(M_0F, 0x6b, 0);
-  two(M_0F38, 0x00, 0);
+  mmx(M_0F38, 0x00, 0);
+  def(M_0F38, 0x00, MODRM | P_66);
+  all((p) => pshufb(p));
   for (let op: u32 = 1; op <= 3; op++) two(M_0F38, op, 0);
   for (let op: u32 = 5; op <= 7; op++) two(M_0F38, op, 0);
   one(M_0F38, 0x2b, 0);
-  two(M_0F3A, 0x0f, IMM_B);
+  mmx(M_0F3A, 0x0f, IMM_B);
+  def(M_0F3A, 0x0f, MODRM | IMM_B | P_66);
+  all((p) => palignr(p));
   def(M_0F, 0x70, MODRM | IMM_B | P_NONE);
   all((p) => pshufw(p));
   def(M_0F, 0x70, MODRM | IMM_B | P_66);
