@@ -118,6 +118,23 @@ contract("a data breakpoint stops after the access", {
   assert((guest.vp.get(Reg.Dr6) | exit.parameter) & 2n);
 });
 
+contract("a port breakpoint stops after the caller completed the access", {
+  ...DB,
+  code: "e6 81 e6 80 90 90",
+}, async (guest) => {
+  guest.vp.set(Reg.Cr4, guest.vp.get(Reg.Cr4) | 8n); // DE
+  guest.vp.set(Reg.Dr2, 0x80n);
+  guest.vp.set(Reg.Dr7, (1n << 4n) | (2n << 24n) | 0x400n);
+  for (const port of [0x81, 0x80]) {
+    const exit = expectExit(await guest.run(), "ioPort");
+    assertEquals(exit.port, port);
+    guest.vp.set(Reg.Rip, exit.rip + 2n);
+  }
+  const exit = expectExit(await guest.run(), "exception");
+  assertEquals([exit.vector, exit.rip], [1, BigInt(CODE + 4)]);
+  assert((guest.vp.get(Reg.Dr6) | exit.parameter) & 4n);
+});
+
 contract("an INT1 that is not intercepted is the guest's", {
   code: "f1",
 }, async (guest) => {

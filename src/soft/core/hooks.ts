@@ -8,35 +8,40 @@ import {
   CODEBASE,
   CPL,
   CR0,
+  CR4,
   CR8,
+  DBGPEND,
+  DR0,
+  DR7,
   EFER,
   EFL,
   EXITBUF,
-  F_EXIT,
-  F_SYNC,
   FAULT,
   FETCH,
+  F_EXIT,
+  F_SYNC,
   IOBUF,
-  lapicOf,
   MODE,
   MODE_LONG,
-  P_INT,
   PENDING,
+  P_DEBUG,
+  P_INT,
   RAX,
   RCX,
   RDI,
   RIP,
   RSI,
-  S_CS,
-  S_DS,
-  S_ES,
+  SEGS,
   SEG_ATTR,
   SEG_BASE,
   SEG_LIMIT,
   SEG_SEL,
-  SEGS,
   SHADOW,
+  S_CS,
+  S_DS,
+  S_ES,
   VPINDEX,
+  lapicOf,
 } from "./layout";
 import { getFlags } from "./flags";
 import { rLen, rOff } from "./record";
@@ -194,8 +199,28 @@ export function exitIo(p: usize, port: u32, bytes: u32, flags: u32): usize {
   store<u64>(EXITBUF, load<u64>(RDI), 104);
   putSegment(EXITBUF + 112, S_DS);
   putSegment(EXITBUF + 128, S_ES);
+  ioBreakpoints(port, bytes);
   store<u32>(FAULT, F_EXIT);
   return 0;
+}
+
+/**
+ * With CR4.DE, debug registers of type 2 name ports. The access is the caller's to
+ * complete; the trap is pending and comes when it runs the VP again.
+ */
+function ioBreakpoints(port: u32, bytes: u32): void {
+  const dr7 = <u32> load<u64>(DR7);
+  if (!(dr7 & 0xff) || !(load<u64>(CR4) & 8)) return;
+  for (let i: u32 = 0; i < 4; i++) {
+    if (((dr7 >> (16 + i * 4)) & 3) != 2 || !(dr7 & (3 << (i * 2)))) continue;
+    const l = (dr7 >> (18 + i * 4)) & 3;
+    const size: u32 = l == 2 ? 8 : l + 1;
+    const first = load<u32>(DR0 + i * 8) & ~(size - 1);
+    if (port < first + size && first < port + bytes) {
+      store<u64>(DBGPEND, load<u64>(DBGPEND) | <u64> 1 << i);
+      store<u32>(PENDING, load<u32>(PENDING) | P_DEBUG);
+    }
+  }
 }
 
 /** One port access while emulating; the data is at IOBUF. False with FAULT set on failure. */

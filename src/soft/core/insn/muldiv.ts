@@ -78,7 +78,9 @@ function imulTo<T, S>(p: usize, a: S, b: S): usize {
   let over: bool;
   if (sizeof<T>() == 8) {
     low = <T> (a * b);
-    over = mulHighSigned(<i64> a, <i64> b) != <u64> (<i64> low >> 63);
+    // factors of 32 bits cannot overflow
+    over = (<i64> <i32> a != <i64> a || <i64> <i32> b != <i64> b) &&
+      mulHighSigned(<i64> a, <i64> b) != <u64> (<i64> low >> 63);
   } else {
     const v = <i64> a * <i64> b;
     low = <T> v;
