@@ -109,6 +109,8 @@ export class Machine {
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
   #bitmap = 0n;
+  /** The exceptions that the host can intercept, as far as known. */
+  #interceptable = 0xffffffffn;
 
   /** Sets up everything; the processors are in their state after RESET.
    * Throws the platform's errors, having deleted what it made. */
@@ -226,10 +228,26 @@ export class Machine {
     }
   }
 
-  /** Which exceptions exit: a bit for every vector. No processor runs. */
-  setExceptionBitmap(bitmap: bigint): void {
+  /** Which exceptions exit: a bit for every vector. No processor runs. A host
+   * that cannot intercept all of them intercepts #DB. */
+  setExceptionBitmap(wanted: bigint): void {
+    const bitmap = wanted & this.#interceptable;
     if (bitmap === this.#bitmap) return;
-    this.partition.setExceptionExitBitmap(bitmap);
+    try {
+      this.partition.setExceptionExitBitmap(bitmap);
+    } catch (error) {
+      if (
+        !(error instanceof PlatformError) || error.hresult !== E_INVALIDARG ||
+        (bitmap & ~DEBUG_EXCEPTION) === 0n
+      ) throw error;
+      log.warn(
+        "this host intercepts debug exceptions only: " +
+          "a step that faults will not stop in the fault's handler",
+      );
+      this.#interceptable = DEBUG_EXCEPTION;
+      this.setExceptionBitmap(wanted);
+      return;
+    }
     this.#bitmap = bitmap;
   }
 
@@ -313,6 +331,7 @@ export class Machine {
 }
 
 const E_INVALIDARG = 0x80070057 | 0;
+const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */
 function optionally<T>(call: () => T): T | null {

@@ -185,3 +185,15 @@ Deno.test("range stepping stops outside, and at breakpoints inside", async () =>
   assertEquals(toy.rip(), CODE + 3);
   assertEquals(toy.platform.memory[CODE + 3], 0x75);
 });
+
+Deno.test("a host that intercepts #DB alone can step and break", async () => {
+  const toy = new Toy("90 40 eb fc");
+  toy.platform.interceptable = 2n;
+  await toy.step();
+  assertEquals(toy.rip(), CODE + 1);
+  toy.break(CODE + 2);
+  for (let turn = 1; turn < 4; turn++) {
+    assertEquals((await toy.run()).reason, { kind: "breakpoint" });
+    assertEquals(toy.reg(Reg.Rax), turn);
+  }
+});

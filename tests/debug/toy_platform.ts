@@ -56,6 +56,8 @@ export class ToyPlatform implements WinHvPlatform {
   readonly vps: ToyVp[] = [];
   readonly calls: string[] = [];
   bitmap = 0n;
+  /** Exceptions that can be intercepted. */
+  interceptable = 0xffffffffn;
   /** Calls from now on until one fails; null for never. */
   failIn: number | null = null;
   failed: string | null = null;
@@ -82,8 +84,14 @@ export class ToyPlatform implements WinHvPlatform {
 
   close(): void {}
 
-  #call(name: string, effect: () => void = () => {}): number {
+  #call(
+    name: string,
+    effect: () => void = () => {},
+    refusal: () => number = () => HResult.S_OK,
+  ): number {
     this.calls.push(name);
+    const refused = refusal();
+    if (refused < 0) return refused;
     if (this.failIn !== null && this.failIn-- === 0) {
       this.failIn = null;
       this.failed = name;
@@ -116,6 +124,10 @@ export class ToyPlatform implements WinHvPlatform {
             throw new Error("ExceptionExitBitmap set while a VP runs");
           }
           this.bitmap = view(value).getBigUint64(0, true);
+        }, () => {
+          const refused = code === PartitionPropertyCode.ExceptionExitBitmap &&
+            (view(value).getBigUint64(0, true) & ~this.interceptable) !== 0n;
+          return refused ? HResult.E_INVALIDARG : HResult.S_OK;
         }),
       WHvCreateVirtualProcessor: (_p, index) =>
         this.#call("WHvCreateVirtualProcessor", () => {
