@@ -15,18 +15,12 @@ import {
 } from "../hooks";
 import {
   CPL,
-  CR4,
-  DBGPEND,
-  DR0,
-  DR7,
   EFL,
   FAULT,
   IOBUF,
   MODE,
   MODE_PROT,
   MODE_REAL,
-  P_DEBUG,
-  PENDING,
   RAX,
   RCX,
   RDI,
@@ -84,35 +78,12 @@ function allowed(port: u32, bytes: u32): bool {
   return true;
 }
 
-const CR4_DE: u64 = 8;
-
-/** I/O breakpoints (DR7 R/W = 2 with CR4.DE) trap after the access. */
-function noteBreakpoints(port: u32, bytes: u32): void {
-  const dr7 = <u32> load<u64>(DR7);
-  if (!(dr7 & 0xff) || !(load<u64>(CR4) & CR4_DE)) return;
-  let hits: u64 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    if (!(dr7 & (3 << (i * 2))) || ((dr7 >> (16 + i * 4)) & 3) != 2) continue;
-    const length = (dr7 >> (18 + i * 4)) & 3;
-    const first = load<u32>(DR0 + (i << 3)) & ~length;
-    if (port <= first + length && first < port + bytes) hits |= <u64> 1 << i;
-  }
-  if (!hits) return;
-  store<u64>(DBGPEND, load<u64>(DBGPEND) | hits);
-  store<u32>(PENDING, load<u32>(PENDING) | P_DEBUG);
-}
-
-function leaveForPort(p: usize, port: u32, bytes: u32, flags: u32): usize {
-  noteBreakpoints(port, bytes);
-  return exitIo(p, port, bytes, flags);
-}
-
 // @ts-ignore: decorator
 @inline
 function in_<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!emulating) return leaveForPort(p, port, sizeof<T>(), 0);
+  if (!emulating) return exitIo(p, port, sizeof<T>(), 0);
   store<u32>(IOBUF, 0);
   if (!emuIo(port, sizeof<T>(), false)) return 0;
   setReg<T>(RAX, load<T>(IOBUF));
@@ -124,7 +95,7 @@ function in_<T>(p: usize, port: u32): usize {
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!emulating) return leaveForPort(p, port, sizeof<T>(), IO_WRITE);
+  if (!emulating) return exitIo(p, port, sizeof<T>(), IO_WRITE);
   store<u32>(IOBUF, <u32> load<T>(RAX));
   return emuIo(port, sizeof<T>(), true) ? p + REC : 0;
 }
@@ -141,7 +112,7 @@ function stringExit(p: usize, bytes: u32, flags: u32): usize {
   if (!allowed(dx(), bytes)) return 0;
   if (rep && !(load<u64>(RCX) & addrMask(p))) return p + REC;
   if (emulating) return 0;
-  return leaveForPort(p, dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
+  return exitIo(p, dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
 }
 
 function countDown(p: usize, mask: u64): usize {
