@@ -89,7 +89,8 @@ export class Scheduler {
         this.#latched[vp] = false;
         this.#cancelNow(vp);
       } else if (this.#phase === "owner" && vp === this.#owner) {
-        if (this.#left > TURN && this.#runs.length > 1) {
+        const fresh = this.#left > TURN || this.#left <= 0;
+        if (fresh && this.#runs.length > 1) {
           // Its turn was given to it as the only one: others may want to run by now. Else
           // a processor that steps over a breakpoint, others held, would run on to the
           // next one after every stop, and the others never get to theirs.
@@ -116,6 +117,9 @@ export class Scheduler {
   }
 
   #cancelNow(vp: number): void {
+    // Who stops those that wait for their turn stops everybody: the turn is over, or
+    // the owner would be the first again after every stop, and the others never.
+    if (vp !== this.#owner) this.#left = 0;
     this.#core.vpCanceled(vp);
     this.#finish(vp);
   }
