@@ -86,8 +86,16 @@ export class RunControl extends Driver {
   #nextUntold(plan: Plan): Stop | null {
     for (const v of this.vcpus) {
       if (plan[v.index].kind === "stay") continue;
-      const reason = v.untold.shift();
-      if (reason !== undefined) return { processor: v.index, reason };
+      for (;;) {
+        const reason = v.untold.shift();
+        if (reason === undefined) break;
+        // A watchpoint that is gone has nobody to be told.
+        if (
+          reason.kind === "watchpoint" &&
+          !this.hardware.watches(reason.access, reason.address)
+        ) continue;
+        return { processor: v.index, reason };
+      }
     }
     const event = this.machine.event;
     if (event === null || event.kind === "reset") return null;

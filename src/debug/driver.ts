@@ -249,7 +249,9 @@ export abstract class Driver implements StepControl {
       const hit = this.hardware.hit(v, v.pendingDebug);
       v.processor.vp.set(Reg.PendingDebugException, 0n);
       v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
-      if (hit.slot !== null) v.untold.push(this.#exceptions.reasonOf(hit.slot));
+      if (hit.slot !== null && !hit.slot.lent) {
+        v.untold.push(this.#exceptions.reasonOf(hit.slot));
+      }
     }
     this.hardware.uninstall(v);
   }

@@ -122,6 +122,13 @@ export class HardwareBreakpoints {
     return true;
   }
 
+  /** Whether somebody watches an address for accesses of this kind. */
+  watches(kind: BreakpointKind, address: bigint): boolean {
+    return this.#slots.some((slot) =>
+      slot !== null && slot.kind === kind && slot.address === address
+    );
+  }
+
   removeAll(): void {
     this.#slots.fill(null);
   }

@@ -227,3 +227,37 @@ Deno.test({
     guest.close();
   },
 });
+
+Deno.test({
+  name:
+    "two processors at one watchpoint: every hit is told, and only while asked",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(
+      `
+loop:   lock incq word
+        jmp loop
+        .align 8
+word:   .quad 0
+`,
+      2,
+    );
+    const { debugger: target } = guest;
+    const watch = point(guest, "write", "word");
+    target.insertBreakpoint(watch);
+    const told = [0, 0];
+    for (let i = 0; i < 200; i++) {
+      const { processor, reason } = await guest.run();
+      assertEquals(reason.kind, "watchpoint");
+      told[processor]++;
+    }
+    const untold = target.vcpus.reduce((n, v) => n + v.untold.length, 0);
+    assertEquals(Number(guest.quad("word")), 200 + untold);
+    assert(told[0] > 20 && told[1] > 20, `${told}`);
+    assert(target.removeBreakpoint(watch));
+    const stopped = guest.run();
+    setTimeout(() => target.interrupt(), 10);
+    assertEquals((await stopped).reason.kind, "interrupted");
+    guest.close();
+  },
+});
