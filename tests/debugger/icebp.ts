@@ -120,11 +120,15 @@ export class Icebp {
   }
 }
 
-/** A debugger's command line that runs `lines` and shows everything. */
+/**
+ * A debugger's command line that runs `lines` and shows everything. With `patience` the
+ * process is the guard that ends it; without, it is the debugger itself.
+ */
 function debuggerCommand(
   tool: "gdb" | "lldb",
   port: number,
   lines: readonly string[],
+  patience = true,
 ): Deno.Command {
   const run = (flag: string, all: readonly string[]) =>
     all.flatMap((line) => [flag, line]);
@@ -143,14 +147,9 @@ function debuggerCommand(
       buildGuest(),
     ];
   // What it says and what it complains of, in order.
+  const guard = patience ? ["timeout", "-s", "KILL", `${PATIENCE}`] : [];
   return new Deno.Command("sh", {
-    args: [
-      "-c",
-      'exec timeout -s KILL "$0" "$@" 2>&1',
-      `${PATIENCE}`,
-      tool,
-      ...args,
-    ],
+    args: ["-c", 'exec "$@" 2>&1', "sh", ...guard, tool, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "null",
@@ -167,7 +166,7 @@ export async function debug(
   return new TextDecoder().decode(stdout);
 }
 
-/** Starts gdb and leaves it to the caller. */
+/** Starts gdb and leaves it to the caller: the process is gdb. */
 export function startGdb(icebp: Icebp, ...lines: string[]): Deno.ChildProcess {
-  return debuggerCommand("gdb", icebp.port, lines).spawn();
+  return debuggerCommand("gdb", icebp.port, lines, false).spawn();
 }
