@@ -26,6 +26,9 @@ const TURN_ALONE = 400_000;
  * long as immediates are due, Deno's loop looks at its sockets only every 60th time.
  */
 const YIELD_MS = 16;
+/** Looks at the host's clock are this many runs apart, or 32 times that many
+ * instructions. A debugger's steps are so short, and give the event loop its turn anyway. */
+const SHORT_RUNS = 1024;
 /** Microtasks that callers have to come (back) with a run. */
 const PATIENCE = 24;
 const NEVER = Infinity;
@@ -160,7 +163,7 @@ export class Scheduler {
     setTimeout(() => {
       if (this.#closed) return;
       this.#lastYield = performance.now();
-      this.#untilClock = 0;
+      this.#untilClock = SHORT_RUNS;
       this.#pump();
     }, 0);
   }
@@ -231,7 +234,7 @@ export class Scheduler {
   #pump(): void {
     while (true) {
       if (--this.#untilClock < 0) {
-        this.#untilClock = 32;
+        this.#untilClock = SHORT_RUNS;
         if (performance.now() - this.#lastYield > YIELD_MS) {
           this.#yield();
           return;
@@ -257,7 +260,9 @@ export class Scheduler {
         if (room < budget) budget = room;
       }
       const result = this.#core.vpRun(vp, budget);
-      this.#left -= this.#core.executed();
+      const executed = this.#core.executed();
+      this.#left -= executed;
+      this.#untilClock -= executed >>> 5;
       if (result === RUN_EXIT) {
         this.#phase = "owner";
         this.#exits++;
