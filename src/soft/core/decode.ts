@@ -25,6 +25,7 @@ import {
 import { fetchHost } from "./mem";
 import {
   END,
+  FUSED,
   IMM_B,
   IMM_BB,
   IMM_FAR,
@@ -432,6 +433,7 @@ export function decodeBlock(host: u32, linear: u64, first: usize): u32 {
   }
   let p = first;
   let count: u32 = 0;
+  let before: u32 = 0; // the previous record's own case
   while (true) {
     if (off >= 0x1000 || count >= MAX_BLOCK) {
       endRecord(p, off);
@@ -449,6 +451,10 @@ export function decodeBlock(host: u32, linear: u64, first: usize): u32 {
       }
       return decodeCrossing(pageHost, linear, off);
     }
+    const own = <u32> load<u8>(p, 3);
+    const both = load<u8>(FUSED + (<usize> before << 8) + own);
+    if (both) store<u8>(p - REC, both, 3);
+    before = own;
     count++;
     off += <u32> n;
     p += REC;

@@ -28,7 +28,7 @@ import {
   TLB_ENTRIES,
   TLBB,
 } from "./layout";
-import { M_0F, M_ONE, opCell, setFast } from "./optable";
+import { fuse, M_0F, M_ONE, opCell, setFast } from "./optable";
 import {
   REC,
   rDisp,
@@ -189,6 +189,81 @@ const RET: u32 = 98;
 const PUSH64: u32 = 99;
 const POP64: u32 = 100;
 const NOP: u32 = 101;
+// Pairs that follow each other often; the second keeps its own case for jumps to it.
+const TEST_RR8__J4: u32 = 102;
+const TEST_RR8__J5: u32 = 103;
+const TEST_RR32__J4: u32 = 104;
+const TEST_RR32__J5: u32 = 105;
+const TEST_RR64__J4: u32 = 106;
+const TEST_RR64__J5: u32 = 107;
+const TEST_RI8__J4: u32 = 108;
+const TEST_RI8__J5: u32 = 109;
+const TEST_AI8__J4: u32 = 110;
+const TEST_AI8__J5: u32 = 111;
+const CMP_RI32__J2: u32 = 112;
+const CMP_RI32__J3: u32 = 113;
+const CMP_RI32__J4: u32 = 114;
+const CMP_RI32__J5: u32 = 115;
+const CMP_RI32__J6: u32 = 116;
+const CMP_RI32__J7: u32 = 117;
+const CMP_RI32__JC: u32 = 118;
+const CMP_RI32__JD: u32 = 119;
+const CMP_RI32__JE: u32 = 120;
+const CMP_RI32__JF: u32 = 121;
+const CMP_RI64__J2: u32 = 122;
+const CMP_RI64__J3: u32 = 123;
+const CMP_RI64__J4: u32 = 124;
+const CMP_RI64__J5: u32 = 125;
+const CMP_RI64__J6: u32 = 126;
+const CMP_RI64__J7: u32 = 127;
+const CMP_RI64__JC: u32 = 128;
+const CMP_RI64__JD: u32 = 129;
+const CMP_RI64__JE: u32 = 130;
+const CMP_RI64__JF: u32 = 131;
+const CMP_RR32__J2: u32 = 132;
+const CMP_RR32__J3: u32 = 133;
+const CMP_RR32__J4: u32 = 134;
+const CMP_RR32__J5: u32 = 135;
+const CMP_RR32__J6: u32 = 136;
+const CMP_RR32__J7: u32 = 137;
+const CMP_RR32__JC: u32 = 138;
+const CMP_RR32__JD: u32 = 139;
+const CMP_RR32__JE: u32 = 140;
+const CMP_RR32__JF: u32 = 141;
+const CMP_RR64__J2: u32 = 142;
+const CMP_RR64__J3: u32 = 143;
+const CMP_RR64__J4: u32 = 144;
+const CMP_RR64__J5: u32 = 145;
+const CMP_RR64__J6: u32 = 146;
+const CMP_RR64__J7: u32 = 147;
+const CMP_RR64__JC: u32 = 148;
+const CMP_RR64__JD: u32 = 149;
+const CMP_RR64__JE: u32 = 150;
+const CMP_RR64__JF: u32 = 151;
+const CMP_RI8__J4: u32 = 152;
+const CMP_RI8__J5: u32 = 153;
+const CMP_AI8__J4: u32 = 154;
+const CMP_AI8__J5: u32 = 155;
+const CMP_MI8__J4: u32 = 156;
+const CMP_MI8__J5: u32 = 157;
+const CMP_MI32__J4: u32 = 158;
+const CMP_MI32__J5: u32 = 159;
+const DEC_R32__J5: u32 = 160;
+const DEC_R64__J5: u32 = 161;
+const SUB_RI64__J5: u32 = 162;
+const ADD_RI64__CMP_RR64: u32 = 163;
+const PUSH64__PUSH64: u32 = 164;
+const PUSH64__MOV_RR64: u32 = 165;
+const POP64__POP64: u32 = 166;
+const POP64__RET: u32 = 167;
+const MOV_RR64__MOV_RR64: u32 = 168;
+const MOV_RR64__CALL: u32 = 169;
+const INC_R64__MOV_MR64: u32 = 170;
+const LEA64__MOV_MR64: u32 = 171;
+const MOV_RM64__MOV_RM64: u32 = 172;
+const MOV_RM64__TEST_RR64: u32 = 173;
+const MOV_RR64__POP64: u32 = 174;
+const MOV_MR64__XOR_RM64: u32 = 175;
 
 /**
  * Executes from record p until a handler returns 0 or `left` instructions were tried.
@@ -1161,6 +1236,1357 @@ export function inner(p: usize, left: i32): usize {
       case NOP:
         p += REC;
         break;
+      // --- pairs: the first, then at once the second if the chunk has room for it
+      case TEST_RR8__J4:
+        flagsLogic<u8>(<u8> (load<u8>(rm(w)) & load<u8>(reg(w))));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_RR8__J5:
+        flagsLogic<u8>(<u8> (load<u8>(rm(w)) & load<u8>(reg(w))));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_RR32__J4:
+        flagsLogic<u32>(<u32> (load<u32>(rm(w)) & load<u32>(reg(w))));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_RR32__J5:
+        flagsLogic<u32>(<u32> (load<u32>(rm(w)) & load<u32>(reg(w))));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_RR64__J4:
+        flagsLogic<u64>(<u64> (load<u64>(rm(w)) & load<u64>(reg(w))));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_RR64__J5:
+        flagsLogic<u64>(<u64> (load<u64>(rm(w)) & load<u64>(reg(w))));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_RI8__J4:
+        flagsLogic<u8>(<u8> (load<u8>(rm(w)) & <u8> rImm(p)));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_RI8__J5:
+        flagsLogic<u8>(<u8> (load<u8>(rm(w)) & <u8> rImm(p)));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_AI8__J4:
+        flagsLogic<u8>(<u8> (load<u8>(RAX) & <u8> rImm(p)));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case TEST_AI8__J5:
+        flagsLogic<u8>(<u8> (load<u8>(RAX) & <u8> rImm(p)));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__J2:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__J3:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__J4:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__J5:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__J6:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0 || load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__J7:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0 && load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__JC:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__JD:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (!less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__JE:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0 || less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI32__JF:
+        {
+          const x = load<u32>(rm(w));
+          const y = <u32> rImm(p);
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0 && !less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__J2:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__J3:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__J4:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__J5:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__J6:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0 || load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__J7:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0 && load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__JC:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__JD:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (!less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__JE:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0 || less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI64__JF:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0 && !less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__J2:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__J3:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__J4:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__J5:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__J6:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0 || load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__J7:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0 && load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__JC:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__JD:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (!less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__JE:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0 || less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR32__JF:
+        {
+          const x = load<u32>(rm(w));
+          const y = load<u32>(reg(w));
+          const r = <u32> (x - y);
+          flagsSub<u32>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0 && !less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__J2:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__J3:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__J4:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__J5:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__J6:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) != 0 || load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__J7:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u32>(FC) == 0 && load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__JC:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__JD:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (!less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__JE:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0 || less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RR64__JF:
+        {
+          const x = load<u64>(rm(w));
+          const y = load<u64>(reg(w));
+          const r = <u64> (x - y);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0 && !less()) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI8__J4:
+        {
+          const x = load<u8>(rm(w));
+          const y = <u8> rImm(p);
+          flagsSub<u8>(x, y, <u8> (x - y));
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_RI8__J5:
+        {
+          const x = load<u8>(rm(w));
+          const y = <u8> rImm(p);
+          flagsSub<u8>(x, y, <u8> (x - y));
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_AI8__J4:
+        {
+          const x = load<u8>(RAX);
+          const y = <u8> rImm(p);
+          flagsSub<u8>(x, y, <u8> (x - y));
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_AI8__J5:
+        {
+          const x = load<u8>(RAX);
+          const y = <u8> rImm(p);
+          flagsSub<u8>(x, y, <u8> (x - y));
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case CMP_MI8__J4:
+        a = sum(w, p);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 0) & ~0xfff)) {
+          h = <usize> (<u32> a + load<u32>(e, 16));
+          {
+            const x = load<u8>(h);
+            const y = <u8> rImm(p);
+            flagsSub<u8>(x, y, <u8> (x - y));
+          }
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        } else p = slow(p);
+        break;
+      case CMP_MI8__J5:
+        a = sum(w, p);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 0) & ~0xfff)) {
+          h = <usize> (<u32> a + load<u32>(e, 16));
+          {
+            const x = load<u8>(h);
+            const y = <u8> rImm(p);
+            flagsSub<u8>(x, y, <u8> (x - y));
+          }
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        } else p = slow(p);
+        break;
+      case CMP_MI32__J4:
+        a = sum(w, p);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 3) & ~0xfff)) {
+          h = <usize> (<u32> a + load<u32>(e, 16));
+          {
+            const x = load<u32>(h);
+            const y = <u32> rImm(p);
+            flagsSub<u32>(x, y, <u32> (x - y));
+          }
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) == 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        } else p = slow(p);
+        break;
+      case CMP_MI32__J5:
+        a = sum(w, p);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 3) & ~0xfff)) {
+          h = <usize> (<u32> a + load<u32>(e, 16));
+          {
+            const x = load<u32>(h);
+            const y = <u32> rImm(p);
+            flagsSub<u32>(x, y, <u32> (x - y));
+          }
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        } else p = slow(p);
+        break;
+      case DEC_R32__J5:
+        {
+          const x = load<u32>(rm(w));
+          const r = <u32> (x - 1);
+          setReg<u32>(rm(w), r);
+          const v = sx<u32>(r);
+          store<u64>(FZ, v);
+          store<u64>(FS, v);
+          store<u64>(
+            FX,
+            (<u64> (<u32> x ^ <u32> r ^ 1) & 0x10) |
+              ((<u64> (x == 0x80000000) ^ load<u64>(FC)) << 63),
+          );
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case DEC_R64__J5:
+        {
+          const x = load<u64>(rm(w));
+          const r = <u64> (x - 1);
+          setReg<u64>(rm(w), r);
+          const v = sx<u64>(r);
+          store<u64>(FZ, v);
+          store<u64>(FS, v);
+          store<u64>(
+            FX,
+            (<u64> (<u32> x ^ <u32> r ^ 1) & 0x10) |
+              ((<u64> (x == 0x8000000000000000) ^ load<u64>(FC)) << 63),
+          );
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case SUB_RI64__J5:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x - y);
+          setReg<u64>(rm(w), r);
+          flagsSub<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          if (load<u64>(FZ) != 0) {
+            const l = load<u32>(p, 28);
+            p = l ? l : slow(p);
+          } else p += REC;
+        }
+        break;
+      case ADD_RI64__CMP_RR64:
+        {
+          const x = load<u64>(rm(w));
+          const y = <u64> rImm(p);
+          const r = <u64> (x + y);
+          setReg<u64>(rm(w), r);
+          flagsAdd<u64>(x, y, r);
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          {
+            const x = load<u64>(rm(w));
+            const y = load<u64>(reg(w));
+            const r = <u64> (x - y);
+            flagsSub<u64>(x, y, r);
+          }
+          p += REC;
+        }
+        break;
+      case PUSH64__PUSH64:
+        a = load<u64>(RSP) - 8;
+        e = entryOf(a);
+        if (load<u64>(e, 8) == ((a + 7) & ~0xfff)) {
+          store<u64>(
+            <usize> (<u32> a + load<u32>(e, 16)),
+            load<u64>(reg(w)),
+          );
+          store<u64>(RSP, a);
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = load<u64>(RSP) - 8;
+          e = entryOf(a);
+          if (load<u64>(e, 8) == ((a + 7) & ~0xfff)) {
+            store<u64>(
+              <usize> (<u32> a + load<u32>(e, 16)),
+              load<u64>(reg(w)),
+            );
+            store<u64>(RSP, a);
+            p += REC;
+          } else p = slow(p);
+        }
+        } else p = slow(p);
+        break;
+      case PUSH64__MOV_RR64:
+        a = load<u64>(RSP) - 8;
+        e = entryOf(a);
+        if (load<u64>(e, 8) == ((a + 7) & ~0xfff)) {
+          store<u64>(
+            <usize> (<u32> a + load<u32>(e, 16)),
+            load<u64>(reg(w)),
+          );
+          store<u64>(RSP, a);
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          store<u64>(rm(w), load<u64>(reg(w)));
+          p += REC;
+        }
+        } else p = slow(p);
+        break;
+      case POP64__POP64:
+        a = load<u64>(RSP);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+          const v = load<u64>(<usize> (<u32> a + load<u32>(e, 16)));
+          store<u64>(RSP, a + 8);
+          store<u64>(reg(w), v);
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = load<u64>(RSP);
+          e = entryOf(a);
+          if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+            const v = load<u64>(<usize> (<u32> a + load<u32>(e, 16)));
+            store<u64>(RSP, a + 8);
+            store<u64>(reg(w), v);
+            p += REC;
+          } else p = slow(p);
+        }
+        } else p = slow(p);
+        break;
+      case POP64__RET:
+        a = load<u64>(RSP);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+          const v = load<u64>(<usize> (<u32> a + load<u32>(e, 16)));
+          store<u64>(RSP, a + 8);
+          store<u64>(reg(w), v);
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = load<u64>(RSP);
+          e = entryOf(a);
+          if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+            const ip = load<u64>(<usize> (<u32> a + load<u32>(e, 16)));
+            const j = jumpSlot(ip);
+            if (load<u64>(j) == ip && load<u32>(j, 8) == load<u32>(JGEN)) {
+              store<u64>(RSP, a + 8);
+              store<u64>(CODEBASE, ip - (ip & 0xfff));
+              p = load<u32>(j, 12);
+            } else p = slow(p);
+          } else p = slow(p);
+        }
+        } else p = slow(p);
+        break;
+      case MOV_RR64__MOV_RR64:
+        store<u64>(rm(w), load<u64>(reg(w)));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          store<u64>(rm(w), load<u64>(reg(w)));
+          p += REC;
+        }
+        break;
+      case MOV_RR64__CALL:
+        store<u64>(rm(w), load<u64>(reg(w)));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          {
+            const l = load<u32>(p, 28);
+            a = load<u64>(RSP) - 8;
+            e = entryOf(a);
+            if (l && load<u64>(e, 8) == ((a + 7) & ~0xfff)) {
+              store<u64>(
+                <usize> (<u32> a + load<u32>(e, 16)),
+                load<u64>(CODEBASE) + rOff(p) + ((w >> 16) & 15),
+              );
+              store<u64>(RSP, a);
+              p = l;
+            } else p = slow(p);
+          }
+        }
+        break;
+      case INC_R64__MOV_MR64:
+        {
+          const x = load<u64>(rm(w));
+          const r = <u64> (x + 1);
+          setReg<u64>(rm(w), r);
+          const v = sx<u64>(r);
+          store<u64>(FZ, v);
+          store<u64>(FS, v);
+          store<u64>(
+            FX,
+            (<u64> (<u32> x ^ <u32> r ^ 1) & 0x10) |
+              ((<u64> (r == 0x8000000000000000) ^ load<u64>(FC)) << 63),
+          );
+        }
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = sum(w, p);
+          e = entryOf(a);
+          if (load<u64>(e, 8) == ((a + 7) & ~0xfff)) {
+            h = <usize> (<u32> a + load<u32>(e, 16));
+            store<u64>(h, load<u64>(reg(w)));
+            p += REC;
+          } else p = slow(p);
+        }
+        break;
+      case LEA64__MOV_MR64:
+        store<u64>(reg(w), sum(w, p));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = sum(w, p);
+          e = entryOf(a);
+          if (load<u64>(e, 8) == ((a + 7) & ~0xfff)) {
+            h = <usize> (<u32> a + load<u32>(e, 16));
+            store<u64>(h, load<u64>(reg(w)));
+            p += REC;
+          } else p = slow(p);
+        }
+        break;
+      case MOV_RM64__MOV_RM64:
+        a = sum(w, p);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+          h = <usize> (<u32> a + load<u32>(e, 16));
+          store<u64>(reg(w), load<u64>(h));
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = sum(w, p);
+          e = entryOf(a);
+          if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+            h = <usize> (<u32> a + load<u32>(e, 16));
+            store<u64>(reg(w), load<u64>(h));
+            p += REC;
+          } else p = slow(p);
+        }
+        } else p = slow(p);
+        break;
+      case MOV_RM64__TEST_RR64:
+        a = sum(w, p);
+        e = entryOf(a);
+        if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+          h = <usize> (<u32> a + load<u32>(e, 16));
+          store<u64>(reg(w), load<u64>(h));
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          flagsLogic<u64>(<u64> (load<u64>(rm(w)) & load<u64>(reg(w))));
+          p += REC;
+        }
+        } else p = slow(p);
+        break;
+      case MOV_RR64__POP64:
+        store<u64>(rm(w), load<u64>(reg(w)));
+        p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = load<u64>(RSP);
+          e = entryOf(a);
+          if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+            const v = load<u64>(<usize> (<u32> a + load<u32>(e, 16)));
+            store<u64>(RSP, a + 8);
+            store<u64>(reg(w), v);
+            p += REC;
+          } else p = slow(p);
+        }
+        break;
+      case MOV_MR64__XOR_RM64:
+        a = sum(w, p);
+        e = entryOf(a);
+        if (load<u64>(e, 8) == ((a + 7) & ~0xfff)) {
+          h = <usize> (<u32> a + load<u32>(e, 16));
+          store<u64>(h, load<u64>(reg(w)));
+          p += REC;
+        if (left > 1) {
+          left--;
+          cur = p;
+          w = load<u64>(p);
+          a = sum(w, p);
+          e = entryOf(a);
+          if (load<u64>(e) == ((a + 7) & ~0xfff)) {
+            h = <usize> (<u32> a + load<u32>(e, 16));
+            {
+            const x = load<u64>(reg(w));
+            const y = load<u64>(h);
+            const r = <u64> (x ^ y);
+            setReg<u64>(reg(w), r);
+            flagsLogic<u64>(r);
+          }
+            p += REC;
+          } else p = slow(p);
+        }
+        } else p = slow(p);
+        break;
       default:
         p = slow(p);
     }
@@ -1405,4 +2831,78 @@ export function registerFast(): void {
   mark(NOP, M_0F, 0x1f, -1, 2, true);
   mark(NOP, M_0F, 0x1f, -1, 3, false);
   mark(NOP, M_0F, 0x1f, -1, 3, true);
+  fuse(TEST_RR8, J4, TEST_RR8__J4);
+  fuse(TEST_RR8, J5, TEST_RR8__J5);
+  fuse(TEST_RR32, J4, TEST_RR32__J4);
+  fuse(TEST_RR32, J5, TEST_RR32__J5);
+  fuse(TEST_RR64, J4, TEST_RR64__J4);
+  fuse(TEST_RR64, J5, TEST_RR64__J5);
+  fuse(TEST_RI8, J4, TEST_RI8__J4);
+  fuse(TEST_RI8, J5, TEST_RI8__J5);
+  fuse(TEST_AI8, J4, TEST_AI8__J4);
+  fuse(TEST_AI8, J5, TEST_AI8__J5);
+  fuse(CMP_RI32, J2, CMP_RI32__J2);
+  fuse(CMP_RI32, J3, CMP_RI32__J3);
+  fuse(CMP_RI32, J4, CMP_RI32__J4);
+  fuse(CMP_RI32, J5, CMP_RI32__J5);
+  fuse(CMP_RI32, J6, CMP_RI32__J6);
+  fuse(CMP_RI32, J7, CMP_RI32__J7);
+  fuse(CMP_RI32, JC, CMP_RI32__JC);
+  fuse(CMP_RI32, JD, CMP_RI32__JD);
+  fuse(CMP_RI32, JE, CMP_RI32__JE);
+  fuse(CMP_RI32, JF, CMP_RI32__JF);
+  fuse(CMP_RI64, J2, CMP_RI64__J2);
+  fuse(CMP_RI64, J3, CMP_RI64__J3);
+  fuse(CMP_RI64, J4, CMP_RI64__J4);
+  fuse(CMP_RI64, J5, CMP_RI64__J5);
+  fuse(CMP_RI64, J6, CMP_RI64__J6);
+  fuse(CMP_RI64, J7, CMP_RI64__J7);
+  fuse(CMP_RI64, JC, CMP_RI64__JC);
+  fuse(CMP_RI64, JD, CMP_RI64__JD);
+  fuse(CMP_RI64, JE, CMP_RI64__JE);
+  fuse(CMP_RI64, JF, CMP_RI64__JF);
+  fuse(CMP_RR32, J2, CMP_RR32__J2);
+  fuse(CMP_RR32, J3, CMP_RR32__J3);
+  fuse(CMP_RR32, J4, CMP_RR32__J4);
+  fuse(CMP_RR32, J5, CMP_RR32__J5);
+  fuse(CMP_RR32, J6, CMP_RR32__J6);
+  fuse(CMP_RR32, J7, CMP_RR32__J7);
+  fuse(CMP_RR32, JC, CMP_RR32__JC);
+  fuse(CMP_RR32, JD, CMP_RR32__JD);
+  fuse(CMP_RR32, JE, CMP_RR32__JE);
+  fuse(CMP_RR32, JF, CMP_RR32__JF);
+  fuse(CMP_RR64, J2, CMP_RR64__J2);
+  fuse(CMP_RR64, J3, CMP_RR64__J3);
+  fuse(CMP_RR64, J4, CMP_RR64__J4);
+  fuse(CMP_RR64, J5, CMP_RR64__J5);
+  fuse(CMP_RR64, J6, CMP_RR64__J6);
+  fuse(CMP_RR64, J7, CMP_RR64__J7);
+  fuse(CMP_RR64, JC, CMP_RR64__JC);
+  fuse(CMP_RR64, JD, CMP_RR64__JD);
+  fuse(CMP_RR64, JE, CMP_RR64__JE);
+  fuse(CMP_RR64, JF, CMP_RR64__JF);
+  fuse(CMP_RI8, J4, CMP_RI8__J4);
+  fuse(CMP_RI8, J5, CMP_RI8__J5);
+  fuse(CMP_AI8, J4, CMP_AI8__J4);
+  fuse(CMP_AI8, J5, CMP_AI8__J5);
+  fuse(CMP_MI8, J4, CMP_MI8__J4);
+  fuse(CMP_MI8, J5, CMP_MI8__J5);
+  fuse(CMP_MI32, J4, CMP_MI32__J4);
+  fuse(CMP_MI32, J5, CMP_MI32__J5);
+  fuse(DEC_R32, J5, DEC_R32__J5);
+  fuse(DEC_R64, J5, DEC_R64__J5);
+  fuse(SUB_RI64, J5, SUB_RI64__J5);
+  fuse(ADD_RI64, CMP_RR64, ADD_RI64__CMP_RR64);
+  fuse(PUSH64, PUSH64, PUSH64__PUSH64);
+  fuse(PUSH64, MOV_RR64, PUSH64__MOV_RR64);
+  fuse(POP64, POP64, POP64__POP64);
+  fuse(POP64, RET, POP64__RET);
+  fuse(MOV_RR64, MOV_RR64, MOV_RR64__MOV_RR64);
+  fuse(MOV_RR64, CALL, MOV_RR64__CALL);
+  fuse(INC_R64, MOV_MR64, INC_R64__MOV_MR64);
+  fuse(LEA64, MOV_MR64, LEA64__MOV_MR64);
+  fuse(MOV_RM64, MOV_RM64, MOV_RM64__MOV_RM64);
+  fuse(MOV_RM64, TEST_RR64, MOV_RM64__TEST_RR64);
+  fuse(MOV_RR64, POP64, MOV_RR64__POP64);
+  fuse(MOV_MR64, XOR_RM64, MOV_MR64__XOR_RM64);
 }

@@ -126,6 +126,12 @@ export function hx(size: u32, h: Handler): void {
 export function setFast(spec: usize, size: u32, mem: bool, id: u32): void {
   store<u8>(spec + (mem ? 36 : 32) + size, <u8> id);
 }
+/** Case of the inner loop for two records in a row, by their own cases; 0 if they have none. */
+export const FUSED = memory.data(65536);
+/** Makes `both` the case of a record with case `first` that one with case `second` follows. */
+export function fuse(first: u32, second: u32, both: u32): void {
+  store<u8>(FUSED + (<usize> first << 8) + second, <u8> both);
+}
 /** One handler for everything. */
 export function all(h: Handler): void {
   for (let i: u32 = 0; i < 4; i++) hx(i, h);
