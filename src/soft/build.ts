@@ -1,9 +1,11 @@
-// Builds src/soft/core.wasm from src/soft/core: `deno task build`. With --check it
-// says only whether the committed module is what the sources give (exit code 1 if not).
+// Builds src/soft/core.wasm from src/soft/core, after bringing inner.ts's pair cases in
+// step (pairs.ts): `deno task build`. With --check it says only whether what is
+// committed is what the sources give (exit code 1 if not).
 //
 // No SIMD: Debian's wasm2c, which makes the tests' native library, lacks it.
 
 import asc from "assemblyscript/asc";
+import { withPairs } from "./pairs.ts";
 
 const here = new URL("./", import.meta.url).pathname;
 
@@ -47,9 +49,22 @@ export async function buildCore(): Promise<Uint8Array> {
 }
 
 if (import.meta.main) {
-  const wasm = await buildCore();
   const file = here + "core.wasm";
-  if (Deno.args.includes("--check")) {
+  const checking = Deno.args.includes("--check");
+  const inner = here + "core/inner.ts";
+  const written = Deno.readTextFileSync(inner);
+  const derived = withPairs(written);
+  if (derived !== written) {
+    if (checking) {
+      console.error(
+        "src/soft/core/inner.ts: its pair cases are not what its single cases give: run `deno task build` and commit it",
+      );
+      Deno.exit(1);
+    }
+    Deno.writeTextFileSync(inner, derived);
+  }
+  const wasm = await buildCore();
+  if (checking) {
     const committed = Deno.readFileSync(file);
     const same = committed.length === wasm.length &&
       committed.every((b, i) => b === wasm[i]);

@@ -190,6 +190,7 @@ const PUSH64: u32 = 99;
 const POP64: u32 = 100;
 const NOP: u32 = 101;
 // Pairs that follow each other often; the second keeps its own case for jumps to it.
+// pairs begin: constants (src/soft/pairs.ts)
 const TEST_RR8__J4: u32 = 102;
 const TEST_RR8__J5: u32 = 103;
 const TEST_RR32__J4: u32 = 104;
@@ -264,6 +265,7 @@ const MOV_RM64__MOV_RM64: u32 = 172;
 const MOV_RM64__TEST_RR64: u32 = 173;
 const MOV_RR64__POP64: u32 = 174;
 const MOV_MR64__XOR_RM64: u32 = 175;
+// pairs end: constants
 
 /**
  * Executes from record p until a handler returns 0 or `left` instructions were tried.
@@ -1237,6 +1239,7 @@ export function inner(p: usize, left: i32): usize {
         p += REC;
         break;
       // --- pairs: the first, then at once the second if the chunk has room for it
+      // pairs begin: cases (src/soft/pairs.ts)
       case TEST_RR8__J4:
         flagsLogic<u8>(<u8> (load<u8>(rm(w)) & load<u8>(reg(w))));
         p += REC;
@@ -2587,6 +2590,7 @@ export function inner(p: usize, left: i32): usize {
         }
         } else p = slow(p);
         break;
+      // pairs end: cases
       default:
         p = slow(p);
     }
@@ -2831,6 +2835,7 @@ export function registerFast(): void {
   mark(NOP, M_0F, 0x1f, -1, 2, true);
   mark(NOP, M_0F, 0x1f, -1, 3, false);
   mark(NOP, M_0F, 0x1f, -1, 3, true);
+  // pairs begin: registration (src/soft/pairs.ts)
   fuse(TEST_RR8, J4, TEST_RR8__J4);
   fuse(TEST_RR8, J5, TEST_RR8__J5);
   fuse(TEST_RR32, J4, TEST_RR32__J4);
@@ -2905,4 +2910,5 @@ export function registerFast(): void {
   fuse(MOV_RM64, TEST_RR64, MOV_RM64__TEST_RR64);
   fuse(MOV_RR64, POP64, MOV_RR64__POP64);
   fuse(MOV_MR64, XOR_RM64, MOV_MR64__XOR_RM64);
+  // pairs end: registration
 }
