@@ -3,6 +3,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { DebugTarget } from "../debug/target.ts";
+import { BusyPoll } from "./busy_poll.ts";
 import { type AfterDisconnect, Session } from "./session.ts";
 
 const log = getLogger(["icebp", "gdb"]);
@@ -30,6 +31,7 @@ export interface GdbServerOptions {
 export class GdbServer {
   readonly #options: GdbServerOptions;
   readonly #listener: Deno.Listener;
+  readonly #poll = new BusyPoll();
   #connection: Connection | null = null;
   readonly #accepting: Promise<void>;
 
@@ -60,6 +62,7 @@ export class GdbServer {
     const { address } = this.#options;
     await this.#connection?.hangUp();
     await this.#accepting;
+    await this.#poll.close();
     if (address.transport === "unix") await removeSocket(address.path);
   }
 
@@ -81,7 +84,12 @@ export class GdbServer {
         continue;
       }
       const { target, afterDisconnect } = this.#options;
-      const connection = new Connection(conn, target, afterDisconnect);
+      const connection = new Connection(
+        conn,
+        target,
+        afterDisconnect,
+        this.#poll,
+      );
       this.#connection = connection;
       log.info("a debugger connected");
       connection.done.then(() => {
@@ -96,6 +104,7 @@ export class GdbServer {
 class Connection {
   readonly #conn: Deno.Conn;
   readonly #session: Session;
+  readonly #poll: BusyPoll;
   #writing: Promise<void> | null = null;
   #hungUp = false;
   /** Settles when the connection is over; never rejects. */
@@ -105,8 +114,10 @@ class Connection {
     conn: Deno.Conn,
     target: DebugTarget,
     afterDisconnect: AfterDisconnect,
+    poll: BusyPoll,
   ) {
     this.#conn = conn;
+    this.#poll = poll;
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
     this.#session = new Session({
       target,
@@ -128,6 +139,7 @@ class Connection {
         if (count === null) break;
         this.#session.receive(buffer.subarray(0, count));
         this.#flush();
+        this.#poll.packet();
         // Reading goes on while a reply is written: that is faster. But a peer
         // that does not take its replies gets no further requests served.
         while (this.#writing !== null && this.#session.pending > MAX_PENDING) {
