@@ -233,6 +233,7 @@ export class BreakpointTable {
       remember(page, space);
     }
     for (const space of page.known) {
+      if (spaces.some((now) => sameSpace(now, space))) continue;
       const frame = this.#walker.translate(space, page.address);
       if (frame < 0 || this.#memory.offsetOf(frame) < 0) continue;
       if (page.frames.includes(frame) || page.oldFrames.includes(frame)) {
@@ -332,13 +333,19 @@ export class BreakpointTable {
   }
 }
 
+function sameSpace(a: Paging, b: Paging): boolean {
+  return a.cr3 === b.cr3 && a.cr0 === b.cr0 && a.cr4 === b.cr4 &&
+    a.efer === b.efer;
+}
+
 function remember(page: Page, space: Paging): void {
   const known = page.known;
+  if (known.length > 0 && known[0].cr3 === space.cr3) return;
   const at = known.findIndex((k) => k.cr3 === space.cr3);
-  if (at === 0) return;
   if (at > 0) known.unshift(...known.splice(at, 1));
   else {
-    known.unshift({ ...space });
+    const { cr0, cr3, cr4, efer } = space;
+    known.unshift({ cr0, cr3, cr4, efer });
     if (known.length > KNOWN_LIMIT) known.pop();
   }
 }

@@ -84,6 +84,10 @@ export class HardwareBreakpoints {
   /** Before install(): what to put in, with software breakpoints at `addresses`
    * as far as there is room. */
   activate(addresses: readonly bigint[]): void {
+    if (addresses.length === 0) {
+      this.#active = this.#slots;
+      return;
+    }
     let next = 0;
     this.#active = this.#slots.map((slot) => {
       if (slot !== null || next === addresses.length) return slot;

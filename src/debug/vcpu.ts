@@ -76,16 +76,22 @@ export class Vcpu implements Paging {
   dr6 = 0n;
   interruptState = 0n;
   rsp = 0n;
+  /** The partition's changes at that time. */
+  #readAt = -1;
 
   constructor(processor: Processor) {
     this.processor = processor;
     this.index = processor.index;
   }
 
-  /** Reads the context; the processor is not running. */
+  /** Reads the context, unless nothing has changed since it was read; the
+   * processor is not running. */
   read(): void {
+    const { vp } = this.processor;
+    if (this.#readAt === vp.partition.changes) return;
     const context = this.#context;
-    context.read(this.processor.vp);
+    context.read(vp);
+    this.#readAt = vp.partition.changes;
     this.rip = context.get(RIP);
     this.rflags = context.get(RFLAGS);
     this.cr0 = context.get(CR0);
@@ -103,6 +109,7 @@ export class Vcpu implements Paging {
     this.interruptState = interruptState;
     this.dr6 = dr6;
     this.#context.set(DEBUG_EVENT, 0n);
+    this.#readAt = this.processor.vp.partition.changes;
   }
 
   /** The code segment's default: how instructions decode. */

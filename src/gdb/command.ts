@@ -1,4 +1,5 @@
 /** What a command is: one kind of packet, and what is advertised for it. */
+import { toBytes } from "./bytes.ts";
 import type { Packet, Reply } from "./packet.ts";
 import type { Session } from "./session.ts";
 
@@ -19,7 +20,7 @@ export interface Command {
 export class CommandTable {
   readonly #letters: (Command | undefined)[] = [];
   /** Those of more than a letter, the longest first, by their first two. */
-  readonly #words = new Map<string, Command[]>();
+  readonly #words: (Command[] | undefined)[] = [];
   readonly #all: readonly Command[];
 
   constructor(commands: readonly Command[]) {
@@ -28,11 +29,9 @@ export class CommandTable {
       if (command.name.length === 1) {
         this.#letters[command.name.charCodeAt(0)] = command;
       } else {
-        const start = command.name.slice(0, 2);
-        const words = this.#words.get(start) ?? [];
+        const words = this.#words[startOf(toBytes(command.name))] ??= [];
         words.push(command);
         words.sort((a, b) => b.name.length - a.name.length);
-        this.#words.set(start, words);
       }
     }
   }
@@ -49,12 +48,18 @@ export class CommandTable {
   find(payload: Uint8Array): Command | undefined {
     if (payload.length === 0) return undefined;
     if (payload.length > 1) {
-      const start = String.fromCharCode(payload[0], payload[1]);
-      const word = this.#words.get(start)?.find((c) => begins(payload, c));
-      if (word !== undefined) return word;
+      for (const word of this.#words[startOf(payload)] ?? NONE) {
+        if (begins(payload, word)) return word;
+      }
     }
     return this.#letters[payload[0]];
   }
+}
+
+const NONE: readonly Command[] = [];
+
+function startOf(bytes: Uint8Array): number {
+  return bytes[0] << 8 | bytes[1];
 }
 
 /** Whether the packet begins with the name as a whole word. */

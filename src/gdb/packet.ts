@@ -153,14 +153,15 @@ export class Reply {
   }
 
   text(text: string): void {
-    if (text.length < 64 && isAscii(text)) {
-      this.#reserve(text.length);
-      for (let i = 0; i < text.length; i++) {
-        this.#bytes[this.#length++] = text.charCodeAt(i);
-      }
-    } else {
-      this.binary(toBytes(text));
+    if (text.length >= 64) return this.binary(toBytes(text));
+    this.#reserve(text.length);
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      // Nothing counts until all of it does.
+      if (code > 0x7f) return this.binary(toBytes(text));
+      this.#bytes[this.#length + i] = code;
     }
+    this.#length += text.length;
   }
 
   hex(bytes: Uint8Array): void {
@@ -185,11 +186,4 @@ export class Reply {
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) > 0x7f) return false;
-  }
-  return true;
 }

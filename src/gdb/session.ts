@@ -59,7 +59,7 @@ export class Session {
   /** No process is being debugged: detached, in extended mode. */
   detached = false;
 
-  readonly #breakpoints = new Map<string, Inserted>();
+  readonly #breakpoints = new Map<BreakpointKind, Map<bigint, Inserted>>();
   readonly #output = new Output();
   readonly #deframer: Deframer;
   readonly #packet = new Packet();
@@ -198,7 +198,7 @@ export class Session {
     this.removeBreakpoint(kind, address, length);
     const breakpoint = { kind, address, length, conditions };
     this.target.insertBreakpoint(breakpoint);
-    this.#breakpoints.set(keyOf(kind, address, length), breakpoint);
+    this.#insertedOf(kind).set(keyOf(kind, address, length), breakpoint);
   }
 
   /** Removing what is not inserted is no error. */
@@ -208,10 +208,20 @@ export class Session {
     length: number,
   ): void {
     const key = keyOf(kind, address, length);
-    const breakpoint = this.#breakpoints.get(key);
+    const inserted = this.#insertedOf(kind);
+    const breakpoint = inserted.get(key);
     if (breakpoint === undefined) return;
-    this.#breakpoints.delete(key);
+    inserted.delete(key);
     this.target.removeBreakpoint(breakpoint);
+  }
+
+  #insertedOf(kind: BreakpointKind): Map<bigint, Inserted> {
+    let inserted = this.#breakpoints.get(kind);
+    if (inserted === undefined) {
+      inserted = new Map();
+      this.#breakpoints.set(kind, inserted);
+    }
+    return inserted;
   }
 
   /** Starts the guest; the reply comes when it stops. */
@@ -415,8 +425,9 @@ interface Inserted {
   readonly conditions: readonly AgentExpression[];
 }
 
-function keyOf(kind: BreakpointKind, address: bigint, length: number): string {
+/** Equal for what Z inserts once. */
+function keyOf(kind: BreakpointKind, address: bigint, length: number): bigint {
   // Code is one place, whatever the length says.
-  const bytes = kind === "software" || kind === "hardware" ? 0 : length;
-  return `${kind} ${address.toString(16)} ${bytes}`;
+  if (kind === "software" || kind === "hardware") return address;
+  return address << 64n | BigInt(length);
 }

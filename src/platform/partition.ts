@@ -49,7 +49,13 @@ export class Partition {
   /** The WHV_PARTITION_HANDLE. */
   readonly handle: bigint;
 
+  /** Goes up with every call that may change a processor's state: what was read
+   * before and not since is still true. */
+  changes = 0;
+
   readonly #calls: WinHvPlatformFunctions;
+  readonly #value = new Uint8Array(8);
+  readonly #valueView = new DataView(this.#value.buffer);
   readonly #interrupt = new Uint8Array(WHV_INTERRUPT_CONTROL.size);
   readonly #interruptView = new DataView(this.#interrupt.buffer);
   readonly #missing = new Set<string>();
@@ -236,6 +242,7 @@ export class Partition {
     WHV_INTERRUPT_CONTROL.TriggerMode.set(view, request.triggerMode);
     WHV_INTERRUPT_CONTROL.Destination.set(view, request.destination);
     WHV_INTERRUPT_CONTROL.Vector.set(view, request.vector);
+    this.changes++;
     const hresult = fn(this.handle, this.#interrupt, this.#interrupt.length);
     if (hresult < 0) check(hresult, call, `vector ${request.vector}`);
   }
@@ -270,15 +277,13 @@ export class Partition {
   }
 
   #setUint32(name: keyof typeof PartitionPropertyCode, value: number): void {
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setUint32(0, value, true);
-    this.setProperty(name, bytes);
+    this.#valueView.setUint32(0, value, true);
+    this.setProperty(name, this.#value.subarray(0, 4));
   }
 
   #setUint64(name: keyof typeof PartitionPropertyCode, value: bigint): void {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, value, true);
-    this.setProperty(name, bytes);
+    this.#valueView.setBigUint64(0, value, true);
+    this.setProperty(name, this.#value);
   }
 }
 

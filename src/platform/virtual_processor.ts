@@ -91,29 +91,38 @@ export class VirtualProcessor {
    * Runs until the next exit. The exit's object is the processor's own and
    * valid until the next run.
    */
-  async run(): Promise<Exit> {
+  run(): Promise<Exit> {
     if (this.#running) {
-      throw new PlatformError(
-        "WHvRunVirtualProcessor",
-        HResult.WHV_E_INVALID_VP_STATE,
-        { detail: `VP ${this.index} is running` },
+      return Promise.reject(
+        new PlatformError(
+          "WHvRunVirtualProcessor",
+          HResult.WHV_E_INVALID_VP_STATE,
+          { detail: `VP ${this.index} is running` },
+        ),
       );
     }
     this.#running = true;
-    let hresult: number;
-    try {
-      hresult = await this.#functions.WHvRunVirtualProcessor(
-        this.#handle,
-        this.index,
-        this.#context,
-        WHV_RUN_VP_EXIT_CONTEXT.size,
-      );
-    } finally {
-      this.#running = false;
-    }
+    this.partition.changes++;
+    // No async function: this is the way of every exit.
+    return this.#functions.WHvRunVirtualProcessor(
+      this.#handle,
+      this.index,
+      this.#context,
+      WHV_RUN_VP_EXIT_CONTEXT.size,
+    ).then(this.#returned, this.#refused);
+  }
+
+  readonly #returned = (hresult: number): Exit => {
+    this.#running = false;
+    this.partition.changes++;
     if (hresult < 0) this.#fail("WHvRunVirtualProcessor", hresult);
     return this.#decoder.decode();
-  }
+  };
+
+  readonly #refused = (error: unknown): never => {
+    this.#running = false;
+    throw error;
+  };
 
   /** Makes the current run, or the next one, return a canceled exit. */
   cancel(): void {
@@ -139,6 +148,7 @@ export class VirtualProcessor {
   /** Writes many registers: 16 bytes a value, little endian, in names' order. */
   setRegisters(names: Uint32Array, values: Uint8Array): void {
     this.#room(names, values, "WHvSetVirtualProcessorRegisters");
+    this.partition.changes++;
     const hresult = this.#functions.WHvSetVirtualProcessorRegisters(
       this.#handle,
       this.index,
@@ -243,6 +253,7 @@ export class VirtualProcessor {
       call,
       "the local APIC's state cannot be set",
     );
+    this.partition.changes++;
     this.#check(set(this.#handle, this.index, state, state.length), call);
   }
 
@@ -270,6 +281,7 @@ export class VirtualProcessor {
       call,
       "x87 and vector state can be set by register only",
     );
+    this.partition.changes++;
     const page = aligned();
     if (state.length > page.length) {
       throw new PlatformError(call, HResult.E_INVALIDARG, {

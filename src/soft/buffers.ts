@@ -7,10 +7,11 @@ import { type Instance, IOBUF, IOBUF_BYTES, SIZE, VALUES } from "./module.ts";
 /** A buffer parameter. */
 export type Buffer = ArrayBufferView | null;
 
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return view instanceof Uint8Array
+/** The first `count` bytes of a caller's buffer. */
+function bytesOf(view: ArrayBufferView, count: number): Uint8Array {
+  return view instanceof Uint8Array && view.length === count
     ? view
-    : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    : new Uint8Array(view.buffer, view.byteOffset, count);
 }
 
 /** Whether a caller's buffer is there and has `bytes` bytes. */
@@ -26,33 +27,52 @@ export function viewOf(buffer: ArrayBufferView): DataView {
 /** Moves arguments and results between callers and the module's IOBUF. */
 export class Buffers {
   readonly #memory: Uint8Array;
+  readonly #words: Uint32Array;
   readonly #view: DataView;
+  /** Views of the first bytes at VALUES, by how many: few are ever asked for. */
+  readonly #values: Uint8Array[] = [];
 
   constructor({ memory, view }: Instance) {
     this.#memory = memory;
+    this.#words = new Uint32Array(memory.buffer);
     this.#view = view;
   }
 
   /** Brings `bytes` bytes of a caller's to IOBUF; false if there are not as many, or too many. */
   take(buffer: Buffer, bytes: number): boolean {
     if (bytes > IOBUF_BYTES || !has(buffer, bytes)) return false;
-    this.#memory.set(bytesOf(buffer).subarray(0, bytes), IOBUF);
+    this.#memory.set(bytesOf(buffer, bytes), IOBUF);
     return true;
+  }
+
+  /** As take() for 32-bit words. */
+  takeWords(buffer: Buffer, count: number): boolean {
+    if (!(buffer instanceof Uint32Array)) return this.take(buffer, count * 4);
+    if (count * 4 > IOBUF_BYTES || count > buffer.length) return false;
+    for (let i = 0; i < count; i++) this.#words[IOBUF / 4 + i] = buffer[i];
+    return true;
+  }
+
+  #valuesOf(bytes: number): Uint8Array {
+    return this.#values[bytes] ??= this.#memory.subarray(
+      VALUES,
+      VALUES + bytes,
+    );
   }
 
   /** Brings register values to where the module has them. */
   takeValues(buffer: ArrayBufferView, bytes: number): void {
-    this.#memory.set(bytesOf(buffer).subarray(0, bytes), VALUES);
+    this.#valuesOf(bytes).set(bytesOf(buffer, bytes));
   }
 
   /** Copies register values to a caller's buffer, whose size was checked. */
   putValues(buffer: ArrayBufferView, bytes: number): void {
-    bytesOf(buffer).set(this.#memory.subarray(VALUES, VALUES + bytes));
+    bytesOf(buffer, bytes).set(this.#valuesOf(bytes));
   }
 
   /** Copies `bytes` bytes of IOBUF, from `offset`, to a caller's buffer, whose size was checked. */
   put(buffer: ArrayBufferView, bytes: number, offset = 0): void {
-    bytesOf(buffer).set(
+    bytesOf(buffer, bytes).set(
       this.#memory.subarray(IOBUF + offset, IOBUF + offset + bytes),
     );
   }

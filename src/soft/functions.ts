@@ -35,7 +35,7 @@ export function softFunctions(
   /** Registers' names to IOBUF; false without room for their values. */
   function takeNames(names: Buffer, count: number, values: Buffer): boolean {
     return count <= MAX_REGISTERS && has(values, count * 16) &&
-      buffers.take(names, count * 4);
+      buffers.takeWords(names, count);
   }
 
   function map(

@@ -35,7 +35,7 @@ export const resume: Command = {
   handle(session, packet, reply) {
     const { processors } = session.target;
     // Of several actions that fit a thread, the first counts.
-    const plan: (Action | undefined)[] = Array.from({ length: processors });
+    const plan: (Action | undefined)[] = new Array(processors).fill(undefined);
     do {
       if (!packet.accept(";")) return reply.error(EINVAL);
       const action = takeAction(packet);
@@ -47,7 +47,8 @@ export const resume: Command = {
       else if (thread === "any") plan[session.current] ??= action;
       else for (let i = 0; i < processors; i++) plan[i] ??= action;
     } while (!packet.atEnd);
-    session.resume(plan.map((action) => action ?? STAY), reply);
+    for (let i = 0; i < processors; i++) plan[i] ??= STAY;
+    session.resume(plan as Action[], reply);
   },
 };
 
