@@ -6,21 +6,26 @@ import type { RunOptions } from "./options.ts";
 
 /** A server that has been announced. */
 export interface DebugServer {
+  /** Whether a debugger is there that can start an ended guest again. */
+  readonly mayRestart: boolean;
   /** Says what is still to be said to gdb, hangs up and tidies. */
   close(): Promise<void>;
 }
 
-/** Opens the server that --gdb asks for; null without --gdb. */
+/** Opens the server that --gdb asks for; null without --gdb. `onGone` is called
+ * when a debugger has gone. */
 export async function openDebugServer(
   options: RunOptions,
   guest: Debugger,
   say: (line: string) => void,
+  onGone: () => void,
 ): Promise<DebugServer | null> {
   if (options.gdb === undefined) return null;
   const server = new GdbServer({
     target: guest,
     address: options.gdb,
     afterDisconnect: options.afterDisconnect,
+    onGone,
   });
   const symbols = options.guest === undefined
     ? await placeDemoSymbols(say)
@@ -32,6 +37,9 @@ export async function openDebugServer(
   );
   say(`  ${gdbLine(server.address, options.guest, symbols)}`);
   return {
+    get mayRestart() {
+      return server.mayRestart;
+    },
     async close() {
       await server.close();
       if (symbols !== undefined) {

@@ -66,7 +66,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     startGuest(machine, image);
     log.info("{what}", { what: image.describe });
     const guest = new Debugger(machine);
-    guest.onExit = ended.resolve;
+    guest.onQuit = () => ended.resolve(0);
     if (readsInput) {
       terminal.open({
         input: (bytes) => {
@@ -77,7 +77,14 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
         show: say,
       });
     }
-    const server = await openDebugServer(options, guest, say);
+    const server = await openDebugServer(options, guest, say, () => {
+      const reason = guest.stop?.reason;
+      if (reason?.kind === "exited") ended.resolve(reason.code);
+    });
+    guest.onExit = (code) => {
+      if (!server?.mayRestart) ended.resolve(code);
+      else say(`The guest has ended (${code}); gdb can "run" it again.`);
+    };
     if (server === null) {
       guest.onStop = (stop) => endWithoutDebugger(stop, guest, ended);
     }

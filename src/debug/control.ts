@@ -36,6 +36,8 @@ export class RunControl extends Driver {
   onStop: ((stop: Stop) => void) | null = null;
   /** Called when the guest has ended, whoever is told of stops. */
   onExit: ((code: number) => void) | null = null;
+  /** Called when the user wants the program to end, too. */
+  onQuit: (() => void) | null = null;
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */

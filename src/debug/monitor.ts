@@ -65,9 +65,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   quit: {
     usage: "quit",
-    help: "end the guest",
+    help: "end the guest and icebp",
     run: (target) => {
       target.kill();
+      target.onQuit?.();
       return "the guest has ended\n";
     },
   },

@@ -155,10 +155,16 @@ export class Session {
     this.#acknowledging = false;
   }
 
+  /** How many threads there are: none of a guest that has ended or was let go. */
+  get threads(): number {
+    const over = this.target.stop?.reason.kind === "exited";
+    return over || this.detached ? 0 : this.target.processors;
+  }
+
   /** Every thread's id. */
   threadIds(): string[] {
     return Array.from(
-      { length: this.target.processors },
+      { length: this.threads },
       (_, i) => formatThread(i, this.multiprocess),
     );
   }

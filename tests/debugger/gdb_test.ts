@@ -352,6 +352,46 @@ guestTest(
   },
 );
 
+guestTest(
+  "extended mode: an ended or killed guest runs again",
+  async (icebp) => {
+    const said = await debug(
+      "extended gdb",
+      icebp,
+      "set var turns = 50",
+      "continue",
+      "info threads",
+      "break work",
+      "run",
+      "kill",
+      "starti",
+      "p/x $rip",
+      "continue",
+      "delete",
+      "set var turns = 50",
+      "continue",
+    );
+    assertSequence(
+      said,
+      /exited with code 01\]/,
+      /No threads/,
+      /Breakpoint 1, work/,
+      /killed\]/,
+      /= 0x10000c/,
+      /Breakpoint 1, work/,
+      /exited with code 01\]/,
+    );
+    const { code, errors } = await icebp.ended();
+    assertEquals(code, 1);
+    assertMatch(errors, /The guest has ended \(1\); gdb can "run" it again/);
+  },
+);
+
+guestTest("extended mode: monitor quit ends the program", async (icebp) => {
+  await debug("extended gdb", icebp, "monitor quit");
+  assertEquals((await icebp.ended()).code, 0);
+});
+
 guestTest("kill ends the program", async (icebp) => {
   await debug("gdb", icebp, "kill");
   const { code } = await icebp.ended();

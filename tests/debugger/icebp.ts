@@ -125,19 +125,20 @@ export class Icebp {
  * process is the guard that ends it; without, it is the debugger itself.
  */
 function debuggerCommand(
-  tool: "gdb" | "lldb",
+  tool: "gdb" | "extended gdb" | "lldb",
   port: number,
   lines: readonly string[],
   patience = true,
 ): Deno.Command {
   const run = (flag: string, all: readonly string[]) =>
     all.flatMap((line) => [flag, line]);
-  const args = tool === "gdb"
+  const kind = tool === "gdb" ? "remote" : "extended-remote";
+  const args = tool !== "lldb"
     ? [
       "-nx",
       "-batch",
       ...run("-ex", ["set width 0", "set pagination off"]),
-      ...run("-ex", [`target remote 127.0.0.1:${port}`, ...lines]),
+      ...run("-ex", [`target ${kind} 127.0.0.1:${port}`, ...lines]),
       buildGuest(),
     ]
     : [
@@ -149,7 +150,14 @@ function debuggerCommand(
   // What it says and what it complains of, in order.
   const guard = patience ? ["timeout", "-s", "KILL", `${PATIENCE}`] : [];
   return new Deno.Command("sh", {
-    args: ["-c", 'exec "$@" 2>&1', "sh", ...guard, tool, ...args],
+    args: [
+      "-c",
+      'exec "$@" 2>&1',
+      "sh",
+      ...guard,
+      tool.split(" ").at(-1)!,
+      ...args,
+    ],
     stdin: "null",
     stdout: "piped",
     stderr: "null",
@@ -158,7 +166,7 @@ function debuggerCommand(
 
 /** Runs a debugger to its end; returns what it said. */
 export async function debug(
-  tool: "gdb" | "lldb",
+  tool: "gdb" | "extended gdb" | "lldb",
   icebp: Icebp,
   ...lines: string[]
 ): Promise<string> {

@@ -23,7 +23,7 @@ export const choose: Command = {
 export const isAlive: Command = {
   name: "T",
   handle(session, packet, reply) {
-    const thread = parseThread(packet, session.target.processors);
+    const thread = parseThread(packet, session.threads);
     if (typeof thread === "number") reply.ok();
     else reply.error(EINVAL);
   },
@@ -40,8 +40,8 @@ export const currentThread: Command = {
 export const firstThreads: Command = {
   name: "qfThreadInfo",
   handle(session, _packet, reply) {
-    if (session.detached) reply.text("l");
-    else reply.text(`m${session.threadIds().join(",")}`);
+    const ids = session.threadIds();
+    reply.text(ids.length === 0 ? "l" : `m${ids.join(",")}`);
   },
 };
 

@@ -37,7 +37,7 @@ export const features = transfer(
 );
 
 export const threads = transfer("threads", (_annex, session) => {
-  const list = Array.from({ length: session.target.processors }, (_, i) => {
+  const list = Array.from({ length: session.threads }, (_, i) => {
     const { name, state } = session.target.describe(i);
     const id = formatThread(i, session.multiprocess);
     return `<thread id="${id}" core="${i}" name="${name}">${state}</thread>\n`;
