@@ -195,6 +195,8 @@ export class Output {
     let sum = 0;
     out[at++] = DOLLAR;
     const length = payload.length;
+    const first = payload.byteOffset;
+    const words = new Uint32Array(payload.buffer, 0, (first + length) >> 2);
     for (let i = 0; i < length;) {
       const byte = payload[i++];
       if (SPECIAL[byte] === 1) {
@@ -209,7 +211,17 @@ export class Output {
       if (i >= length || payload[i] !== byte) continue;
       let end = i + 1;
       const limit = Math.min(length, i + RUN_MAX);
-      while (end < limit && payload[end] === byte) end++;
+      while (end < limit && payload[end] === byte) {
+        end++;
+        // A run goes on by words as soon as it can.
+        if (end - i >= RUN_MIN && ((first + end) & 3) === 0) {
+          const word = byte * 0x01010101;
+          let at = (first + end) >> 2;
+          const last = (first + limit) >> 2;
+          while (at < last && words[at] === word) at++;
+          end = (at << 2) - first;
+        }
+      }
       const repeats = end - i;
       if (repeats < RUN_MIN) {
         for (sum += repeats * byte; i < end; i++) out[at++] = byte;
