@@ -21,11 +21,13 @@ const TICKS = 10;
 const TURN = 20_000;
 /** Instructions of a turn when one does; bounds how late a ^C is seen. */
 const TURN_ALONE = 400_000;
-/**
- * The event loop gets a turn this often, in ms. A timer gives it, not setImmediate: as
- * long as immediates are due, Deno's loop looks at its sockets only every 60th time.
- */
+/** The event loop gets a turn this often, in ms. */
 const YIELD_MS = 16;
+/**
+ * A turn is this many immediates: as long as immediates are due, Deno's loop looks at
+ * its sockets every 61st time. A timer would do in one, but takes a millisecond or more.
+ */
+const YIELD_IMMEDIATES = 62;
 /** Looks at the host's clock are this many runs apart, or 32 times that many
  * instructions. A debugger's steps are so short, and give the event loop its turn anyway. */
 const SHORT_RUNS = 1024;
@@ -160,12 +162,18 @@ export class Scheduler {
 
   /** Gives the event loop a turn, then goes on. */
   #yield(): void {
-    setTimeout(() => {
+    let left = YIELD_IMMEDIATES;
+    const turn = () => {
       if (this.#closed) return;
+      if (--left > 0) {
+        setImmediate(turn);
+        return;
+      }
       this.#lastYield = performance.now();
       this.#untilClock = SHORT_RUNS;
       this.#pump();
-    }, 0);
+    };
+    setImmediate(turn);
   }
 
   /** Ends a sleep: in "host" mode guest time moves by what passed. */
