@@ -1,5 +1,6 @@
 /** What --stats says at the end. */
 import type { Machine } from "../machine/machine.ts";
+import type { SoftPlatform } from "../soft/mod.ts";
 import type { OpenedPlatform } from "./platform.ts";
 
 /** One line a fact. */
@@ -14,6 +15,7 @@ export function statistics(machine: Machine, opened: OpenedPlatform): string {
     machine.processors.forEach(({ index }) => {
       lines.push([`  CPU${index}`, String(soft.instructionsOf(index))]);
     });
+    lines.push(...coreLines(soft));
   }
   const counts = Object.entries(machine.exitCounts).sort(([, a], [, b]) =>
     b - a
@@ -21,4 +23,25 @@ export function statistics(machine: Machine, opened: OpenedPlatform): string {
   lines.push(["exits", String(counts.reduce((sum, [, n]) => sum + n, 0))]);
   for (const [kind, count] of counts) lines.push([`  ${kind}`, String(count)]);
   return lines.map(([name, value]) => `${name.padEnd(20)} ${value}`).join("\n");
+}
+
+/** How well the core's caches did. A rate is of instructions: those that needed
+ * no decoding, those whose accesses all hit the TLB (nearly: one may miss twice). */
+function coreLines(soft: SoftPlatform): [string, string][] {
+  const all = soft.clock.instructions();
+  const counters = soft.counters();
+  const rate = (misses: bigint) =>
+    all === 0n
+      ? "-"
+      : `${((1 - Number(misses) / Number(all)) * 100).toFixed(3)} %`;
+  return [
+    ["decode cache hits", rate(counters.decoded)],
+    ["  decoded", String(counters.decoded)],
+    ["  bytes changed", String(counters.invalidated)],
+    ["  emptied", String(counters.cacheFlushes)],
+    ["TLB hits", rate(counters.tlbMisses)],
+    ["  misses", String(counters.tlbMisses)],
+    ["  emptied", String(counters.tlbFlushes)],
+    ["events delivered", String(counters.events)],
+  ];
 }

@@ -30,6 +30,23 @@ export interface SoftOptions {
   readonly clock?: ClockMode;
 }
 
+/** Names of the core's counters (counter() in core/main.ts), in its order. */
+const COUNTERS = [
+  "decoded",
+  "invalidated",
+  "cacheFlushes",
+  "tlbMisses",
+  "tlbFlushes",
+  "events",
+] as const;
+
+/**
+ * How often the core did what costs: instructions decoded, decoded ones thrown away
+ * because their bytes changed, the cache of decoded ones emptied; accesses that missed
+ * the TLB, TLBs emptied; interrupts and exceptions delivered.
+ */
+export type SoftCounters = Readonly<Record<typeof COUNTERS[number], bigint>>;
+
 /** Guest time: counted instructions. */
 export class SoftClock {
   readonly #instance: Instance;
@@ -98,6 +115,14 @@ export class SoftPlatform implements WinHvPlatform {
   /** To be called after the host wrote guestMemory: decoded code there is stale. */
   hostWrote(offset: number, bytes: number): void {
     this.#instance.core.hostWrote(GUEST + offset, bytes);
+  }
+
+  /** What the core has counted since the start. */
+  counters(): SoftCounters {
+    const { core } = this.#instance;
+    return Object.fromEntries(
+      COUNTERS.map((name, n) => [name, core.counter(n)]),
+    ) as SoftCounters;
   }
 
   /** Instructions that one processor has completed. */

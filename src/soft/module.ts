@@ -45,6 +45,7 @@ export interface Core {
   skipTime(to: bigint): void;
   instructions(): bigint;
   vpInstructions(vp: number): bigint;
+  counter(n: number): bigint;
   hostWrote(address: number, bytes: number): void;
   emulate(bytes: number): number;
   whvGetCapability(code: number, bytes: number): number;

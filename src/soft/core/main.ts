@@ -1,6 +1,12 @@
 // The software platform's module: starts the instruction table and exports what
 // src/soft/*.ts and the native library call.
-import { cacheInit, hostWrote } from "./cache";
+import {
+  cacheInit,
+  hostWrote,
+  statDecoded,
+  statFlushes,
+  statInvalidated,
+} from "./cache";
 import { decodeInit } from "./decode";
 import { raise, UD } from "./fault";
 import {
@@ -45,8 +51,9 @@ import { registerSimdShuffle } from "./insn/simd_shuffle";
 import { registerStack } from "./insn/stack";
 import { registerStrings } from "./insn/string";
 import { ICOUNT, RIP } from "./layout";
+import { statTlbFlushes, statTlbMisses } from "./mem";
 import { Handler, indexOf } from "./optable";
-import { execute, RUN_EXIT, runInit, total } from "./run";
+import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
 import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
 import { countExit } from "./whv_counters";
 import { checkState } from "./whv_valid";
@@ -169,6 +176,24 @@ export function skipTime(to: u64): void {
 /** Instructions completed by all VPs. */
 export function instructions(): u64 {
   return total;
+}
+
+/** Counter `n` of all VPs together, in the order of SoftCounters (src/soft/mod.ts). */
+export function counter(n: u32): u64 {
+  switch (n) {
+    case 0:
+      return statDecoded;
+    case 1:
+      return statInvalidated;
+    case 2:
+      return statFlushes;
+    case 3:
+      return statTlbMisses;
+    case 4:
+      return statTlbFlushes;
+    default:
+      return statEvents;
+  }
 }
 
 function register(): void {

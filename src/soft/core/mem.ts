@@ -77,7 +77,12 @@ const RSVD_HI: u64 = 0x000fffffffffffff & ~((<u64> 1 << 40) - 1);
 
 // --- TLB maintenance
 
+/** Counters for --stats. */
+export let statTlbMisses: u64 = 0;
+export let statTlbFlushes: u64 = 0;
+
 export function tlbFlush(): void {
+  statTlbFlushes++;
   memory.fill(TLBS + <usize> load<u32>(VPINDEX) * TLB_VP, 0xff, TLB_VP);
   store<u64>(LPMASK, 0);
   store<u64>(LPBASE, ~<u64> 0);
@@ -438,6 +443,7 @@ export function hostFor(
     if (!emuTranslate(linear, acc)) return 0;
     return 0;
   }
+  statTlbMisses++;
   if (!translate(linear, acc, user, implicit, false)) return 0;
   const gpa = xGpa;
   if (gpa >> 12 == apicPage && !(acc & ACC_EXEC)) {

@@ -119,6 +119,28 @@ function runAllowed(seg: u32, off: u64, bytes: u32, write: bool): bool {
 
 // --- MOVS
 
+/**
+ * The pages of the last element that was moved singly: page (linear; odd for none) and
+ * what makes a host address of a linear one. When source and destination share a place
+ * in the TLB it never has both, but within an instruction what was found stays true.
+ */
+let sourcePage: u64 = 1;
+let sourceAdd: u32 = 0;
+let destPage: u64 = 1;
+let destAdd: u32 = 0;
+
+function holdSource(at: u64): void {
+  const host = spanToRead(at);
+  sourcePage = host ? at & ~0xfff : 1;
+  sourceAdd = <u32> host - <u32> at;
+}
+
+function holdDest(at: u64): void {
+  const host = spanToWrite(at);
+  destPage = host ? at & ~0xfff : 1;
+  destAdd = <u32> host - <u32> at;
+}
+
 /** Moves a run of at most n elements; returns how many it moved (0: go singly). */
 function moveRun<T>(p: usize, mask: u64, n: u32): u32 {
   const size: u32 = sizeof<T>();
@@ -140,8 +162,10 @@ function moveRun<T>(p: usize, mask: u64, n: u32): u32 {
   if (!runAllowed(S_ES, di - back, bytes, true)) return 0;
   s -= back;
   d -= back;
-  const from = spanToRead(s);
-  const to = spanToWrite(d);
+  let from = spanToRead(s);
+  if (!from && (s & ~0xfff) == sourcePage) from = <usize> (<u32> s + sourceAdd);
+  let to = spanToWrite(d);
+  if (!to && (d & ~0xfff) == destPage) to = <usize> (<u32> d + destAdd);
   if (!from || !to) return 0;
   if (!down && to > from && to < from + bytes) {
     // each element may be read after it was written: repeat the pattern
@@ -156,36 +180,41 @@ function moveRun<T>(p: usize, mask: u64, n: u32): u32 {
   return n;
 }
 
+/** Moves one element; with `hold` its pages are noted for moveRun(). */
 // @ts-ignore: decorator
 @inline
-function moveOne<T>(p: usize, mask: u64): bool {
+function moveOne<T>(p: usize, mask: u64, hold: bool): bool {
   const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
   if (load<u32>(FAULT)) return false;
   const v = rd<T>(s);
   if (load<u32>(FAULT)) return false;
+  if (hold) holdSource(s);
   const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), true);
   if (load<u32>(FAULT)) return false;
   wr<T>(d, v);
-  return load<u32>(FAULT) == 0;
+  if (load<u32>(FAULT)) return false;
+  if (hold) holdDest(d);
+  return true;
 }
 
 function movs<T>(p: usize): usize {
   const mask = addrMask(p);
   const step = stringStep(sizeof<T>());
   if (!(rFlags(p) & (RF_REP | RF_REPNE))) {
-    if (!moveOne<T>(p, mask)) return 0;
+    if (!moveOne<T>(p, mask, false)) return 0;
     advance(RSI, mask, step);
     advance(RDI, mask, step);
     return p + REC;
   }
   let n = load<u64>(RCX) & mask;
   let left = batch();
+  sourcePage = destPage = 1;
   while (n != 0) {
     if (left == 0) return again(p);
     const most = n < <u64> left ? <u32> n : left;
     let k: u32 = most > 1 ? moveRun<T>(p, mask, most) : 0;
     if (k == 0) {
-      if (!moveOne<T>(p, mask)) return 0;
+      if (!moveOne<T>(p, mask, true)) return 0;
       k = 1;
     }
     advance(RSI, mask, step * k);
