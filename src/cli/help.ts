@@ -47,6 +47,7 @@ Other
   -h, --help    -V, --version
 
 icebp demo                     shows a breakpoint being hit, without gdb
+icebp doctor [--platform ...]  says what this machine offers, and why not
 
 On the console Ctrl-A x ends icebp and Ctrl-A h lists what else there is. The exit
 code is the guest's (port 0xF4: (value << 1) | 1), 0 when it powers off, 1 for

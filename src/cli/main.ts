@@ -4,6 +4,7 @@ import { PlatformError } from "../platform/mod.ts";
 import { BootError } from "../boot/mod.ts";
 import { FileError } from "./files.ts";
 import { playDemo } from "./demo.ts";
+import { examineMachine } from "./doctor.ts";
 import { writeDemo } from "./guest.ts";
 import { HELP, VERSION } from "./help.ts";
 import { setUpLog } from "./log.ts";
@@ -52,6 +53,13 @@ async function perform(options: Options): Promise<number> {
       return ExitCode.ok;
     case "demo":
       return await playDemo((line) => print(`${line}\n`));
+    case "doctor": {
+      const usable = await examineMachine(
+        options.platform,
+        (line) => print(`${line}\n`),
+      );
+      return usable ? ExitCode.ok : ExitCode.error;
+    }
     case "write-demo":
       await writeDemo(options.folder);
       return ExitCode.ok;

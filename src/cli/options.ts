@@ -62,6 +62,8 @@ export interface RunOptions {
 export type Options =
   | RunOptions
   | { readonly action: "help" | "version" | "demo" }
+  /** Say what the machine offers, and of `platform` if it is given. */
+  | { readonly action: "doctor"; readonly platform?: string }
   /** Write the built-in guest and its sources into a folder. */
   | { readonly action: "write-demo"; readonly folder: string };
 
@@ -119,6 +121,9 @@ export function parseOptions(args: readonly string[]): Options {
   };
   const positional = parsed._.map(String);
   if (args.length === 1 && args[0] === "demo") return { action: "demo" };
+  if (positional.length === 1 && positional[0] === "doctor") {
+    return doctorOptions(words, once("platform"));
+  }
   if (positional.length > 1) {
     throw new UsageError(
       `one guest at a time: ${
@@ -167,6 +172,22 @@ export function parseOptions(args: readonly string[]): Options {
   };
   refuseContradictions(options);
   return options;
+}
+
+function doctorOptions(
+  words: readonly string[],
+  platform: string | undefined,
+): Options {
+  const other = words.find((word) =>
+    word.startsWith("-") && !/^--platform(=|$)/.test(word)
+  );
+  if (other !== undefined) {
+    throw new UsageError(
+      `doctor takes no option but --platform, not ${other.replace(/=$/, "")} ` +
+        "(a guest of that name is ./doctor)",
+    );
+  }
+  return { action: "doctor", platform };
 }
 
 /** An option that needs a value and stands last, or before another one. */

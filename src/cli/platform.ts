@@ -13,7 +13,7 @@ import type { ClockChoice } from "./options.ts";
 const log = getLogger(["icebp", "cli"]);
 
 /** The name that stands for the software platform. */
-const SOFT = "soft";
+export const SOFT = "soft";
 const WASM_PAGE = 65536;
 
 /** An opened platform. */
@@ -42,7 +42,9 @@ export async function openPlatform(
       const absent = error instanceof PlatformError ||
         error instanceof Deno.errors.NotCapable;
       if (!absent) throw error;
-      log.info("running in software: {why}", { why: error.message });
+      log.warn("running in software: {why} ('icebp doctor' says more)", {
+        why: error.message,
+      });
     }
   }
   if (choice === undefined || choice === SOFT) {

@@ -97,16 +97,3 @@ export class PlatformError extends Error {
 export function check(hresult: number, call: string, detail?: string): void {
   if (hresult < 0) throw new PlatformError(call, hresult, { detail });
 }
-
-/** Returns an optional function, or throws saying what is lost without it. */
-export function need<F>(
-  fn: F | null,
-  call: string,
-  lost: string,
-): F {
-  if (fn !== null) return fn;
-  throw new PlatformError(call, HResult.E_NOTIMPL, {
-    meaning:
-      `this version of the platform lacks the function; without it ${lost}`,
-  });
-}

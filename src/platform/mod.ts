@@ -16,3 +16,4 @@ export { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
 export { getCapability, readCapabilities } from "./capabilities.ts";
 export type { Capabilities } from "./capabilities.ts";
 export { openNative, WHP } from "./native.ts";
+export { missingFunctions } from "./optional.ts";

@@ -7,7 +7,8 @@ import {
   WHV_INTERRUPT_CONTROL,
   WHV_X64_CPUID_RESULT,
 } from "../../ffi/structures.ts";
-import { check, need } from "./errors.ts";
+import { check } from "./errors.ts";
+import { LOST, need } from "./optional.ts";
 import { VirtualProcessor } from "./virtual_processor.ts";
 
 const log = getLogger(["icebp", "platform"]);
@@ -205,7 +206,7 @@ export class Partition {
     bytes: number | bigint,
   ): BigUint64Array {
     const call = "WHvQueryGpaRangeDirtyBitmap";
-    const query = need(this.#calls[call], call, "dirty pages cannot be told");
+    const query = need(this.#calls[call], call);
     const pages = Math.ceil(Number(bytes) / PAGE_SIZE);
     const bitmap = new BigUint64Array(Math.ceil(pages / 64));
     check(
@@ -235,7 +236,7 @@ export class Partition {
   /** Has the platform's local APICs deliver an interrupt. */
   requestInterrupt(request: InterruptRequest): void {
     const call = "WHvRequestInterrupt";
-    const fn = need(this.#calls[call], call, "no device can interrupt");
+    const fn = need(this.#calls[call], call);
     const view = this.#interruptView;
     WHV_INTERRUPT_CONTROL.Type.set(view, request.type);
     WHV_INTERRUPT_CONTROL.DestinationMode.set(view, request.destinationMode);
@@ -271,8 +272,8 @@ export class Partition {
     if (this.#missing.has(call)) return;
     this.#missing.add(call);
     log.warn(
-      "{provider} lacks {call}: the guest's clocks run while it is stopped",
-      { provider: this.functions.name, call },
+      "{provider} lacks {call}: {lost}",
+      { provider: this.functions.name, call, lost: LOST[call] },
     );
   }
 

@@ -8,8 +8,9 @@ import {
 import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
-import { need, PlatformError } from "./errors.ts";
+import { PlatformError } from "./errors.ts";
 import { type Exit, ExitDecoder } from "./exits.ts";
+import { need } from "./optional.ts";
 import type { Partition } from "./partition.ts";
 import {
   readSegment,
@@ -235,7 +236,6 @@ export class VirtualProcessor {
     const get = need(
       this.#functions[`${call}2`] ?? this.#functions[call],
       call,
-      "the local APIC's state cannot be read",
     );
     const state = new Uint8Array(APIC_STATE_SIZE);
     this.#check(
@@ -251,7 +251,6 @@ export class VirtualProcessor {
     const set = need(
       this.#functions[`${call}2`] ?? this.#functions[call],
       call,
-      "the local APIC's state cannot be set",
     );
     this.partition.changes++;
     this.#check(set(this.#handle, this.index, state, state.length), call);
@@ -260,11 +259,7 @@ export class VirtualProcessor {
   /** The XSAVE state, in the compacted format. */
   getXsave(): Uint8Array {
     const call = "WHvGetVirtualProcessorXsaveState";
-    const get = need(
-      this.#functions[call],
-      call,
-      "x87 and vector state can be read by register only",
-    );
+    const get = need(this.#functions[call], call);
     const state = aligned();
     this.#check(
       get(this.#handle, this.index, state, state.length, this.#result),
@@ -276,11 +271,7 @@ export class VirtualProcessor {
   /** Sets the XSAVE state, in the compacted format. */
   setXsave(state: Uint8Array): void {
     const call = "WHvSetVirtualProcessorXsaveState";
-    const set = need(
-      this.#functions[call],
-      call,
-      "x87 and vector state can be set by register only",
-    );
+    const set = need(this.#functions[call], call);
     this.partition.changes++;
     const page = aligned();
     if (state.length > page.length) {

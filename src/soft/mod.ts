@@ -20,6 +20,7 @@ import {
 } from "./module.ts";
 import { type ClockMode, Scheduler } from "./scheduler.ts";
 
+export { MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
 
 /** How to open the software platform. */
