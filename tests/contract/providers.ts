@@ -53,8 +53,15 @@ function native(name: string): Provider {
   };
 }
 
+/** A provider by what --platform calls it. */
+export function providerOf(name: string): Provider {
+  return name === soft.name ? soft : native(name);
+}
+
 /** Every provider to test. */
 export function providers(): Provider[] {
   const name = Deno.env.get("ICEBP_TEST_PLATFORM");
-  return name === undefined ? [soft] : [soft, native(name)];
+  return name === undefined || name === soft.name
+    ? [soft]
+    : [soft, native(name)];
 }

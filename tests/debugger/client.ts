@@ -1,6 +1,5 @@
 /** A test's own debugger: one request, one reply, as fast as it gets. */
 import { frame, unframe } from "../gdb/client.ts";
-import type { Icebp } from "./icebp.ts";
 
 /** Fields of a `T` reply. */
 export interface StopReply {
@@ -18,7 +17,7 @@ export class Client {
   }
 
   /** Connects as soon as icebp listens. */
-  static async connect(icebp: Icebp): Promise<Client> {
+  static async connect(icebp: { readonly port: number }): Promise<Client> {
     for (let attempt = 0;; attempt++) {
       try {
         const address = { hostname: "127.0.0.1", port: icebp.port };
