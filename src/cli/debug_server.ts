@@ -1,8 +1,43 @@
 /** The gdb server as the command offers it: opened, announced, closed. */
 import type { Debugger } from "../debug/debugger.ts";
-import { GdbServer } from "../gdb/server.ts";
+import {
+  type Address,
+  GdbServer,
+  type GdbServerOptions,
+} from "../gdb/server.ts";
 import { gdbLine, placeDemoSymbols } from "./gdb_line.ts";
 import type { RunOptions } from "./options.ts";
+
+/** The server cannot listen there; the message is one line for the user. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/** Why listening failed, in the user's words. */
+function listenProblem(address: Address, error: unknown): ListenError {
+  const where = address.transport === "unix"
+    ? `unix:${address.path}`
+    : `${address.hostname}:${address.port}`;
+  const remedy = address.transport === "unix"
+    ? "choose another path, or remove what is there"
+    : "end what listens there, or choose another port with --gdb=HOST:PORT";
+  const why = error instanceof Deno.errors.AddrInUse
+    ? `in use already: ${remedy}`
+    : error instanceof Deno.errors.NotFound
+    ? "no such folder"
+    : error instanceof Error
+    ? error.message.split("\n")[0]
+    : String(error);
+  return new ListenError(`--gdb=${where}: ${why}`, { cause: error });
+}
+
+function listen(options: GdbServerOptions): GdbServer {
+  try {
+    return new GdbServer(options);
+  } catch (error) {
+    throw listenProblem(options.address, error);
+  }
+}
 
 /** A server that has been announced. */
 export interface DebugServer {
@@ -21,7 +56,7 @@ export async function openDebugServer(
   onGone: () => void,
 ): Promise<DebugServer | null> {
   if (options.gdb === undefined) return null;
-  const server = new GdbServer({
+  const server = listen({
     target: guest,
     address: options.gdb,
     afterDisconnect: options.afterDisconnect,

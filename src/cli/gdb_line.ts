@@ -3,11 +3,12 @@ import { DEMO_ELF } from "../boot/demo/mod.ts";
 import { FileError } from "./files.ts";
 import { writeDemo } from "./guest.ts";
 
-/** A word as a shell takes it. */
+/** A word as the system's shell takes it. */
 function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word)
-    ? word
-    : `'${word.replaceAll("'", `'\\''`)}'`;
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  // cmd.exe knows double quotes only, and a path has none.
+  if (Deno.build.os === "windows") return `"${word}"`;
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** How gdb names the address. */

@@ -4,6 +4,7 @@ import { PlatformError } from "../platform/mod.ts";
 import { BootError } from "../boot/mod.ts";
 import { FileError } from "./files.ts";
 import { playDemo } from "./demo.ts";
+import { ListenError } from "./debug_server.ts";
 import { examineMachine } from "./doctor.ts";
 import { writeDemo } from "./guest.ts";
 import { HELP, VERSION } from "./help.ts";
@@ -35,10 +36,9 @@ const EXPECTED = [
   BootError,
   FileError,
   GuestError,
+  ListenError,
   MachineError,
   PlatformError,
-  Deno.errors.AddrInUse,
-  Deno.errors.AddrNotAvailable,
   Deno.errors.NotCapable,
   RangeError,
 ];

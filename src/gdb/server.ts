@@ -31,7 +31,7 @@ export interface GdbServerOptions {
 export class GdbServer {
   readonly #options: GdbServerOptions;
   readonly #listener: Deno.Listener;
-  readonly #poll = new BusyPoll();
+  readonly #poll: BusyPoll;
   #connection: Connection | null = null;
   readonly #accepting: Promise<void>;
 
@@ -42,6 +42,7 @@ export class GdbServer {
     this.#listener = address.transport === "tcp"
       ? Deno.listen(address)
       : Deno.listen({ transport: "unix", path: address.path });
+    this.#poll = new BusyPoll();
     this.#accepting = this.#accept();
   }
 

@@ -142,7 +142,8 @@ export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
   const bytes = Math.ceil(options.memoryBytes / 65536) * 65536;
   if (!(bytes > 0) || bytes > MAX_GUEST_BYTES) {
     throw new RangeError(
-      `guest memory of ${options.memoryBytes} bytes: the software platform has room for 1 to ${MAX_GUEST_BYTES} bytes`,
+      `guest memory of ${options.memoryBytes} bytes: the software platform has ` +
+        `room for ${MAX_GUEST_BYTES / 2 ** 20} MiB at most`,
     );
   }
   const emulator = new SoftEmulator();

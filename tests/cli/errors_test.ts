@@ -47,6 +47,35 @@ Deno.test("guests that cannot be had are one line and exit code 1", async () => 
   }
 });
 
+Deno.test("a place where gdb cannot be waited for is one line", async () => {
+  const folder = await Deno.makeTempDir();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const path = `${folder}/socket`;
+  const taken = Deno.listen({ transport: "unix", path });
+  try {
+    const { port } = listener.addr;
+    const cases: [string, RegExp][] = [
+      [
+        `127.0.0.1:${port}`,
+        new RegExp(`^icebp: --gdb=127.0.0.1:${port}: in use already: end `),
+      ],
+      ["203.0.113.1:1234", /^icebp: --gdb=203.0.113.1:1234: .*\n$/],
+      ["no.such.host.invalid:1234", /^icebp: --gdb=no.such.host.*\n$/],
+      [`unix:${path}`, /^icebp: --gdb=unix:.*: in use already: choose /],
+      [`unix:${folder}/none/gdb`, /^icebp: --gdb=unix:.*: no such folder\n$/],
+    ];
+    for (const [where, message] of cases) {
+      const { code, err } = await icebp([`--gdb=${where}`]);
+      assertMatch(err, message, where);
+      assertEquals([code, err.trim().split("\n").length], [1, 1], where);
+    }
+  } finally {
+    listener.close();
+    taken.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a missing permission is named, not traced", async () => {
   const { code, err } = await icebp(["/etc/hostname"], []);
   assertEquals(code, 1);
