@@ -18,6 +18,7 @@ export type { PowerEvent } from "./src/machine/devices/power.ts";
 export type {
   CpuidResult,
   InterruptRequest,
+  MaskedCpuidResult,
 } from "./src/platform/partition.ts";
 export type { Exit } from "./src/platform/exits.ts";
 export type {

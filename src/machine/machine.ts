@@ -15,7 +15,7 @@ import { type InterruptRequest, Partition } from "../platform/partition.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
-import { CPUID_EXITS } from "./cpuid.ts";
+import { CPUID_CHANGES } from "./cpuid.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
@@ -167,8 +167,20 @@ export class Machine {
     optionally(() =>
       partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
     );
-    partition.setCpuidExitList(CPUID_EXITS);
+    this.#configureCpuid();
     partition.setup();
+  }
+
+  /** Without an exit where the host can do it. */
+  #configureCpuid(): void {
+    const { partition } = this;
+    const done = optionally(() => {
+      partition.setCpuidResultList2(CPUID_CHANGES);
+      return true;
+    });
+    if (done === null) {
+      partition.setCpuidExitList(CPUID_CHANGES.map(({ leaf }) => leaf));
+    }
   }
 
   #makeBoard(): Board {

@@ -1,7 +1,11 @@
 // The platform made typed and pleasant: partitions, virtual processors, exits.
 
 export { Partition } from "./partition.ts";
-export type { CpuidResult, InterruptRequest } from "./partition.ts";
+export type {
+  CpuidResult,
+  InterruptRequest,
+  MaskedCpuidResult,
+} from "./partition.ts";
 export { VALUE_SIZE, VirtualProcessor } from "./virtual_processor.ts";
 export type { Translation } from "./virtual_processor.ts";
 export type { Segment, Table } from "./segments.ts";

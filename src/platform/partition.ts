@@ -6,6 +6,7 @@ import { PartitionPropertyCode } from "../../ffi/enums.ts";
 import {
   WHV_INTERRUPT_CONTROL,
   WHV_X64_CPUID_RESULT,
+  WHV_X64_CPUID_RESULT2,
 } from "../../ffi/structures.ts";
 import { check } from "./errors.ts";
 import { LOST, need } from "./optional.ts";
@@ -27,6 +28,16 @@ export interface CpuidResult {
   readonly ecx: number;
   /** EDX coming out. */
   readonly edx: number;
+}
+
+/** What CPUID answers in some bits of one leaf, whatever the subleaf. */
+export interface MaskedCpuidResult {
+  /** EAX going in. */
+  readonly leaf: number;
+  /** EAX, EBX, ECX, EDX coming out, where `mask` has ones. */
+  readonly output: readonly [number, number, number, number];
+  /** The bits of each that are not the platform's own. */
+  readonly mask: readonly [number, number, number, number];
 }
 
 /** An interrupt for the platform's local APICs to deliver. */
@@ -121,6 +132,23 @@ export class Partition {
       Edx.set(view, result.edx, i * size);
     });
     this.setProperty("CpuidResultList", list);
+  }
+
+  /** What CPUID answers in some bits; the others stay as the platform has them.
+   * Before setup only; older hosts do not know it. */
+  setCpuidResultList2(results: readonly MaskedCpuidResult[]): void {
+    const { size, Function, Output, Mask } = WHV_X64_CPUID_RESULT2;
+    const list = new Uint8Array(results.length * size);
+    const view = new DataView(list.buffer);
+    results.forEach(({ leaf, output, mask }, i) => {
+      const at = i * size;
+      Function.set(view, leaf, at);
+      for (let k = 0; k < 4; k++) {
+        view.setUint32(at + Output.offset + 4 * k, output[k], true);
+        view.setUint32(at + Mask.offset + 4 * k, mask[k], true);
+      }
+    });
+    this.setProperty("CpuidResultList2", list);
   }
 
   /** Sets any property from its bytes. */

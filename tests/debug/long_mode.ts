@@ -1,6 +1,7 @@
 // Guests for the debugger on the software platform: assembled with GNU as,
 // started in 64-bit mode with the first and the fourth GiB mapped to themselves.
 
+import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
@@ -69,11 +70,12 @@ export class LongMode {
     program: Program,
     cpus: number,
     options: Partial<MachineOptions>,
+    wrap: (soft: SoftPlatform) => WinHvPlatform,
   ) {
     this.soft = soft;
     this.program = program;
     this.machine = new Machine({
-      platform: soft,
+      platform: wrap(soft),
       guestMemory: soft.guestMemory,
       clock: soft.clock,
       entropy: { fill: (into) => into.fill(0) },
@@ -88,14 +90,16 @@ export class LongMode {
     this.debugger = new Debugger(this.machine);
   }
 
+  /** `wrap` may put something between the machine and the platform. */
   static async start(
     source: string,
     cpus = 1,
     options: Partial<MachineOptions> = {},
+    wrap: (soft: SoftPlatform) => WinHvPlatform = (soft) => soft,
   ): Promise<LongMode> {
     const program = assemble(source);
     const soft = await openSoft({ memoryBytes: RAM });
-    return new LongMode(soft, program, cpus, options);
+    return new LongMode(soft, program, cpus, options, wrap);
   }
 
   #load(): void {

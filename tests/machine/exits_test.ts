@@ -3,8 +3,12 @@
 // resets and power-off.
 
 import { assert, assertEquals } from "@std/assert";
+import { PartitionPropertyCode } from "../../ffi/enums.ts";
+import { HResult } from "../../ffi/hresult.ts";
+import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { Reg } from "../../ffi/registers.ts";
 import type { PortDevice } from "../../src/machine/device.ts";
+import type { SoftPlatform } from "../../src/soft/mod.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { requireTool } from "../util/tools.ts";
 
@@ -188,34 +192,77 @@ vector13: mov (%rsp), %r8
   },
 });
 
-Deno.test({
-  name: "CPUID names the hypervisor and hides virtualization",
-  ignore,
-  async fn() {
-    const guest = await LongMode.start(`
+/** A platform that does not know CpuidResultList2. */
+function withoutMaskedCpuid(soft: SoftPlatform): WinHvPlatform {
+  const functions = soft.platform;
+  return {
+    name: soft.name,
+    platform: {
+      ...functions,
+      WHvSetPartitionProperty: (partition, code, buffer, bytes) =>
+        code === PartitionPropertyCode.CpuidResultList2
+          ? HResult.WHV_E_UNKNOWN_PROPERTY
+          : functions.WHvSetPartitionProperty(partition, code, buffer, bytes),
+    },
+    emulation: soft.emulation,
+    callback: (kind, fn) => soft.callback(kind, fn),
+    close: () => soft.close(),
+  };
+}
+
+for (const masked of [true, false]) {
+  const how = masked ? "by itself" : "by exits";
+  Deno.test({
+    name: `CPUID names the hypervisor and hides virtualization, ${how}`,
+    ignore,
+    async fn() {
+      const guest = await LongMode.start(
+        `
         mov $0x40000000, %eax
         cpuid
         mov %rbx, %r8
         mov %rcx, %r9
         mov %rdx, %r10
+        mov $0x40000001, %eax
+        mov $-1, %rbx
+        cpuid
+        or %ebx, %eax
+        or %ecx, %eax
+        or %edx, %eax
+        mov %rax, %r12
+        mov $0x80000001, %eax
+        cpuid
+        mov %rcx, %r13
         mov $1, %eax
         cpuid
         mov %rcx, %r11
+        mov %rbx, %r14
         out %al, $0xf4
-`);
-    await toTheEnd(guest);
-    const name = new Uint8Array(12);
-    const view = new DataView(name.buffer);
-    [Reg.R8, Reg.R9, Reg.R10].forEach((r, i) =>
-      view.setUint32(i * 4, Number(guest.reg(r)), true)
-    );
-    assertEquals(new TextDecoder().decode(name), "icebpicebp\0\0");
-    const ecx = guest.reg(Reg.R11);
-    assertEquals(ecx >> 31n & 1n, 1n, "a hypervisor is there");
-    assertEquals(ecx >> 5n & 1n, 0n, "no VMX");
-    guest.close();
-  },
-});
+`,
+        1,
+        {},
+        masked ? undefined : withoutMaskedCpuid,
+      );
+      await toTheEnd(guest);
+      const name = new Uint8Array(12);
+      const view = new DataView(name.buffer);
+      [Reg.R8, Reg.R9, Reg.R10].forEach((r, i) =>
+        view.setUint32(i * 4, Number(guest.reg(r)), true)
+      );
+      assertEquals(new TextDecoder().decode(name), "icebpicebp\0\0");
+      assertEquals(guest.reg(Reg.R12), 0n, "nothing is in other leaves");
+      assertEquals(guest.reg(Reg.R13) >> 2n & 1n, 0n, "no SVM");
+      const ecx = guest.reg(Reg.R11);
+      assertEquals(ecx >> 31n & 1n, 1n, "a hypervisor is there");
+      assertEquals(ecx >> 5n & 1n, 0n, "no VMX");
+      // The rest is the platform's: SSE3, and the processors' count.
+      assertEquals(ecx & 1n, 1n);
+      assertEquals(guest.reg(Reg.R14) >> 16n & 0xffn, 1n);
+      assertEquals(guest.machine.exitCounts.cpuid ?? 0, masked ? 0 : 4);
+      guest.close();
+    },
+  });
+}
 
 const PIT_GUEST = `
         mov $0x11, %al

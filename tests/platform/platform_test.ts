@@ -144,6 +144,14 @@ Deno.test("properties arrive as the bytes the platform expects", () => {
     [...new Uint32Array(list.slice().buffer)],
     [1, 0, 0, 0, 2, 3, 4, 5, 6, 0, 0, 0, 7, 8, 9, 0xffffffff],
   );
+  partition.setCpuidResultList2([
+    { leaf: 1, output: [2, 3, 4, 5], mask: [6, 7, 8, 0xffffffff] },
+  ]);
+  const masked = fake.properties.get(PartitionPropertyCode.CpuidResultList2)!;
+  assertEquals(
+    [...new Uint32Array(masked.slice().buffer)],
+    [1, 0, 0, 0, 2, 3, 4, 5, 6, 7, 8, 0xffffffff],
+  );
   const back = new Uint8Array(8);
   assertEquals(partition.getProperty("ProcessorCount", back), 4);
   assertEquals(back[0], 3);
