@@ -17,12 +17,25 @@ export function statistics(machine: Machine, opened: OpenedPlatform): string {
     });
     lines.push(...coreLines(soft));
   }
-  const counts = Object.entries(machine.exitCounts).sort(([, a], [, b]) =>
-    b - a
-  );
-  lines.push(["exits", String(counts.reduce((sum, [, n]) => sum + n, 0))]);
-  for (const [kind, count] of counts) lines.push([`  ${kind}`, String(count)]);
-  return lines.map(([name, value]) => `${name.padEnd(20)} ${value}`).join("\n");
+  const seconds = Number(opened.clock.now()) / 1e9;
+  const counted = (entries: [string, number][]) =>
+    entries.sort(([, a], [, b]) => b - a).map((
+      [name, count],
+    ): [string, string] => [`  ${name}`, perSecond(count, seconds)]);
+  const exits = Object.entries(machine.exitCounts);
+  const sum = exits.reduce((all, [, count]) => all + count, 0);
+  lines.push(["exits", perSecond(sum, seconds)], ...counted(exits));
+  lines.push(["port accesses", ""], ...counted([...machine.ports.accesses]));
+  lines.push(["MMIO accesses", ""], ...counted([...machine.mmio.accesses]));
+  return lines.map(([name, value]) => `${name.padEnd(20)} ${value}`.trimEnd())
+    .join("\n");
+}
+
+/** A count, and how many of it there are in a second of guest time. */
+function perSecond(count: number, seconds: number): string {
+  return seconds > 0
+    ? `${String(count).padEnd(10)} ${Math.round(count / seconds)}/s`
+    : String(count);
 }
 
 /** How well the core's caches did. A rate is of instructions: those that needed

@@ -31,14 +31,20 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   exits: {
     usage: "exits",
-    help: "how often the guest has exited, and for what",
-    run: (target) => {
-      const counts = Object.entries(target.machine.exitCounts)
-        .sort(([, a], [, b]) => b - a);
-      if (counts.length === 0) return "no exits yet\n";
-      return counts.map(([reason, count]) =>
-        `${String(count).padStart(12)} ${reason}\n`
-      ).join("");
+    help: "how often the guest has exited, for what, and to which devices",
+    run: ({ machine }) => {
+      const counted = (title: string, entries: Iterable<[string, number]>) => {
+        const sorted = [...entries].sort(([, a], [, b]) => b - a);
+        if (sorted.length === 0) return "";
+        const lines = sorted.map(([name, count]) =>
+          `${String(count).padStart(12)} ${name}\n`
+        );
+        return `${title}\n${lines.join("")}`;
+      };
+      const text = counted("exits", Object.entries(machine.exitCounts)) +
+        counted("port accesses", machine.ports.accesses) +
+        counted("MMIO accesses", machine.mmio.accesses);
+      return text === "" ? "no exits yet\n" : text;
     },
   },
   reset: {

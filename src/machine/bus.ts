@@ -19,13 +19,39 @@ function refuse(name: string, what: string, first: number, by: Claim): never {
   );
 }
 
+/** How often each device was accessed, and "nothing", by name. */
+export type AccessCounts = ReadonlyMap<string, number>;
+
+/** Adds up the claims of each name; some devices have several. */
+function countsOf(
+  claims: readonly { name: string; accesses: number }[],
+  unclaimed: number,
+): AccessCounts {
+  const counts = new Map<string, number>();
+  for (const { name, accesses } of claims) {
+    if (accesses > 0) counts.set(name, (counts.get(name) ?? 0) + accesses);
+  }
+  if (unclaimed > 0) counts.set("nothing", unclaimed);
+  return counts;
+}
+
+interface PortClaim extends Claim {
+  readonly device: PortDevice;
+  accesses: number;
+}
+
 /** The 65536 I/O ports. */
 export class PortBus {
-  readonly #devices: (PortDevice | null)[] = new Array(0x10000).fill(null);
-  readonly #claims: Claim[] = [];
+  readonly #at: (PortClaim | null)[] = new Array(0x10000).fill(null);
+  readonly #claims: PortClaim[] = [];
+  #unclaimed = 0;
 
   get claims(): readonly Claim[] {
     return this.#claims;
+  }
+
+  get accesses(): AccessCounts {
+    return countsOf(this.#claims, this.#unclaimed);
   }
 
   /** Gives ports `first` to `first + count - 1` to `device`; a range that
@@ -41,26 +67,34 @@ export class PortBus {
         refuse(name, "port", Math.max(first, claim.first), claim);
       }
     }
-    this.#claims.push({ first, count, name });
-    this.#devices.fill(device, first, first + count);
+    const claim = { first, count, name, device, accesses: 0 };
+    this.#claims.push(claim);
+    this.#at.fill(claim, first, first + count);
+  }
+
+  #find(port: number): PortClaim | null {
+    const claim = this.#at[port];
+    if (claim === null) this.#unclaimed++;
+    else claim.accesses++;
+    return claim;
   }
 
   /** What IN reads. A wide access that begins in a claim goes there whole; one
    * that begins outside is all ones even if it reaches into one. */
   read(port: number, size: 1 | 2 | 4): number {
-    const device = this.#devices[port];
-    if (device === null) return ALL_ONES[size];
-    return device.readPort(port, size);
+    const claim = this.#find(port);
+    if (claim === null) return ALL_ONES[size];
+    return claim.device.readPort(port, size);
   }
 
   write(port: number, size: 1 | 2 | 4, value: number): void {
-    const device = this.#devices[port];
-    if (device !== null) device.writePort(port, size, value);
+    this.#find(port)?.device.writePort(port, size, value);
   }
 }
 
 interface MmioClaim extends Claim {
   readonly device: MmioDevice;
+  accesses: number;
 }
 
 /** Guest physical ranges that are devices rather than memory. */
@@ -68,9 +102,14 @@ export class MmioBus {
   readonly #claims: MmioClaim[] = [];
   /** The range that answered last: accesses come in runs. */
   #last: MmioClaim | null = null;
+  #unclaimed = 0;
 
   get claims(): readonly Claim[] {
     return this.#claims;
+  }
+
+  get accesses(): AccessCounts {
+    return countsOf(this.#claims, this.#unclaimed);
   }
 
   /** Gives `bytes` bytes at `gpa` to `device`; overlap throws a RangeError. */
@@ -83,21 +122,25 @@ export class MmioBus {
         refuse(name, "address", Math.max(gpa, claim.first), claim);
       }
     }
-    this.#claims.push({ first: gpa, count: bytes, device, name });
+    const claim = { first: gpa, count: bytes, device, name, accesses: 0 };
+    this.#claims.push(claim);
   }
 
   #find(gpa: number): MmioClaim | null {
-    const last = this.#last;
-    if (last !== null && gpa >= last.first && gpa < last.first + last.count) {
-      return last;
+    let claim = this.#last;
+    if (
+      claim === null || gpa < claim.first || gpa >= claim.first + claim.count
+    ) {
+      claim = this.#claims.find(({ first, count }) =>
+        gpa >= first && gpa < first + count
+      ) ?? null;
     }
-    for (const claim of this.#claims) {
-      if (gpa >= claim.first && gpa < claim.first + claim.count) {
-        this.#last = claim;
-        return claim;
-      }
+    if (claim === null) this.#unclaimed++;
+    else {
+      claim.accesses++;
+      this.#last = claim;
     }
-    return null;
+    return claim;
   }
 
   /** Reads `size` (1 to 8) bytes, little endian. */
