@@ -53,7 +53,7 @@ export class RunControl extends Driver {
         if (v.untold.length === 0) v.untold.push(failure(error));
       };
     }
-    machine.partition.suspendTime();
+    machine.suspendTime();
   }
 
   get processors(): number {
@@ -113,7 +113,7 @@ export class RunControl extends Driver {
     try {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm();
-      this.machine.partition.resumeTime();
+      this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
       this.#allStopped();
@@ -185,7 +185,7 @@ export class RunControl extends Driver {
         v.processor.clearRequest();
         this.takeDebugRegisters(v);
       }
-      this.machine.partition.suspendTime();
+      this.machine.suspendTime();
       if (
         this.machine.event?.kind === "reset" && cause.reason.kind === "paused"
       ) {

@@ -22,6 +22,11 @@ export interface Clock {
   now(): bigint;
   /** Calls `fn` once guest time reaches `ns`; null takes the alarm away. */
   setAlarm(ns: bigint | null, fn: () => void): void;
+  /** Guest time stands still from now on. A clock whose time passes only while
+   * processors run needs neither of these. */
+  suspend?(): void;
+  /** Guest time goes on from where it was. */
+  resume?(): void;
 }
 
 /** A source of random bytes: seeded when runs must repeat. */

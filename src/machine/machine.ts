@@ -240,6 +240,17 @@ export class Machine {
     }
   }
 
+  /** Guest time stands still, the platform's and the devices'; no processor runs.
+   * Where the platform's cannot, the devices' goes on with it. */
+  suspendTime(): void {
+    if (this.partition.suspendTime()) this.options.clock.suspend?.();
+  }
+
+  /** Guest time goes on. */
+  resumeTime(): void {
+    if (this.partition.resumeTime()) this.options.clock.resume?.();
+  }
+
   /** Which exceptions exit: a bit for every vector. No processor runs. A host
    * that cannot intercept all of them intercepts #DB. */
   setExceptionBitmap(wanted: bigint): void {

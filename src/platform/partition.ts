@@ -278,31 +278,32 @@ export class Partition {
 
   /**
    * Stops the partition's clocks; no processor runs. Where the platform lacks
-   * the function they run on, which is logged once.
+   * the function they run on, which is logged once: false then.
    */
-  suspendTime(): void {
-    this.#callIfThere("WHvSuspendPartitionTime");
+  suspendTime(): boolean {
+    return this.#callIfThere("WHvSuspendPartitionTime");
   }
 
-  /** Starts the partition's clocks again. */
-  resumeTime(): void {
-    this.#callIfThere("WHvResumePartitionTime");
+  /** Starts the partition's clocks again; false where they never stopped. */
+  resumeTime(): boolean {
+    return this.#callIfThere("WHvResumePartitionTime");
   }
 
   #callIfThere(
     call: "WHvSuspendPartitionTime" | "WHvResumePartitionTime",
-  ): void {
+  ): boolean {
     const fn = this.#calls[call];
     if (fn !== null) {
       check(fn(this.handle), call);
-      return;
+      return true;
     }
-    if (this.#missing.has(call)) return;
+    if (this.#missing.has(call)) return false;
     this.#missing.add(call);
     log.warn(
       "{provider} lacks {call}: {lost}",
       { provider: this.functions.name, call, lost: LOST[call] },
     );
+    return false;
   }
 
   #setUint32(name: keyof typeof PartitionPropertyCode, value: number): void {

@@ -93,14 +93,15 @@ Deno.test("entropy repeats for a seed and differs between seeds", () => {
 });
 
 Deno.test("the gdb line names guest, symbols and address", () => {
+  const q = Deno.build.os === "windows" ? '"' : "'";
   const tcp = { transport: "tcp", hostname: "127.0.0.1", port: 1234 } as const;
   assertEquals(
     gdbLine(tcp, "my kernel.elf", undefined),
-    "gdb 'my kernel.elf' -ex 'target remote 127.0.0.1:1234'",
+    `gdb ${q}my kernel.elf${q} -ex ${q}target remote 127.0.0.1:1234${q}`,
   );
   assertEquals(
     gdbLine(tcp, undefined, "/tmp/d"),
-    "gdb -d /tmp/d /tmp/d/demo.elf -ex 'target remote 127.0.0.1:1234'",
+    `gdb -d /tmp/d /tmp/d/demo.elf -ex ${q}target remote 127.0.0.1:1234${q}`,
   );
   assertEquals(gdbTarget({ ...tcp, hostname: "0.0.0.0" }), "localhost:1234");
   assertEquals(gdbTarget({ ...tcp, hostname: "::1" }), "[::1]:1234");
@@ -119,4 +120,25 @@ Deno.test("the host's clock moves and fires its alarm, not before its time", asy
   });
   clock.setAlarm(null, () => {});
   await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
+Deno.test("the host's clock stands still while it is suspended", async () => {
+  const sleep = (ms: number) =>
+    new Promise((resolve) => setTimeout(resolve, ms));
+  const clock = new HostClock();
+  let fired: bigint | null = null;
+  clock.setAlarm(
+    clock.now() + 10_000_000n,
+    () => fired = clock.now(),
+  );
+  clock.suspend();
+  const at = clock.now();
+  await sleep(200);
+  assertEquals([clock.now(), fired], [at, null]);
+  clock.resume();
+  clock.resume();
+  const after = clock.now();
+  assertEquals(after >= at && after < at + 200_000_000n, true);
+  while (fired === null) await sleep(1);
+  assertEquals(fired >= 10_000_000n, true);
 });

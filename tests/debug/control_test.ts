@@ -244,7 +244,10 @@ Deno.test("monitor: help, exits, walk, registers, unknown", async () => {
   await toy.step();
   const { debugger: target } = toy;
   assert(target.monitor("help", 0).includes("walk ADDRESS"));
-  assertEquals(target.monitor("exits", 0).trim(), "2 ioPort");
+  assertEquals(
+    target.monitor("exits", 0),
+    "exits\n           2 ioPort\nport accesses\n           2 i8042\n",
+  );
   assert(target.monitor("walk 1234", 0).includes("paging none"));
   assert(target.monitor("walk 0x12345678", 0).includes("no memory"));
   assert(target.monitor("registers rip", 0).startsWith("rip        0x00"));
