@@ -44,6 +44,7 @@ export type {
   Arguments,
   CallbackHandle,
   CFunction,
+  EventFunctions,
   Functions,
   Result,
   WinHvEmulationFunctions,

@@ -2,6 +2,7 @@
 // above this folder can tell WinHvPlatform.dll from the software platform or
 // from another library with the same exports.
 
+import type { EventFunctions } from "./kernel32.ts";
 import type { winhvplatform } from "./winhvplatform.ts";
 import type {
   EmulatorCallbackKind,
@@ -15,6 +16,7 @@ export { HResult, hresultName } from "./hresult.ts";
 export type { HResultName } from "./hresult.ts";
 export { Reg } from "./registers.ts";
 export type { RegName } from "./registers.ts";
+export type { EventFunctions } from "./kernel32.ts";
 export { winhvplatform } from "./winhvplatform.ts";
 export { emulatorCallbacks, winhvemulation } from "./winhvemulation.ts";
 export type {
@@ -75,6 +77,8 @@ export interface WinHvPlatform {
   readonly platform: WinHvPlatformFunctions;
   /** WinHvEmulation.dll. */
   readonly emulation: WinHvEmulationFunctions;
+  /** The event objects that its doorbells signal; null if it has none. */
+  readonly events: EventFunctions | null;
   /** Makes something with an address that the emulator can call. */
   callback<K extends EmulatorCallbackKind>(
     kind: K,

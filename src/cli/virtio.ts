@@ -7,6 +7,7 @@ import { VirtioBlock } from "../machine/devices/virtio/block.ts";
 import { VirtioConsole } from "../machine/devices/virtio/console.ts";
 import {
   VIRTIO_MMIO_BYTES,
+  VIRTIO_QUEUE_NOTIFY,
   virtioAddress,
   virtioGsi,
 } from "../machine/devices/virtio/layout.ts";
@@ -65,6 +66,11 @@ export class VirtioDevices {
         VIRTIO_MMIO_BYTES,
         transport,
         device.name,
+      );
+      machine.doorbells.add(
+        virtioAddress(i) + VIRTIO_QUEUE_NOTIFY,
+        4,
+        () => transport.rang(),
       );
       return transport;
     });

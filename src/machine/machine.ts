@@ -16,6 +16,7 @@ import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { CPUID_CHANGES } from "./cpuid.ts";
+import { Doorbells } from "./doorbells.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
@@ -87,6 +88,11 @@ export class Machine {
   readonly ports = new PortBus();
   /** Memory-mapped registers. */
   readonly mmio = new MmioBus();
+  /**
+   * Writes that need no exit.
+   * @internal
+   */
+  readonly doorbells: Doorbells;
   /** Alarms at guest times. */
   readonly timers: Timers;
   /**
@@ -120,6 +126,7 @@ export class Machine {
     this.memory.onHostWrite = options.onHostWrite ?? null;
     this.timers = new Timers(options.clock);
     this.partition = Partition.create(options.platform);
+    this.doorbells = new Doorbells(this.partition, options.platform);
     let handler: ExitHandler | null = null;
     try {
       this.#configure();
@@ -151,6 +158,7 @@ export class Machine {
       this.#resetProcessors();
     } catch (error) {
       handler?.close();
+      this.doorbells.close();
       this.partition.delete();
       throw error;
     }
@@ -244,11 +252,13 @@ export class Machine {
    * Where the platform's cannot, the devices' goes on with it. */
   suspendTime(): void {
     if (this.partition.suspendTime()) this.options.clock.suspend?.();
+    this.doorbells.hold();
   }
 
   /** Guest time goes on. */
   resumeTime(): void {
     if (this.partition.resumeTime()) this.options.clock.resume?.();
+    this.doorbells.release();
   }
 
   /** Which exceptions exit: a bit for every vector. No processor runs. A host
@@ -345,11 +355,14 @@ export class Machine {
     this.#attached.forEach((device, i) => device.load(state.attached[i]));
   }
 
-  /** Deletes the partition; no processor runs, nothing is used again. */
-  close(): void {
+  /** Deletes the partition; no processor runs, nothing is used again. The
+   * platform itself may be closed when the promise resolves. */
+  close(): Promise<void> {
+    const rung = this.doorbells.close();
     this.#exits.close();
     for (const { vp } of this.processors) vp.delete();
     this.partition.delete();
+    return rung;
   }
 }
 

@@ -12,6 +12,7 @@ import {
   winhvplatform,
   type WinHvPlatformFunctions,
 } from "../../ffi/mod.ts";
+import { type EventFunctions, kernel32 } from "../../ffi/kernel32.ts";
 import {
   WHV_EMULATOR_IO_ACCESS_INFO,
   WHV_EMULATOR_MEMORY_ACCESS_INFO,
@@ -44,7 +45,12 @@ export function openNative(name: string): WinHvPlatform {
     platform.close();
     throw error;
   }
-  const native = new NativePlatform(name, platform, emulation);
+  const native = new NativePlatform(
+    name,
+    platform,
+    emulation,
+    openEvents(paths.platform),
+  );
   try {
     requireHypervisor(native);
   } catch (error) {
@@ -112,23 +118,42 @@ function openFirst(
   throw first;
 }
 
+/** The system's event objects; elsewhere the library may have such. */
+function openEvents(path: string): EventLibrary | null {
+  const library = Deno.build.os === "windows" ? "kernel32.dll" : path;
+  try {
+    return Deno.dlopen(library, kernel32);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return null;
+  }
+}
+
+type EventLibrary = Deno.DynamicLibrary<typeof kernel32>;
+
 class NativePlatform implements WinHvPlatform {
   readonly name: string;
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly events: EventFunctions | null;
   readonly #libraries: { close(): void }[];
 
   constructor(
     name: string,
     platform: Deno.DynamicLibrary<typeof winhvplatform>,
     emulation: Deno.DynamicLibrary<typeof winhvemulation>,
+    events: EventLibrary | null,
   ) {
     this.name = name;
     // Deno's types want views of unshared memory only; ours are, but the seam
     // does not spell it out.
     this.platform = platform.symbols as unknown as WinHvPlatformFunctions;
     this.emulation = emulation.symbols as unknown as WinHvEmulationFunctions;
+    this.events = events === null
+      ? null
+      : events.symbols as unknown as EventFunctions;
     this.#libraries = [emulation, platform];
+    if (events !== null) this.#libraries.push(events);
   }
 
   callback<K extends EmulatorCallbackKind>(

@@ -19,6 +19,8 @@ export const LOST = {
   WHvSetVirtualProcessorXsaveState:
     "x87 and vector state can be set by register only",
   WHvQueryGpaRangeDirtyBitmap: "dirty pages cannot be told",
+  WHvRegisterPartitionDoorbellEvent:
+    "every notification of a virtio device is an exit",
 } as const;
 
 /** A function of LOST. */

@@ -276,6 +276,18 @@ export class Partition {
     if (hresult < 0) check(hresult, call, `vector ${request.vector}`);
   }
 
+  /** Whether writes can signal events. */
+  get hasDoorbells(): boolean {
+    return this.#calls.WHvRegisterPartitionDoorbellEvent !== null;
+  }
+
+  /** Has writes that fit a WHV_DOORBELL_MATCH_DATA signal an event object, by its
+   * HANDLE, instead of making an exit. */
+  registerDoorbell(match: Uint8Array, event: bigint): void {
+    const call = "WHvRegisterPartitionDoorbellEvent";
+    check(need(this.#calls[call], call)(this.handle, match, event), call);
+  }
+
   /**
    * Stops the partition's clocks; no processor runs. Where the platform lacks
    * the function they run on, which is logged once: false then.

@@ -85,6 +85,7 @@ export class SoftPlatform implements WinHvPlatform {
   readonly name = "soft";
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly events = null;
   /** Guest time. */
   readonly clock: SoftClock;
   /** The memory that WHvMapGpaRange can map; page aligned. */

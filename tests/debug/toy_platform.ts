@@ -66,6 +66,7 @@ export class ToyPlatform implements WinHvPlatform {
   interrupt: number | null = null;
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly events = null;
 
   constructor(bytes: number) {
     this.memory = new Uint8Array(bytes);

@@ -4,6 +4,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { emulatorCallbacks, winhvemulation } from "../../ffi/mod.ts";
+import { kernel32 } from "../../ffi/kernel32.ts";
 import { winhvplatform } from "../../ffi/winhvplatform.ts";
 import { requireTool } from "../util/tools.ts";
 import { haveHeaders, HEADERS, runC } from "./c_compiler.ts";
@@ -166,4 +167,21 @@ Deno.test("only a run may block, and only newer functions are optional", () => {
       "WHvUnmapGpaRange",
     ],
   );
+});
+
+Deno.test({
+  name: "event objects have the prototypes of the C headers",
+  ignore,
+  fn() {
+    const prototype = /^ *WINBASEAPI \w+ WINAPI (\w+) \(([^)]*)\);/gm;
+    const known = new Map(
+      ["synchapi.h", "handleapi.h"].flatMap((header) =>
+        prototypes(header, prototype)
+      ).map(({ name, parameters }) => [name, parameters]),
+    );
+    const comments = quoted("../../ffi/kernel32.ts");
+    for (const name of Object.keys(kernel32)) {
+      assertEquals(comments.get(name), known.get(name), name);
+    }
+  },
 });

@@ -205,6 +205,7 @@ function withoutMaskedCpuid(soft: SoftPlatform): WinHvPlatform {
           : functions.WHvSetPartitionProperty(partition, code, buffer, bytes),
     },
     emulation: soft.emulation,
+    events: soft.events,
     callback: (kind, fn) => soft.callback(kind, fn),
     close: () => soft.close(),
   };

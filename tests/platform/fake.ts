@@ -70,6 +70,7 @@ export class FakePlatform implements WinHvPlatform {
 
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly events = null;
 
   constructor() {
     this.platform = this.#functions();

@@ -7,6 +7,8 @@
 const BASE = 0xfeb00000;
 /** Bytes of one transport's registers. */
 export const VIRTIO_MMIO_BYTES = 0x1000;
+/** The register that says which queue has something new, 4 bytes. */
+export const VIRTIO_QUEUE_NOTIFY = 0x050;
 const FIRST_GSI = 16;
 /** How many transports there can be: the IOAPIC inputs that ISA has not. */
 export const VIRTIO_MAX_DEVICES = 8;

@@ -6,6 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { IrqLine, MmioDevice } from "../../device.ts";
 import { StatefulDevice, type Volatile } from "../stateful.ts";
+import { VIRTIO_QUEUE_NOTIFY } from "./layout.ts";
 import {
   type DmaMemory,
   initialQueue,
@@ -29,7 +30,7 @@ const R = {
   QueueNumMax: 0x034,
   QueueNum: 0x038,
   QueueReady: 0x044,
-  QueueNotify: 0x050,
+  QueueNotify: VIRTIO_QUEUE_NOTIFY,
   InterruptStatus: 0x060,
   InterruptACK: 0x064,
   Status: 0x070,
@@ -236,6 +237,13 @@ export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
     const wrong = (s.driverFeatures & ~this.#features) !== 0n ||
       (s.driverFeatures & F_VERSION_1) === 0n;
     s.status = wrong ? value & ~Status.FEATURES_OK : value;
+  }
+
+  /** A doorbell rang for a write to QueueNotify, of whichever queue. */
+  rang(): void {
+    for (let queue = 0; queue < this.#queues.length; queue++) {
+      this.#notified(queue);
+    }
   }
 
   #notified(queue: number): void {
