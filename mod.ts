@@ -63,7 +63,12 @@ export type {
   InitialTable,
   MemoryWrite,
 } from "./src/boot/image.ts";
-export type { SoftClock, SoftOptions, SoftPlatform } from "./src/soft/mod.ts";
+export type {
+  SoftClock,
+  SoftCounters,
+  SoftOptions,
+  SoftPlatform,
+} from "./src/soft/mod.ts";
 export type {
   GuestMemory,
   HostWriteHook,

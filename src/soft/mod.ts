@@ -31,22 +31,31 @@ export interface SoftOptions {
   readonly clock?: ClockMode;
 }
 
-/** Names of the core's counters (counter() in core/main.ts), in its order. */
-const COUNTERS = [
+/** How often the core did what costs. */
+export interface SoftCounters {
+  /** Instructions decoded. */
+  readonly decoded: bigint;
+  /** Decoded ones thrown away because their bytes changed. */
+  readonly invalidated: bigint;
+  /** The cache of decoded ones emptied. */
+  readonly cacheFlushes: bigint;
+  /** Accesses that missed the TLB. */
+  readonly tlbMisses: bigint;
+  /** TLBs emptied. */
+  readonly tlbFlushes: bigint;
+  /** Interrupts and exceptions delivered. */
+  readonly events: bigint;
+}
+
+/** In the order of counter() in core/main.ts. */
+const COUNTERS: readonly (keyof SoftCounters)[] = [
   "decoded",
   "invalidated",
   "cacheFlushes",
   "tlbMisses",
   "tlbFlushes",
   "events",
-] as const;
-
-/**
- * How often the core did what costs: instructions decoded, decoded ones thrown away
- * because their bytes changed, the cache of decoded ones emptied; accesses that missed
- * the TLB, TLBs emptied; interrupts and exceptions delivered.
- */
-export type SoftCounters = Readonly<Record<typeof COUNTERS[number], bigint>>;
+];
 
 /** Guest time: counted instructions. */
 export class SoftClock {
@@ -124,7 +133,7 @@ export class SoftPlatform implements WinHvPlatform {
     const { core } = this.#instance;
     return Object.fromEntries(
       COUNTERS.map((name, n) => [name, core.counter(n)]),
-    ) as SoftCounters;
+    ) as unknown as SoftCounters;
   }
 
   /** Instructions that one processor has completed. */
