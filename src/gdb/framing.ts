@@ -196,7 +196,8 @@ export class Output {
     out[at++] = DOLLAR;
     const length = payload.length;
     const first = payload.byteOffset;
-    const words = new Uint32Array(payload.buffer, 0, (first + length) >> 2);
+    /** The payload's buffer by words, once a run asks for it. */
+    let words: Uint32Array | null = null;
     for (let i = 0; i < length;) {
       const byte = payload[i++];
       if (SPECIAL[byte] === 1) {
@@ -215,6 +216,7 @@ export class Output {
         end++;
         // A run goes on by words as soon as it can.
         if (end - i >= RUN_MIN && ((first + end) & 3) === 0) {
+          words ??= new Uint32Array(payload.buffer, 0, (first + length) >> 2);
           const word = byte * 0x01010101;
           let at = (first + end) >> 2;
           const last = (first + limit) >> 2;
