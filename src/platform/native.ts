@@ -93,7 +93,9 @@ function open<S extends Deno.ForeignLibraryInterface>(
     if (error instanceof Deno.errors.NotCapable) throw error;
     throw new PlatformError("dlopen", HResult.E_NOTIMPL, {
       detail: path,
-      meaning: error instanceof Error ? error.message : String(error),
+      // Windows ends its messages with a line break.
+      meaning: (error instanceof Error ? error.message : String(error))
+        .replaceAll(/\s+/g, " ").replace(/[. ]+$/, ""),
       remedy: provider === WHP
         ? ENABLE_PLATFORM
         : "check the path and that the library exports the functions of " +
