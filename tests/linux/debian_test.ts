@@ -87,25 +87,51 @@ function complaints(log: string[]): string[] {
   return log.filter((line) => worrying.test(line));
 }
 
+/** Prints the log from the level of warnings up, without times. slub_debug says
+ * in a frame of stars that it shows addresses. */
+const PRINT_WARNINGS =
+  "dmesg -r | sed -n 's/^<[0-4]>[^]]*] /worry: /p' | grep -v '[*][*]'\n";
+
+/** A PC without a mouse: its keyboard controller has no second port. */
+const EXPECTED_WARNINGS = [
+  "i8042: PNP: PS/2 appears to have AUX port disabled, " +
+  "if this is incorrect please boot with i8042.nopnp",
+];
+
+/** The kernel's checks of itself that Debian builds and that are off without a
+ * word on the command line: of every kernel object when it is allocated and freed,
+ * and of the time as each processor sees it. Recording who allocated what
+ * ("U") takes long. */
+const SELF_CHECKS = `slub_debug=FZP${long ? "U" : ""} init_on_free=1 ` +
+  "debug_boot_weak_hash clocksource.verify_n_cpus=-1";
+
 for (const cpus of long ? [1, 2, 4] : [1, 4]) {
   linuxTest(
     `Linux on ${cpus}: boots without a complaint, powers off`,
     async (guest, folder) => {
       // The crypto self-tests take half of the boot: once is enough.
       const tests = cpus === 2 ? "" : "cryptomgr.notests";
+      const checks = cpus === 4 ? SELF_CHECKS : "";
       const { code, out, log, err } = await boot(
         guest,
         folder,
         "grep -c ^processor /proc/cpuinfo | sed 's/^/processors: /'\n" +
-          "cat /sys/devices/system/clocksource/*/current_clocksource\n",
-        `loglevel=8 ${tests}`,
+          "cat /sys/devices/system/clocksource/*/current_clocksource\n" +
+          "sed 's/^/checked: /' /sys/kernel/slab/kmalloc-64/sanity_checks\n" +
+          PRINT_WARNINGS,
+        `loglevel=8 ${tests} ${checks}`,
         "--cpus",
         String(cpus),
       );
       assertEquals([code, err], [0, ""], out.slice(-2000));
       assertMatch(out, new RegExp(`^processors: ${cpus}$`, "m"));
       assertMatch(out, /^tsc$/m);
+      assertMatch(out, new RegExp(`^checked: ${cpus === 4 ? 1 : 0}$`, "m"));
       assertEquals(complaints(log), []);
+      assertEquals(
+        [...out.matchAll(/^worry: (.*)$/gm)].map(([, line]) => line),
+        EXPECTED_WARNINGS,
+      );
       assert(log.length > 200, `${log.length} log lines`);
       assertMatch(log.join("\n"), /reboot: Power down/);
     },
@@ -127,6 +153,8 @@ linuxTest(
       );
     const first = await run(), second = await run();
     assertMatch(first.err, /^instructions +[1-9]\d{8}/m);
+    // With "quiet" the kernel has nothing to say.
+    assertMatch(first.out, /^[0-9a-f]{32} {2}-\n[0-9.]+ [0-9.]+\n/);
     assertEquals(first, second);
   },
 );

@@ -24,6 +24,7 @@ import {
   IOAPIC_INPUTS,
   IOAPIC_SIZE,
 } from "./ioapic.ts";
+import { CONFIG_ADDRESS, CONFIG_DATA, PciHost } from "./pci_host.ts";
 import {
   BOCHS_ACPI_PORT,
   BOCHS_SHUTDOWN_PORT,
@@ -91,6 +92,7 @@ export class Board {
     const resetControl = new ResetControl(power);
     const debugExit = new DebugExit(power);
     const bochs = new BochsPower(power);
+    const pci = new PciHost();
     this.serial = new Serial16550("serial0", COM1, {
       irq: this.irq(Irq.serial),
       clock,
@@ -113,7 +115,9 @@ export class Board {
     claim(DEBUG_EXIT_PORT, 4, debugExit);
     claim(COM1, 8, this.serial);
     claim(AcpiPorts.base, AcpiPorts.count, this.acpi);
+    claim(CONFIG_ADDRESS, 1, pci);
     claim(0xcf9, 1, resetControl);
+    claim(CONFIG_DATA, 4, pci);
     claim(BOCHS_SHUTDOWN_PORT, 1, bochs);
     claim(BOCHS_ACPI_PORT, 2, bochs);
     mmio.claim(IOAPIC_BASE, IOAPIC_SIZE, this.#ioapic, this.#ioapic.name);
@@ -129,6 +133,7 @@ export class Board {
       resetControl,
       debugExit,
       bochs,
+      pci,
       this.serial,
       this.acpi,
     ];
