@@ -38,6 +38,7 @@ const SEGMENTS = {
  * of the machine zeroes RAM and loads it again, as a power cycle would.
  */
 export function startGuest(machine: Machine, image: BootImage): void {
+  machine.booted = image;
   machine.onReset = () => {
     for (const region of machine.memory.regions) {
       if (region.kind === "ram") {

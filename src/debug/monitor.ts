@@ -1,6 +1,13 @@
 /** The debugger's own command language: what `monitor` in gdb gives it. */
 import { InterruptType } from "../../ffi/enums.ts";
 import type { Debugger } from "./debugger.ts";
+import {
+  findKernel,
+  KERNEL_MAP,
+  KERNEL_MAP_END,
+  kernelSpace,
+  type LinuxKernel,
+} from "./linux.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import { entryFlags, pagingMode } from "./walk.ts";
 
@@ -28,6 +35,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: "walk ADDRESS",
     help: "how the page tables translate an address",
     run: showWalk,
+  },
+  linux: {
+    usage: "linux",
+    help: "where Linux is, and how gdb gets its symbols",
+    run: showLinux,
   },
   exits: {
     usage: "exits",
@@ -139,6 +151,71 @@ function showWalk(
   const kind = target.machine.memory.kindOf(gpa) ?? "no memory";
   return text +
     `0x${gpa.toString(16)} (${kind}, page of ${pageBytes / 1024} KiB)\n`;
+}
+
+function showLinux(
+  target: Debugger,
+  _words: readonly string[],
+  processor: number,
+): string {
+  target.needStopped();
+  const kernel = kernelOf(target, processor);
+  if (kernel === null || kernel.banner === null) {
+    return whyNoLinux(target, kernel);
+  }
+  const { banner, text, gpa, offset } = kernel;
+  if (offset < 0n) {
+    // Older kernels begin with all of the mapping in use.
+    return `${banner}\nIt is too early to tell where it is: ` +
+      "go on for a moment.\n";
+  }
+  const load = offset === 0n ? "" : ` -o 0x${offset.toString(16)}`;
+  return `${banner}\n` +
+    `_text is at 0x${text.toString(16)} (physical 0x${gpa.toString(16)}): ` +
+    (offset === 0n
+      ? "where it was linked, without a KASLR offset.\n"
+      : `the KASLR offset is 0x${offset.toString(16)}.\n`) +
+    "For its symbols paste, with vmlinux the file that has them:\n" +
+    `  symbol-file${load} vmlinux\n`;
+}
+
+/** The kernel as a processor sees it, the current one first. */
+function kernelOf(target: Debugger, processor: number): LinuxKernel | null {
+  const { machine: { memory }, walker, vcpus } = target;
+  let other: LinuxKernel | null = null;
+  for (const v of [vcpus[processor], ...vcpus]) {
+    v.read();
+    const space = kernelSpace(memory, v) ?? v;
+    const kernel = findKernel(memory, walker, space);
+    if (kernel !== null && kernel.banner !== null) return kernel;
+    other ??= kernel;
+  }
+  return other;
+}
+
+function whyNoLinux(target: Debugger, found: LinuxKernel | null): string {
+  const { booted } = target.machine;
+  const lines: string[] = [];
+  if (booted?.kind === "linux") {
+    lines.push(
+      "It is too early: no processor has the kernel's page tables yet.",
+      'With "nokaslr" on its command line its symbols need no offset, and ' +
+        "breakpoints",
+      "can be set now: they wait until its code is mapped.",
+    );
+  } else if (found !== null) {
+    lines.push(
+      "This is not Linux: what is mapped at " +
+        `0x${found.text.toString(16)} does not say "Linux version".`,
+    );
+  } else {
+    lines.push(
+      "This is not Linux, or it is too early: nothing is mapped between " +
+        `0x${KERNEL_MAP.toString(16)} and 0x${KERNEL_MAP_END.toString(16)}.`,
+    );
+  }
+  if (booted !== null) lines.push(`Booted was ${booted.describe}.`);
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** Hexadecimal with or without 0x; null if it is no number. */

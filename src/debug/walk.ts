@@ -62,7 +62,8 @@ export function pagingMode(p: Paging): PagingMode {
 export class PageWalker {
   readonly #memory: GuestMemory;
   readonly #data: DataView;
-  /** Bytes of the page that the last translate() found. */
+  /** Bytes of the page that the last translate() found; or, with long mode's
+   * tables, of the hole. */
   pageBytes = 4096;
 
   constructor(memory: GuestMemory) {
@@ -193,7 +194,10 @@ export class PageWalker {
           value: (BigInt(entryHigh) << 32n) | BigInt(entryLow),
         });
       }
-      if ((entryLow & ENTRY_PRESENT) === 0) return -1;
+      if ((entryLow & ENTRY_PRESENT) === 0) {
+        this.pageBytes = 4096 * 512 ** level;
+        return -1;
+      }
       // Bits 12-51 are the address.
       table = (entryHigh & 0xfffff) * 0x100000000 +
         ((entryLow & 0xfffff000) >>> 0);

@@ -107,6 +107,8 @@ export class Machine {
   readonly processors: readonly Processor[];
   /** What stopped the machine; null while nothing has. */
   event: MachineEvent | null = null;
+  /** What was booted, for people: its kind, and a line about it. */
+  booted: { readonly kind: string; readonly describe: string } | null = null;
   /** Loads the guest and sets its registers; called at the end of reset(). */
   onReset: (() => void) | null = null;
   readonly #exits: ExitHandler;

@@ -44,7 +44,7 @@ export class PciHost extends StatefulDevice<{ address: number }>
     if (port === CONFIG_ADDRESS) return size === 4 ? address : ones;
     if (!(address & Address.enable) || address & Address.function) return ones;
     const value = HEADER.get(address & Address.register) ?? 0;
-    return (value >>> (8 * (port - CONFIG_DATA))) & ones;
+    return ((value >>> (8 * (port - CONFIG_DATA))) & ones) >>> 0;
   }
 
   writePort(port: number, size: 1 | 2 | 4, value: number): void {

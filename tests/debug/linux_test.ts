@@ -1,0 +1,217 @@
+// What the debugger knows of Linux, on memory and page tables made by hand.
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Reg } from "../../ffi/registers.ts";
+import { findKernel, kernelSpace } from "../../src/debug/linux.ts";
+import { PageWalker, type Paging } from "../../src/debug/walk.ts";
+import { GuestMemory } from "../../src/machine/memory.ts";
+import { Toy } from "./toy.ts";
+
+const CR0 = 0x80000011n, CR4_PAE = 0x20n, CR4_LA57 = 0x1000n;
+const EFER = 0x500n;
+const WEAK = "Linux version 6.1.0-9-amd64 (d@example) (gcc-12) # SMP now";
+const BANNER = "Linux version 6.1.0-9-amd64 (d@example) (gcc-12) #1 SMP now";
+
+function put(view: Uint8Array, at: number, text: string): void {
+  view.set(new TextEncoder().encode(`${text}\n\0`), at);
+}
+
+/** Page tables in guest memory; new ones are taken from `next` on. */
+class Tables {
+  readonly #data: DataView;
+  readonly #levels: number;
+  next: number;
+
+  constructor(view: Uint8Array, next: number, levels = 4) {
+    this.#data = new DataView(view.buffer, view.byteOffset);
+    this.next = next;
+    this.#levels = levels;
+  }
+
+  /** Maps a page of 4 KiB, or of 2 MiB. */
+  map(top: number, linear: bigint, frame: number, large = false): void {
+    let table = top;
+    for (let level = this.#levels - 1;; level--) {
+      const index = Number((linear >> BigInt(12 + 9 * level)) & 0x1ffn);
+      const at = table + index * 8;
+      if (level === (large ? 1 : 0)) {
+        this.#data.setBigUint64(at, BigInt(frame | (large ? 0x83 : 3)), true);
+        return;
+      }
+      if (this.#data.getBigUint64(at, true) === 0n) {
+        this.#data.setBigUint64(at, BigInt(this.next | 7), true);
+        this.next += 0x1000;
+      }
+      table = Number(this.#data.getBigUint64(at, true)) & ~0xfff;
+    }
+  }
+}
+
+function setUp(levels = 4) {
+  const view = new Uint8Array(0x600000);
+  const memory = new GuestMemory(view, view.length);
+  const walker = new PageWalker(memory);
+  const space: Paging = {
+    cr0: CR0,
+    cr3: 0x10000n,
+    cr4: levels === 5 ? CR4_PAE | CR4_LA57 : CR4_PAE,
+    efer: EFER,
+  };
+  const tables = new Tables(view, 0x12000, levels);
+  const map = (linear: bigint, frame: number, large = false) =>
+    tables.map(0x10000, linear, frame, large);
+  return {
+    view,
+    memory,
+    space,
+    map,
+    find: () => findKernel(memory, walker, space),
+  };
+}
+
+for (const levels of [4, 5]) {
+  Deno.test(`a kernel is found by its mapping, ${levels} levels`, () => {
+    const { view, map, find } = setUp(levels);
+    assertEquals(find(), null);
+    // Modules and the fixed mappings are no kernel.
+    map(0xffffffffc0000000n, 0x200000, true);
+    map(0xffffffffff600000n, 0x30000);
+    assertEquals(find(), null);
+    map(0xffffffff9a200000n, 0x200000, true);
+    map(0xffffffff9a400000n, 0x400000, true);
+    put(view, 0x412340, BANNER);
+    assertEquals(find(), {
+      text: 0xffffffff9a200000n,
+      gpa: 0x200000,
+      offset: 0x19200000n,
+      banner: BANNER,
+    });
+  });
+}
+
+Deno.test("a banner lies across pages and behind holes; the weak one is not it", () => {
+  const { view, map, find } = setUp();
+  map(0xffffffff81000000n, 0x40000);
+  map(0xffffffff81002000n, 0x42000);
+  map(0xffffffff81201000n, 0x44000);
+  map(0xffffffff81202000n, 0x45000);
+  put(view, 0x40800, "Linux version of something else");
+  put(view, 0x42100, WEAK);
+  assertEquals(find()?.banner, null);
+  put(view, 0x45000 - 20, BANNER);
+  assertEquals(find()?.banner, BANNER);
+  assertEquals(find()?.offset, 0n);
+});
+
+Deno.test("without long mode's paging there is no kernel to find", () => {
+  const { memory } = setUp();
+  const walker = new PageWalker(memory);
+  const space: Paging = { cr0: 1n, cr3: 0n, cr4: 0n, efer: 0n };
+  assertEquals(findKernel(memory, walker, space), null);
+});
+
+/** A kernel's top-level table at 0x10000 and the user's behind it. */
+function isolated() {
+  const parts = setUp();
+  const data = new DataView(parts.view.buffer);
+  const pair = (index: number, user: bigint, kernel: bigint) => {
+    data.setBigUint64(0x11000 + index * 8, user, true);
+    data.setBigUint64(0x10000 + index * 8, kernel, true);
+  };
+  return { ...parts, pair, user: { ...parts.space, cr3: 0x11803n } };
+}
+
+Deno.test("a user's page tables lead to the kernel's", () => {
+  const { memory, space, user, pair, map } = isolated();
+  map(0xffffffff81000000n, 0x40000);
+  assertEquals(kernelSpace(memory, user), null, "no program's pages at all");
+  pair(0, 0x20027n, 0x8000000000020007n);
+  pair(255, 0x21007n, 0x8000000000021027n);
+  const kernel = kernelSpace(memory, user);
+  assertEquals(kernel, { ...space, cr3: 0x10803n });
+  const walker = new PageWalker(memory);
+  assertEquals(walker.translate(user, 0xffffffff81000123n), -1);
+  assertEquals(walker.translate(kernel!, 0xffffffff81000123n), 0x40123);
+  assertEquals(kernelSpace(memory, kernel!), null, "these are the kernel's");
+});
+
+Deno.test("what only looks like a user's page tables does not", () => {
+  const { memory, user, pair } = isolated();
+  pair(0, 0x20007n, 0x8000000000020007n);
+  assert(kernelSpace(memory, user) !== null);
+  pair(7, 0x20007n, 0n);
+  assertEquals(kernelSpace(memory, user), null);
+  pair(7, 0x20007n, 0x100020007n);
+  assertEquals(kernelSpace(memory, user), null);
+  pair(7, 0n, 0n);
+  assertEquals(kernelSpace(memory, { ...user, cr3: 0x601000n }), null);
+  assertEquals(kernelSpace(memory, { ...user, efer: 0n }), null);
+});
+
+/** A machine of toys whose processors have CR3 as given; 0 is no paging. */
+function machine(...cr3: bigint[]) {
+  const toy = new Toy("90", cr3.length);
+  cr3.forEach((value, i) => {
+    const { vp } = toy.machine.processors[i];
+    if (value === 0n) return;
+    vp.set(Reg.Cr0, CR0);
+    vp.set(Reg.Cr3, value);
+    vp.set(Reg.Cr4, CR4_PAE);
+    vp.set(Reg.Efer, EFER);
+  });
+  const tables = new Tables(toy.platform.memory, 0x4000);
+  return { toy, tables, view: toy.platform.memory };
+}
+
+Deno.test("monitor linux: version, offset, and the line to paste", () => {
+  for (const processors of [[0x2000n], [0n, 0x2000n], [0n, 0n, 0n, 0x2000n]]) {
+    const { toy, tables, view } = machine(...processors);
+    tables.map(0x2000, 0xffffffff9a200000n, 0x9000);
+    put(view, 0x9100, BANNER);
+    for (let current = 0; current < processors.length; current++) {
+      assertEquals(
+        toy.debugger.monitor("linux", current),
+        `${BANNER}
+_text is at 0xffffffff9a200000 (physical 0x9000): the KASLR offset is 0x19200000.
+For its symbols paste, with vmlinux the file that has them:
+  symbol-file -o 0x19200000 vmlinux
+`,
+      );
+    }
+  }
+});
+
+Deno.test("monitor linux: without KASLR, and with a user's page tables", () => {
+  const { toy, tables, view } = machine(0x3000n);
+  tables.map(0x2000, 0x400000n, 0x1000);
+  view.copyWithin(0x3000, 0x2000, 0x2800);
+  tables.map(0x2000, 0xffffffff81000000n, 0x9000);
+  put(view, 0x9100, BANNER);
+  const said = toy.debugger.monitor("linux", 0);
+  assertMatch(said, /^_text is at 0xffffffff81000000 .* without a KASLR/m);
+  assertMatch(said, /^ {2}symbol-file vmlinux$/m);
+});
+
+Deno.test("monitor linux: too early, and no Linux", () => {
+  const { toy, tables } = machine(0n);
+  const { machine: pc, debugger: target } = toy;
+  assertMatch(target.monitor("linux", 0), /^This is not Linux, or it is too e/);
+  pc.booted = { kind: "linux", describe: "bz: Linux 6.1 at 0x1000000" };
+  assertMatch(
+    target.monitor("linux", 0),
+    /^It is too early: [^]*nokaslr[^]*\nBooted was bz: Linux 6\.1 at 0x1000000/,
+  );
+  pc.booted = { kind: "elf64", describe: "k.elf: ELF" };
+  tables.map(0x2000, 0xffffffff80000000n, 0x9000);
+  pc.processors[0].vp.set(Reg.Cr0, CR0);
+  pc.processors[0].vp.set(Reg.Cr3, 0x2000n);
+  pc.processors[0].vp.set(Reg.Cr4, CR4_PAE);
+  pc.processors[0].vp.set(Reg.Efer, EFER);
+  assertMatch(
+    target.monitor("linux", 0),
+    /^This is not Linux: .* 0xffffffff80000000 [^]*\nBooted was k\.elf: ELF\.$/m,
+  );
+  // Older kernels begin with the whole area mapped.
+  put(toy.platform.memory, 0x9100, BANNER);
+  assertMatch(target.monitor("linux", 0), /^Linux version .*\nIt is too early/);
+});
