@@ -13,13 +13,14 @@ import { Exclusive } from "./exclusive.ts";
 import { STEP_VECTORS } from "./faults.ts";
 import { Gates } from "./gates.ts";
 import { HardwareBreakpoints } from "./hardware.ts";
+import { kernelSpace } from "./linux.ts";
 import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import type { Action, StopReason } from "./target.ts";
 import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
-import { PageWalker } from "./walk.ts";
+import { PageWalker, type Paging } from "./walk.ts";
 
 /** What a processor's part of a plan ended with: a reason to stop everybody,
  * "machine" (the machine has an event), or null (somebody else stops). */
@@ -236,8 +237,13 @@ export abstract class Driver implements StepControl {
   /** Writes what is pending into memory; no processor runs that is not held. */
   setBreakpoints(): void {
     if (this.breakpoints.size === 0) return;
-    for (const v of this.vcpus) if (!v.processor.inRun) v.read();
-    this.breakpoints.set(this.vcpus);
+    const spaces: Paging[] = [...this.vcpus];
+    for (const v of this.vcpus) {
+      if (!v.processor.inRun) v.read();
+      const kernel = kernelSpace(this.machine.memory, v);
+      if (kernel !== null) spaces.push(kernel);
+    }
+    this.breakpoints.set(spaces);
   }
 
   /** Gives a processor its own debug registers back. A hit that is about to be

@@ -1,9 +1,12 @@
 /** Guest memory by linear address, in the address space one names. */
 import type { GuestMemory } from "../machine/memory.ts";
 import type { BreakpointTable } from "./breakpoints.ts";
+import { kernelSpace } from "./linux.ts";
 import type { PageWalker, Paging } from "./walk.ts";
 
 const PAGE_SIZE = 4096;
+/** From here on addresses are the kernel's. */
+const UPPER_HALF = 1n << 63n;
 
 export class VirtualMemory {
   readonly #memory: GuestMemory;
@@ -20,13 +23,22 @@ export class VirtualMemory {
     this.#breakpoints = breakpoints;
   }
 
+  /** Where an address is, also one of the kernel's while a user program runs on
+   * page tables without them. */
+  #translate(space: Paging, linear: bigint): number {
+    const gpa = this.#walker.translate(space, linear);
+    if (gpa >= 0 || linear < UPPER_HALF) return gpa;
+    const kernel = kernelSpace(this.#memory, space);
+    return kernel === null ? gpa : this.#walker.translate(kernel, linear);
+  }
+
   /** Fills `into` as far as memory is mapped, and returns how far that is.
    * Breakpoints do not show. */
   read(space: Paging, linear: bigint, into: Uint8Array): number {
     let done = 0;
     while (done < into.length) {
       const at = BigInt.asUintN(64, linear + BigInt(done));
-      const gpa = this.#walker.translate(space, at);
+      const gpa = this.#translate(space, at);
       if (gpa < 0) break;
       const count = Math.min(
         into.length - done,
@@ -47,7 +59,7 @@ export class VirtualMemory {
       let done = 0;
       while (done < bytes.length) {
         const at = BigInt.asUintN(64, linear + BigInt(done));
-        const gpa = this.#walker.translate(space, at);
+        const gpa = this.#translate(space, at);
         if (gpa < 0) return false;
         const count = Math.min(
           bytes.length - done,
