@@ -11,6 +11,11 @@
  * Inserting and removing are O(1): they only change the state. The bytes are
  * written when the first processor starts and taken back when the last one has
  * stopped. A page that is not mapped leaves its breakpoints pending.
+ *
+ * A few that are pending can be lent debug registers. So can those of a kernel
+ * that is still able to write its own code: as it starts it patches that, and
+ * compares what it patches with what it expects (Linux' ftrace, for one, turns
+ * itself off where it finds something else).
  */
 import type { GuestMemory } from "../machine/memory.ts";
 import type { AgentExpression } from "./agent.ts";
@@ -66,6 +71,8 @@ class Page {
   readonly oldFrames: number[] = [];
   /** Translations that found it, newest first. */
   readonly known: Paging[] = [];
+  /** A kernel's, who can write to it. */
+  patched = false;
 
   constructor(address: bigint) {
     this.address = address;
@@ -75,6 +82,8 @@ class Page {
 /** How many address spaces a page remembers. */
 const KNOWN_LIMIT = 4;
 const PAGE_MASK = 0xfffn;
+/** In long mode a kernel's code is here, the same in every address space. */
+const UPPER_HALF = 1n << 63n;
 
 export class BreakpointTable {
   readonly #memory: GuestMemory;
@@ -84,7 +93,7 @@ export class BreakpointTable {
   readonly #sites = new Map<number, Site>();
   /** Breakpoints that are to be in memory while the guest runs. */
   #wanted = 0;
-  #unmapped: bigint[] = [];
+  #lent: bigint[] = [];
 
   constructor(memory: GuestMemory, walker: PageWalker) {
     this.#memory = memory;
@@ -96,9 +105,9 @@ export class BreakpointTable {
     return this.#wanted;
   }
 
-  /** The first few that the last set() found nowhere. */
-  get unmapped(): readonly bigint[] {
-    return this.#unmapped;
+  /** Those that the last set() did not write, for debug registers to watch. */
+  get lent(): readonly bigint[] {
+    return this.#lent;
   }
 
   /** The breakpoint at a linear address, unless it is cleared. */
@@ -161,8 +170,7 @@ export class BreakpointTable {
     const breakpoint = this.#make(address);
     if (breakpoint.sites.length === 0) {
       this.#translate(breakpoint.page, spaces);
-      this.#write(breakpoint);
-      if (breakpoint.sites.length === 0) {
+      if (!this.#write(breakpoint)) {
         if (breakpoint.owners.length === 0) this.#drop(breakpoint);
         return false;
       }
@@ -208,27 +216,38 @@ export class BreakpointTable {
   }
 
   /** Writes 0xF1 for every pending breakpoint that is mapped in one of the
-   * address spaces, or in one where it was found before. */
-  set(spaces: readonly Paging[]): void {
-    this.#unmapped = [];
+   * address spaces, or in one where it was found before; but leaves `registers`
+   * of them at most to debug registers, first of all those that are not mapped. */
+  set(spaces: readonly Paging[], registers = 0): void {
+    this.#lent = [];
+    const patched: SoftwareBreakpoint[] = [];
     for (const page of this.#pages.values()) {
       this.#translate(page, spaces);
       for (const breakpoint of page.breakpoints) {
         if (breakpoint.state !== "set-pending") continue;
-        this.#write(breakpoint);
-        if (breakpoint.sites.length === 0 && this.#unmapped.length < 4) {
-          this.#unmapped.push(breakpoint.address);
-        }
+        if (page.patched) patched.push(breakpoint);
+        else if (!this.#write(breakpoint)) this.#lend(breakpoint, registers);
       }
     }
+    for (const breakpoint of patched) {
+      if (!this.#lend(breakpoint, registers)) this.#write(breakpoint);
+    }
+  }
+
+  #lend({ address }: SoftwareBreakpoint, registers: number): boolean {
+    if (this.#lent.length >= registers) return false;
+    this.#lent.push(address);
+    return true;
   }
 
   #translate(page: Page, spaces: readonly Paging[]): void {
     page.frames.length = 0;
     page.oldFrames.length = 0;
+    page.patched = false;
     for (const space of spaces) {
       const frame = this.#walker.translate(space, page.address);
       if (frame < 0 || this.#memory.offsetOf(frame) < 0) continue;
+      page.patched ||= page.address >= UPPER_HALF && this.#walker.pageWritable;
       if (!page.frames.includes(frame)) page.frames.push(frame);
       remember(page, space);
     }
@@ -243,7 +262,8 @@ export class BreakpointTable {
     }
   }
 
-  #write(breakpoint: SoftwareBreakpoint): void {
+  /** False if it is nowhere in memory. */
+  #write(breakpoint: SoftwareBreakpoint): boolean {
     const offset = Number(breakpoint.address & PAGE_MASK);
     const { frames, oldFrames } = breakpoint.page;
     for (const frame of oldFrames) {
@@ -255,7 +275,9 @@ export class BreakpointTable {
       this.#sign(breakpoint, frame + offset, offset);
       this.#place(breakpoint, frame + offset);
     }
-    if (breakpoint.sites.length > 0) breakpoint.state = "set";
+    if (breakpoint.sites.length === 0) return false;
+    breakpoint.state = "set";
+    return true;
   }
 
   #place(breakpoint: SoftwareBreakpoint, gpa: number): void {
@@ -293,7 +315,7 @@ export class BreakpointTable {
   /** Takes every 0xF1 back. Where the guest wrote something else meanwhile,
    * that stays. */
   clear(): void {
-    this.#unmapped = [];
+    this.#lent = [];
     for (const site of this.#sites.values()) this.#restore(site);
     this.#sites.clear();
     for (const breakpoint of this.#byAddress.values()) {

@@ -136,8 +136,8 @@ export class RunControl extends Driver {
     const runs = plan.some((a) => a.kind === "continue");
     const alone = plan.filter((a) => a.kind !== "stay").length === 1;
     // One processor that steps meets no breakpoint but by its address.
-    if (runs || !alone) this.setBreakpoints();
-    this.hardware.activate(this.breakpoints.unmapped);
+    if (runs || !alone) this.setBreakpoints(this.hardware.free);
+    this.hardware.activate(this.breakpoints.lent);
     for (const v of this.vcpus) this.hardware.install(v);
     this.machine.setExceptionBitmap(
       steps

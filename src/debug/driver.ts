@@ -234,8 +234,9 @@ export abstract class Driver implements StepControl {
     return "done";
   }
 
-  /** Writes what is pending into memory; no processor runs that is not held. */
-  setBreakpoints(): void {
+  /** Writes what is pending into memory, but for what `registers` debug registers
+   * are going to do; no processor runs that is not held. */
+  setBreakpoints(registers = 0): void {
     if (this.breakpoints.size === 0) return;
     const spaces: Paging[] = [...this.vcpus];
     for (const v of this.vcpus) {
@@ -243,7 +244,7 @@ export abstract class Driver implements StepControl {
       const kernel = kernelSpace(this.machine.memory, v);
       if (kernel !== null) spaces.push(kernel);
     }
-    this.breakpoints.set(spaces);
+    this.breakpoints.set(spaces, registers);
   }
 
   /** Gives a processor its own debug registers back. A hit that is about to be

@@ -8,8 +8,8 @@
  * values instead. What the guest itself has enabled goes on working in the slots
  * that are left; where all four are taken the debugger's come first.
  *
- * Registers that nobody has taken are lent to software breakpoints whose code
- * is not mapped yet: a debug register compares linear addresses.
+ * Registers that nobody has taken are lent to software breakpoints that cannot be
+ * in memory yet (breakpoints.ts): a debug register compares linear addresses.
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
@@ -79,6 +79,11 @@ export class HardwareBreakpoints {
 
   get armed(): boolean {
     return this.#active.some((slot) => slot !== null);
+  }
+
+  /** How many registers can be lent. */
+  get free(): number {
+    return this.#slots.filter((slot) => slot === null).length;
   }
 
   /** Before install(): what to put in, with software breakpoints at `addresses`

@@ -65,6 +65,8 @@ export class PageWalker {
   /** Bytes of the page that the last translate() found; or, with long mode's
    * tables, of the hole. */
   pageBytes = 4096;
+  /** Whether long mode's tables let that page be written to. */
+  pageWritable = false;
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
@@ -77,6 +79,7 @@ export class PageWalker {
   translate(p: Paging, linear: bigint, trace?: WalkEntry[]): number {
     const mode = pagingMode(p);
     this.pageBytes = 4096;
+    this.pageWritable = false;
     if (mode === "none") return Number(linear & 0xffffffffn);
     // 48 bits of address as two numbers; 5-level paging has 57.
     const low = Number(linear & 0xffffffffn);
@@ -164,6 +167,7 @@ export class PageWalker {
     // CR3 has 52 bits of address at most: an exact number.
     let table = Number(root & 0xfffffffffffffn);
     const pae = level === 2;
+    let flags = ENTRY_WRITE;
     for (;; level--) {
       let index: number;
       switch (level) {
@@ -198,13 +202,18 @@ export class PageWalker {
         this.pageBytes = 4096 * 512 ** level;
         return -1;
       }
+      flags &= entryLow;
       // Bits 12-51 are the address.
       table = (entryHigh & 0xfffff) * 0x100000000 +
         ((entryLow & 0xfffff000) >>> 0);
-      if (level === 0) return table + (low & 0xfff);
+      if (level === 0) {
+        this.pageWritable = flags !== 0;
+        return table + (low & 0xfff);
+      }
       if (
         (entryLow & ENTRY_LARGE) !== 0 && (level === 1 || (level === 2 && !pae))
       ) {
+        this.pageWritable = flags !== 0;
         this.pageBytes = level === 1 ? 0x200000 : 0x40000000;
         const mask = this.pageBytes - 1;
         return table - (table % this.pageBytes) + (low & mask);

@@ -163,6 +163,43 @@ Deno.test("found through an address space that is not the current one", () => {
   assertEquals(view[0x5123], 1);
 });
 
+/** Long mode's tables in four pages from 0x10000 on, which map one page. */
+function longSpace(data: DataView, linear: bigint, entry: number): Paging {
+  new Uint8Array(data.buffer, 0x10000, 0x4000).fill(0);
+  for (let level = 3; level >= 0; level--) {
+    const index = Number((linear >> BigInt(12 + 9 * level)) & 0x1ffn);
+    const table = 0x10000 + (3 - level) * 0x1000;
+    const value = level === 0 ? entry : (table + 0x1000) | 7;
+    data.setBigUint64(table + index * 8, BigInt(value), true);
+  }
+  return { cr0: 0x80000001n, cr3: 0x10000n, cr4: 0x20n, efer: 0x500n };
+}
+
+Deno.test("code that its kernel can write is left to debug registers", () => {
+  const { view, table, data } = setUp();
+  const high = 0xffffffff81000000n;
+  for (const at of [high, high + 1n, high + 2n, 0x400000n]) {
+    table.insert(at, []);
+  }
+  const writable = longSpace(data, high, 0x5003);
+  table.set([writable], 2);
+  // What is not mapped has no other way.
+  assertEquals(table.lent, [0x400000n, high]);
+  assertEquals([...view.subarray(0x5000, 0x5003)], [0x90, INT1, INT1]);
+  table.clear();
+  assertEquals(table.lent, []);
+  table.set([writable]);
+  assertEquals([...view.subarray(0x5000, 0x5003)], [INT1, INT1, INT1]);
+  table.clear();
+  table.set([longSpace(data, high, 0x5001)], 4);
+  assertEquals(table.lent, [0x400000n]);
+  assertEquals([...view.subarray(0x5000, 0x5003)], [INT1, INT1, INT1]);
+  table.clear();
+  // A program's code is no kernel's.
+  table.set([longSpace(data, 0x400000n, 0x6007)], 4);
+  assertEquals(view[0x6000], INT1);
+});
+
 Deno.test("one frame at two addresses keeps its original byte", () => {
   const { view, table, data } = setUp();
   const a = space(data, 0x10000);
