@@ -94,6 +94,7 @@ export class BreakpointTable {
   /** Breakpoints that are to be in memory while the guest runs. */
   #wanted = 0;
   #lent: bigint[] = [];
+  #waiting = false;
 
   constructor(memory: GuestMemory, walker: PageWalker) {
     this.#memory = memory;
@@ -113,6 +114,11 @@ export class BreakpointTable {
   /** The breakpoint at a linear address, unless it is cleared. */
   at(address: bigint): SoftwareBreakpoint | undefined {
     return this.#byAddress.get(address);
+  }
+
+  /** Whether the last set() found some nowhere, and no debug register for them. */
+  get waiting(): boolean {
+    return this.#waiting;
   }
 
   /** One more owner of a breakpoint at `address`. */
@@ -191,6 +197,7 @@ export class BreakpointTable {
 
   /** Takes out what was removed since the start, while all are held. */
   prune(): void {
+    this.#forgetPending();
     for (const breakpoint of this.#byAddress.values()) {
       if (breakpoint.state === "clear-pending") this.#takeOut(breakpoint);
     }
@@ -219,19 +226,26 @@ export class BreakpointTable {
    * address spaces, or in one where it was found before; but leaves `registers`
    * of them at most to debug registers, first of all those that are not mapped. */
   set(spaces: readonly Paging[], registers = 0): void {
-    this.#lent = [];
+    this.#forgetPending();
     const patched: SoftwareBreakpoint[] = [];
     for (const page of this.#pages.values()) {
       this.#translate(page, spaces);
       for (const breakpoint of page.breakpoints) {
         if (breakpoint.state !== "set-pending") continue;
         if (page.patched) patched.push(breakpoint);
-        else if (!this.#write(breakpoint)) this.#lend(breakpoint, registers);
+        else if (!this.#write(breakpoint)) {
+          if (!this.#lend(breakpoint, registers)) this.#waiting = true;
+        }
       }
     }
     for (const breakpoint of patched) {
       if (!this.#lend(breakpoint, registers)) this.#write(breakpoint);
     }
+  }
+
+  #forgetPending(): void {
+    this.#lent = [];
+    this.#waiting = false;
   }
 
   #lend({ address }: SoftwareBreakpoint, registers: number): boolean {
@@ -315,7 +329,7 @@ export class BreakpointTable {
   /** Takes every 0xF1 back. Where the guest wrote something else meanwhile,
    * that stays. */
   clear(): void {
-    this.#lent = [];
+    this.#forgetPending();
     for (const site of this.#sites.values()) this.#restore(site);
     this.#sites.clear();
     for (const breakpoint of this.#byAddress.values()) {

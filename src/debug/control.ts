@@ -30,6 +30,8 @@ const log = getLogger(["icebp", "debug"]);
 type State = "stopped" | "resuming" | "running" | "stopping";
 
 const DB_BIT = 1n << 1n;
+/** Host time after which breakpoints whose code was not mapped are tried again. */
+const RETRY_MS = 20;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
@@ -44,6 +46,7 @@ export class RunControl extends Driver {
   #active = 0;
   #cause: Stop | null = null;
   #syncing = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a machine that nobody runs. Its time stands still. */
   constructor(machine: Machine) {
@@ -129,7 +132,8 @@ export class RunControl extends Driver {
     }
   }
 
-  /** Chooses what exits, and puts breakpoints where they belong. */
+  /** Chooses what exits, and puts breakpoints where they belong: now, and later
+   * those that no debug register is free for and no page is mapped. */
   #arm(): void {
     const plan = this.#plan;
     const steps = plan.some((a) => a.kind === "step" || a.kind === "range");
@@ -146,6 +150,9 @@ export class RunControl extends Driver {
         ? DB_BIT
         : 0n,
     );
+    clearTimeout(this.#retry);
+    if (!this.breakpoints.waiting) return;
+    this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -178,6 +185,7 @@ export class RunControl extends Driver {
   }
 
   #allStopped(): void {
+    clearTimeout(this.#retry);
     let cause = this.#cause!;
     try {
       this.breakpoints.clear();
