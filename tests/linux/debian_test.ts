@@ -3,51 +3,12 @@
 // has nothing to complain about. Needs apt once; what it fetches is kept.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { command, type Result } from "../cli/icebp.ts";
-import {
-  type DebianGuest,
-  debianInitramfs,
-  fetchDebian,
-  GuestFetchError,
-} from "../guests/debian.ts";
-import { requireTool } from "../util/tools.ts";
+import { type DebianGuest, debianInitramfs } from "../guests/debian.ts";
+import { linuxTest } from "./guest.ts";
 import { USER_SPACE_EXPECTED, USER_SPACE_SCRIPT } from "./user_space.ts";
 
 /** Everything, in minutes; without it what one minute allows. */
 const long = Deno.env.get("ICEBP_LONG_TESTS") !== undefined;
-const ready = requireTool("apt-get", "apt-cache", "dpkg-deb");
-let fetched: Promise<DebianGuest | null> | undefined;
-
-/** The guest; null, said on the console, where it cannot be fetched. */
-function guest(): Promise<DebianGuest | null> {
-  fetched ??= fetchDebian(undefined, console.log).catch((error) => {
-    if (!(error instanceof GuestFetchError)) throw error;
-    console.warn(`SKIPPED: tests with Debian's kernel: ${error.message}`);
-    return null;
-  });
-  return fetched;
-}
-
-/** Runs `fn` with the guest and a folder of its own. */
-function linuxTest(
-  name: string,
-  fn: (guest: DebianGuest, folder: string) => Promise<void>,
-  wanted = true,
-): void {
-  Deno.test({
-    name,
-    ignore: !ready || !wanted,
-    fn: async () => {
-      const found = await guest();
-      if (found === null) return;
-      const folder = await Deno.makeTempDir();
-      try {
-        await fn(found, folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
-}
 
 const decoder = new TextDecoder();
 
