@@ -110,12 +110,11 @@ async function prepare(guest: DebianGuest, folder: string): Promise<Parts> {
 function debugTest(
   name: string,
   fn: (parts: Parts) => Promise<void>,
-  tools = true,
 ): void {
   linuxTest(
     name,
     async (guest, folder) => await fn(await prepare(guest, folder)),
-    ready && tools,
+    ready,
   );
 }
 
