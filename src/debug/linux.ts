@@ -34,6 +34,8 @@ export interface LinuxKernel {
   readonly gpa: number;
   /** How far it is from where it was linked: KASLR's offset. */
   readonly offset: bigint;
+  /** It can still write its code: it is starting, and patches that. */
+  readonly patching: boolean;
   /** "Linux version ..." and all that follows, a line; null if what is mapped
    * has none and so is no Linux. */
   readonly banner: string | null;
@@ -51,8 +53,9 @@ export function findKernel(
   for (let at = KERNEL_MAP; at < KERNEL_MAP_END; at += KERNEL_ALIGN) {
     const gpa = walker.translate(space, at);
     if (gpa < 0) continue;
+    const patching = walker.pageWritable;
     const banner = findBanner(memory, walker, space, at);
-    return { text: at, gpa, offset: at - LINK_ADDRESS, banner };
+    return { text: at, gpa, offset: at - LINK_ADDRESS, patching, banner };
   }
   return null;
 }

@@ -163,7 +163,7 @@ function showLinux(
   if (kernel === null || kernel.banner === null) {
     return whyNoLinux(target, kernel);
   }
-  const { banner, text, gpa, offset } = kernel;
+  const { banner, text, gpa, offset, patching } = kernel;
   if (offset < 0n) {
     // Older kernels begin with all of the mapping in use.
     return `${banner}\nIt is too early to tell where it is: ` +
@@ -176,7 +176,10 @@ function showLinux(
       ? "where it was linked, without a KASLR offset.\n"
       : `the KASLR offset is 0x${offset.toString(16)}.\n`) +
     "For its symbols paste, with vmlinux the file that has them:\n" +
-    `  symbol-file${load} vmlinux\n`;
+    `  symbol-file${load} vmlinux\n` +
+    (patching
+      ? "It is starting and patches its code: four breakpoints stay out of its way.\n"
+      : "");
 }
 
 /** The kernel as a processor sees it, the current one first. */

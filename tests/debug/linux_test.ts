@@ -12,6 +12,9 @@ const EFER = 0x500n;
 const WEAK = "Linux version 6.1.0-9-amd64 (d@example) (gcc-12) # SMP now";
 const BANNER = "Linux version 6.1.0-9-amd64 (d@example) (gcc-12) #1 SMP now";
 
+/** Flags of a page of 2 MiB. */
+const LARGE = 0x83;
+
 function put(view: Uint8Array, at: number, text: string): void {
   view.set(new TextEncoder().encode(`${text}\n\0`), at);
 }
@@ -28,14 +31,14 @@ class Tables {
     this.#levels = levels;
   }
 
-  /** Maps a page of 4 KiB, or of 2 MiB. */
-  map(top: number, linear: bigint, frame: number, large = false): void {
+  /** Maps a page of 4 KiB, or of 2 MiB where `flags` say so. */
+  map(top: number, linear: bigint, frame: number, flags = 3): void {
     let table = top;
     for (let level = this.#levels - 1;; level--) {
       const index = Number((linear >> BigInt(12 + 9 * level)) & 0x1ffn);
       const at = table + index * 8;
-      if (level === (large ? 1 : 0)) {
-        this.#data.setBigUint64(at, BigInt(frame | (large ? 0x83 : 3)), true);
+      if (level === (flags & 0x80 ? 1 : 0)) {
+        this.#data.setBigUint64(at, BigInt(frame | flags), true);
         return;
       }
       if (this.#data.getBigUint64(at, true) === 0n) {
@@ -58,8 +61,8 @@ function setUp(levels = 4) {
     efer: EFER,
   };
   const tables = new Tables(view, 0x12000, levels);
-  const map = (linear: bigint, frame: number, large = false) =>
-    tables.map(0x10000, linear, frame, large);
+  const map = (linear: bigint, frame: number, flags?: number) =>
+    tables.map(0x10000, linear, frame, flags);
   return {
     view,
     memory,
@@ -74,16 +77,17 @@ for (const levels of [4, 5]) {
     const { view, map, find } = setUp(levels);
     assertEquals(find(), null);
     // Modules and the fixed mappings are no kernel.
-    map(0xffffffffc0000000n, 0x200000, true);
+    map(0xffffffffc0000000n, 0x200000, LARGE);
     map(0xffffffffff600000n, 0x30000);
     assertEquals(find(), null);
-    map(0xffffffff9a200000n, 0x200000, true);
-    map(0xffffffff9a400000n, 0x400000, true);
+    map(0xffffffff9a200000n, 0x200000, LARGE);
+    map(0xffffffff9a400000n, 0x400000, LARGE);
     put(view, 0x412340, BANNER);
     assertEquals(find(), {
       text: 0xffffffff9a200000n,
       gpa: 0x200000,
       offset: 0x19200000n,
+      patching: true,
       banner: BANNER,
     });
   });
@@ -166,7 +170,8 @@ function machine(...cr3: bigint[]) {
 Deno.test("monitor linux: version, offset, and the line to paste", () => {
   for (const processors of [[0x2000n], [0n, 0x2000n], [0n, 0n, 0n, 0x2000n]]) {
     const { toy, tables, view } = machine(...processors);
-    tables.map(0x2000, 0xffffffff9a200000n, 0x9000);
+    // Present, and not writable: 1 instead of 3.
+    tables.map(0x2000, 0xffffffff9a200000n, 0x9000, 1);
     put(view, 0x9100, BANNER);
     for (let current = 0; current < processors.length; current++) {
       assertEquals(
@@ -189,7 +194,7 @@ Deno.test("monitor linux: without KASLR, and with a user's page tables", () => {
   put(view, 0x9100, BANNER);
   const said = toy.debugger.monitor("linux", 0);
   assertMatch(said, /^_text is at 0xffffffff81000000 .* without a KASLR/m);
-  assertMatch(said, /^ {2}symbol-file vmlinux$/m);
+  assertMatch(said, /^ {2}symbol-file vmlinux\nIt is starting and patches/m);
 });
 
 Deno.test("monitor linux: too early, and no Linux", () => {
