@@ -70,7 +70,13 @@ export async function openDebugServer(
       ? "The guest waits for gdb. To attach, paste:"
       : "The guest runs. To attach gdb, paste:",
   );
-  say(`  ${gdbLine(server.address, options.guest, symbols)}`);
+  const linux = guest.machine.booted?.kind === "linux";
+  // gdb cannot read a bzImage.
+  const file = linux ? undefined : options.guest;
+  say(`  ${gdbLine(server.address, file, symbols)}`);
+  if (linux) {
+    say('There "monitor linux" tells how to get the kernel\'s symbols.');
+  }
   return {
     get mayRestart() {
       return server.mayRestart;

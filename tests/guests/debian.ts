@@ -204,7 +204,7 @@ deno run -A mod.ts --memory 512M --console stdio \\
 The shell is on the virtio console, which costs a real hypervisor far fewer exits than
 a serial port; console=ttyS0 instead shows the kernel from its first line on.
 With --gdb it waits for gdb. Debian's linux-image-...-dbg package has vmlinux with
-the kernel's symbols.`);
+the kernel's symbols; gdb's "monitor linux" prints the line that loads them.`);
   } catch (error) {
     if (!(error instanceof GuestFetchError)) throw error;
     console.error(`guest:debian: ${error.message}`);
