@@ -7,9 +7,6 @@ import { type DebianGuest, debianInitramfs } from "../guests/debian.ts";
 import { linuxTest } from "./guest.ts";
 import { USER_SPACE_EXPECTED, USER_SPACE_SCRIPT } from "./user_space.ts";
 
-/** Everything, in minutes; without it what one minute allows. */
-const long = Deno.env.get("ICEBP_LONG_TESTS") !== undefined;
-
 const decoder = new TextDecoder();
 
 /** Boots the kernel with `script` as its work. */
@@ -63,10 +60,10 @@ const EXPECTED_WARNINGS = [
  * word on the command line: of every kernel object when it is allocated and freed,
  * and of the time as each processor sees it. Recording who allocated what
  * ("U") takes long. */
-const SELF_CHECKS = `slub_debug=FZP${long ? "U" : ""} init_on_free=1 ` +
+const SELF_CHECKS = "slub_debug=FZP init_on_free=1 " +
   "debug_boot_weak_hash clocksource.verify_n_cpus=-1";
 
-for (const cpus of long ? [1, 2, 4] : [1, 4]) {
+for (const cpus of [1, 2, 4]) {
   linuxTest(
     `Linux on ${cpus}: boots without a complaint, powers off`,
     async (guest, folder) => {
@@ -181,7 +178,6 @@ linuxTest(
     assertEquals(code, 0, out.slice(-1000));
     assertMatch(out, /first\n[^]*sysrq[^]*second\n/);
   },
-  long,
 );
 
 linuxTest(
