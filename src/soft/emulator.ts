@@ -64,6 +64,9 @@ export class SoftEmulator {
 
   /** What the module calls while it emulates. */
   readonly host: HostFunctions = {
+    clock: () => {
+      throw new Error("guest time is counted instructions: there is no clock");
+    },
     translate: (gva, flags) => {
       const hresult = this.#current!.translateGvaPage(
         this.#context,

@@ -23,8 +23,9 @@ export const RUN_SLICE = 0;
 export const RUN_EXIT = 1;
 export const RUN_IDLE = 2;
 
-/** What the emulator needs of its callbacks; see src/soft/core/host.ts. */
+/** What the module asks of its host; see src/soft/core/host.ts. */
 export interface HostFunctions {
+  clock(): bigint;
   translate(gva: bigint, flags: number): number;
   memory(gpa: bigint, bytes: number, write: number): number;
   ioPort(port: number, bytes: number, write: number): number;

@@ -1,8 +1,13 @@
 // Decoded code. A block is a run of records (record.ts) decoded from one host page,
 // behind a 32-byte header: host u32 (of its first byte), next block of the page u32,
-// record count u32, host u32 after its last byte. Blocks are found by host address and code size (BHASH),
+// record count u32, host u32 after its last byte, hash of its bytes u64, generation u32.
+// Blocks are found by host address and code size (BHASH),
 // from linear addresses through JCACHE, and from a branch in the same page through
 // its record's link. Blocks of a page die together, so links need no check.
+//
+// A host that writes guest memory without saying so (hostMayWrite) begins a new
+// generation: before a block of an older one is used, all of its page are compared with
+// memory by their hashes.
 //
 // Records of a dead block stay where they are with the STALE handler until the pool
 // is emptied, so a pointer to one is never dangling: executing it leads back to a
@@ -54,6 +59,41 @@ export function flushJumps(): void {
   store<u32>(JGEN, generation == 0 ? 1 : generation);
 }
 
+/** Goes up when the host may have written; 0 while it announces every write (hostWrote). */
+let generation: u32 = 0;
+
+/** The host may have written guest memory anywhere: code is compared before it is used again. */
+export function hostMayWrite(): void {
+  if (++generation == 0) generation = 1;
+  flushJumps();
+}
+
+/** A hash of the bytes [from, to): any change within eight of them is seen. */
+function hashOf(from: usize, to: usize): u64 {
+  let h: u64 = 0x9e3779b97f4a7c15;
+  for (; from + 8 <= to; from += 8) {
+    h = rotl<u64>(h ^ load<u64>(from), 29) * 0xbf58476d1ce4e5b9;
+  }
+  for (; from < to; from++) h = (h ^ load<u8>(from)) * 0xbf58476d1ce4e5b9;
+  return h;
+}
+
+/** Whether the blocks of a page are what memory has; if one is not, all are dropped. */
+function stillTrue(page: usize): bool {
+  let b = <usize> load<u32>(PAGEBLK + (page << 2));
+  while (b != 0) {
+    if (load<u32>(b, 24) != generation) {
+      if (load<u64>(b, 16) != hashOf(load<u32>(b), load<u32>(b, 12))) {
+        dropPage(page);
+        return false;
+      }
+      store<u32>(b, generation, 24);
+    }
+    b = <usize> load<u32>(b, 4);
+  }
+  return true;
+}
+
 /** Empties the pool. Never while a block executes. */
 export function cacheFlush(): void {
   for (let at: usize = POOL; at < poolAt;) {
@@ -87,7 +127,13 @@ function blockAt(host: u32, linear: u64): usize {
   const key = <u32> load<u8>(CODEKEY);
   const s = slot(host, key);
   const r = load<u32>(s, 4);
-  if (load<u32>(s) == host && (r & 31) == key && r != 0) return r & ~31;
+  if (load<u32>(s) == host && (r & 31) == key && r != 0) {
+    const found = <usize> (r & ~31);
+    if (
+      load<u32>(found - REC, 24) == generation ||
+      stillTrue(<usize> (host >> 12))
+    ) return found;
+  }
   // decode
   const header = poolAt;
   const first = header + REC;
@@ -106,7 +152,10 @@ function blockAt(host: u32, linear: u64): usize {
   const from = host & 0xfff;
   let to = <u32> load<u16>(last, 12) + (load<u8>(last, 2) & 15);
   if (to > 0x1000) to = 0x1000;
-  store<u32>(header, (host - from) + to, 12);
+  const after = (host - from) + to;
+  store<u32>(header, after, 12);
+  if (generation) store<u64>(header, hashOf(host, after), 16);
+  store<u32>(header, generation, 24);
   const lines = CODELINES + (page << 3);
   let bits = load<u64>(lines);
   for (let l = from >> 6; l <= (to - 1) >> 6; l++) bits |= <u64> 1 << l;

@@ -2,8 +2,9 @@
 // holds. The registers come from its callback, every data access goes to its
 // callbacks, and nothing of the loaded VP is touched: STATE is lent and given back.
 import { decodeOne } from "./decode";
-import { getFlags, setFlagsRaw } from "./flags";
+import { getFlags, setFlagsRaw, TF } from "./flags";
 import {
+  EMU_AGAIN,
   EMU_INTERNAL,
   EMU_SUCCESS,
   emuStatus,
@@ -21,6 +22,7 @@ import {
   CR3,
   CR4,
   EFER,
+  EFL,
   F_EXIT,
   FAULT,
   FETCH,
@@ -60,6 +62,18 @@ function value(i: u32): usize {
  * success VALUES has the new values.
  */
 export function emulate(bytes: u32): u32 {
+  return carryOut(bytes, false);
+}
+
+/**
+ * As emulate(), but of a REP instruction one iteration, so that it can be begun anew
+ * from there: EMU_AGAIN, and VALUES as after the iteration, until it is complete.
+ */
+export function emulateOnce(bytes: u32): u32 {
+  return carryOut(bytes, true);
+}
+
+function carryOut(bytes: u32, once: bool): u32 {
   const vp = load<u32>(VPINDEX);
   const bank = bankOf(vp);
   const generation = load<u32>(JGEN);
@@ -71,7 +85,10 @@ export function emulate(bytes: u32): u32 {
     memory.copy(XMM + (<usize> i << 4), value(28 + i), 16);
   }
   const ip = load<u64>(value(16));
-  setFlagsRaw(load<u32>(value(17)));
+  const flags = load<u32>(value(17));
+  setFlagsRaw(flags);
+  // string instructions do a single iteration while TF is set
+  if (once) store<u32>(EFL, load<u32>(EFL) | TF);
   for (let i: u32 = 0; i < 6; i++) {
     const s = SEGS + (<usize> i << 5);
     const v = value(18 + i);
@@ -105,20 +122,22 @@ export function emulate(bytes: u32): u32 {
   ) {
     setSynced(true);
     let p: usize;
+    let more: bool;
     do {
       p = call_indirect<usize>(load<u16>(RECORD), RECORD);
       // a REP instruction comes back here with RIP at itself
-    } while (p == 0 && load<u32>(FAULT) == 0 && load<u64>(RIP) == ip);
+      more = p == 0 && load<u32>(FAULT) == 0 && load<u64>(RIP) == ip;
+    } while (more && !once);
     setSynced(false);
     if (load<u32>(FAULT) == 0) {
       if (p == RECORD + REC) store<u64>(RIP, nextIp(RECORD));
-      setEmuStatus(emuStatus | EMU_SUCCESS);
+      setEmuStatus(emuStatus | (more ? EMU_AGAIN : EMU_SUCCESS));
       for (let i: u32 = 0; i < 16; i++) {
         store<u64>(value(i), load<u64>(REGS + (<usize> i << 3)));
         memory.copy(value(28 + i), XMM + (<usize> i << 4), 16);
       }
       store<u64>(value(16), load<u64>(RIP));
-      store<u64>(value(17), <u64> getFlags());
+      store<u64>(value(17), <u64> ((getFlags() & ~TF) | (flags & TF)));
     }
   }
   const status = emuStatus;

@@ -1,7 +1,7 @@
 // Where memory accesses and instructions leave the plain path: time, exits, the
 // local APIC's page, and the emulator's callbacks.
 import { raise, raiseErr } from "./fault";
-import { hostIoPort, hostMemory, hostTranslate } from "./host";
+import { hostClock, hostIoPort, hostMemory, hostTranslate } from "./host";
 import { LAPIC_LEVEL_EOI, LAPIC_TRAP, lapicRead, lapicWrite } from "./lapic";
 import {
   ACTIVITY,
@@ -66,12 +66,45 @@ export function setApicPage(page: u64): void {
 
 // --- time
 
-/** Guest ticks (ns) that one instruction takes. */
+/** Guest time (ns) that one instruction is taken to last. */
 export const TICKS: u64 = 10;
+/** By how much an instruction advances guest time; 0 where that follows the host's clock. */
+export let ticks: u64 = TICKS;
 /** Guest time in ns; exact whenever `synced` or outside the inner loop. */
 export let time: u64 = 0;
 export function setTime(t: u64): void {
   time = t;
+}
+/** Whether guest time stands still (WHvSuspendPartitionTime). */
+export let suspended: bool = false;
+/** What the host's clock showed at guest time 0. */
+let epoch: u64 = 0;
+
+/** Sets what guest time is made of, before there is a partition. */
+export function setTicks(n: u64): void {
+  ticks = n;
+}
+/** Where guest time follows the host's clock: brings it up to date. */
+// @ts-ignore: decorator
+@inline
+export function followClock(): void {
+  if (ticks == 0 && !suspended) time = hostClock() - epoch;
+}
+export function suspendTime(): void {
+  followClock();
+  suspended = true;
+}
+/** Guest time goes on from where it stands. */
+export function resumeTime(): void {
+  if (!suspended) return;
+  if (ticks == 0) epoch = hostClock() - time;
+  suspended = false;
+}
+/** Guest time begins. */
+export function startTime(): void {
+  time = 0;
+  suspended = true;
+  resumeTime();
 }
 /** True while a handler runs with time up to date. */
 export let synced: bool = false;
@@ -297,6 +330,8 @@ export const EMU_TRANSLATE_NOTGRANTED: u32 = 32;
 export const EMU_GET_FAILED: u32 = 64;
 export const EMU_SET_FAILED: u32 = 128;
 export const EMU_INTERCEPT: u32 = 256;
+/** Not of WHV_EMULATOR_STATUS: an iteration is done, the instruction is not. */
+export const EMU_AGAIN: u32 = 0x10000;
 
 function emuFailed(status: u32): void {
   emuStatus |= status;

@@ -1,5 +1,10 @@
-// What the module asks of TypeScript (or, natively, of C): only the emulator's
-// callbacks. Running a guest calls nothing.
+// What the module asks of TypeScript (or, natively, of C): the emulator's callbacks, and
+// the time where that is not counted. Running a guest calls nothing else.
+
+/** The host's monotonic clock in ns; asked only while guest time follows it (setTicks). */
+// @ts-ignore: decorator
+@external("host", "clock")
+export declare function hostClock(): u64;
 
 /**
  * WHV_EMULATOR_TRANSLATE_GVA_PAGE_CALLBACK: translates the page of `gva`; the GPA is

@@ -2,6 +2,7 @@
 // src/soft/*.ts and the native library call.
 import {
   cacheInit,
+  hostMayWrite,
   hostWrote,
   statDecoded,
   statFlushes,
@@ -10,11 +11,15 @@ import {
 import { decodeInit } from "./decode";
 import { raise, UD } from "./fault";
 import {
+  apicMode,
   beginExit,
   EXIT_CANCELED,
   finishExit,
+  followClock,
   ipOf,
+  setTicks,
   setTime,
+  suspended,
   time,
 } from "./hooks";
 import { registerFxsave } from "./insn/fxsave";
@@ -50,9 +55,11 @@ import { registerSimdMove } from "./insn/simd_move";
 import { registerSimdShuffle } from "./insn/simd_shuffle";
 import { registerStack } from "./insn/stack";
 import { registerStrings } from "./insn/string";
-import { ICOUNT, RIP } from "./layout";
+import { lapicTimerDue } from "./lapic";
+import { ICOUNT, lapicOf, RIP } from "./layout";
 import { statTlbFlushes, statTlbMisses } from "./mem";
 import { Handler, indexOf } from "./optable";
+import { mapsHost } from "./phys";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
 import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
 import { countExit } from "./whv_counters";
@@ -60,6 +67,7 @@ import { checkState } from "./whv_valid";
 
 export { whvGetVpCounters } from "./whv_counters";
 export {
+  hostReleased,
   takeDirty,
   whvAdviseGpaRange,
   whvCheckDirty,
@@ -97,7 +105,7 @@ export {
 } from "./whv_properties";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
-export { emulate } from "./emulate";
+export { emulate, emulateOnce } from "./emulate";
 
 function undefinedInstruction(_p: usize): usize {
   return raise(UD);
@@ -148,7 +156,7 @@ export function vpInstructions(vp: u32): u64 {
   return load<u64>(fieldOf(vp, ICOUNT));
 }
 
-export { hostWrote, vpReady };
+export { hostMayWrite, hostWrote, mapsHost, setTicks, vpReady };
 
 let last: i32 = 0;
 /** Instructions of the last vpRun. */
@@ -161,6 +169,10 @@ export function nextTimerNumber(): f64 {
   const t = nextTimer();
   return t == ~<u64> 0 ? Infinity : <f64> t;
 }
+/** Guest time of VP `vp`'s next APIC timer event in ns; ~0 if there is none. */
+export function vpTimer(vp: u32): u64 {
+  return apicMode ? lapicTimerDue(lapicOf(vp)) : ~<u64> 0;
+}
 export function guestTimeNumber(): f64 {
   return <f64> time;
 }
@@ -168,6 +180,14 @@ export function guestTimeNumber(): f64 {
 /** Guest time in ns. */
 export function guestTime(): u64 {
   return time;
+}
+/** Brings guest time up to date where it follows the host's clock. */
+export function updateTime(): void {
+  followClock();
+}
+/** Whether guest time stands still. */
+export function timeStands(): bool {
+  return suspended;
 }
 /** Moves guest time forward while no VP can run. */
 export function skipTime(to: u64): void {

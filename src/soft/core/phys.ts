@@ -49,6 +49,18 @@ export function mapCovers(gpa: u64, bytes: u64): bool {
   return at >= end;
 }
 
+/** Whether a byte of [host, host + bytes) is mapped anywhere. */
+export function mapsHost(host: u32, bytes: u32): bool {
+  for (let i: u32 = 0; i < count; i++) {
+    const p = FIRST + (<usize> i << 5);
+    const from = <u64> load<u32>(p, 16);
+    if (from < <u64> host + bytes && <u64> host < from + load<u64>(p, 8)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /** How many pages are mapped. */
 export function mapPages(): u64 {
   let pages: u64 = 0;

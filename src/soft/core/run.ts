@@ -19,6 +19,7 @@ import {
   EXIT_UNRECOVERABLE,
   EXIT_WINDOW,
   finishExit,
+  followClock,
   ipiTrapped,
   ipOf,
   leave,
@@ -30,8 +31,9 @@ import {
   setRecheck,
   setSynced,
   setTime,
+  suspended,
   synced,
-  TICKS,
+  ticks,
   time,
 } from "./hooks";
 import { inner, innerCur, innerLeft } from "./inner";
@@ -114,11 +116,6 @@ export let exceptionBitmap: u64 = 0;
 export function setExceptionBitmap(b: u64): void {
   exceptionBitmap = b;
 }
-/** Whether guest time stands still (WHvSuspendPartitionTime). */
-export let suspended: bool = false;
-export function setSuspended(s: bool): void {
-  suspended = s;
-}
 
 let endIndex: u32 = 0;
 let staleIndex: u32 = 0;
@@ -144,7 +141,7 @@ export let total: u64 = 0;
 export let statEvents: u64 = 0;
 
 function settle(n: i32): void {
-  if (!suspended) setTime(time + <u64> n * TICKS);
+  if (!suspended) setTime(time + <u64> n * ticks);
   store<u64>(ICOUNT, load<u64>(ICOUNT) + n);
   total += n;
   sliceLeft -= n;
@@ -540,6 +537,7 @@ function afterInstruction(tf: bool): void {
 
 /** Executes the current VP for at most `budget` instructions. RUN_*. */
 export function execute(budget: i32): u32 {
+  followClock();
   sliceLeft = budget;
   store<u32>(FAULT, 0);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
@@ -574,8 +572,8 @@ export function execute(budget: i32): u32 {
       chunk = 1;
       if (flags & RF) store<u32>(EFL, flags & ~RF);
     } else {
-      const room = (timerDue - time) / TICKS;
-      if (room < <u64> chunk) chunk = <i32> room + 1;
+      const room = timerDue - time;
+      if (room < <u64> chunk * ticks) chunk = <i32> (room / ticks) + 1;
     }
     p = inner(p, chunk);
     const cur = innerCur;
@@ -597,6 +595,7 @@ export function execute(budget: i32): u32 {
       store<u64>(RIP, ipOf(cur));
       if (load<u32>(FAULT) == F_SYNC) {
         store<u32>(FAULT, 0);
+        followClock();
         setSynced(true);
         p = call_indirect<usize>(load<u16>(cur), cur);
         setSynced(false);

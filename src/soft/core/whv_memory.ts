@@ -1,7 +1,7 @@
 // Guest physical memory for the caller: map, unmap, dirty pages, small reads and
 // writes, advice. Arguments that are buffers lie at IOBUF; a call that fails changes
 // nothing.
-import { flushJumps } from "./cache";
+import { flushJumps, hostWrote } from "./cache";
 import { vpCount } from "./hooks";
 import { GUEST, IOBUF, TLB_VP, TLBS } from "./layout";
 import { MAXPHYADDR } from "./mem";
@@ -75,6 +75,14 @@ export function whvUnmapGpaRange(gpa: u64, bytes: u64): i32 {
   if (!mapRemove(gpa, bytes)) return E_OUTOFMEMORY;
   flushAll();
   return S_OK;
+}
+
+/** The bytes at host [host, host + bytes), whole pages, are other ones from now on. */
+export function hostReleased(host: u32, bytes: u32): void {
+  hostWrote(host, bytes);
+  for (let at = <u64> host; at < <u64> host + bytes; at += 0x1000) {
+    clearDirty(<u32> at);
+  }
 }
 
 /** Whether the dirty pages of a range can be asked for, with a bitmap of `words` u64 (0: none). */

@@ -2,11 +2,13 @@
 // a call that fails changes nothing.
 import { cacheFlush, flushJumps } from "./cache";
 import {
+  resumeTime,
   setApicMode,
   setEoi,
   setRecheck,
-  setTime,
   setVpCount,
+  startTime,
+  suspendTime,
   vpCount,
 } from "./hooks";
 import { lapicSetVpCount } from "./lapic";
@@ -14,7 +16,6 @@ import { MAX_VPS, WHV } from "./layout";
 import { mapsReset } from "./phys";
 import { seedRandom } from "./random";
 import { resetVp } from "./reset";
-import { setSuspended } from "./run";
 import { switchTo, vpsReset } from "./vps";
 import {
   E_INVALIDARG,
@@ -58,9 +59,8 @@ export function whvCreatePartition(): i32 {
   ready = false;
   created = 0;
   running = 0;
-  setTime(0);
+  startTime();
   seedRandom(0);
-  setSuspended(false);
   return S_OK;
 }
 
@@ -111,12 +111,12 @@ export function whvCheckVp(vp: u32): i32 {
 export function whvSuspendTime(): i32 {
   if (!exists || !ready) return E_INVALIDARG;
   if (running) return WHV_E_INVALID_VP_STATE;
-  setSuspended(true);
+  suspendTime();
   return S_OK;
 }
 
 export function whvResumeTime(): i32 {
   if (!exists || !ready) return E_INVALIDARG;
-  setSuspended(false);
+  resumeTime();
   return S_OK;
 }
