@@ -299,7 +299,10 @@ contract("a processor can be made with properties", {}, (guest) => {
   guest.vp.delete();
   const bad = new Uint8Array(16).fill(0xff);
   assert(create(handle, 0, bad, 1) < 0);
-  assert(create(handle, 0, new Uint8Array(3), 1) < 0);
+  // Only of a JavaScript function's buffer the size is known.
+  if (guest.provider.name === "soft") {
+    assert(create(handle, 0, new Uint8Array(3), 1) < 0);
+  }
   assertEquals(create(handle, 0, null, 0), HResult.S_OK);
   assertEquals(create(handle, 0, null, 0), HResult.WHV_E_VP_ALREADY_EXISTS);
 });
