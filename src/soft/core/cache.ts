@@ -1,13 +1,12 @@
 // Decoded code. A block is a run of records (record.ts) decoded from one host page,
 // behind a 32-byte header: host u32 (of its first byte), next block of the page u32,
-// record count u32, host u32 after its last byte, hash of its bytes u64, generation u32.
-// Blocks are found by host address and code size (BHASH),
+// record count u32, host u32 after its last byte; in the page's newest block also the
+// hash of the page's lines of code u64 and generation u32. Blocks are found by host address and code size (BHASH),
 // from linear addresses through JCACHE, and from a branch in the same page through
 // its record's link. Blocks of a page die together, so links need no check.
 //
 // A host that writes guest memory without saying so (hostMayWrite) begins a new
-// generation: before a block of an older one is used, all of its page are compared with
-// memory by their hashes.
+// generation: before a block is used, its page is compared with memory by the hash.
 //
 // Records of a dead block stay where they are with the STALE handler until the pool
 // is emptied, so a pointer to one is never dangling: executing it leads back to a
@@ -68,29 +67,33 @@ export function hostMayWrite(): void {
   flushJumps();
 }
 
-/** A hash of the bytes [from, to): any change within eight of them is seen. */
-function hashOf(from: usize, to: usize): u64 {
-  let h: u64 = 0x9e3779b97f4a7c15;
-  for (; from + 8 <= to; from += 8) {
-    h = rotl<u64>(h ^ load<u64>(from), 29) * 0xbf58476d1ce4e5b9;
+/** Hash of the 64 bytes at `host`: any change within eight of them is seen. */
+function hashLine(host: usize): u64 {
+  let h: u64 = host;
+  for (let i: u32 = 0; i < 64; i += 8) {
+    h = h * 0xbf58476d1ce4e5b9 + load<u64>(host + i);
   }
-  for (; from < to; from++) h = (h ^ load<u8>(from)) * 0xbf58476d1ce4e5b9;
   return h;
 }
 
-/** Whether the blocks of a page are what memory has; if one is not, all are dropped. */
-function stillTrue(page: usize): bool {
-  let b = <usize> load<u32>(PAGEBLK + (page << 2));
-  while (b != 0) {
-    if (load<u32>(b, 24) != generation) {
-      if (load<u64>(b, 16) != hashOf(load<u32>(b), load<u32>(b, 12))) {
-        dropPage(page);
-        return false;
-      }
-      store<u32>(b, generation, 24);
-    }
-    b = <usize> load<u32>(b, 4);
+/** Sum of the hashes of lines of a page, one bit each. */
+function hashLines(page: usize, lines: u64): u64 {
+  let sum: u64 = 0;
+  for (; lines != 0; lines &= lines - 1) {
+    sum += hashLine((page << 12) + (<usize> ctz<u64>(lines) << 6));
   }
+  return sum;
+}
+
+/** Whether a page's blocks are what memory has; if they are not, they are dropped. */
+function stillTrue(page: usize): bool {
+  const newest = <usize> load<u32>(PAGEBLK + (page << 2));
+  if (load<u32>(newest, 24) == generation) return true;
+  if (load<u64>(newest, 16) != hashLines(page, load<u64>(CODELINES + (page << 3)))) {
+    dropPage(page);
+    return false;
+  }
+  store<u32>(newest, generation, 24);
   return true;
 }
 
@@ -128,11 +131,7 @@ function blockAt(host: u32, linear: u64): usize {
   const s = slot(host, key);
   const r = load<u32>(s, 4);
   if (load<u32>(s) == host && (r & 31) == key && r != 0) {
-    const found = <usize> (r & ~31);
-    if (
-      load<u32>(found - REC, 24) == generation ||
-      stillTrue(<usize> (host >> 12))
-    ) return found;
+    if (generation == 0 || stillTrue(<usize> (host >> 12))) return r & ~31;
   }
   // decode
   const header = poolAt;
@@ -144,7 +143,8 @@ function blockAt(host: u32, linear: u64): usize {
   store<u32>(header, n, 8);
   const page = <usize> (host >> 12);
   const pb = PAGEBLK + (page << 2);
-  store<u32>(header, load<u32>(pb), 4);
+  const older = <usize> load<u32>(pb);
+  store<u32>(header, <u32> older, 4);
   store<u32>(pb, <u32> header);
   if (load<u64>(CODELINES + (page << 3)) == 0) dropWriteTags(host >> 12);
   // mark the lines that were decoded
@@ -152,14 +152,18 @@ function blockAt(host: u32, linear: u64): usize {
   const from = host & 0xfff;
   let to = <u32> load<u16>(last, 12) + (load<u8>(last, 2) & 15);
   if (to > 0x1000) to = 0x1000;
-  const after = (host - from) + to;
-  store<u32>(header, after, 12);
-  if (generation) store<u64>(header, hashOf(host, after), 16);
-  store<u32>(header, generation, 24);
+  store<u32>(header, (host - from) + to, 12);
   const lines = CODELINES + (page << 3);
-  let bits = load<u64>(lines);
+  const before = load<u64>(lines);
+  let bits = before;
   for (let l = from >> 6; l <= (to - 1) >> 6; l++) bits |= <u64> 1 << l;
   store<u64>(lines, bits);
+  if (generation) {
+    // older blocks are not compared now: the page stays of their generation
+    const sum = older ? load<u64>(older, 16) : 0;
+    store<u64>(header, sum + hashLines(page, bits & ~before), 16);
+    store<u32>(header, older ? load<u32>(older, 24) : generation, 24);
+  }
   poolAt = first + <usize> n * REC;
   statDecoded += n;
   store<u32>(s, host);
