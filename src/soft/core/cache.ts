@@ -1,9 +1,10 @@
 // Decoded code. A block is a run of records (record.ts) decoded from one host page,
 // behind a 32-byte header: host u32 (of its first byte), next block of the page u32,
 // record count u32, host u32 after its last byte; in the page's newest block also the
-// hash of the page's lines of code u64 and generation u32. Blocks are found by host address and code size (BHASH),
-// from linear addresses through JCACHE, and from a branch in the same page through
-// its record's link. Blocks of a page die together, so links need no check.
+// hash of the page's lines of code u64 and generation u32. Blocks are found by host
+// address and code size (BHASH), from linear addresses through JCACHE, and from a branch
+// in the same page through its record's link. Blocks of a page die together, so links
+// need no check.
 //
 // A host that writes guest memory without saying so (hostMayWrite) begins a new
 // generation: before a block is used, its page is compared with memory by the hash.
@@ -26,6 +27,7 @@ import {
   MODE,
   MODE_LONG,
   PAGEBLK,
+  PAGECOPY,
   POOL,
   POOL_END,
   RIP,
@@ -67,34 +69,56 @@ export function hostMayWrite(): void {
   flushJumps();
 }
 
-/** Hash of the 64 bytes at `host`: any change within eight of them is seen. */
-function hashLine(host: usize): u64 {
-  let h: u64 = host;
-  for (let i: u32 = 0; i < 64; i += 8) {
-    h = h * 0xbf58476d1ce4e5b9 + load<u64>(host + i);
+/**
+ * Hash of the 64 bytes at `from`, a page's line `l`. Not linear: a breakpoint that moves
+ * from one line to the same place of another must not leave the sum as it was.
+ */
+function hashLine(from: usize, l: u64): u64 {
+  let h = l;
+  for (let i: usize = 0; i < 64; i += 8) {
+    h = rotl<u64>(h ^ load<u64>(from + i), 29) * 0xbf58476d1ce4e5b9;
   }
   return h;
 }
 
-/** Sum of the hashes of lines of a page, one bit each. */
-function hashLines(page: usize, lines: u64): u64 {
+/** Sum of the hashes of the lines of code, one bit each, of a page whose bytes are at `from`. */
+function hashLines(from: usize, lines: u64): u64 {
   let sum: u64 = 0;
   for (; lines != 0; lines &= lines - 1) {
-    sum += hashLine((page << 12) + (<usize> ctz<u64>(lines) << 6));
+    const l = ctz<u64>(lines);
+    sum += hashLine(from + (<usize> l << 6), l);
   }
   return sum;
 }
 
-/** Whether a page's blocks are what memory has; if they are not, they are dropped. */
-function stillTrue(page: usize): bool {
+/** Drops a page's blocks unless they are what the bytes at `from` are. */
+function compare(page: usize, from: usize): void {
   const newest = <usize> load<u32>(PAGEBLK + (page << 2));
-  if (load<u32>(newest, 24) == generation) return true;
-  if (load<u64>(newest, 16) != hashLines(page, load<u64>(CODELINES + (page << 3)))) {
-    dropPage(page);
-    return false;
-  }
-  store<u32>(newest, generation, 24);
-  return true;
+  if (newest == 0) return;
+  const lines = load<u64>(CODELINES + (page << 3));
+  if (load<u64>(newest, 16) != hashLines(from, lines)) dropPage(page);
+  else store<u32>(newest, generation, 24);
+}
+
+/** Whether a page's blocks may have been overtaken by writes of the host. */
+// @ts-ignore: decorator
+@inline
+function doubtful(page: usize): bool {
+  if (generation == 0) return false;
+  const newest = <usize> load<u32>(PAGEBLK + (page << 2));
+  return newest != 0 && load<u32>(newest, 24) != generation;
+}
+
+/**
+ * Where to decode code of a page from. A host that does not announce its writes may
+ * write while code is decoded, and write again: what is decoded is a copy, which all of
+ * the page's blocks agree with.
+ */
+function bytesOf(page: usize): usize {
+  if (generation == 0) return page << 12;
+  memory.copy(PAGECOPY, page << 12, 0x1000);
+  compare(page, PAGECOPY);
+  return PAGECOPY;
 }
 
 /** Empties the pool. Never while a block executes. */
@@ -129,19 +153,19 @@ function slot(host: u32, key: u32): usize {
 function blockAt(host: u32, linear: u64): usize {
   const key = <u32> load<u8>(CODEKEY);
   const s = slot(host, key);
+  const page = <usize> (host >> 12);
+  if (doubtful(page)) compare(page, page << 12);
   const r = load<u32>(s, 4);
-  if (load<u32>(s) == host && (r & 31) == key && r != 0) {
-    if (generation == 0 || stillTrue(<usize> (host >> 12))) return r & ~31;
-  }
+  if (load<u32>(s) == host && (r & 31) == key && r != 0) return r & ~31;
   // decode
   const header = poolAt;
   const first = header + REC;
-  const n = decodeBlock(host, linear, first);
+  const bytes = bytesOf(page);
+  const n = decodeBlock(host, linear, bytes, first);
   if (n == 0) return 0;
   if (n & 0x80000000) return n & 0x7fffffff; // not cacheable: crosses a page
   store<u32>(header, host);
   store<u32>(header, n, 8);
-  const page = <usize> (host >> 12);
   const pb = PAGEBLK + (page << 2);
   const older = <usize> load<u32>(pb);
   store<u32>(header, <u32> older, 4);
@@ -159,10 +183,9 @@ function blockAt(host: u32, linear: u64): usize {
   for (let l = from >> 6; l <= (to - 1) >> 6; l++) bits |= <u64> 1 << l;
   store<u64>(lines, bits);
   if (generation) {
-    // older blocks are not compared now: the page stays of their generation
     const sum = older ? load<u64>(older, 16) : 0;
-    store<u64>(header, sum + hashLines(page, bits & ~before), 16);
-    store<u32>(header, older ? load<u32>(older, 24) : generation, 24);
+    store<u64>(header, sum + hashLines(bytes, bits & ~before), 16);
+    store<u32>(header, generation, 24);
   }
   poolAt = first + <usize> n * REC;
   statDecoded += n;

@@ -416,13 +416,17 @@ function endRecord(p: usize, off: u32): void {
 }
 
 /**
- * Decodes the block at a host address (linear address `linear`) into records from
- * `first` on. Returns their number; with bit 31 set, the address of a record
- * outside the pool, used once; or 0 with FAULT set.
+ * Decodes the block at a host address (linear address `linear`), whose page's bytes are
+ * at `page`, into records from `first` on. Returns their number; with bit 31 set, the
+ * address of a record outside the pool, used once; or 0 with FAULT set.
  */
-export function decodeBlock(host: u32, linear: u64, first: usize): u32 {
+export function decodeBlock(
+  host: u32,
+  linear: u64,
+  page: usize,
+  first: usize,
+): u32 {
   let off = host & 0xfff;
-  const pageHost = host - off;
   let end: u32 = 0x1000;
   if (load<u8>(MODE) != MODE_LONG) {
     // nothing beyond the code segment's limit
@@ -439,7 +443,7 @@ export function decodeBlock(host: u32, linear: u64, first: usize): u32 {
       endRecord(p, off);
       return count + 1;
     }
-    const n = decodeOne(pageHost + off, end - off, off, p);
+    const n = decodeOne(page + off, end - off, off, p);
     if (n <= 0) {
       if (count > 0) {
         endRecord(p, off);
@@ -449,7 +453,7 @@ export function decodeBlock(host: u32, linear: u64, first: usize): u32 {
         raiseErr(GP, 0);
         return 0;
       }
-      return decodeCrossing(pageHost, linear, off);
+      return decodeCrossing(page, linear, off);
     }
     const own = <u32> load<u8>(p, 3);
     const both = load<u8>(FUSED + (<usize> before << 8) + own);
@@ -463,13 +467,13 @@ export function decodeBlock(host: u32, linear: u64, first: usize): u32 {
 }
 
 /** The first instruction runs into the next page: decode it from a copy of its bytes. */
-function decodeCrossing(pageHost: u32, linear: u64, off: u32): u32 {
+function decodeCrossing(page: usize, linear: u64, off: u32): u32 {
   const have = 0x1000 - off;
   let next = linear + have;
   if (load<u8>(MODE) != MODE_LONG) next &= 0xffffffff;
   const h2 = fetchHost(next);
   if (h2 == 0) return 0;
-  memory.copy(FETCH, pageHost + off, have);
+  memory.copy(FETCH, page + off, have);
   memory.copy(FETCH + have, h2, 16 - have);
   let avail: u32 = 16;
   if (load<u8>(MODE) != MODE_LONG) {

@@ -186,6 +186,7 @@ export const PAGEBLK: usize = 0xf00000; // per host page u32: its first block
 export const DIRTY: usize = 0x1300000; // per host page 1 bit
 export const POOL: usize = 0x1400000; // decoded records
 export const POOL_END: usize = 0x3400000;
+export const PAGECOPY: usize = 0x3400000; // a page of code while it is decoded (cache.ts)
 export const GUEST: usize = 0x4000000; // guest memory from here on
 
 export const MAX_VPS: u32 = 64;
