@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
+import { APIC_STATE } from "../../ffi/apic.ts";
 import {
   LocalApicEmulationMode,
   MapGpaRangeFlag as Map_,
@@ -12,6 +13,7 @@ import {
 import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
 import { PlatformError } from "../platform/errors.ts";
 import { type InterruptRequest, Partition } from "../platform/partition.ts";
+import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
@@ -152,8 +154,8 @@ export class Machine {
             i === 0 ? this.#extInt : null,
           ),
       );
-      this.#lapics = this.processors.map((p) =>
-        optionally(() => p.vp.getLapic())
+      this.#lapics = this.processors.map(({ vp }) =>
+        optionally(() => lapicAtReset(vp))
       );
       this.#attached = options.attach?.(this) ?? [];
       this.#mapMemory();
@@ -366,6 +368,14 @@ export class Machine {
     this.partition.delete();
     return rung;
   }
+}
+
+/** A local APIC as it was made, with the ID that guests are told of: a host's
+ * own may be another. */
+function lapicAtReset(vp: VirtualProcessor): Uint8Array {
+  const state = vp.getLapic();
+  APIC_STATE.Id.set(new DataView(state.buffer), vp.index << 24);
+  return state;
 }
 
 const E_INVALIDARG = 0x80070057 | 0;
