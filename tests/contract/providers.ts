@@ -1,9 +1,10 @@
-// The platforms that the contract is tested on: `soft`, and the library that
-// ICEBP_TEST_PLATFORM names (`whp`, or a path).
+// The platforms that the contract is tested on: `soft`, and the one that
+// ICEBP_TEST_PLATFORM names.
 
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { openNative } from "../../src/platform/mod.ts";
 import { openSoft } from "../../src/soft/mod.ts";
+import { testPlatform } from "../util/platform.ts";
 
 /** Bytes of guest memory that a test gets. */
 export const MEMORY_BYTES = 8 << 20;
@@ -60,8 +61,6 @@ export function providerOf(name: string): Provider {
 
 /** Every provider to test. */
 export function providers(): Provider[] {
-  const name = Deno.env.get("ICEBP_TEST_PLATFORM");
-  return name === undefined || name === soft.name
-    ? [soft]
-    : [soft, native(name)];
+  const name = testPlatform();
+  return name === soft.name ? [soft] : [soft, native(name)];
 }

@@ -1,4 +1,4 @@
-// Guests for the debugger on the software platform: assembled with GNU as,
+// Guests for the debugger on a real platform: assembled with GNU as,
 // started in 64-bit mode with the first and the fourth GiB mapped to themselves.
 
 import type { WinHvPlatform } from "../../ffi/mod.ts";
@@ -6,7 +6,8 @@ import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
 import { Machine, type MachineOptions } from "../../src/machine/machine.ts";
-import { openSoft, type SoftPlatform } from "../../src/soft/mod.ts";
+import { type OpenedPlatform, openPlatform } from "../../src/cli/platform.ts";
+import { testPlatform } from "../util/platform.ts";
 import { runTool } from "../util/tools.ts";
 
 export const TEXT = 0x100000;
@@ -59,30 +60,30 @@ export function assemble(source: string): Program {
 
 /** A program on the software platform under the debugger. */
 export class LongMode {
-  readonly soft: SoftPlatform;
+  readonly opened: OpenedPlatform;
   readonly machine: Machine;
   readonly debugger: Debugger;
   readonly program: Program;
   output = "";
 
   private constructor(
-    soft: SoftPlatform,
+    opened: OpenedPlatform,
     program: Program,
     cpus: number,
     options: Partial<MachineOptions>,
-    wrap: (soft: SoftPlatform) => WinHvPlatform,
+    wrap: (platform: WinHvPlatform) => WinHvPlatform,
   ) {
-    this.soft = soft;
+    this.opened = opened;
     this.program = program;
     this.machine = new Machine({
-      platform: wrap(soft),
-      guestMemory: soft.guestMemory,
-      clock: soft.clock,
+      platform: wrap(opened.platform),
+      guestMemory: opened.guestMemory,
+      clock: opened.clock,
       entropy: { fill: (into) => into.fill(0) },
       cpus,
       ramBytes: RAM,
       serialOut: (bytes) => this.output += String.fromCharCode(...bytes),
-      onHostWrite: (_gpa, length, offset) => soft.hostWrote(offset, length),
+      onHostWrite: opened.onHostWrite,
       ...options,
     });
     this.machine.onReset = () => this.#load();
@@ -95,11 +96,11 @@ export class LongMode {
     source: string,
     cpus = 1,
     options: Partial<MachineOptions> = {},
-    wrap: (soft: SoftPlatform) => WinHvPlatform = (soft) => soft,
+    wrap: (platform: WinHvPlatform) => WinHvPlatform = (platform) => platform,
   ): Promise<LongMode> {
     const program = assemble(source);
-    const soft = await openSoft({ memoryBytes: RAM });
-    return new LongMode(soft, program, cpus, options, wrap);
+    const opened = await openPlatform(testPlatform(), RAM, "virtual");
+    return new LongMode(opened, program, cpus, options, wrap);
   }
 
   #load(): void {
@@ -165,6 +166,12 @@ export class LongMode {
     return this.machine.processors[processor].vp.get(name);
   }
 
+  /** Instructions executed by all processors; null where nobody counts them. */
+  get instructions(): number | null {
+    const count = this.opened.soft?.clock.instructions();
+    return count === undefined ? null : Number(count);
+  }
+
   rip(processor = 0): number {
     return Number(this.reg(Reg.Rip, processor));
   }
@@ -203,7 +210,7 @@ export class LongMode {
 
   close(): void {
     this.machine.close();
-    this.soft.close();
+    this.opened.platform.close();
   }
 }
 

@@ -2,6 +2,7 @@
  * icebp and a debugger as two programs, as a user has them: the test guest is
  * built, icebp runs it, gdb or lldb or a test's own client attaches.
  */
+import { testPlatform } from "../util/platform.ts";
 import { runTool } from "../util/tools.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -86,7 +87,7 @@ export class Icebp {
         "--no-check",
         new URL("mod.ts", ROOT).pathname,
         `--gdb=127.0.0.1:${this.port}`,
-        "--platform=soft",
+        `--platform=${testPlatform()}`,
         "--cpus",
         `${cpus}`,
         "--memory",
