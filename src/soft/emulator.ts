@@ -103,6 +103,8 @@ export class SoftEmulator {
       if (!write) this.#view.setUint32(IOBUF, a.getUint32(8, true), true);
       return hresult < 0 ? 1 : 0;
     },
+    // Exits cost little here.
+    doorbell: () => 0,
   };
 
   /** Gives a callback an address. */

@@ -29,6 +29,7 @@ export interface HostFunctions {
   translate(gva: bigint, flags: number): number;
   memory(gpa: bigint, bytes: number, write: number): number;
   ioPort(port: number, bytes: number, write: number): number;
+  doorbell(gpa: bigint, bytes: number, value: bigint): number;
 }
 
 /** The module's exports (src/soft/core/main.ts). Results named whv... are HRESULTs. */

@@ -18,7 +18,9 @@ const COMMON = ["runtime", "lock", "quirks"];
 const PLATFORM = [
   ...COMMON,
   "calls",
+  "doorbells",
   "engine",
+  "events",
   "guest_memory",
   "memory",
   "partition",

@@ -93,6 +93,13 @@ u32 Z_hostZ_ioPort(struct Z_host_instance_t *none, u32 port, u32 bytes, u32 is_w
     return ask((question){.kind = IO_PORT, .address = port, .size = bytes, .is_write = is_write});
 }
 
+/* A platform's. */
+u32 Z_hostZ_doorbell(struct Z_host_instance_t *none, u64 gpa, u32 bytes, u64 value)
+{
+    (void)none, (void)gpa, (void)bytes, (void)value;
+    return 0;
+}
+
 u64 Z_hostZ_clock(struct Z_host_instance_t *none)
 {
     (void)none;

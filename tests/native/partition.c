@@ -1,5 +1,6 @@
 /* The platform's capabilities; the partition's life, properties, time and counters. */
 #include "calls.h"
+#include "doorbells.h"
 #include "engine.h"
 #include "guest_memory.h"
 
@@ -44,6 +45,7 @@ EXPORT HRESULT WINAPI WHvDeletePartition(WHV_PARTITION_HANDLE Partition)
     HRESULT hresult = CORE(whvDeletePartition);
     if (hresult == S_OK) {
         guest_release_all();
+        doorbells_remove_all();
         for (UINT32 vp = 0; vp < MAX_VPS; vp++)
             engine_forget(vp);
     }

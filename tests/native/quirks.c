@@ -12,7 +12,7 @@
 #define LAPIC(vp) (low + 0x140000 + ((vp) << 12))
 #define APIC_ID 0x20
 
-static bool length0, nobytes, reset, g0, cancels, capabilities0;
+static bool length0, nobytes, reset, g0, cancels, capabilities0, off;
 static uint32_t seed = 1;
 
 static struct {
@@ -24,7 +24,7 @@ static unsigned failure_count;
 
 static void refuse(const char *word)
 {
-    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, fail=FUNCTION:HRESULT:N\n", word);
+    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, fail=FUNCTION:HRESULT:N\n", word);
     abort();
 }
 
@@ -43,6 +43,8 @@ static void take(const char *word)
         g0 = true;
     else if (!strcmp(word, "capabilities0"))
         capabilities0 = true;
+    else if (!strcmp(word, "off"))
+        off = true;
     else if (!strcmp(word, "cancels"))
         cancels = true;
     else if (sscanf(word, "cancels=%lu%n", &number, &end) == 1 && !word[end] && number) {
@@ -84,6 +86,9 @@ HRESULT quirks_call(const char *function)
 
 void quirks_capability(UINT32 code, void *value, UINT32 bytes)
 {
+    /* HypervisorPresent */
+    if (off && code == 0)
+        memset(value, 0, bytes);
     /* ExceptionExitBitmap, X64MsrExitBitmap, GpaRangePopulateFlags, SchedulerFeatures */
     if (capabilities0 && code >= 3 && code <= 6)
         memset(value, 0, bytes);

@@ -43,6 +43,7 @@ typedef struct { UINT64 GuestAddress, SizeInBytes; } WHV_MEMORY_RANGE_ENTRY;
 typedef struct { UINT32 Eax, Ebx, Ecx, Edx; } WHV_CPUID_OUTPUT;
 typedef struct { UINT64 Low, High; } WHV_REGISTER_VALUE;
 typedef struct { UINT32 PropertyCode, Reserved; UINT16 NumaNode, Padding[3]; } WHV_VIRTUAL_PROCESSOR_PROPERTY;
+typedef struct { UINT64 GuestAddress, Value; UINT32 Length, MatchOnValue : 1, MatchOnLength : 1; } WHV_DOORBELL_MATCH_DATA;
 
 typedef struct {
     UINT64 Type : 8, DestinationMode : 4, TriggerMode : 4, Reserved : 48;
@@ -105,6 +106,14 @@ HRESULT WHvQueryGpaRangeDirtyBitmap(WHV_PARTITION_HANDLE, WHV_GUEST_PHYSICAL_ADD
 HRESULT WHvAdviseGpaRange(WHV_PARTITION_HANDLE, const WHV_MEMORY_RANGE_ENTRY *, UINT32, WHV_ADVISE_GPA_RANGE_CODE, const VOID *, UINT32);
 HRESULT WHvReadGpaRange(WHV_PARTITION_HANDLE, UINT32, WHV_GUEST_PHYSICAL_ADDRESS, WHV_ACCESS_GPA_CONTROLS, PVOID, UINT32);
 HRESULT WHvWriteGpaRange(WHV_PARTITION_HANDLE, UINT32, WHV_GUEST_PHYSICAL_ADDRESS, WHV_ACCESS_GPA_CONTROLS, const VOID *, UINT32);
+HRESULT WHvRegisterPartitionDoorbellEvent(WHV_PARTITION_HANDLE, const WHV_DOORBELL_MATCH_DATA *, HANDLE);
+HRESULT WHvUnregisterPartitionDoorbellEvent(WHV_PARTITION_HANDLE, const WHV_DOORBELL_MATCH_DATA *);
+
+/* Of kernel32.dll. */
+HANDLE CreateEventW(void *, int, int, const UINT16 *);
+int SetEvent(HANDLE);
+UINT32 WaitForSingleObject(HANDLE, UINT32);
+int CloseHandle(HANDLE);
 
 HRESULT WHvEmulatorCreateEmulator(const WHV_EMULATOR_CALLBACKS *, WHV_EMULATOR_HANDLE *);
 HRESULT WHvEmulatorDestroyEmulator(WHV_EMULATOR_HANDLE);

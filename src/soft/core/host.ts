@@ -1,5 +1,6 @@
-// What the module asks of TypeScript (or, natively, of C): the emulator's callbacks, and
-// the time where that is not counted. Running a guest calls nothing else.
+// What the module asks of TypeScript (or, natively, of C): the emulator's callbacks, the
+// time where that is not counted, and doorbells where there are any. Running a guest calls
+// nothing else.
 
 /** The host's monotonic clock in ns; asked only while guest time follows it (setTicks). */
 // @ts-ignore: decorator
@@ -24,3 +25,8 @@ export declare function hostMemory(gpa: u64, bytes: u32, write: u32): i32;
 // @ts-ignore: decorator
 @external("host", "ioPort")
 export declare function hostIoPort(port: u32, bytes: u32, write: u32): i32;
+
+/** A write where no memory is: nonzero if a doorbell took it, and there is no exit then. */
+// @ts-ignore: decorator
+@external("host", "doorbell")
+export declare function hostDoorbell(gpa: u64, bytes: u32, value: u64): u32;

@@ -57,7 +57,7 @@ import { registerStack } from "./insn/stack";
 import { registerStrings } from "./insn/string";
 import { lapicTimerDue } from "./lapic";
 import { ICOUNT, lapicOf, RIP } from "./layout";
-import { statTlbFlushes, statTlbMisses } from "./mem";
+import { setDoorbells, statTlbFlushes, statTlbMisses } from "./mem";
 import { Handler, indexOf } from "./optable";
 import { mapsHost } from "./phys";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
@@ -156,7 +156,14 @@ export function vpInstructions(vp: u32): u64 {
   return load<u64>(fieldOf(vp, ICOUNT));
 }
 
-export { hostMayWrite, hostWrote, mapsHost, setTicks, vpReady };
+export {
+  hostMayWrite,
+  hostWrote,
+  mapsHost,
+  setDoorbells,
+  setTicks,
+  vpReady,
+};
 
 let last: i32 = 0;
 /** Instructions of the last vpRun. */

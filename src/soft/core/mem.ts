@@ -26,6 +26,7 @@ import {
   synced,
   vpCount,
 } from "./hooks";
+import { hostDoorbell } from "./host";
 import {
   BKIND,
   BLIN,
@@ -41,6 +42,7 @@ import {
   DR7,
   EFER,
   EFL,
+  F_EXIT,
   F_NONCANON,
   FAULT,
   LPBASE,
@@ -534,6 +536,19 @@ function storeBytes(h: usize, bytes: u32, v: u64): void {
   }
 }
 
+/** Whether there are doorbells (hostDoorbell). */
+let doorbells: bool = false;
+export function setDoorbells(there: bool): void {
+  doorbells = there;
+}
+
+/** A write that would make a memory access exit is done if a doorbell takes it. */
+function ring(bytes: u32, v: u64): void {
+  if (load<u32>(FAULT) == F_EXIT && hostDoorbell(xGpa, bytes, v)) {
+    store<u32>(FAULT, 0);
+  }
+}
+
 function partWrite(
   linear: u64,
   bytes: u32,
@@ -547,7 +562,10 @@ function partWrite(
     storeBytes(h, bytes, v);
     return;
   }
-  if (load<u32>(FAULT)) return;
+  if (load<u32>(FAULT)) {
+    if (doorbells) ring(bytes, v);
+    return;
+  }
   if (special == SP_APIC) apicWrite(<u32> xGpa & 0xfff, bytes, v);
   else mmioWrite(xGpa, bytes, v);
 }
