@@ -1,5 +1,6 @@
 // Debian's kernel waiting for gdb: in icebp, and in QEMU as a second opinion.
 import { command } from "../cli/icebp.ts";
+import { testPlatform } from "../util/platform.ts";
 
 /** What to boot. */
 export interface Boot {
@@ -32,7 +33,7 @@ export class Stub implements AsyncDisposable {
   static async icebp(boot: Boot, ...args: string[]): Promise<Stub> {
     const child = command([
       "--gdb=127.0.0.1:0",
-      "--platform=soft",
+      `--platform=${testPlatform()}`,
       "--memory=256M",
       `--append=${boot.commandLine}`,
       `--initrd=${boot.initrd}`,
