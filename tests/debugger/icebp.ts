@@ -68,6 +68,8 @@ export interface IcebpOptions {
   readonly cpus?: number;
   /** More of the command line. */
   readonly args?: readonly string[];
+  /** Environment variables on top of this process's. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** icebp, running the test guest. */
@@ -79,7 +81,7 @@ export class Icebp {
   readonly #output: Promise<string>;
   readonly #errors: Promise<string>;
 
-  constructor({ cpus = 2, args = [] }: IcebpOptions = {}) {
+  constructor({ cpus = 2, args = [], env = {} }: IcebpOptions = {}) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
@@ -95,6 +97,7 @@ export class Icebp {
         ...args,
         this.image,
       ],
+      env: { ...env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
