@@ -53,7 +53,7 @@ export class RunControl extends Driver {
     super(machine);
     for (const v of this.vcpus) {
       v.processor.onCancelFailed = (error) => {
-        if (v.untold.length === 0) v.untold.push(failure(error));
+        if (v.untold.length === 0) keep(v, failure(error));
       };
     }
     machine.suspendTime();
@@ -181,7 +181,7 @@ export class RunControl extends Driver {
     } else if (
       reason.kind === "watchpoint" || reason.kind === "exception" ||
       reason.kind === "failed"
-    ) v.untold.push(reason);
+    ) keep(v, reason);
   }
 
   #allStopped(): void {
@@ -206,7 +206,10 @@ export class RunControl extends Driver {
     }
     this.#state = "stopped";
     this.stop = cause;
-    this.onStop?.(cause);
+    if (this.onStop !== null) this.onStop(cause);
+    else if (cause.reason.kind === "failed") {
+      log.error("{message}", { ...cause.reason });
+    }
     this.#tellExit(cause);
   }
 
@@ -305,8 +308,15 @@ export class RunControl extends Driver {
   }
 }
 
+/** Keeps a reason for the next resume; what failed is also said, for it may be
+ * that nobody resumes. */
+function keep(v: Vcpu, reason: StopReason): void {
+  v.untold.push(reason);
+  if (reason.kind === "failed") log.error("{message}", { ...reason });
+}
+
 function failure(error: unknown): StopReason {
   const message = error instanceof Error ? error.message : String(error);
-  log.error("{message}", { message, error });
+  log.debug("{message}", { message, error });
   return { kind: "failed", message: message.split("\n")[0] };
 }
