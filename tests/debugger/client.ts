@@ -21,7 +21,10 @@ export class Client {
     for (let attempt = 0;; attempt++) {
       try {
         const address = { hostname: "127.0.0.1", port: icebp.port };
-        const client = new Client(await Deno.connect(address));
+        const conn = await Deno.connect(address);
+        // Else an interrupt waits for the acknowledgment of what went before.
+        conn.setNoDelay(true);
+        const client = new Client(conn);
         await client.ask("qSupported:multiprocess+;swbreak+;hwbreak+");
         await client.ask("QStartNoAckMode");
         return client;

@@ -66,6 +66,8 @@ function freePort(): number {
 
 export interface IcebpOptions {
   readonly cpus?: number;
+  /** What --platform is; the tests' platform if absent. */
+  readonly platform?: string;
   /** More of the command line. */
   readonly args?: readonly string[];
   /** Environment variables on top of this process's. */
@@ -81,7 +83,9 @@ export class Icebp {
   readonly #output: Promise<string>;
   readonly #errors: Promise<string>;
 
-  constructor({ cpus = 2, args = [], env = {} }: IcebpOptions = {}) {
+  constructor(options: IcebpOptions = {}) {
+    const { cpus = 2, platform = testPlatform(), args = [], env = {} } =
+      options;
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
@@ -89,7 +93,7 @@ export class Icebp {
         "--no-check",
         new URL("mod.ts", ROOT).pathname,
         `--gdb=127.0.0.1:${this.port}`,
-        `--platform=${testPlatform()}`,
+        `--platform=${platform}`,
         "--cpus",
         `${cpus}`,
         "--memory",

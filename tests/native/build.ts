@@ -214,6 +214,26 @@ export async function buildNative(
   return await link(target, folder, [`-Wl,--version-script=${script}`]);
 }
 
+/** Builds the library and a program that drives it (driver/); returns the program's path. */
+export async function buildDriver(asan: boolean): Promise<string> {
+  await buildNative({ asan });
+  const { name, compiler, flags, platform, emulation } = asan ? ASAN : LINUX;
+  const folder = `${BUILD}/${name}`;
+  const sources = [...Deno.readDirSync(`${HERE}driver`)]
+    .map((entry) => `${HERE}driver/${entry.name}`);
+  const libraries = [platform, emulation].map((file) => `${folder}/${file}`);
+  const program = `${folder}/driver`;
+  await make(program, [...sources, `${HERE}winhv.h`, ...libraries], compiler, [
+    ...CFLAGS,
+    ...flags,
+    ...STRICT,
+    ...sources.filter((path) => path.endsWith(".c")),
+    ...libraries,
+    `-Wl,-rpath,${folder}`,
+  ]);
+  return program;
+}
+
 /** Builds the DLLs with mingw-w64; returns the path of WinHvPlatform.dll. */
 export async function buildWindows(): Promise<string> {
   return await build(WINDOWS);

@@ -1,0 +1,273 @@
+// The Windows path through the Windows build of Deno: WinHvPlatform.dll found by name
+// and opened by Deno.dlopen, under Wine. The DLLs are the tests' own (tests/native).
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { DEMO_ELF, demoFile } from "../../src/boot/demo/mod.ts";
+import * as sectors from "../cli/sectors.ts";
+import { requireTool } from "../util/tools.ts";
+import { whyNoWine, Wine, WineError } from "./wine.ts";
+
+const MOD = "mod.ts";
+const LIBRARIES = new URL("../native/build/windows/", import.meta.url);
+
+const reason = whyNoWine() ??
+  (requireTool("x86_64-w64-mingw32-gcc") ? null : "mingw-w64 is not there");
+if (reason !== null) console.warn(`SKIPPED: tests under Wine: ${reason}`);
+
+let prepared: Promise<Wine | null> | undefined;
+
+/** Wine, and the DLLs built; null, said on the console, where it cannot be had. */
+function wine(): Promise<Wine | null> {
+  prepared ??= Wine.setUp(console.log).catch((error) => {
+    if (!(error instanceof WineError)) throw error;
+    console.warn(`SKIPPED: tests under Wine: ${error.message}`);
+    return null;
+  });
+  return prepared;
+}
+
+function wineTest(name: string, fn: (wine: Wine) => Promise<void>): void {
+  Deno.test({
+    name: `Wine: ${name}`,
+    ignore: reason !== null,
+    fn: async () => {
+      const ready = await wine();
+      if (ready !== null) await fn(ready);
+    },
+  });
+}
+
+/** icebp's arguments, in the Windows build of Deno. */
+const icebp = (...args: string[]) => ["run", "-A", "--no-check", MOD, ...args];
+const WHP = { libraries: true } as const;
+
+wineTest(
+  "doctor without the DLL says why, and what is used instead",
+  async (wine) => {
+    const { code, out } = await wine.deno(icebp("doctor"));
+    assertEquals(code, 0);
+    assertMatch(out, /^host: windows 10\.\S+, x86_64, /m);
+    assertMatch(
+      out,
+      /^whp: not usable: dlopen \(WinHvPlatform\.dll\): .*: enable 'Windows Hypervisor Platform' in Windows features/m,
+    );
+    assertMatch(out, /^--platform is soft$/m);
+  },
+);
+
+wineTest(
+  "--platform whp without the DLL is one line and exit code 1",
+  async (wine) => {
+    const { code, out, err } = await wine.deno(icebp("--platform", "whp"));
+    assertEquals([code, out], [1, ""]);
+    assertMatch(err, /^icebp: dlopen \(WinHvPlatform\.dll\): .*enable .*\n$/);
+  },
+);
+
+wineTest(
+  "without a choice and without the DLL it runs in software, and says so",
+  async (wine) => {
+    const { code, out, err } = await wine.deno(icebp("--append", "ticks=50"));
+    assertEquals(code, 0);
+    assertMatch(out, /the demo ends\n$/);
+    assertMatch(err, /^icebp: warning cli: running in software: .*doctor.*\n$/);
+  },
+);
+
+wineTest("doctor finds the DLLs by name", async (wine) => {
+  const { code, out, err } = await wine.deno(icebp("doctor"), WHP);
+  assertEquals([code, err], [0, ""]);
+  assertMatch(out, /^whp: usable: a partition with a processor was made$/m);
+  assertMatch(out, /^--platform is whp$/m);
+});
+
+wineTest(
+  "the platform switched off is told from one that is missing",
+  async (wine) => {
+    const { code, err } = await wine.deno(icebp("--platform", "whp"), {
+      ...WHP,
+      env: { ICEBP_NATIVE: "off" },
+    });
+    assertEquals(code, 1);
+    assertMatch(
+      err,
+      /^icebp: WHvGetCapability .*no hypervisor is running.*\n$/,
+    );
+  },
+);
+
+wineTest("the demo runs on whp, which is the default", async (wine) => {
+  const { code, out, err } = await wine.deno(
+    icebp("--append", "ticks=100", "--stats"),
+    WHP,
+  );
+  assertEquals(code, 0, err);
+  for (
+    const line of ["processor 0 works", "processor 1 works", "the demo ends"]
+  ) {
+    assertMatch(out, new RegExp(`^${line}$`, "m"));
+  }
+  assertMatch(err, /^platform +whp$/m);
+});
+
+wineTest("paths with backslashes and blanks; exit codes", async (wine) => {
+  const folder = Wine.driveC("My Guests");
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeFile(`${folder}/demo kernel.elf`, demoFile(DEMO_ELF));
+  await Deno.writeFile(`${folder}/five.bin`, sectors.debugExit(5, 1));
+  const serial = `${folder}/out put.txt`;
+  const kernel = await wine.deno(
+    icebp(
+      "--serial",
+      "file:C:\\My Guests\\out put.txt",
+      "--append",
+      "ticks=20",
+      "C:\\My Guests\\demo kernel.elf",
+    ),
+    WHP,
+  );
+  assertEquals([kernel.code, kernel.out, kernel.err], [0, "", ""]);
+  assertMatch(await Deno.readTextFile(serial), /the demo ends\r\n$/);
+  const five = await wine.deno(icebp("C:\\My Guests\\five.bin"), WHP);
+  assertEquals([five.code, five.err], [11, ""]);
+  const none = await wine.deno(icebp("C:\\My Guests\\none.bin"), WHP);
+  assertEquals(none.code, 1);
+  assertEquals(none.err, "icebp: C:\\My Guests\\none.bin: no such file\n");
+});
+
+wineTest(
+  "what is typed reaches the guest, what it says comes back",
+  async (wine) => {
+    const folder = Wine.driveC("My Guests");
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.writeFile(`${folder}/echo.bin`, sectors.echo);
+    const child = wine.command(icebp("C:\\My Guests\\echo.bin"), {
+      ...WHP,
+      stdin: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode("windowsq"));
+    await writer.close();
+    const { code, stdout } = await child.output();
+    assertEquals([code, new TextDecoder().decode(stdout)], [0, "WINDOWS"]);
+  },
+);
+
+wineTest("on a terminal Ctrl-A x ends it, Ctrl-A h helps", async (wine) => {
+  if (!requireTool("script")) return;
+  const folder = Wine.driveC("My Guests");
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeFile(`${folder}/halt.bin`, sectors.haltForEver);
+  const child = wine.command(icebp("C:\\My Guests\\halt.bin"), {
+    ...WHP,
+    stdin: "piped",
+    terminal: true,
+  }).spawn();
+  const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const writer = child.stdin.getWriter();
+  let said = "";
+  // The console takes keys as soon as it is open: until it answers, ask again.
+  const asking = setInterval(
+    () => writer.write(Uint8Array.of(1, 0x68)),
+    500,
+  );
+  while (!/Ctrl-A x/.test(said)) {
+    const { value, done } = await output.read();
+    assert(!done, said);
+    said += value;
+  }
+  clearInterval(asking);
+  await writer.write(Uint8Array.of(1, 0x78));
+  while (!(await output.read()).done);
+  assertEquals((await child.status).code, 0);
+  await writer.close();
+  await child.stderr.cancel();
+});
+
+wineTest("gdb attaches over TCP to icebp on whp", async (wine) => {
+  if (!requireTool("gdb")) return;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const child = wine.command(icebp(`--gdb=127.0.0.1:${port}`), WHP).spawn();
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${folder}/${DEMO_ELF}`, demoFile(DEMO_ELF));
+    const errors = child.stderr.pipeThrough(new TextDecoderStream())
+      .getReader();
+    let said = "";
+    while (!said.includes("target remote")) {
+      const { value, done } = await errors.read();
+      assert(!done, said);
+      said += value;
+    }
+    errors.cancel();
+    assertMatch(said, /gdb -d "C:\\.*demo.*" -ex "target remote 127/);
+    const commands = [
+      `target remote 127.0.0.1:${port}`,
+      "break collatz_steps",
+      "continue",
+      "delete",
+      "break tick",
+      ...Array.from({ length: 10 }, () => "continue"),
+      "info threads",
+      ...Array.from({ length: 50 }, () => "stepi"),
+      "print ticks[0] + ticks[1] > 8",
+      "delete",
+      "watch ticks[1]",
+      "continue",
+      "kill",
+    ];
+    const { stdout } = await new Deno.Command("gdb", {
+      args: [
+        "-nx",
+        "-batch",
+        ...commands.flatMap((line) => ["-ex", line]),
+        `${folder}/${DEMO_ELF}`,
+      ],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+    const answer = new TextDecoder().decode(stdout);
+    assertMatch(answer, /hit Breakpoint 1, collatz_steps/);
+    // Steps may meet it on the other processor, too.
+    const hits = [...answer.matchAll(/hit Breakpoint 2, tick/g)].length;
+    assert(hits >= 10, answer);
+    assertMatch(answer, /CPU0[^]*CPU1/);
+    assertMatch(answer, /= 1\n/);
+    assertMatch(answer, /Hardware watchpoint 3: ticks\[1\]\n\nOld value/);
+    assertMatch(answer, /killed\]/);
+    await child.stdout.cancel();
+    assertEquals((await child.status).code, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+wineTest(
+  "the whole report: contract tests and debugger on whp",
+  async (wine) => {
+    const output = Wine.driveC("report.md");
+    const { code, out, err } = await wine.deno(
+      ["run", "-A", "tests/windows/report.ts", "--output", "C:\\report.md"],
+      WHP,
+    );
+    const text = await Deno.readTextFile(output);
+    assertEquals(code, 0, `${out}\n${err}\n${text}`);
+    assertMatch(text, /, 0 failures\./);
+    assertMatch(text, /^ok \| \d{3} passed \| 0 failed/m);
+  },
+);
+
+if (reason === null) {
+  Deno.test("Wine: the DLLs are there", async () => {
+    const names = (await Array.fromAsync(Deno.readDir(LIBRARIES)))
+      .map(({ name }) => name);
+    for (const name of ["WinHvPlatform.dll", "WinHvEmulation.dll"]) {
+      assert(
+        names.includes(name),
+        `${name} is not in tests/native/build/windows`,
+      );
+    }
+  });
+}
