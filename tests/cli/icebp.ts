@@ -14,9 +14,11 @@ export function command(
   args: string[],
   permissions: string[] = ["-A"],
   stdin: "null" | "piped" = "null",
+  env: Record<string, string> = {},
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", ...permissions, MOD, ...args],
+    env,
     stdin,
     stdout: "piped",
     stderr: "piped",

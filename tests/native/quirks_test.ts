@@ -1,0 +1,180 @@
+/**
+ * A platform that misbehaves as real hosts do (README.md): the guest under a debugger
+ * loses nothing all the same, or there is one clear line and exit code 1.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { command } from "../cli/icebp.ts";
+import { Client } from "../debugger/client.ts";
+import { Icebp, symbols } from "../debugger/icebp.ts";
+import { finish, randomFrom, start, strain } from "../debugger/strain.ts";
+import { canBuild, library } from "./libraries.ts";
+
+const E_FAIL = "80004005";
+
+function nativeTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `native: ${name}`, ignore: !canBuild, fn });
+}
+
+for (
+  const [quirk, what] of [
+    ["length0", "memory exits without an instruction length"],
+    ["nobytes", "exits without the instruction's bytes"],
+    ["reset", "processors that do not start as after a reset"],
+    ["g0", "segment limits above 0xFFFFF with G=0"],
+    ["cancels", "Canceled exits that nobody asked for"],
+    ["capabilities0", "capabilities of 0 for what is there"],
+  ]
+) {
+  nativeTest(`a debugger loses nothing with ${what}`, async () => {
+    const table = symbols();
+    await using icebp = new Icebp({
+      cpus: 2,
+      platform: await library(),
+      env: { ICEBP_NATIVE: quirk },
+    });
+    const client = await Client.connect(icebp);
+    await start(client, table);
+    await strain(client, table, 300, randomFrom(quirk.length));
+    await finish(icebp, client, table);
+  });
+}
+
+/** Runs the demo to its end; the library gets `quirks`. */
+async function demo(
+  platform: string,
+  quirks: string,
+  ...args: string[]
+): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await command(
+    [
+      "--platform",
+      platform,
+      "--append",
+      "ticks=20",
+      ...args,
+    ],
+    ["-A"],
+    "null",
+    { ICEBP_NATIVE: quirks },
+  ).output();
+  const decoder = new TextDecoder();
+  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+nativeTest(
+  "every quirk at once does not keep the demo from its end",
+  async () => {
+    const { code, out, err } = await demo(
+      await library(),
+      "length0,nobytes,reset,g0,cancels=9,capabilities0",
+    );
+    assertEquals([code, err], [0, ""]);
+    assertMatch(out, /the demo ends/);
+  },
+);
+
+nativeTest("a platform that is switched off is one line", async () => {
+  const { code, out, err } = await demo(await library(), "off");
+  assertEquals([code, out], [1, ""]);
+  assertMatch(
+    err,
+    /^icebp: WHvGetCapability .*no hypervisor is running: .*\n$/,
+  );
+});
+
+for (
+  const [call, nth] of [
+    ["WHvGetCapability", 1],
+    ["WHvCreatePartition", 1],
+    ["WHvSetPartitionProperty", 1],
+    ["WHvSetupPartition", 1],
+    ["WHvMapGpaRange", 1],
+    ["WHvCreateVirtualProcessor", 2],
+    ["WHvSetVirtualProcessorRegisters", 4],
+    ["WHvResumePartitionTime", 1],
+    ["WHvRunVirtualProcessor", 1],
+    ["WHvRunVirtualProcessor", 9],
+    ["WHvEmulatorCreateEmulator", 1],
+  ] as const
+) {
+  nativeTest(`${call} fails (${nth}): one line, exit code 1`, async () => {
+    const quirk = `fail=${call}:${E_FAIL}:${nth}`;
+    const { code, err } = await demo(await library(), quirk);
+    assertEquals(code, 1, err);
+    assertMatch(err, new RegExp(`^icebp: ${call}\\b.*E_FAIL.*\\n$`));
+  });
+}
+
+/** What a session does until it has ended one way or the other. */
+async function session(client: Client): Promise<string> {
+  const place = `Z0,${symbols().get("work")!.toString(16)},1`;
+  let told = "";
+  for (const request of [place, "c", "s", "g", "c", "p10", "s", "c", "k"]) {
+    await client.send(request);
+    let reply = await client.receive();
+    while (/^O[0-9a-f]/.test(reply)) {
+      told += new TextDecoder().decode(Uint8Array.fromHex(reply.slice(1)));
+      reply = await client.receive();
+    }
+    if (reply.startsWith("E.")) told += `${reply}\n`;
+    // The end of the connection, or of the guest.
+    if (/^$|^[WX]/.test(reply)) break;
+  }
+  client.close();
+  return told;
+}
+
+for (
+  const [call, nth] of [
+    ["WHvSetPartitionProperty", 6],
+    ["WHvEmulatorTryIoEmulation", 1],
+    ["WHvRunVirtualProcessor", 40],
+    ["WHvGetVirtualProcessorRegisters", 20],
+    ["WHvSetVirtualProcessorRegisters", 60],
+    ["WHvSuspendPartitionTime", 2],
+    ["WHvResumePartitionTime", 2],
+  ] as const
+) {
+  nativeTest(
+    `${call} fails (${nth}) under a debugger, who is told`,
+    async () => {
+      await using icebp = new Icebp({
+        cpus: 2,
+        platform: await library(),
+        env: { ICEBP_NATIVE: `fail=${call}:${E_FAIL}:${nth}` },
+      });
+      const told = await session(await Client.connect(icebp));
+      const { code, errors } = await icebp.ended();
+      assert(code === 0 || code === 1, `exit code ${code}`);
+      assertMatch(told + errors, new RegExp(`${call}.*E_FAIL`));
+    },
+  );
+}
+
+nativeTest("optional exports that are absent: the rest works", async () => {
+  const absent = [
+    "WHvSuspendPartitionTime",
+    "WHvResumePartitionTime",
+    "WHvRegisterPartitionDoorbellEvent",
+    "WHvGetVirtualProcessorInterruptControllerState2",
+    "WHvSetVirtualProcessorInterruptControllerState2",
+    "WHvQueryGpaRangeDirtyBitmap",
+  ];
+  const platform = await library({ without: absent });
+  const doctor = await command(["doctor", "--platform", platform]).output();
+  const said = new TextDecoder().decode(doctor.stdout);
+  for (const call of absent) {
+    // The older form of a function does as well.
+    if (call.endsWith("2")) continue;
+    assertMatch(said, new RegExp(`^  lacks ${call}: `, "m"));
+  }
+  const { code, out } = await demo(platform, "");
+  assertEquals(code, 0);
+  assertMatch(out, /the demo ends/);
+  const table = symbols();
+  await using icebp = new Icebp({ cpus: 2, platform });
+  const client = await Client.connect(icebp);
+  await start(client, table);
+  await strain(client, table, 100, randomFrom(6));
+  await finish(icebp, client, table);
+});
