@@ -1,8 +1,11 @@
 // `deno task test`: every check and every test, and one line with the sum at
-// the end. Arguments are given to `deno test` and leave the checks out, so that
-// `deno task test tests/ffi` runs just those tests.
+// the end. Arguments are given to `deno test` and leave everything else out, so
+// that `deno task test tests/ffi` runs just those tests. --native and --wine run
+// one of the suites on other platforms than the software one.
 
 import { TextLineStream } from "@std/streams";
+import { buildNative, whyNoNative } from "./native/build.ts";
+import { whyNoWine } from "./wine/wine.ts";
 
 interface Outcome {
   readonly passed: number;
@@ -25,10 +28,10 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
 
 async function check(
   name: string,
-  run: () => Promise<boolean>,
+  args: readonly string[],
 ): Promise<Outcome> {
   const start = performance.now();
-  const passed = await run();
+  const passed = await deno(args);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`check: ${name} ... ${passed ? "ok" : "FAILED"} (${seconds}s)`);
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1 };
@@ -47,35 +50,46 @@ async function deno(args: readonly string[]): Promise<boolean> {
   return success;
 }
 
-/** Longer than this, something hangs: CI has 20 minutes. */
-const LIMIT_MINUTES = 16;
+/** Longer than this from the beginning, something hangs: CI has 20 minutes. */
+const LIMIT_MINUTES = 18;
 
-/** Runs `deno test`, passing its output on, and reads its summary line. */
-async function tests(args: readonly string[]): Promise<Outcome> {
+/** Runs `deno test`, passing its output on or, if it runs beside another one, showing
+ * it at the end, and reads its summary line. */
+async function tests(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  beside = false,
+): Promise<Outcome> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--no-check", ...args],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
-    stderr: "inherit",
+    stderr: beside ? "piped" : "inherit",
   }).spawn();
+  const errors = beside ? new Response(child.stderr).text() : "";
+  const kept: string[] = [];
   const limit = setTimeout(() => {
     console.log(`not done after ${LIMIT_MINUTES} minutes: killed`);
     child.kill("SIGKILL");
-  }, LIMIT_MINUTES * 60_000);
+  }, LIMIT_MINUTES * 60_000 - performance.now());
   const lines = child.stdout.pipeThrough(new TextDecoderStream())
     .pipeThrough(new TextLineStream());
   let outcome: Outcome | undefined;
   let passed = 0;
   let failed = 0;
   for await (const line of lines) {
-    console.log(line);
+    if (beside) kept.push(line);
+    else console.log(line);
     const sum = /^(?:ok|FAILED) \| (\d+) passed.*?\| (\d+) failed/.exec(line);
     if (sum) outcome = { passed: Number(sum[1]), failed: Number(sum[2]) };
     else if (/ \.\.\. ok \([^)]*\)$/.test(line)) passed++;
     else if (/ \.\.\. FAILED \([^)]*\)$/.test(line)) failed++;
   }
   clearTimeout(limit);
+  for (const line of [...kept, await errors]) {
+    if (line !== "") console.log(line);
+  }
   const { success } = await child.status;
   if (outcome && (success || outcome.failed > 0)) return outcome;
   // It did not get as far as a summary, or failed outside of any test.
@@ -84,14 +98,101 @@ async function tests(args: readonly string[]): Promise<Outcome> {
     : { passed, failed: failed + 1 };
 }
 
-async function main(args: readonly string[]): Promise<number> {
+/** Tests on another platform. */
+interface Suite {
+  readonly name: string;
+  /** Why it cannot run here, or null. */
+  readonly whyNot: string | null;
+  /** What it needs made, with deno's arguments; it is made while others run. */
+  readonly needs: readonly (readonly [string, readonly string[]])[];
+  run(): Promise<Outcome>;
+}
+
+const LIBRARY = ["run", "-A", "tests/native/build.ts"];
+
+const NATIVE: Suite = {
+  name: "native",
+  whyNot: whyNoNative(),
+  needs: [
+    ["native libraries", LIBRARY],
+    ["native libraries for AddressSanitizer", [...LIBRARY, "--asan"]],
+  ],
+  async run() {
+    // Whatever runs on any platform; what tests the software one stays out.
+    const anywhere = ["contract", "debug", "debugger", "linux", "native"];
+    return await tests(
+      [...anywhere, "machine/exits_test.ts"].map((path) => `tests/${path}`),
+      { ICEBP_TEST_PLATFORM: await buildNative() },
+    );
+  },
+};
+
+const WINE: Suite = {
+  name: "wine",
+  whyNot: whyNoNative("windows") ?? whyNoWine(),
+  needs: [
+    ["native libraries", LIBRARY],
+    ["Wine", ["run", "-A", "tests/wine/wine.ts"]],
+  ],
+  run: () => tests(["tests/wine"], {}, true),
+};
+
+/** Long, and on one processor: they run beside the others. */
+const LONG = ["tests/linux", "tests/silicon"];
+
+/** Makes what suites need, each thing once. */
+async function makeNeeds(suites: readonly Suite[]): Promise<Outcome[]> {
+  const able = suites.filter(({ whyNot }) => whyNot === null);
   const outcomes: Outcome[] = [];
-  if (args.length === 0) {
-    for (const [name, command] of CHECKS) {
-      outcomes.push(await check(name, () => deno(command)));
-    }
+  for (const [name, args] of new Map(able.flatMap(({ needs }) => needs))) {
+    outcomes.push(await check(name, args));
   }
-  outcomes.push(await tests(args));
+  return outcomes;
+}
+
+/** Runs a suite whose needs have been made. */
+async function runSuite({ name, whyNot, run }: Suite): Promise<Outcome> {
+  if (whyNot !== null) {
+    console.log(`${name}: SKIPPED: ${whyNot}`);
+    return { passed: 0, failed: 0 };
+  }
+  const outcome = await run();
+  console.log(`${name}: ${outcome.passed} passed, ${outcome.failed} failed`);
+  return outcome;
+}
+
+/** Checks and all suites, two at a time: most tests keep one processor busy. */
+async function everything(): Promise<Outcome[]> {
+  const made = makeNeeds([NATIVE, WINE]);
+  const first = async () => {
+    const outcomes: Outcome[] = [];
+    for (const [name, args] of CHECKS) outcomes.push(await check(name, args));
+    const others = [...LONG, "tests/native", "tests/wine"];
+    outcomes.push(await tests(["tests", `--ignore=${others}`]));
+    await made;
+    return [...outcomes, await runSuite(NATIVE)];
+  };
+  const second = async () => [
+    ...await made,
+    await tests(LONG, {}, true),
+    await runSuite(WINE),
+  ];
+  return (await Promise.all([first(), second()])).flat();
+}
+
+/** One suite alone. */
+async function alone(suite: Suite): Promise<Outcome[]> {
+  return [...await makeNeeds([suite]), await runSuite(suite)];
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const outcomes = args.length === 0
+    ? await everything()
+    : args[0] === "--native"
+    ? await alone(NATIVE)
+    : args[0] === "--wine"
+    ? await alone(WINE)
+    : [await tests(args)];
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
   console.log(`${passed} passed, ${failed} failed`);

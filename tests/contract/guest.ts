@@ -9,7 +9,7 @@ import {
   Partition,
   type VirtualProcessor,
 } from "../../src/platform/mod.ts";
-import { type Opened, providers } from "./providers.ts";
+import { type Opened, testProvider } from "./providers.ts";
 
 export const RAM_BYTES = 1 << 20;
 /** Where things are in guest memory. */
@@ -256,27 +256,25 @@ function watch(guest: Guest): number {
   ));
 }
 
-/** Registers a test of one promise of the contract, on every platform. */
+const provider = testProvider();
+
+/** Registers a test of one promise of the contract. */
 export function contract(
   promise: string,
   options: GuestOptions,
   test: (guest: Guest) => Promise<void> | void,
 ): void {
-  for (const provider of providers()) {
-    Deno.test(`${provider.name}: ${promise}`, async () => {
-      const opened = await provider.open();
-      let watchdog: number | undefined;
-      try {
-        const guest = new Guest(opened, options);
-        watchdog = watch(guest);
-        await test(guest);
-        guest.delete();
-      } finally {
-        clearInterval(watchdog);
-        opened.platform.close();
-      }
-    });
-  }
+  contractRaw(promise, async (opened) => {
+    let watchdog: number | undefined;
+    try {
+      const guest = new Guest(opened, options);
+      watchdog = watch(guest);
+      await test(guest);
+      guest.delete();
+    } finally {
+      clearInterval(watchdog);
+    }
+  });
 }
 
 /** The same without a partition made: for what comes before setup. */
@@ -284,16 +282,14 @@ export function contractRaw(
   promise: string,
   test: (opened: Opened) => Promise<void> | void,
 ): void {
-  for (const provider of providers()) {
-    Deno.test(`${provider.name}: ${promise}`, async () => {
-      const opened = await provider.open();
-      try {
-        await test(opened);
-      } finally {
-        opened.platform.close();
-      }
-    });
-  }
+  Deno.test(`${provider.name}: ${promise}`, async () => {
+    const opened = await provider.open();
+    try {
+      await test(opened);
+    } finally {
+      opened.platform.close();
+    }
+  });
 }
 
 /** Narrows an exit, or fails naming what it is and where. */

@@ -1,4 +1,4 @@
-// The platforms that the contract is tested on: `soft`, and the one that
+// The platform that the contract is tested on: `soft`, or the one that
 // ICEBP_TEST_PLATFORM names.
 
 import type { WinHvPlatform } from "../../ffi/mod.ts";
@@ -59,8 +59,7 @@ export function providerOf(name: string): Provider {
   return name === soft.name ? soft : native(name);
 }
 
-/** Every provider to test. */
-export function providers(): Provider[] {
-  const name = testPlatform();
-  return name === soft.name ? [soft] : [soft, native(name)];
+/** The provider to test. */
+export function testProvider(): Provider {
+  return providerOf(testPlatform());
 }

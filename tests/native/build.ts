@@ -79,6 +79,15 @@ const WINDOWS: Target = {
   emulation: "WinHvEmulation.dll",
 };
 
+/** Why the libraries cannot be built on this machine; null if they can. */
+export function whyNoNative(
+  system: "linux" | "windows" = "linux",
+): string | null {
+  const compiler = system === "linux" ? LINUX.compiler : WINDOWS.compiler;
+  const missing = [compiler, "wasm2c"].filter((tool) => !haveTool(tool));
+  return missing.length === 0 ? null : `${missing.join(", ")} not found`;
+}
+
 /** What to build. */
 export interface NativeOptions {
   /** Checked by AddressSanitizer. */
@@ -240,6 +249,11 @@ export async function buildWindows(): Promise<string> {
 }
 
 if (import.meta.main) {
+  const reason = whyNoNative();
+  if (reason !== null) {
+    console.error(`native: ${reason}`);
+    Deno.exit(1);
+  }
   const without = Deno.args.flatMap((arg) =>
     arg.startsWith("--without=")
       ? arg.slice("--without=".length).split(",")

@@ -3,25 +3,26 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DEMO_ELF, demoFile } from "../../src/boot/demo/mod.ts";
 import * as sectors from "../cli/sectors.ts";
+import { buildWindows, whyNoNative } from "../native/build.ts";
 import { requireTool } from "../util/tools.ts";
 import { whyNoWine, Wine, WineError } from "./wine.ts";
 
 const MOD = "mod.ts";
-const LIBRARIES = new URL("../native/build/windows/", import.meta.url);
 
-const reason = whyNoWine() ??
-  (requireTool("x86_64-w64-mingw32-gcc") ? null : "mingw-w64 is not there");
+const reason = whyNoNative("windows") ?? whyNoWine();
 if (reason !== null) console.warn(`SKIPPED: tests under Wine: ${reason}`);
 
 let prepared: Promise<Wine | null> | undefined;
 
 /** Wine, and the DLLs built; null, said on the console, where it cannot be had. */
 function wine(): Promise<Wine | null> {
-  prepared ??= Wine.setUp(console.log).catch((error) => {
-    if (!(error instanceof WineError)) throw error;
-    console.warn(`SKIPPED: tests under Wine: ${error.message}`);
-    return null;
-  });
+  prepared ??= buildWindows().then(() => Wine.setUp(console.log)).catch(
+    (error) => {
+      if (!(error instanceof WineError)) throw error;
+      console.warn(`SKIPPED: tests under Wine: ${error.message}`);
+      return null;
+    },
+  );
   return prepared;
 }
 
@@ -258,16 +259,3 @@ wineTest(
     assertMatch(text, /^ok \| \d{3} passed \| 0 failed/m);
   },
 );
-
-if (reason === null) {
-  Deno.test("Wine: the DLLs are there", async () => {
-    const names = (await Array.fromAsync(Deno.readDir(LIBRARIES)))
-      .map(({ name }) => name);
-    for (const name of ["WinHvPlatform.dll", "WinHvEmulation.dll"]) {
-      assert(
-        names.includes(name),
-        `${name} is not in tests/native/build/windows`,
-      );
-    }
-  });
-}
