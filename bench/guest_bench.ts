@@ -5,7 +5,7 @@
 
 import { Reg } from "../ffi/registers.ts";
 import { expectExit, Guest } from "../tests/contract/guest.ts";
-import { providers } from "../tests/contract/providers.ts";
+import { testProvider } from "../tests/contract/providers.ts";
 
 /** Instructions of each kind before the loop's own two (dec, jnz). */
 const kinds: Record<string, { code: string; instructions: number }> = {
@@ -38,28 +38,28 @@ const kinds: Record<string, { code: string; instructions: number }> = {
 
 const INSTRUCTIONS = 1_000_000;
 
-for (const provider of providers()) {
-  for (const [name, { code, instructions }] of Object.entries(kinds)) {
-    const turns = Math.round(INSTRUCTIONS / (instructions + 2));
-    const count = turns.toString(16).padStart(8, "0").match(/../g)!.reverse();
-    const body = code.replaceAll(" ", "");
-    const back = (-(body.length / 2 + 2 + 6)) >>> 0;
-    const jump = back.toString(16).padStart(8, "0").match(/../g)!.reverse();
-    const again = (-(body.length / 2 + 2 + 6 + 2 + 5 + 2)) & 0xff;
-    // mov ecx, turns; loop: body; dec ecx; jnz loop; out 0x80, al; jmp start
-    const guest = new Guest(await provider.open(), {
-      code: `b9 ${count.join("")} ${body} ffc9 0f85 ${jump.join("")} e680 eb ${
-        again.toString(16)
-      }`,
-    });
-    guest.vp.set(Reg.Rbx, 0x50000n);
-    Deno.bench({
-      name,
-      group: provider.name,
-      fn: async () => {
-        const exit = expectExit(await guest.run(), "ioPort");
-        guest.vp.set(Reg.Rip, exit.rip + 2n);
-      },
-    });
-  }
+const provider = testProvider();
+
+for (const [name, { code, instructions }] of Object.entries(kinds)) {
+  const turns = Math.round(INSTRUCTIONS / (instructions + 2));
+  const count = turns.toString(16).padStart(8, "0").match(/../g)!.reverse();
+  const body = code.replaceAll(" ", "");
+  const back = (-(body.length / 2 + 2 + 6)) >>> 0;
+  const jump = back.toString(16).padStart(8, "0").match(/../g)!.reverse();
+  const again = (-(body.length / 2 + 2 + 6 + 2 + 5 + 2)) & 0xff;
+  // mov ecx, turns; loop: body; dec ecx; jnz loop; out 0x80, al; jmp start
+  const guest = new Guest(await provider.open(), {
+    code: `b9 ${count.join("")} ${body} ffc9 0f85 ${jump.join("")} e680 eb ${
+      again.toString(16)
+    }`,
+  });
+  guest.vp.set(Reg.Rbx, 0x50000n);
+  Deno.bench({
+    name,
+    group: provider.name,
+    fn: async () => {
+      const exit = expectExit(await guest.run(), "ioPort");
+      guest.vp.set(Reg.Rip, exit.rip + 2n);
+    },
+  });
 }

@@ -55,13 +55,16 @@ for (const cpus of [1, 2]) {
       const guest = await start(cpus);
       const site = at(guest, "site");
       guest.debugger.insertBreakpoint(software(site));
-      for (let turn = 0; turn < 50; turn++) {
+      // On a real platform one processor may be much faster than the other.
+      const all = () =>
+        Array.from({ length: cpus }, (_, i) => guest.reg(Reg.R8, i));
+      for (let stops = 0; stops < 50 || all().includes(0n); stops++) {
+        assert(stops < 1000, `turns: ${all()}`);
         const { reason, processor } = await guest.run();
         assertEquals(reason, { kind: "breakpoint" });
         assertEquals(guest.reg(Reg.Rip, processor), site);
       }
       for (let i = 0; i < cpus; i++) {
-        assert(guest.reg(Reg.R8, i) > 0n);
         assertEquals(guest.reg(Reg.R9, i), 0n);
       }
       guest.close();

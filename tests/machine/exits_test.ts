@@ -9,6 +9,7 @@ import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { Reg } from "../../ffi/registers.ts";
 import type { PortDevice } from "../../src/machine/device.ts";
 import { LongMode } from "../debug/long_mode.ts";
+import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
@@ -303,14 +304,15 @@ Deno.test({
     assertEquals(await toTheEnd(guest), 41);
     // 20 periods of 1193 / 1193182 Hz.
     const ms = Number(guest.opened.clock.now() / 1_000_000n);
-    assert(ms >= 19 && ms < 40, `${ms} ms`);
+    // Counted time is exact; a busy host may be late.
+    assert(ms >= 19 && (ms < 40 || !guest.opened.soft), `${ms} ms`);
     guest.close();
   },
 });
 
 Deno.test({
   name: "the same run twice: same instructions, same time",
-  ignore,
+  ignore: ignore || testPlatform() !== "soft",
   async fn() {
     const times: unknown[] = [];
     for (let i = 0; i < 2; i++) {
