@@ -5,7 +5,7 @@
 
 import { TextLineStream } from "@std/streams";
 import { buildNative, whyNoNative } from "./native/build.ts";
-import { whyNoWine } from "./wine/wine.ts";
+import { whyNoWine, Wine, WineError } from "./wine/wine.ts";
 
 interface Outcome {
   readonly passed: number;
@@ -28,10 +28,10 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
 
 async function check(
   name: string,
-  args: readonly string[],
+  run: () => Promise<boolean>,
 ): Promise<Outcome> {
   const start = performance.now();
-  const passed = await deno(args);
+  const passed = await run();
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`check: ${name} ... ${passed ? "ok" : "FAILED"} (${seconds}s)`);
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1 };
@@ -101,22 +101,23 @@ async function tests(
 /** Tests on another platform. */
 interface Suite {
   readonly name: string;
-  /** Why it cannot run here, or null. */
-  readonly whyNot: string | null;
   /** What it needs made, with deno's arguments; it is made while others run. */
   readonly needs: readonly (readonly [string, readonly string[]])[];
+  /** Why it cannot run here, or null; asked when its needs have been made. */
+  whyNot(): Promise<string | null>;
   run(): Promise<Outcome>;
 }
 
 const LIBRARY = ["run", "-A", "tests/native/build.ts"];
+const NO_NATIVE = whyNoNative();
 
 const NATIVE: Suite = {
   name: "native",
-  whyNot: whyNoNative(),
-  needs: [
+  needs: NO_NATIVE !== null ? [] : [
     ["native libraries", LIBRARY],
     ["native libraries for AddressSanitizer", [...LIBRARY, "--asan"]],
   ],
+  whyNot: () => Promise.resolve(NO_NATIVE),
   async run() {
     // Whatever runs on any platform; what tests the software one stays out.
     const anywhere = ["contract", "debug", "debugger", "linux", "native"];
@@ -129,11 +130,18 @@ const NATIVE: Suite = {
 
 const WINE: Suite = {
   name: "wine",
-  whyNot: whyNoNative("windows") ?? whyNoWine(),
-  needs: [
-    ["native libraries", LIBRARY],
-    ["Wine", ["run", "-A", "tests/wine/wine.ts"]],
-  ],
+  needs: NO_NATIVE !== null ? [] : [["native libraries", LIBRARY]],
+  async whyNot() {
+    const reason = whyNoNative("windows") ?? whyNoWine();
+    if (reason !== null) return reason;
+    try {
+      await Wine.setUp(console.log);
+      return null;
+    } catch (error) {
+      if (error instanceof WineError) return error.message;
+      throw error;
+    }
+  },
   run: () => tests(["tests/wine"], {}, true),
 };
 
@@ -142,18 +150,18 @@ const LONG = ["tests/linux", "tests/silicon"];
 
 /** Makes what suites need, each thing once. */
 async function makeNeeds(suites: readonly Suite[]): Promise<Outcome[]> {
-  const able = suites.filter(({ whyNot }) => whyNot === null);
   const outcomes: Outcome[] = [];
-  for (const [name, args] of new Map(able.flatMap(({ needs }) => needs))) {
-    outcomes.push(await check(name, args));
+  for (const [name, args] of new Map(suites.flatMap(({ needs }) => needs))) {
+    outcomes.push(await check(name, () => deno(args)));
   }
   return outcomes;
 }
 
 /** Runs a suite whose needs have been made. */
 async function runSuite({ name, whyNot, run }: Suite): Promise<Outcome> {
-  if (whyNot !== null) {
-    console.log(`${name}: SKIPPED: ${whyNot}`);
+  const reason = await whyNot();
+  if (reason !== null) {
+    console.log(`${name}: SKIPPED: ${reason}`);
     return { passed: 0, failed: 0 };
   }
   const outcome = await run();
@@ -166,17 +174,19 @@ async function everything(): Promise<Outcome[]> {
   const made = makeNeeds([NATIVE, WINE]);
   const first = async () => {
     const outcomes: Outcome[] = [];
-    for (const [name, args] of CHECKS) outcomes.push(await check(name, args));
+    for (const [name, args] of CHECKS) {
+      outcomes.push(await check(name, () => deno(args)));
+    }
     const others = [...LONG, "tests/native", "tests/wine"];
     outcomes.push(await tests(["tests", `--ignore=${others}`]));
     await made;
     return [...outcomes, await runSuite(NATIVE)];
   };
-  const second = async () => [
-    ...await made,
-    await tests(LONG, {}, true),
-    await runSuite(WINE),
-  ];
+  const second = async () => {
+    // Fetching Wine keeps no processor busy, so it goes beside the rest.
+    const [outcomes] = await Promise.all([made, WINE.whyNot()]);
+    return [...outcomes, await tests(LONG, {}, true), await runSuite(WINE)];
+  };
   return (await Promise.all([first(), second()])).flat();
 }
 
