@@ -211,28 +211,30 @@ export class Output {
       // Nothing is read past the end: that would be slow as well as wrong.
       if (i >= length || payload[i] !== byte) continue;
       let end = i + 1;
-      const limit = Math.min(length, i + RUN_MAX);
-      while (end < limit && payload[end] === byte) {
+      while (end < length && payload[end] === byte) {
         end++;
         // A run goes on by words as soon as it can.
         if (end - i >= RUN_MIN && ((first + end) & 3) === 0) {
           words ??= new Uint32Array(payload.buffer, 0, (first + length) >> 2);
           const word = byte * 0x01010101;
-          let at = (first + end) >> 2;
-          const last = (first + limit) >> 2;
-          while (at < last && words[at] === word) at++;
-          end = (at << 2) - first;
+          const last = words.length;
+          let next = (first + end) >> 2;
+          while (next < last && words[next] === word) next++;
+          end = (next << 2) - first;
         }
       }
-      const repeats = end - i;
-      if (repeats < RUN_MIN) {
-        for (sum += repeats * byte; i < end; i++) out[at++] = byte;
-        continue;
+      while (end - i >= RUN_MIN) {
+        const repeats = Math.min(end - i, RUN_MAX);
+        out[at++] = STAR;
+        out[at++] = repeats + RUN_BIAS;
+        sum += STAR + repeats + RUN_BIAS;
+        i += repeats;
+        if (i === end) break;
+        out[at++] = byte;
+        sum += byte;
+        i++;
       }
-      out[at++] = STAR;
-      out[at++] = repeats + RUN_BIAS;
-      sum += STAR + repeats + RUN_BIAS;
-      i += repeats;
+      for (sum += (end - i) * byte; i < end; i++) out[at++] = byte;
     }
     out[at++] = HASH;
     out[at++] = hexDigit(sum >> 4 & 15);
