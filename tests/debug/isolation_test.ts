@@ -76,16 +76,9 @@ Deno.test({
   ignore,
   async fn() {
     const guest = await inProgram();
-    const point = (address: bigint) =>
-      guest.debugger.insertBreakpoint({
-        kind: "software",
-        address,
-        length: 1,
-        conditions: [],
-      });
     // As many as could be lent a debug register, and none is ever reached.
-    for (let i = 0n; i < 4n; i++) point(highOf(guest, "never") + i);
-    point(highOf(guest, "high"));
+    for (let i = 0n; i < 4n; i++) guest.break(highOf(guest, "never") + i);
+    guest.break(highOf(guest, "high"));
     guest.break("user");
     for (let turn = 0; turn < 3; turn++) {
       assertEquals((await guest.run()).reason, { kind: "breakpoint" });

@@ -58,7 +58,7 @@ export function assemble(source: string): Program {
   }
 }
 
-/** A program on the software platform under the debugger. */
+/** A program under the debugger. */
 export class LongMode {
   readonly opened: OpenedPlatform;
   readonly machine: Machine;
@@ -176,16 +176,16 @@ export class LongMode {
     return Number(this.reg(Reg.Rip, processor));
   }
 
-  break(at: string | number): void {
+  break(at: string | number | bigint): void {
     this.debugger.insertBreakpoint(software(this.#address(at)));
   }
 
-  unbreak(at: string | number): boolean {
+  unbreak(at: string | number | bigint): boolean {
     return this.debugger.removeBreakpoint(software(this.#address(at)));
   }
 
-  #address(at: string | number): number {
-    return typeof at === "string" ? this.symbol(at) : at;
+  #address(at: string | number | bigint): bigint {
+    return BigInt(typeof at === "string" ? this.symbol(at) : at);
   }
 
   /** Resumes, and resolves with the stop. Processors not named stay. */
@@ -214,10 +214,10 @@ export class LongMode {
   }
 }
 
-function software(address: number) {
+function software(address: bigint) {
   return {
     kind: "software",
-    address: BigInt(address),
+    address,
     length: 1,
     conditions: [],
   } as const;

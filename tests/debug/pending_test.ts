@@ -33,16 +33,9 @@ Deno.test({
   ignore,
   async fn() {
     const guest = await LongMode.start(GUEST);
-    const point = (address: bigint) =>
-      guest.debugger.insertBreakpoint({
-        kind: "software",
-        address,
-        length: 1,
-        conditions: [],
-      });
     const high = HIGH + BigInt(guest.symbol("high"));
-    for (let i = 0n; i < 8n; i++) point(HIGH + 0x200000n + i * 0x1000n);
-    point(high);
+    for (let i = 0n; i < 8n; i++) guest.break(HIGH + 0x200000n + i * 0x1000n);
+    guest.break(high);
     for (let turn = 0; turn < 2; turn++) {
       assertEquals((await guest.run()).reason, { kind: "breakpoint" });
       assertEquals(guest.reg(Reg.Rip), high);

@@ -5,6 +5,7 @@
  *
  * What was fetched is kept, and only what is missing is fetched again.
  */
+import { exists } from "../util/files.ts";
 import { type ArchiveFile, initramfs } from "./cpio.ts";
 
 /** Where the guest is kept: not in the repository, not fetched twice. */
@@ -75,16 +76,6 @@ async function run(
   if (output.success) return new TextDecoder().decode(output.stdout);
   const said = new TextDecoder().decode(output.stderr).trim().split("\n");
   throw new GuestFetchError(`${tool} ${args.join(" ")}: ${said.at(-1)}`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** The package with the newest cloud kernel. */

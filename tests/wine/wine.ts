@@ -4,6 +4,7 @@
  * namespace of its own, so that nothing stays mounted.
  */
 
+import { exists } from "../util/files.ts";
 import { haveTool } from "../util/tools.ts";
 
 const ROOT = decodeURI(new URL("../../", import.meta.url).pathname);
@@ -31,16 +32,6 @@ async function run(command: string, ...args: string[]): Promise<string> {
   if (success) return new TextDecoder().decode(stdout);
   const said = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
   throw new WineError(`${command} ${args.join(" ")}: ${said}`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** Makes something once: what is complete is marked by a file. */

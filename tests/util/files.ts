@@ -1,0 +1,12 @@
+// Files that tests keep.
+
+/** Whether there is a file or folder of this path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
