@@ -47,10 +47,10 @@ export function buildGuest(): string {
   return built;
 }
 
-/** Addresses of the guest's symbols. */
-export function symbols(): Map<string, bigint> {
+/** Addresses of a guest's symbols, the test guest's if absent. */
+export function symbols(image = buildGuest()): Map<string, bigint> {
   const table = new Map<string, bigint>();
-  for (const line of runTool("nm", [buildGuest()]).split("\n")) {
+  for (const line of runTool("nm", [image]).split("\n")) {
     const [address, , name] = line.split(" ");
     if (name !== undefined) table.set(name, BigInt(`0x${address}`));
   }
@@ -68,17 +68,19 @@ export interface IcebpOptions {
   readonly cpus?: number;
   /** What --platform is; the tests' platform if absent. */
   readonly platform?: string;
+  /** Path of the guest; the test guest if absent. */
+  readonly image?: string;
   /** More of the command line. */
   readonly args?: readonly string[];
   /** Environment variables on top of this process's. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** icebp, running the test guest. */
+/** icebp, running the test guest or another. */
 export class Icebp {
   readonly port = freePort();
   /** The guest's ELF file. */
-  readonly image = buildGuest();
+  readonly image: string;
   readonly #child: Deno.ChildProcess;
   readonly #output: Promise<string>;
   readonly #errors: Promise<string>;
@@ -86,6 +88,7 @@ export class Icebp {
   constructor(options: IcebpOptions = {}) {
     const { cpus = 2, platform = testPlatform(), args = [], env = {} } =
       options;
+    this.image = options.image ?? buildGuest();
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",

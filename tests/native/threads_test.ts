@@ -3,6 +3,7 @@
  * AddressSanitizer watching the library, icebp in Deno itself.
  */
 import { assertEquals } from "@std/assert";
+import { DEMO_ELF, demoFile } from "../../src/boot/demo/mod.ts";
 import { Client } from "../debugger/client.ts";
 import { Icebp, symbols } from "../debugger/icebp.ts";
 import { finish, randomFrom, start, strain } from "../debugger/strain.ts";
@@ -29,6 +30,52 @@ Deno.test({
       assertEquals((await client.stopped()).signal, SIGINT);
     }
     await finish(icebp, client, table);
+  },
+});
+
+Deno.test({
+  name: "native: eight processors stop 300 times, and all go on",
+  ignore: !canBuild,
+  fn: async () => {
+    const processors = 8;
+    const folder = await Deno.makeTempDir();
+    try {
+      const image = `${folder}/${DEMO_ELF}`;
+      await Deno.writeFile(image, demoFile(DEMO_ELF));
+      await using icebp = new Icebp({
+        cpus: processors,
+        platform: await library(),
+        image,
+      });
+      const client = await Client.connect(icebp);
+      const ticks = symbols(image).get("ticks")!;
+      const below = randomFrom(8);
+      const stop = async (ms: number) => {
+        await client.send("vCont;c");
+        await new Promise((done) => setTimeout(done, ms));
+        await client.interrupt();
+        assertEquals((await client.stopped()).signal, SIGINT);
+      };
+      /** How many timer interrupts each processor has had. */
+      const counts = async () => {
+        const all: bigint[] = [];
+        for (let i = 0n; i < processors; i++) {
+          all.push(await client.read64(ticks + 8n * i));
+        }
+        return all;
+      };
+      while ((await counts()).includes(0n)) await stop(20);
+      const before = await counts();
+      for (let stops = 0; stops < 300; stops++) await stop(below(4));
+      while ((await counts()).some((count, i) => count === before[i])) {
+        await stop(20);
+      }
+      await client.send("k");
+      client.close();
+      assertEquals((await icebp.ended()).code, 0);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   },
 });
 
