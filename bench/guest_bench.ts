@@ -23,7 +23,7 @@ const kinds: Record<string, { code: string; instructions: number }> = {
     instructions: 8,
   },
   "branches, none taken": {
-    code: "4885e4 7410 780e 7a0c 4885e4 7407 7805 7a03",
+    code: "4885e4 7410 780e 7b0c 4885e4 7407 7805 7b03",
     instructions: 8,
   },
   "SSE2 double arithmetic": {
