@@ -1,9 +1,11 @@
 // Debian's kernel on icebp and, where it is there, on QEMU's TCG, in one run: boots to
-// init and power-off, and 100 MiB read from a virtio disk. What is measured is whole
+// init and power-off, also through the native test library (tests/native), where every
+// exit is a foreign call; and 100 MiB read from a virtio disk. What is measured is whole
 // processes, so a bench is a few runs, not thousands. `deno task guest:debian` has to
 // have fetched the guest.
 
 import { debianInitramfs, fetchDebian } from "../tests/guests/debian.ts";
+import { buildNative, whyNoNative } from "../tests/native/build.ts";
 
 const MIB = 1024 * 1024;
 const DISK_BYTES = 100 * MIB;
@@ -80,6 +82,9 @@ async function boot(
 }
 
 const withQemu = hasQemu();
+const noNative = whyNoNative();
+const native = noNative === null ? await buildNative() : null;
+if (noNative !== null) console.warn(`SKIPPED: native: ${noNative}`);
 for (const cpus of [1, 2]) {
   const group = `Linux: boot to init and power off, ${cpus} processor(s)`;
   if (withQemu) {
@@ -99,6 +104,16 @@ for (const cpus of [1, 2]) {
     warmup: 1,
     fn: async (bench) => await boot(bench, icebp(cpus, hello)),
   });
+  if (native !== null) {
+    Deno.bench({
+      name: `icebp on the native library, ${cpus}`,
+      group,
+      n: 3,
+      warmup: 1,
+      fn: async (bench) =>
+        await boot(bench, icebp(cpus, hello, `--platform=${native}`)),
+    });
+  }
 }
 
 Deno.bench({
