@@ -52,8 +52,7 @@ export class SoftwareBreakpoint {
   readonly sites: Site[] = [];
   /** The bytes that were there when it was last set: how an old page table
    * is known to be still the right one. */
-  readonly signature = new Uint8Array(8);
-  signatureLength = 0;
+  readonly signature: number[] = [];
 
   constructor(address: bigint, page: Page) {
     this.address = address;
@@ -79,6 +78,8 @@ class Page {
   }
 }
 
+/** How many bytes tell that a page is the one it was. */
+const SIGNATURE_BYTES = 8;
 /** How many address spaces a page remembers. */
 const KNOWN_LIMIT = 4;
 const PAGE_MASK = 0xfffn;
@@ -311,19 +312,15 @@ export class BreakpointTable {
     return site === undefined ? this.#memory.readByte(gpa) : site.original;
   }
 
-  #sign(breakpoint: SoftwareBreakpoint, gpa: number, offset: number): void {
-    const length = Math.min(8, 4096 - offset);
-    breakpoint.signatureLength = length;
-    for (let i = 0; i < length; i++) {
-      breakpoint.signature[i] = this.#original(gpa + i);
-    }
+  #sign({ signature }: SoftwareBreakpoint, gpa: number, offset: number): void {
+    signature.length = 0;
+    const length = Math.min(SIGNATURE_BYTES, 4096 - offset);
+    for (let i = 0; i < length; i++) signature.push(this.#original(gpa + i));
   }
 
-  #signatureFits(breakpoint: SoftwareBreakpoint, gpa: number): boolean {
-    for (let i = 0; i < breakpoint.signatureLength; i++) {
-      if (this.#original(gpa + i) !== breakpoint.signature[i]) return false;
-    }
-    return breakpoint.signatureLength > 0;
+  #signatureFits({ signature }: SoftwareBreakpoint, gpa: number): boolean {
+    return signature.length > 0 &&
+      signature.every((byte, i) => this.#original(gpa + i) === byte);
   }
 
   /** Takes every 0xF1 back. Where the guest wrote something else meanwhile,
