@@ -28,10 +28,10 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
 
 async function check(
   name: string,
-  run: () => Promise<boolean>,
+  args: readonly string[],
 ): Promise<Outcome> {
   const start = performance.now();
-  const passed = await run();
+  const passed = await deno(args);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`check: ${name} ... ${passed ? "ok" : "FAILED"} (${seconds}s)`);
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1 };
@@ -152,7 +152,7 @@ const LONG = ["tests/linux", "tests/silicon"];
 async function makeNeeds(suites: readonly Suite[]): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const [name, args] of new Map(suites.flatMap(({ needs }) => needs))) {
-    outcomes.push(await check(name, () => deno(args)));
+    outcomes.push(await check(name, args));
   }
   return outcomes;
 }
@@ -175,7 +175,7 @@ async function everything(): Promise<Outcome[]> {
   const first = async () => {
     const outcomes: Outcome[] = [];
     for (const [name, args] of CHECKS) {
-      outcomes.push(await check(name, () => deno(args)));
+      outcomes.push(await check(name, args));
     }
     const others = [...LONG, "tests/native", "tests/wine"];
     outcomes.push(await tests(["tests", `--ignore=${others}`]));

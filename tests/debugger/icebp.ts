@@ -3,7 +3,7 @@
  * built, icebp runs it, gdb or lldb or a test's own client attaches.
  */
 import { testPlatform } from "../util/platform.ts";
-import { runTool } from "../util/tools.ts";
+import { kill, runTool } from "../util/tools.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -121,12 +121,7 @@ export class Icebp {
 
   /** Ends it in any case. */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      // It ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
+    kill(this.#child);
     await this.ended();
   }
 }

@@ -1,5 +1,6 @@
 // gdb as a person has it, at its prompt: one line, what it says, the next line.
 import { assert } from "@std/assert";
+import { kill } from "../util/tools.ts";
 
 /** gdb waits for what does not come if it says nothing for so long, in ms. */
 const PATIENCE = 120_000;
@@ -107,12 +108,7 @@ export class Gdb {
 
   /** Ends it; the guest, if still there, is let go. */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      // It ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
+    kill(this.#child);
     await this.#writer.abort();
     await this.#reader.cancel();
     await this.#child.status;

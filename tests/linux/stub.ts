@@ -1,6 +1,7 @@
 // Debian's kernel waiting for gdb: in icebp, and in QEMU as a second opinion.
 import { command } from "../cli/icebp.ts";
 import { testPlatform } from "../util/platform.ts";
+import { kill } from "../util/tools.ts";
 
 /** What to boot. */
 export interface Boot {
@@ -91,12 +92,7 @@ export class Stub implements AsyncDisposable {
 
   /** Ends it in any case. */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      // It ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
+    kill(this.#child);
     await this.ended();
   }
 }

@@ -68,3 +68,13 @@ export function runTool(
   }
   return decoder.decode(stdout);
 }
+
+/** Ends a program in any case. */
+export function kill(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    // It ended by itself.
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
