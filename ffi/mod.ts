@@ -3,7 +3,8 @@
 // from another library with the same exports.
 
 import type { EventFunctions } from "./kernel32.ts";
-import type { winhvplatform } from "./winhvplatform.ts";
+import { debugPoints } from "./debug_points.ts";
+import { winhvplatform } from "./winhvplatform.ts";
 import type {
   EmulatorCallbackKind,
   EmulatorCallbacks,
@@ -17,7 +18,7 @@ export type { HResultName } from "./hresult.ts";
 export { Reg } from "./registers.ts";
 export type { RegName } from "./registers.ts";
 export type { EventFunctions } from "./kernel32.ts";
-export { winhvplatform } from "./winhvplatform.ts";
+export { debugPoints, winhvplatform };
 export { emulatorCallbacks, winhvemulation } from "./winhvemulation.ts";
 export type {
   EmulatorCallbackKind,
@@ -51,15 +52,23 @@ export type Functions<Table> = {
     : CFunction<Table[N]>;
 };
 
+/** What a provider is asked for: WinHvPlatform.dll's, and icebp's own, which are
+ * optional. */
+export const platformFunctions = { ...winhvplatform, ...debugPoints } as const;
+
 /**
- * The functions of WinHvPlatform.dll; null are those that this provider's
+ * The functions of WinHvPlatform.dll, and icebp's own; null are those that this provider's
  * version lacks. The result is an HRESULT. A caller keeps a reference to every
  * buffer that a pending `WHvRunVirtualProcessor` writes to.
  */
-export type WinHvPlatformFunctions = Functions<typeof winhvplatform>;
+export type WinHvPlatformFunctions = Functions<typeof platformFunctions>;
 
 /** The functions of WinHvEmulation.dll. The result is an HRESULT. */
 export type WinHvEmulationFunctions = Functions<typeof winhvemulation>;
+
+/** Asked at an instruction point: 0 to go on, without an exit. The processor's registers
+ * may be read; nothing may be changed. */
+export type DebugPointFilter = (vp: number, identifier: number) => number;
 
 /** A C function that calls into JavaScript, until it is closed. */
 export interface CallbackHandle {
@@ -84,6 +93,8 @@ export interface WinHvPlatform {
     kind: K,
     fn: EmulatorCallbacks[K],
   ): CallbackHandle;
+  /** As callback(), for IcebpSetDebugPointFilter; where there are debug points. */
+  debugPointFilter?(fn: DebugPointFilter): CallbackHandle;
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

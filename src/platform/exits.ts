@@ -11,6 +11,7 @@ import {
   MemoryExit,
   MsrExit,
 } from "./access_exits.ts";
+import { DEBUG_POINT_EXIT, DebugPointExit } from "./debug_exits.ts";
 import {
   ApicEoiExit,
   ApicWriteExit,
@@ -30,6 +31,7 @@ import {
 
 export * from "./access_exits.ts";
 export * from "./event_exits.ts";
+export * from "./debug_exits.ts";
 export { VpExit } from "./vp_exit.ts";
 
 /** Why a run ended; `reason` tells which. */
@@ -52,6 +54,7 @@ export type Exit =
   | SmiExit
   | ApicWriteExit
   | SynicExit
+  | DebugPointExit
   | UnknownExit;
 
 /** Finds the exit object for the bytes in one virtual processor's context. */
@@ -90,6 +93,7 @@ export class ExitDecoder {
       [ExitReason.X64ApicInitSipiTrap, new InitSipiExit(view)],
       [ExitReason.X64ApicWriteTrap, new ApicWriteExit(view)],
       [ExitReason.Canceled, new CanceledExit(view)],
+      [DEBUG_POINT_EXIT, new DebugPointExit(view)],
     ]);
   }
 

@@ -3,13 +3,14 @@
 
 import {
   type CallbackHandle,
+  type DebugPointFilter,
   type EmulatorCallbackKind,
   type EmulatorCallbacks,
   emulatorCallbacks,
+  platformFunctions,
   winhvemulation,
   type WinHvEmulationFunctions,
   type WinHvPlatform,
-  winhvplatform,
   type WinHvPlatformFunctions,
 } from "../../ffi/mod.ts";
 import { type EventFunctions, kernel32 } from "../../ffi/kernel32.ts";
@@ -17,6 +18,7 @@ import {
   WHV_EMULATOR_IO_ACCESS_INFO,
   WHV_EMULATOR_MEMORY_ACCESS_INFO,
 } from "../../ffi/emulator.ts";
+import { debugPointFilter } from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { readCapabilities } from "./capabilities.ts";
 import { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
@@ -37,7 +39,7 @@ export function openNative(name: string): WinHvPlatform {
   const paths = name === WHP
     ? { platform: "WinHvPlatform.dll", emulation: ["WinHvEmulation.dll"] }
     : { platform: name, emulation: [name, beside(name)] };
-  const platform = open(paths.platform, winhvplatform, name);
+  const platform = open(paths.platform, platformFunctions, name);
   let emulation;
   try {
     emulation = openFirst(paths.emulation, name);
@@ -142,7 +144,7 @@ class NativePlatform implements WinHvPlatform {
 
   constructor(
     name: string,
-    platform: Deno.DynamicLibrary<typeof winhvplatform>,
+    platform: Deno.DynamicLibrary<typeof platformFunctions>,
     emulation: Deno.DynamicLibrary<typeof winhvemulation>,
     events: EventLibrary | null,
   ) {
@@ -156,6 +158,10 @@ class NativePlatform implements WinHvPlatform {
       : events.symbols as unknown as EventFunctions;
     this.#libraries = [emulation, platform];
     if (events !== null) this.#libraries.push(events);
+  }
+
+  debugPointFilter(fn: DebugPointFilter): CallbackHandle {
+    return handleOf(new Deno.UnsafeCallback(debugPointFilter, fn));
   }
 
   callback<K extends EmulatorCallbackKind>(

@@ -1,7 +1,12 @@
 // A partition: its properties, its memory map and its virtual processors.
 
 import { getLogger } from "@logtape/logtape";
-import type { WinHvPlatform, WinHvPlatformFunctions } from "../../ffi/mod.ts";
+import type {
+  DebugPointFilter,
+  WinHvPlatform,
+  WinHvPlatformFunctions,
+} from "../../ffi/mod.ts";
+import { ICEBP_DEBUG_POINT } from "../../ffi/debug_points.ts";
 import { PartitionPropertyCode } from "../../ffi/enums.ts";
 import {
   WHV_INTERRUPT_CONTROL,
@@ -54,6 +59,22 @@ export interface InterruptRequest {
   readonly vector: number;
 }
 
+/** What a processor is to return for (ICEBP_DEBUG_POINT). */
+export interface DebugPoint {
+  /** Below MAX_DEBUG_POINTS; what exits name. */
+  readonly identifier: number;
+  /** DebugAccess bits. */
+  readonly access: number;
+  /** A DebugSpace. */
+  readonly space: number;
+  /** Linear or guest physical address. */
+  readonly address: bigint;
+  /** Bytes of data. */
+  readonly length: bigint;
+  /** For DebugSpace.One, else 0. */
+  readonly cr3: bigint;
+}
+
 /** A virtual machine as the platform has it. */
 export class Partition {
   /** Whose partition it is. */
@@ -70,6 +91,8 @@ export class Partition {
   readonly #valueView = new DataView(this.#value.buffer);
   readonly #interrupt = new Uint8Array(WHV_INTERRUPT_CONTROL.size);
   readonly #interruptView = new DataView(this.#interrupt.buffer);
+  readonly #point = new Uint8Array(ICEBP_DEBUG_POINT.size);
+  readonly #pointView = new DataView(this.#point.buffer);
   readonly #missing = new Set<string>();
 
   private constructor(functions: WinHvPlatform, handle: bigint) {
@@ -274,6 +297,50 @@ export class Partition {
     this.changes++;
     const hresult = fn(this.handle, this.#interrupt, this.#interrupt.length);
     if (hresult < 0) check(hresult, call, `vector ${request.vector}`);
+  }
+
+  /** Whether processors can have debug points (ffi/debug_points.ts). */
+  get hasDebugPoints(): boolean {
+    return this.#calls.IcebpSetDebugPoint !== null;
+  }
+
+  /** Sets a debug point, in place of the one with the same identifier; no processor
+   * runs. */
+  setDebugPoint(point: DebugPoint): void {
+    const call = "IcebpSetDebugPoint";
+    const view = this.#pointView;
+    ICEBP_DEBUG_POINT.Identifier.set(view, point.identifier);
+    ICEBP_DEBUG_POINT.Access.set(view, point.access);
+    ICEBP_DEBUG_POINT.Space.set(view, point.space);
+    ICEBP_DEBUG_POINT.Address.set(view, point.address);
+    ICEBP_DEBUG_POINT.Length.set(view, point.length);
+    ICEBP_DEBUG_POINT.Cr3.set(view, point.cr3);
+    const hresult = need(this.#calls[call], call)(
+      this.handle,
+      this.#point,
+      this.#point.length,
+    );
+    if (hresult < 0) check(hresult, call, `0x${point.address.toString(16)}`);
+  }
+
+  /** Takes a debug point away; no processor runs. */
+  clearDebugPoint(identifier: number): void {
+    const call = "IcebpClearDebugPoint";
+    const hresult = this.#calls[call]!(this.handle, identifier);
+    if (hresult < 0) check(hresult, call, `point ${identifier}`);
+  }
+
+  /** Has instruction points ask `filter` before they make an exit: 0 is to go on. Returns
+   * what takes it back. */
+  setDebugPointFilter(filter: DebugPointFilter): () => void {
+    const call = "IcebpSetDebugPointFilter";
+    const callback = this.functions.debugPointFilter!(filter);
+    const set = this.#calls[call]!;
+    check(set(this.handle, callback.address), call);
+    return () => {
+      check(set(this.handle, 0n), call);
+      callback.close();
+    };
   }
 
   /** Whether writes can signal events. */

@@ -6,8 +6,10 @@ import {
   WHV_VP_EXIT_CONTEXT,
 } from "../../ffi/exits.ts";
 import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
+import { ICEBP_DEBUG_POINT_CONTEXT } from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
+import { type DebugHit, debugHits } from "./debug_exits.ts";
 import { PlatformError } from "./errors.ts";
 import { type Exit, ExitDecoder } from "./exits.ts";
 import { need } from "./optional.ts";
@@ -62,6 +64,8 @@ export class VirtualProcessor {
   readonly #handle: bigint;
   readonly #context = new Uint8Array(WHV_RUN_VP_EXIT_CONTEXT.size);
   readonly #decoder = new ExitDecoder(this.#context);
+  readonly #hits = new Uint8Array(ICEBP_DEBUG_POINT_CONTEXT.size);
+  readonly #hitsView = new DataView(this.#hits.buffer);
   readonly #name = new Uint32Array(1);
   readonly #value = new Uint8Array(VALUE_SIZE);
   readonly #valueView = new DataView(this.#value.buffer);
@@ -131,6 +135,29 @@ export class VirtualProcessor {
       this.#functions.WHvCancelRunVirtualProcessor(this.#handle, this.index, 0),
       "WHvCancelRunVirtualProcessor",
     );
+  }
+
+  /** Has the next instruction not be stopped at by a debug point, and be executed before
+   * any interrupt. Setting RIP takes that back. */
+  passDebugPoints(): void {
+    const call = "IcebpPassDebugPoints";
+    const hresult = this.#functions[call]!(this.#handle, this.index);
+    if (hresult < 0) this.#fail(call, hresult);
+  }
+
+  /** Takes the hits of debug points that the next run would return with at once; the
+   * object is the processor's own, valid until the next call. */
+  takeDebugHits(): readonly DebugHit[] {
+    const call = "IcebpTakeDebugHits";
+    const { size } = ICEBP_DEBUG_POINT_CONTEXT;
+    const hresult = this.#functions[call]!(
+      this.#handle,
+      this.index,
+      this.#hits,
+      size,
+    );
+    if (hresult < 0) this.#fail(call, hresult);
+    return debugHits(this.#hitsView, 0);
   }
 
   /** Reads many registers: 16 bytes a value, little endian, in names' order. */

@@ -112,9 +112,19 @@ export class SoftEmulator {
     _kind: K,
     fn: EmulatorCallbacks[K],
   ): CallbackHandle {
+    return this.register(fn);
+  }
+
+  /** Gives any function an address. */
+  register(fn: unknown): CallbackHandle {
     const address = this.#nextAddress++;
     this.#callbacks.set(address, fn);
     return { address, close: () => void this.#callbacks.delete(address) };
+  }
+
+  /** The function that was given an address, if it was. */
+  called(address: bigint): unknown {
+    return this.#callbacks.get(address);
   }
 
   /** WinHvEmulation.dll's functions. */

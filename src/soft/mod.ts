@@ -4,6 +4,7 @@
 
 import type {
   CallbackHandle,
+  DebugPointFilter,
   EmulatorCallbackKind,
   EmulatorCallbacks,
   WinHvEmulationFunctions,
@@ -109,7 +110,11 @@ export class SoftPlatform implements WinHvPlatform {
     this.#scheduler = new Scheduler(instance);
     this.#scheduler.mode = mode;
     this.#emulator = emulator;
-    this.platform = softFunctions(instance, this.#scheduler);
+    this.platform = softFunctions(
+      instance,
+      this.#scheduler,
+      (address) => emulator.called(address),
+    );
     this.emulation = emulator.functions(instance);
     this.clock = new SoftClock(instance, this.#scheduler);
     this.guestMemory = instance.memory.subarray(GUEST);
@@ -121,6 +126,11 @@ export class SoftPlatform implements WinHvPlatform {
     fn: EmulatorCallbacks[K],
   ): CallbackHandle {
     return this.#emulator.callback(kind, fn);
+  }
+
+  /** Gives a JavaScript function an address for IcebpSetDebugPointFilter. */
+  debugPointFilter(fn: DebugPointFilter): CallbackHandle {
+    return this.#emulator.register(fn);
   }
 
   /** To be called after the host wrote guestMemory: decoded code there is stale. */

@@ -102,6 +102,12 @@ export interface Core {
   whvSetXsave(vp: number, bytes: number): number;
   whvGetCpuid(vp: number, leaf: number, index: number): number;
   whvGetVpCounters(vp: number, set: number, bytes: number): number;
+  /** An ICEBP_DEBUG_POINT at IOBUF. */
+  whvSetDebugPoint(): number;
+  whvClearDebugPoint(id: number): number;
+  whvPassDebugPoints(vp: number): number;
+  /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */
+  whvTakeDebugHits(vp: number): number;
   whvSuspendTime(): number;
   whvResumeTime(): number;
 }

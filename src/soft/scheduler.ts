@@ -7,6 +7,13 @@
 // "virtual" mode: giving the event loop its turn every few milliseconds, and, in
 // "host" mode, sleeping while all processors wait.
 
+import type { DebugPointFilter } from "../../ffi/mod.ts";
+import {
+  DEBUG_POINT,
+  DebugAccess,
+  ICEBP_DEBUG_POINT_CONTEXT,
+} from "../../ffi/debug_points.ts";
+import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import {
   type Core,
   EXITBUF,
@@ -34,7 +41,11 @@ const SHORT_RUNS = 1024;
 /** Microtasks that callers have to come (back) with a run. */
 const PATIENCE = 24;
 const NEVER = Infinity;
-const EXIT_CONTEXT_BYTES = 224;
+const EXIT_CONTEXT_BYTES = WHV_RUN_VP_EXIT_CONTEXT.size;
+const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
+/** The exit's own part of the context. */
+const POINT_AT = WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + 40;
+const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
 
 /** "virtual": idle time is skipped. "host": it is slept through. */
 export type ClockMode = "virtual" | "host";
@@ -48,6 +59,9 @@ interface Run {
 export class Scheduler {
   readonly #core: Core;
   readonly #exit: Uint8Array;
+  readonly #exitView: DataView;
+  /** IcebpSetDebugPointFilter. */
+  filter: DebugPointFilter | null = null;
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
@@ -76,6 +90,24 @@ export class Scheduler {
       EXITBUF,
       EXITBUF + EXIT_CONTEXT_BYTES,
     );
+    this.#exitView = new DataView(
+      this.#exit.buffer,
+      this.#exit.byteOffset,
+      EXIT_CONTEXT_BYTES,
+    );
+  }
+
+  /** Whether the exit is an instruction point's that the filter lets pass: the turn goes on
+   * as if there were none. */
+  #passed(vp: number): boolean {
+    const view = this.#exitView;
+    if (
+      this.filter === null || REASON.get(view) !== DEBUG_POINT ||
+      HIT.Access.get(view, POINT_AT) !== DebugAccess.Execute ||
+      this.filter(vp, HIT.Identifier.get(view, POINT_AT)) !== 0
+    ) return false;
+    this.#core.whvPassDebugPoints(vp);
+    return true;
   }
 
   /** Guest time at which `fn` is to be called once, between instructions. */
@@ -271,7 +303,7 @@ export class Scheduler {
       const executed = this.#core.executed();
       this.#left -= executed;
       this.#untilClock -= executed >>> 5;
-      if (result === RUN_EXIT) {
+      if (result === RUN_EXIT && !this.#passed(vp)) {
         this.#phase = "owner";
         this.#exits++;
         this.#finish(vp);

@@ -12,7 +12,7 @@ import { WHV_RUN_VP_EXIT_CONTEXT as EXIT } from "../../ffi/exits.ts";
 import { ExitReason, PartitionPropertyCode } from "../../ffi/enums.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { winhvplatform } from "../../ffi/winhvplatform.ts";
+import { platformFunctions } from "../../ffi/mod.ts";
 
 export const TF = 0x100, IF = 0x200, ZF = 0x40;
 const BS = 0x4000n;
@@ -104,7 +104,7 @@ export class ToyPlatform implements WinHvPlatform {
 
   #functions(): WinHvPlatformFunctions {
     const none = Object.fromEntries(
-      Object.keys(winhvplatform).map((name) => [name, null]),
+      Object.keys(platformFunctions).map((name) => [name, null]),
     ) as unknown as WinHvPlatformFunctions;
     const view = (v: ArrayBufferView | null) =>
       new DataView(v!.buffer, v!.byteOffset, v!.byteLength);

@@ -1,9 +1,10 @@
 // Decoded code. A block is a run of records (record.ts) decoded from one host page,
 // behind a 32-byte header: host u32 (of its first byte), next block of the page u32,
 // record count u32, host u32 after its last byte; in the page's newest block also the
-// hash of the page's lines of code u64 and generation u32. Blocks are found by host
-// address and code size (BHASH), from linear addresses through JCACHE, and from a branch
-// in the same page through its record's link. Blocks of a page die together, so links
+// hash of the page's lines of code u64 and generation u32; and the variant u32, which
+// tells blocks with debug points (points.ts). Blocks are found by host address, code
+// size and variant (BHASH), from linear addresses through JCACHE, and from a branch in
+// the same page through its record's link. Blocks of a page die together, so links
 // need no check.
 //
 // A host that writes guest memory without saying so (hostMayWrite) begins a new
@@ -37,6 +38,7 @@ import {
   SEGS,
 } from "./layout";
 import { dropWriteTags, fetchHost } from "./mem";
+import { anyCode, variantOf } from "./points";
 import { REC } from "./record";
 
 /** Next free byte of the pool. */
@@ -144,28 +146,33 @@ export function poolFull(): bool {
 
 // @ts-ignore: decorator
 @inline
-function slot(host: u32, key: u32): usize {
-  return BHASH +
-    (<usize> (((host ^ (host >> 13)) + (key << 7)) & (BH_ENTRIES - 1)) << 3);
+function slot(host: u32, key: u32, variant: u32): usize {
+  const h = (host ^ (host >> 13)) + (key << 7) + variant * 0x9e3779b1;
+  return BHASH + (<usize> (h & (BH_ENTRIES - 1)) << 3);
 }
 
 /** The first record of the block at a host address, decoding it when needed; 0 with FAULT set. */
 function blockAt(host: u32, linear: u64): usize {
   const key = <u32> load<u8>(CODEKEY);
-  const s = slot(host, key);
+  const variant = anyCode ? variantOf(host, linear) : 0;
+  const s = slot(host, key, variant);
   const page = <usize> (host >> 12);
   if (doubtful(page)) compare(page, page << 12);
   const r = load<u32>(s, 4);
-  if (load<u32>(s) == host && (r & 31) == key && r != 0) return r & ~31;
+  if (
+    load<u32>(s) == host && (r & 31) == key && r != 0 &&
+    load<u32>((r & ~31) - <u32> REC, 28) == variant
+  ) return r & ~31;
   // decode
   const header = poolAt;
   const first = header + REC;
   const bytes = bytesOf(page);
-  const n = decodeBlock(host, linear, bytes, first);
+  const n = decodeBlock(host, linear, bytes, first, variant);
   if (n == 0) return 0;
   if (n & 0x80000000) return n & 0x7fffffff; // not cacheable: crosses a page
   store<u32>(header, host);
   store<u32>(header, n, 8);
+  store<u32>(header, variant, 28);
   const pb = PAGEBLK + (page << 2);
   const older = <usize> load<u32>(pb);
   store<u32>(header, <u32> older, 4);
@@ -223,7 +230,7 @@ function dropPage(page: usize): void {
     const n = load<u32>(b, 8);
     const host = load<u32>(b);
     for (let key: u32 = 0; key < 3; key++) {
-      const s = slot(host, key);
+      const s = slot(host, key, load<u32>(b, 28));
       if (load<u32>(s) == host) store<u32>(s, 0, 4);
     }
     let r = b + REC;

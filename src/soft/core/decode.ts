@@ -23,6 +23,7 @@ import {
   SEGS,
 } from "./layout";
 import { fetchHost } from "./mem";
+import { makePoint, pointAt } from "./points";
 import {
   END,
   FUSED,
@@ -417,7 +418,8 @@ function endRecord(p: usize, off: u32): void {
 
 /**
  * Decodes the block at a host address (linear address `linear`), whose page's bytes are
- * at `page`, into records from `first` on. Returns their number; with bit 31 set, the
+ * at `page`, into records from `first` on, with the debug points of its variant. Returns
+ * their number; with bit 31 set, the
  * address of a record outside the pool, used once; or 0 with FAULT set.
  */
 export function decodeBlock(
@@ -425,6 +427,7 @@ export function decodeBlock(
   linear: u64,
   page: usize,
   first: usize,
+  variant: u32,
 ): u32 {
   let off = host & 0xfff;
   let end: u32 = 0x1000;
@@ -453,7 +456,16 @@ export function decodeBlock(
         raiseErr(GP, 0);
         return 0;
       }
-      return decodeCrossing(page, linear, off);
+      return decodeCrossing(host, page, linear, off, variant);
+    }
+    if (variant) {
+      const at = off - (host & 0xfff);
+      if (pointAt(host + at, linear + at)) {
+        makePoint(p, host + at);
+        p += REC;
+        count++;
+        before = 0;
+      }
     }
     const own = <u32> load<u8>(p, 3);
     const both = load<u8>(FUSED + (<usize> before << 8) + own);
@@ -467,7 +479,13 @@ export function decodeBlock(
 }
 
 /** The first instruction runs into the next page: decode it from a copy of its bytes. */
-function decodeCrossing(page: usize, linear: u64, off: u32): u32 {
+function decodeCrossing(
+  host: u32,
+  page: usize,
+  linear: u64,
+  off: u32,
+  variant: u32,
+): u32 {
   const have = 0x1000 - off;
   let next = linear + have;
   if (load<u8>(MODE) != MODE_LONG) next &= 0xffffffff;
@@ -487,6 +505,11 @@ function decodeCrossing(page: usize, linear: u64, off: u32): u32 {
     raiseErr(GP, 0);
     return 0;
   }
-  endRecord(CROSS + REC, off + <u32> n);
+  let end: usize = CROSS + REC;
+  if (variant && pointAt(host, linear)) {
+    makePoint(CROSS, host);
+    end += REC;
+  }
+  endRecord(end, off + <u32> n);
   return 0x80000000 | <u32> CROSS;
 }

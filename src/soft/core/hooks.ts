@@ -168,6 +168,8 @@ export const EXIT_EXCEPTION: u32 = 0x1002;
 export const EXIT_RDTSC: u32 = 0x1003;
 export const EXIT_INITSIPI: u32 = 0x1006;
 export const EXIT_CANCELED: u32 = 0x2001;
+/** A debug point (ffi/debug_points.ts): no reason of WinHvPlatform's. */
+export const EXIT_POINT: u32 = 0x1ceb0001;
 
 export function putSegment(to: usize, seg: u32): void {
   const s = SEGS + (<usize> seg << 5);

@@ -135,6 +135,9 @@ export const LPMASK: usize = STATE + 0x638; // u64 mask of the region covered by
 export const MONADDR: usize = STATE + 0x640; // u64
 export const TSSBUSY: usize = STATE + 0x648;
 export const SUSPECT: usize = STATE + 0x650; // u8: registers were written from outside, look at them before running
+export const PASS: usize = STATE + 0x651; // u8: what is not stopped at (points.ts)
+export const HIT_COUNT: usize = STATE + 0x654; // u32: debug points hit and not told yet
+export const HITS: usize = STATE + 0x658; // 4 x 40 bytes, as in ICEBP_DEBUG_POINT_CONTEXT
 
 // PENDING bits: something to look at between two instructions
 export const P_TF: u32 = 1; // EFL.TF is set
@@ -145,6 +148,8 @@ export const P_EXECBP: u32 = 16; // DR7 has an enabled instruction breakpoint
 export const P_RECHECK: u32 = 32; // re-examine after IF, TPR, mode changes
 export const P_RF: u32 = 64; // EFL.RF is set
 export const P_STOP: u32 = 128; // leave the core
+export const P_PASS: u32 = 256; // PASS is set
+export const P_POINT: u32 = 512; // HIT_COUNT != 0
 
 // FAULT values
 export const F_EXC: u32 = 0x100; // | vector: an exception
@@ -152,6 +157,7 @@ export const F_NONCANON: u32 = 0x200; // non-canonical address: #GP(0) or #SS(0)
 export const F_SYNC: u32 = 0x300; // run again with time in step (see sync in run.ts)
 export const F_EXIT: u32 = 0x400; // an exit was described at EXITBUF; RIP stays at the instruction
 export const F_TRIPLE: u32 = 0x500;
+export const F_POINT: u32 = 0x600; // a debug point before the instruction, which is noted
 
 // --- scratch
 export const EXITBUF: usize = 0x2000; // WHV_RUN_VP_EXIT_CONTEXT, 224 bytes
@@ -187,6 +193,10 @@ export const DIRTY: usize = 0x1300000; // per host page 1 bit
 export const POOL: usize = 0x1400000; // decoded records
 export const POOL_END: usize = 0x3400000;
 export const PAGECOPY: usize = 0x3400000; // a page of code while it is decoded (cache.ts)
+export const POINTS: usize = 0x3410000; // 65536 debug points x 40 bytes (points.ts)
+export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
+export const POINT_PAGES: usize = 0x3890000; // 131072 x 16
+export const POINT_DATA: usize = 0x3a90000; // 65536 x u32
 export const GUEST: usize = 0x4000000; // guest memory from here on
 
 export const MAX_VPS: u32 = 64;

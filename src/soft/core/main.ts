@@ -60,6 +60,7 @@ import { ICOUNT, lapicOf, RIP } from "./layout";
 import { setDoorbells, statTlbFlushes, statTlbMisses } from "./mem";
 import { Handler, indexOf } from "./optable";
 import { mapsHost } from "./phys";
+import { pointReached, pointsInit, pointsTrim } from "./points";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
 import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
 import { countExit } from "./whv_counters";
@@ -103,6 +104,12 @@ export {
   whvGetPartitionProperty,
   whvSetPartitionProperty,
 } from "./whv_properties";
+export {
+  whvClearDebugPoint,
+  whvPassDebugPoints,
+  whvSetDebugPoint,
+  whvTakeDebugHits,
+} from "./whv_points";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
 export { emulate, emulateOnce } from "./emulate";
@@ -129,6 +136,8 @@ export function init(): void {
   decodeInit(indexOf(ud), indexOf(end));
   runInit(indexOf(end), indexOf(stale));
   cacheInit(indexOf(stale));
+  const point: Handler = (p) => pointReached(p);
+  pointsInit(indexOf(point));
   register();
 }
 
@@ -136,6 +145,7 @@ export function init(): void {
 export function vpRun(vp: u32, budget: i32): u32 {
   switchTo(vp);
   last = 0;
+  pointsTrim(total);
   if (!checkState()) return RUN_EXIT;
   const before = total;
   const r = execute(budget);

@@ -1,14 +1,16 @@
 // Linear memory: the software TLB, page walks and every kind of access.
 //
 // A TLB entry is 32 bytes: tagR u64, tagW u64, addend u32 (host = low 32 bits of the
-// linear address + addend), unused u32, tagX u64. A tag is the page's linear
+// linear address + addend), lines u32, tagX u64. A tag is the page's linear
 // address, or has low bits set when invalid. An access hits when the page of its
 // last byte equals the tag found by its first byte, so one compare covers
 // presence, permission and page crossing.
 //
 // No write tag is given to a page that holds decoded code, is dirty-tracked and
 // clean, or has its PTE's D bit clear; no tag at all to a page with a data
-// breakpoint. Those go the slow way, which does the bookkeeping.
+// breakpoint. Those go the slow way, which does the bookkeeping. So do those of a page
+// with a data point (points.ts), by WATCHED in its tags; what is unused otherwise has
+// the page's watched lines then, so that an access beside them costs little.
 import { codeWritten, flushJumps } from "./cache";
 import { raise, raiseErr, raisePF } from "./fault";
 import { AC_, GP } from "./fault";
@@ -68,6 +70,15 @@ import {
   physHost,
   setDirty,
 } from "./phys";
+import {
+  linesOf,
+  noteAccess,
+  physicalData,
+  watchedLines,
+  WATCHED,
+  watches,
+  watching,
+} from "./points";
 
 export const ACC_READ: u32 = 1;
 export const ACC_WRITE: u32 = 2;
@@ -480,10 +491,13 @@ export function hostFor(
     : 2;
   const t = entry(vp + set * TLB_SET, linear);
   const page = linear & ~0xfff;
-  store<u64>(t, perm & ACC_READ ? page : -1);
-  store<u64>(t, perm & ACC_WRITE ? page : -1, 8);
+  const lines = watching ? watchedLines(linear, host) : 0;
+  const data = lines ? page | WATCHED : page;
+  store<u64>(t, perm & ACC_READ ? data : -1);
+  store<u64>(t, perm & ACC_WRITE ? data : -1, 8);
   store<u64>(t, perm & ACC_EXEC ? page : -1, 24);
   store<u32>(t, host - <u32> linear, 16);
+  store<u32>(t, lines, 20);
   return host;
 }
 
@@ -511,13 +525,17 @@ function misaligned(linear: u64, bytes: u32): bool {
 
 // --- accesses inside one page, bytes <= 8
 
+function loadBytes(h: usize, bytes: u32): u64 {
+  if (bytes == 8) return load<u64>(h);
+  if (bytes == 4) return load<u32>(h);
+  let v: u64 = 0;
+  for (let i = bytes; i-- > 0;) v = (v << 8) | load<u8>(h + i);
+  return v;
+}
+
 function partRead(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
   const h = hostFor(linear, ACC_READ, user, implicit);
-  if (h != 0) {
-    let v: u64 = 0;
-    for (let i = bytes; i-- > 0;) v = (v << 8) | load<u8>(h + i);
-    return v;
-  }
+  if (h != 0) return loadBytes(h, bytes);
   if (load<u32>(FAULT)) return 0;
   if (special == SP_APIC) return apicRead(<u32> xGpa & 0xfff, bytes);
   return mmioRead(xGpa, bytes);
@@ -639,6 +657,133 @@ function writeAny(
   partWrite(linear, bytes, v, user, implicit);
 }
 
+// --- accesses to pages with data points
+
+/** Memory behind a byte that an access may touch, or 0; nothing changes by asking. */
+function quietHost(linear: u64, acc: u32, user: bool, implicit: bool): u32 {
+  if (!translate(linear, acc, user, implicit, true)) return 0;
+  return physHost(xGpa);
+}
+
+/** What is there, as far as it is memory. */
+function peek(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
+  const n = firstPart(linear, bytes);
+  const h = quietHost(linear, ACC_READ, user, implicit);
+  let v = h ? loadBytes(h, n) : 0;
+  if (n < bytes) {
+    const w = quietHost(wrap(linear + n), ACC_READ, user, implicit);
+    if (w) v |= loadBytes(w, bytes - n) << (n * 8);
+  }
+  return v;
+}
+
+/** Whether an access touches watched data. */
+function touches(
+  acc: u32,
+  linear: u64,
+  bytes: u32,
+  user: bool,
+  implicit: bool,
+): bool {
+  const n = firstPart(linear, bytes);
+  let h = physicalData ? quietHost(linear, ACC_READ, user, implicit) : 0;
+  if (watches(acc, linear, n, h)) return true;
+  if (n == bytes) return false;
+  const next = wrap(linear + n);
+  h = physicalData ? quietHost(next, ACC_READ, user, implicit) : 0;
+  return watches(acc, next, bytes - n, h);
+}
+
+/** Notes an access that touched watched data, for the exit behind its instruction. */
+function note(
+  acc: u32,
+  linear: u64,
+  bytes: u32,
+  before: u64,
+  after: u64,
+  user: bool,
+  implicit: bool,
+): void {
+  const n = firstPart(linear, bytes);
+  let h = physicalData ? quietHost(linear, ACC_READ, user, implicit) : 0;
+  noteAccess(acc, linear, bytes, n, h, before, after);
+  if (n == bytes) return;
+  const next = wrap(linear + n);
+  h = physicalData ? quietHost(next, ACC_READ, user, implicit) : 0;
+  noteAccess(acc, next, bytes, bytes - n, h, before, after);
+}
+
+/** Reads with regard to data points; `set` is the TLB set for the access. */
+function readAt(
+  set: usize,
+  linear: u64,
+  bytes: u32,
+  user: bool,
+  implicit: bool,
+): u64 {
+  if (!watching || emulating) return readAny(linear, bytes, user, implicit);
+  const e = entry(set, linear);
+  const known =
+    load<u64>(e) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
+  const h = <usize> (<u32> linear + load<u32>(e, 16));
+  if (known && !(load<u32>(e, 20) & linesOf(linear, bytes))) {
+    return loadBytes(h, bytes);
+  }
+  const hit = touches(ACC_READ, linear, bytes, user, implicit);
+  if (hit && !synced) {
+    needSync();
+    return 0;
+  }
+  const v = known
+    ? loadBytes(h, bytes)
+    : readAny(linear, bytes, user, implicit);
+  if (hit && !load<u32>(FAULT)) {
+    note(ACC_READ, linear, bytes, v, v, user, implicit);
+  }
+  return v;
+}
+
+/** Writes with regard to data points. */
+function writeAt(
+  set: usize,
+  linear: u64,
+  bytes: u32,
+  v: u64,
+  user: bool,
+  implicit: bool,
+): void {
+  if (!watching || emulating) {
+    writeAny(linear, bytes, v, user, implicit);
+    return;
+  }
+  const e = entry(set, linear);
+  const known =
+    load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
+  const h = <usize> (<u32> linear + load<u32>(e, 16));
+  if (known && !(load<u32>(e, 20) & linesOf(linear, bytes))) {
+    storeBytes(h, bytes, v);
+    return;
+  }
+  const hit = touches(ACC_WRITE, linear, bytes, user, implicit);
+  if (hit && !synced) {
+    needSync();
+    return;
+  }
+  const before = hit ? peek(linear, bytes, user, implicit) : 0;
+  if (known) storeBytes(h, bytes, v);
+  else writeAny(linear, bytes, v, user, implicit);
+  if (hit && !load<u32>(FAULT)) {
+    note(ACC_WRITE, linear, bytes, before, v, user, implicit);
+  }
+}
+
+/** The TLB set of accesses with the rights of level `cpl`. */
+// @ts-ignore: decorator
+@inline
+function setOf(cpl: u32): usize {
+  return TLBS + <usize> load<u32>(VPINDEX) * TLB_VP + (cpl == 3 ? 0 : TLB_SET);
+}
+
 /**
  * A data breakpoint traps after its instruction, so the instruction has to run alone: true
  * with F_SYNC raised when it does not yet.
@@ -653,7 +798,7 @@ function watchAlone(linear: u64, bytes: u32, write: bool): bool {
 
 export function rdSlow(linear: u64, bytes: u32): u64 {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, false)) return 0;
-  const v = readAny(linear, bytes, isUser(), false);
+  const v = readAt(load<u32>(TLBB), linear, bytes, isUser(), false);
   if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
     checkWatch(linear, bytes, false);
   }
@@ -662,7 +807,7 @@ export function rdSlow(linear: u64, bytes: u32): u64 {
 
 export function wrSlow(linear: u64, bytes: u32, v: u64): void {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return;
-  writeAny(linear, bytes, v, isUser(), false);
+  writeAt(load<u32>(TLBB), linear, bytes, v, isUser(), false);
   if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
     checkWatch(linear, bytes, true);
   }
@@ -672,12 +817,25 @@ export function wrSlow(linear: u64, bytes: u32, v: u64): void {
 export function rwSlow(linear: u64, bytes: u32): usize {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return 0;
   const user = isUser();
+  let hit = false;
+  if (watching && !emulating) {
+    const e = entry(load<u32>(TLBB), linear);
+    if (
+      load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED) &&
+      !(load<u32>(e, 20) & linesOf(linear, bytes))
+    ) {
+      store<u32>(BKIND, 0);
+      return <usize> (<u32> linear + load<u32>(e, 16));
+    }
+    hit = touches(ACC_READ | ACC_WRITE, linear, bytes, user, false);
+    if (hit && !synced) return needSync();
+  }
   const n = firstPart(linear, bytes);
   if (n < bytes && runsOut(linear, bytes)) return 0;
   const h = hostFor(linear, ACC_WRITE, user, false);
   if (load<u32>(FAULT)) return 0;
   if (
-    n == bytes && h != 0 && !(load<u64>(DR7) & 0xff) &&
+    n == bytes && h != 0 && !(load<u64>(DR7) & 0xff) && !hit &&
     !load<u64>(CODELINES + (<usize> (h >> 12) << 3))
   ) {
     store<u32>(BKIND, 0);
@@ -689,6 +847,7 @@ export function rwSlow(linear: u64, bytes: u32): usize {
   }
   const v = readAny(linear, bytes, user, false);
   if (load<u32>(FAULT)) return 0;
+  if (hit) note(ACC_READ, linear, bytes, v, v, user, false);
   store<u64>(BOUNCE, v);
   store<u64>(BLIN, linear);
   store<u32>(BSIZE, bytes);
@@ -751,31 +910,33 @@ export function rwDone(): void {
 
 /** Reads a T as the supervisor, whatever CPL is (GDT, LDT, IDT, TSS). */
 export function rdSys<T>(linear: u64): T {
-  const e = entry(TLBS + <usize> load<u32>(VPINDEX) * TLB_VP + TLB_SET, linear);
+  const set = setOf(0);
+  const e = entry(set, linear);
   if (load<u64>(e) == ((linear + (sizeof<T>() - 1)) & ~0xfff)) {
     return load<T>(<usize> (<u32> linear + load<u32>(e, 16)));
   }
-  return <T> readAny(wrap(linear), sizeof<T>(), false, true);
+  return <T> readAt(set, wrap(linear), sizeof<T>(), false, true);
 }
 
 /** Writes a T as the supervisor, whatever CPL is. */
 export function wrSys<T>(linear: u64, v: T): void {
-  const e = entry(TLBS + <usize> load<u32>(VPINDEX) * TLB_VP + TLB_SET, linear);
+  const set = setOf(0);
+  const e = entry(set, linear);
   if (load<u64>(e, 8) == ((linear + (sizeof<T>() - 1)) & ~0xfff)) {
     store<T>(<usize> (<u32> linear + load<u32>(e, 16)), v);
     return;
   }
-  writeAny(wrap(linear), sizeof<T>(), <u64> v, false, true);
+  writeAt(set, wrap(linear), sizeof<T>(), <u64> v, false, true);
 }
 
 /** Writes a T with the privilege of level `cpl` (stack switches). */
 export function wrAs<T>(linear: u64, v: T, cpl: u32): void {
-  writeAny(wrap(linear), sizeof<T>(), <u64> v, cpl == 3, false);
+  writeAt(setOf(cpl), wrap(linear), sizeof<T>(), <u64> v, cpl == 3, false);
 }
 
 /** Reads a T with the privilege of level `cpl`. */
 export function rdAs<T>(linear: u64, cpl: u32): T {
-  return <T> readAny(wrap(linear), sizeof<T>(), cpl == 3, false);
+  return <T> readAt(setOf(cpl), wrap(linear), sizeof<T>(), cpl == 3, false);
 }
 
 /** Makes sure that `bytes` (any number) at `linear` can be accessed; false with FAULT set. */

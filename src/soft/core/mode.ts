@@ -10,6 +10,7 @@ import {
   DR7,
   EFER,
   EFL,
+  HIT_COUNT,
   MODE,
   MODE_COMPAT,
   MODE_LONG,
@@ -19,10 +20,12 @@ import {
   P_DEBUG,
   P_EXECBP,
   P_INT,
-
+  P_PASS,
+  P_POINT,
   P_RF,
   P_SHADOW,
   P_TF,
+  PASS,
   PENDING,
   S_CS,
   S_SS,
@@ -77,6 +80,8 @@ export function flagsChanged(): void {
   if (f & RF) p |= P_RF;
   if (load<u8>(SHADOW)) p |= P_SHADOW;
   if (load<u64>(DBGPEND)) p |= P_DEBUG;
+  if (load<u8>(PASS)) p |= P_PASS;
+  if (load<u32>(HIT_COUNT)) p |= P_POINT;
   const dr7 = <u32> load<u64>(DR7);
   for (let i: u32 = 0; i < 4; i++) {
     if (dr7 & (3 << (i * 2)) && !((dr7 >> (16 + i * 4)) & 3)) p |= P_EXECBP;

@@ -29,6 +29,7 @@ import {
   M_PAT,
   MXCSR,
   NMIMASK,
+  PASS,
   PEND_EVENT,
   PEND_INT,
   RDX,
@@ -97,6 +98,7 @@ function common(): void {
   store<u8>(SHADOW, 0);
   store<u8>(SHADOWNEW, 0);
   store<u8>(NMIMASK, 0);
+  store<u8>(PASS, 0);
   store<u8>(ACTIVITY, <u8> A_RUN);
   store<u64>(PEND_INT, 0);
   store<u64>(PEND_EVENT, 0);

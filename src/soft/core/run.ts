@@ -71,6 +71,7 @@ import {
   EXITBUF,
   F_EXIT,
   F_NONCANON,
+  F_POINT,
   F_SYNC,
   FADDR,
   FAULT,
@@ -83,11 +84,14 @@ import {
   P_DEBUG,
   P_EXECBP,
   P_INT,
+  P_PASS,
+  P_POINT,
   P_RF,
   P_SHADOW,
   P_TF,
   PEND_EVENT,
   PEND_INT,
+  PASS,
   PENDING,
   RIP,
   S_CS,
@@ -101,6 +105,7 @@ import {
 import { ACC_READ, translate, xGpa } from "./mem";
 import { flagsChanged } from "./mode";
 import { physHost } from "./phys";
+import { PASS_NEXT, PASS_NONE, PASSING, pointExit } from "./points";
 import { isMem, rLen, rSeg } from "./record";
 import { initVp, sipiVp } from "./reset";
 import { countEvent } from "./whv_counters";
@@ -223,9 +228,16 @@ function inject(
   retIp: u64,
 ): u32 {
   const ip = load<u64>(RIP);
+  // it is the handler now that comes next
+  if (load<u8>(PASS)) store<u8>(PASS, PASS_NONE);
   while (true) {
     if (vector == 1 && type == 3) store<u64>(DR7, load<u64>(DR7) & ~0x2000);
-    if (deliverEvent(vector, type, hasErr, err, retIp)) {
+    // nothing runs that would have to be alone
+    const before = synced;
+    setSynced(true);
+    const delivered = deliverEvent(vector, type, hasErr, err, retIp);
+    setSynced(before);
+    if (delivered) {
       statEvents++;
       countEvent(vector, type);
       noStepTrap = true;
@@ -390,6 +402,10 @@ function execBreakpoints(lin: u64, mask: u64): u64 {
 /** Everything between two instructions, in the order of SDM vol. 3 table "Priority Among Concurrent Events". */
 function boundary(): u32 {
   single = false;
+  if (load<u32>(PENDING) & P_POINT) {
+    pointExit();
+    return RUN_EXIT;
+  }
   const vp = load<u32>(VPINDEX);
   const base = lapicOf(vp);
   if (recheck) {
@@ -444,7 +460,9 @@ function boundary(): u32 {
     if (r) return r;
   }
   pend = load<u32>(PENDING);
-  if (pend & P_INT) {
+  const passing = pend & P_PASS && load<u8>(PASS) == PASS_NEXT &&
+    load<u8>(ACTIVITY) == A_RUN;
+  if (pend & P_INT && !passing) {
     let keep = false;
     if (apicMode && lapicPending(base) & LAPIC_PENDING_NMI) {
       if (load<u8>(NMIMASK) || shadow) keep = shadow != 0;
@@ -494,7 +512,12 @@ function boundary(): u32 {
     return RUN_EXIT;
   }
   pend = load<u32>(PENDING);
-  if (pend & (P_TF | P_SHADOW | P_RF)) single = true;
+  if (pend & P_POINT) {
+    // by an event's delivery
+    pointExit();
+    return RUN_EXIT;
+  }
+  if (pend & (P_TF | P_SHADOW | P_RF | P_PASS)) single = true;
   if (pend & P_EXECBP) {
     const ip = load<u64>(RIP);
     const lin = load<u8>(MODE) == MODE_LONG
@@ -519,6 +542,12 @@ function windowExit(type: u32): u32 {
   store<u32>(EXITBUF, type, 48);
   finishExit(0, false);
   return RUN_EXIT;
+}
+
+/** After an instruction that was passed, unless it is a REP's and goes on. */
+function passDone(): void {
+  if (load<u8>(PASS) == PASSING) store<u8>(PASS, PASS_NONE);
+  flagsChanged();
 }
 
 /** After an instruction that ran alone: its shadow, its trap. */
@@ -567,6 +596,8 @@ export function execute(budget: i32): u32 {
       if (r) return r;
       continue;
     }
+    const passed = load<u8>(PASS);
+    if (passed) store<u8>(PASS, PASSING);
     let chunk = sliceLeft;
     if (single) {
       chunk = 1;
@@ -586,6 +617,7 @@ export function execute(budget: i32): u32 {
       const h = load<u16>(cur);
       if (h == endIndex || h == staleIndex) {
         settle(chunk - left);
+        if (passed) store<u8>(PASS, passed);
         if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
         continue;
       }
@@ -593,6 +625,12 @@ export function execute(budget: i32): u32 {
     } else {
       settle(chunk - left);
       store<u64>(RIP, ipOf(cur));
+      if (load<u32>(FAULT) == F_POINT) {
+        store<u32>(FAULT, 0);
+        if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
+        pointExit();
+        return RUN_EXIT;
+      }
       if (load<u32>(FAULT) == F_SYNC) {
         store<u32>(FAULT, 0);
         followClock();
@@ -607,12 +645,14 @@ export function execute(budget: i32): u32 {
       if (load<u32>(FAULT)) {
         completed = false;
         faulting = cur;
+        if (passed) passDone();
         if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
         const r = onFault();
         if (r) return r;
       }
     }
     if (completed) {
+      if (passed) passDone();
       if (single || load<u8>(SHADOWNEW)) {
         afterInstruction(tf);
         if (single && flags & RF) flagsChanged();

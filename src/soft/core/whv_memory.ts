@@ -19,6 +19,7 @@ import {
   mapRemove,
   physHost,
 } from "./phys";
+import { pointsRemap } from "./points";
 import {
   E_ACCESSDENIED,
   E_INVALIDARG,
@@ -66,6 +67,7 @@ export function whvMapGpaRange(
   }
   if (!mapAdd(gpa, bytes, host, flags)) return E_OUTOFMEMORY;
   flushAll();
+  pointsRemap();
   return S_OK;
 }
 
@@ -74,6 +76,7 @@ export function whvUnmapGpaRange(gpa: u64, bytes: u64): i32 {
   if (!mapCovers(gpa, bytes)) return WHV_E_GPA_RANGE_NOT_FOUND;
   if (!mapRemove(gpa, bytes)) return E_OUTOFMEMORY;
   flushAll();
+  pointsRemap();
   return S_OK;
 }
 

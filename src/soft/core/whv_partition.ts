@@ -14,6 +14,7 @@ import {
 import { lapicSetVpCount } from "./lapic";
 import { MAX_VPS, WHV } from "./layout";
 import { mapsReset } from "./phys";
+import { pointsReset } from "./points";
 import { seedRandom } from "./random";
 import { resetVp } from "./reset";
 import { switchTo, vpsReset } from "./vps";
@@ -54,6 +55,7 @@ export function whvCreatePartition(): i32 {
   propertiesReset();
   listsReset();
   mapsReset();
+  pointsReset();
   cacheFlush();
   exists = true;
   ready = false;

@@ -67,8 +67,11 @@ import {
   M_TSCOFF,
   MXCSR,
   NMIMASK,
+  P_PASS,
+  PASS,
   PEND_EVENT,
   PEND_INT,
+  PENDING,
   REGS,
   RIP,
   S_CS,
@@ -325,6 +328,11 @@ function setApicBase(base: usize, v: u64): void {
 
 /** Writes a register that canSetRegister() accepted. */
 export function setRegister(name: u32, from: usize): void {
+  if (name == 0x10) {
+    // what was to be passed was where RIP has been
+    store<u8>(PASS, 0);
+    store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
+  }
   const v = load<u64>(from);
   const cell = plainCell(name);
   if (cell) {

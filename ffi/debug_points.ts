@@ -1,0 +1,130 @@
+// Debug points: optional functions of icebp's own, which a platform that executes
+// instructions itself can have beside WinHvPlatform's. No host has them.
+//
+// A point is an instruction's address or a range of data. A processor that reaches the
+// one, or accesses the other, returns with the exit reason DEBUG_POINT: before the
+// instruction, or behind the one that made the access. Nothing of a point is in
+// guest memory or in a register that the guest can read.
+
+import { nested, struct, U32, U64 } from "./layout.ts";
+
+/** The functions; every result is an HRESULT. */
+export const debugPoints = {
+  /** Sets a point, in place of the one with the same identifier. No processor runs. */
+  IcebpSetDebugPoint: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "buffer", // const ICEBP_DEBUG_POINT *Point
+      "u32", // UINT32 PointSizeInBytes
+    ],
+    result: "i32",
+    optional: true,
+  },
+  /** Takes a point away. No processor runs. */
+  IcebpClearDebugPoint: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u32", // UINT32 Identifier
+    ],
+    result: "i32",
+    optional: true,
+  },
+  /** The next instruction of a processor that does not run is not stopped at, and is
+   * executed before any interrupt. Setting RIP takes that back. */
+  IcebpPassDebugPoints: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u32", // UINT32 VpIndex
+    ],
+    result: "i32",
+    optional: true,
+  },
+  /** Takes the hits that a processor's next run would return with at once. */
+  IcebpTakeDebugHits: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u32", // UINT32 VpIndex
+      "buffer", // ICEBP_DEBUG_POINT_CONTEXT *Hits
+      "u32", // UINT32 HitsSizeInBytes
+    ],
+    result: "i32",
+    optional: true,
+  },
+  /** Has a callback asked at every instruction point that is reached; where it returns 0
+   * the processor goes on as if there were none. NULL takes it back. */
+  IcebpSetDebugPointFilter: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u64", // UINT32 (CALLBACK *Filter)(UINT32 VpIndex, UINT32 Identifier)
+    ],
+    result: "i32",
+    optional: true,
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** UINT32 (CALLBACK *)(UINT32 VpIndex, UINT32 Identifier). */
+export const debugPointFilter = {
+  parameters: [
+    "u32", // UINT32 VpIndex
+    "u32", // UINT32 Identifier
+  ],
+  result: "u32",
+} as const satisfies Deno.UnsafeCallbackDefinition;
+
+/** WHV_RUN_VP_EXIT_REASON of a debug point. */
+export const DEBUG_POINT = 0x1ceb0001;
+
+/** Identifiers are below this. */
+export const MAX_DEBUG_POINTS = 65536;
+
+/** Accesses that a point is for, or that hit it. */
+export const DebugAccess = {
+  Read: 1,
+  Write: 2,
+  /** Not together with the others. */
+  Execute: 4,
+} as const;
+
+/** Where a point's address is meant. */
+export const DebugSpace = {
+  /** Linear, whatever the page tables. */
+  All: 0,
+  /** Linear, with the page tables of Cr3. */
+  One: 1,
+  /** Guest physical. */
+  Physical: 2,
+} as const;
+
+/** ICEBP_DEBUG_POINT. */
+export const ICEBP_DEBUG_POINT = struct(40, {
+  Identifier: new U32(0),
+  Access: new U32(4),
+  Space: new U32(8),
+  Address: new U64(16),
+  /** Bytes of data; of no meaning for an instruction. */
+  Length: new U64(24),
+  Cr3: new U64(32),
+});
+
+/** ICEBP_DEBUG_HIT: one point that was hit. */
+export const ICEBP_DEBUG_HIT = struct(40, {
+  Identifier: new U32(0),
+  /** What the instruction did with the data. */
+  Access: new U32(4),
+  /** Linear address of the access, or of the instruction. */
+  Address: new U64(8),
+  /** Bytes of the access, 8 at most; 0 for an instruction. */
+  Bytes: new U32(16),
+  /** Those bytes before the access, little endian. */
+  Before: new U64(24),
+  After: new U64(32),
+});
+
+/** How many hits of one instruction are told. */
+export const MAX_DEBUG_HITS = 4;
+
+/** ICEBP_DEBUG_POINT_CONTEXT: the exit's own part. */
+export const ICEBP_DEBUG_POINT_CONTEXT = struct(8 + MAX_DEBUG_HITS * 40, {
+  Count: new U32(0),
+  Hits: nested(8, ICEBP_DEBUG_HIT),
+});
