@@ -18,6 +18,9 @@ Debugging
                                guest waits for gdb before its first instruction
   --no-wait                    let the guest run until gdb comes
   --on-disconnect run|stay     what the guest does when gdb is suddenly gone (run)
+  --breakpoints processor|memory
+                               where breakpoints are: in the processor, which the
+                               guest cannot feel (soft), or INT1 in its memory
 
 Machine
   --platform whp|soft|PATH     who runs the guest: Windows' hypervisor, software,

@@ -5,6 +5,7 @@ import { BootError } from "../boot/mod.ts";
 import { FileError } from "./files.ts";
 import { playDemo } from "./demo.ts";
 import { ListenError } from "./debug_server.ts";
+import { TargetError } from "../debug/target.ts";
 import { examineMachine } from "./doctor.ts";
 import { writeDemo } from "./guest.ts";
 import { HELP, VERSION } from "./help.ts";
@@ -41,6 +42,7 @@ const EXPECTED = [
   PlatformError,
   Deno.errors.NotCapable,
   RangeError,
+  TargetError,
 ];
 
 async function perform(options: Options): Promise<number> {

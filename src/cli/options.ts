@@ -40,6 +40,8 @@ export interface RunOptions {
   readonly wait: boolean;
   /** What the guest does when a debugger's connection just ends. */
   readonly afterDisconnect: "run" | "stay";
+  /** How breakpoints are held; undefined for the best that the platform has. */
+  readonly breakpoints: "memory" | "processor" | undefined;
   /** "whp", "soft", a library's path, or undefined to choose. */
   readonly platform?: string;
   readonly cpus: number;
@@ -92,6 +94,7 @@ const ONCE = [
   "clock",
   "log",
   "on-disconnect",
+  "breakpoints",
   "write-demo",
 ];
 const REPEATED = ["module", "disk"];
@@ -145,6 +148,11 @@ export function parseOptions(args: readonly string[]): Options {
       "--on-disconnect",
       once("on-disconnect") ?? "run",
       ["run", "stay"] as const,
+    ),
+    breakpoints: optional(
+      once("breakpoints"),
+      (value) =>
+        oneOf("--breakpoints", value, ["memory", "processor"] as const),
     ),
     platform: once("platform"),
     cpus: parseCount("--cpus", once("cpus") ?? (positional[0] ? "1" : "2")),

@@ -65,7 +65,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     });
     startGuest(machine, image);
     log.info("{what}", { what: image.describe });
-    const guest = new Debugger(machine);
+    const guest = new Debugger(machine, options.breakpoints);
     guest.onQuit = () => ended.resolve(0);
     if (readsInput) {
       terminal.open({

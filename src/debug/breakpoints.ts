@@ -1,384 +1,132 @@
 /**
- * Software breakpoints: 0xF1 (INT1) in guest memory while the guest runs.
+ * Breakpoints on code, as their owners see them: an address, who wants to be told,
+ * and on what condition. How a processor is made to stop there is one of two
+ * ways: 0xF1 in memory (memory_breakpoints.ts), or, where the platform has them,
+ * debug points (points.ts).
  *
- * A breakpoint is its linear address. It goes through four states:
- *
- *     cleared --insert--> set-pending --write--> set --remove--> clear-pending
- *        ^                  |      ^             |  (last owner)    |
- *        +-----remove-------+      +--last stop--+                  |
- *        +-----------------------last stop--------------------------+
- *
- * Inserting and removing are O(1): they only change the state. The bytes are
- * written when the first processor starts and taken back when the last one has
- * stopped. A page that is not mapped leaves its breakpoints pending.
- *
- * A few that are pending can be lent debug registers. So can those of a kernel
- * that is still able to write its own code: as it starts it patches that, and
- * compares what it patches with what it expects (Linux' ftrace, for one, turns
- * itself off where it finds something else).
+ * Inserting and removing are O(1) and change nothing of the guest; that is done when
+ * it starts.
  */
-import type { GuestMemory } from "../machine/memory.ts";
 import type { AgentExpression } from "./agent.ts";
-import type { PageWalker, Paging } from "./walk.ts";
+import type { Paging } from "./walk.ts";
 
-/** The opcode of INT1. */
-export const INT1 = 0xf1;
-
-export type BreakpointState =
-  | "cleared"
-  | "set-pending"
-  | "set"
-  | "clear-pending";
-
-/** A byte of guest memory that holds 0xF1 while the guest runs. */
-interface Site {
-  readonly gpa: number;
-  original: number;
-  /** Breakpoints here: the same frame may be mapped at several addresses. */
-  uses: number;
+/** Who wants to be told of a breakpoint. */
+export interface Owner {
+  /** By what means it was asked for; what it is told as. */
+  readonly kind: "software" | "hardware";
+  /** Told if any holds; always if there is none. */
+  readonly conditions: readonly AgentExpression[];
 }
 
 export class SoftwareBreakpoint {
   readonly address: bigint;
-  readonly page: Page;
-  state: BreakpointState = "cleared";
-  /** One element for each owner: its conditions, none meaning always. */
-  readonly owners: (readonly AgentExpression[])[] = [];
+  readonly owners: Owner[] = [];
   /** Steps that end here; not told to anybody. */
   plants = 0;
   /** Whether every owner has conditions. */
   conditional = false;
-  /** Where it is in memory now. */
-  readonly sites: Site[] = [];
-  /** The bytes that were there when it was last set: how an old page table
-   * is known to be still the right one. */
-  readonly signature: number[] = [];
-
-  constructor(address: bigint, page: Page) {
-    this.address = address;
-    this.page = page;
-  }
-}
-
-/** The breakpoints of one linear page, translated together. */
-class Page {
-  readonly address: bigint;
-  readonly breakpoints = new Set<SoftwareBreakpoint>();
-  /** Frames that the page is in, found at the last start. */
-  readonly frames: number[] = [];
-  /** Frames found through an old CR3: breakpoints check their signature. */
-  readonly oldFrames: number[] = [];
-  /** Translations that found it, newest first. */
-  readonly known: Paging[] = [];
-  /** A kernel's, who can write to it. */
-  patched = false;
 
   constructor(address: bigint) {
     this.address = address;
   }
 }
 
-/** How many bytes tell that a page is the one it was. */
-const SIGNATURE_BYTES = 8;
-/** How many address spaces a page remembers. */
-const KNOWN_LIMIT = 4;
-const PAGE_MASK = 0xfffn;
-/** In long mode a kernel's code is here, the same in every address space. */
-const UPPER_HALF = 1n << 63n;
-
-export class BreakpointTable {
-  readonly #memory: GuestMemory;
-  readonly #walker: PageWalker;
-  readonly #byAddress = new Map<bigint, SoftwareBreakpoint>();
-  readonly #pages = new Map<bigint, Page>();
-  readonly #sites = new Map<number, Site>();
-  /** Breakpoints that are to be in memory while the guest runs. */
+export abstract class BreakpointTable<
+  B extends SoftwareBreakpoint = SoftwareBreakpoint,
+> {
+  readonly #byAddress = new Map<bigint, B>();
+  /** Breakpoints that somebody wants to be told of. */
   #wanted = 0;
-  #lent: bigint[] = [];
-  #waiting = false;
 
-  constructor(memory: GuestMemory, walker: PageWalker) {
-    this.#memory = memory;
-    this.#walker = walker;
-  }
+  /** A breakpoint that nobody wants yet. */
+  protected abstract make(address: bigint): B;
+
+  /** Nobody wants it any more. It is in the table no more when this returns false or
+   * nothing. */
+  protected abstract unused(breakpoint: B): boolean | void;
+
+  /** Makes a processor stop where its step will end; false if that cannot be, for
+   * nothing is mapped there. Every success needs a pull(). */
+  abstract plant(address: bigint, spaces: readonly Paging[]): boolean;
+
+  /** The end of a plant(). */
+  abstract pull(address: bigint): void;
 
   /** How many breakpoints want to stop the guest. */
   get size(): number {
     return this.#wanted;
   }
 
-  /** Those that the last set() did not write, for debug registers to watch. */
-  get lent(): readonly bigint[] {
-    return this.#lent;
-  }
-
-  /** The breakpoint at a linear address, unless it is cleared. */
-  at(address: bigint): SoftwareBreakpoint | undefined {
+  /** The breakpoint at a linear address, if anybody wants one. */
+  at(address: bigint): B | undefined {
     return this.#byAddress.get(address);
   }
 
-  /** Whether the last set() found some nowhere, and no debug register for them. */
-  get waiting(): boolean {
-    return this.#waiting;
+  /** All that anybody wants. */
+  all(): MapIterator<B> {
+    return this.#byAddress.values();
   }
 
   /** One more owner of a breakpoint at `address`. */
-  insert(address: bigint, conditions: readonly AgentExpression[]): void {
-    const breakpoint = this.#make(address);
+  insert(
+    address: bigint,
+    conditions: readonly AgentExpression[],
+    kind: Owner["kind"] = "software",
+  ): void {
+    const breakpoint = this.take(address);
     if (breakpoint.owners.length === 0) this.#wanted++;
-    breakpoint.owners.push(conditions);
-    breakpoint.conditional = breakpoint.owners.every((c) => c.length > 0);
-    if (breakpoint.state === "cleared") breakpoint.state = "set-pending";
-    else if (breakpoint.state === "clear-pending") breakpoint.state = "set";
+    breakpoint.owners.push({ kind, conditions });
+    this.#judge(breakpoint);
   }
 
-  #make(address: bigint): SoftwareBreakpoint {
+  /** The breakpoint at an address, made if there is none. */
+  protected take(address: bigint): B {
     let breakpoint = this.#byAddress.get(address);
     if (breakpoint === undefined) {
-      const pageAddress = address & ~PAGE_MASK;
-      let page = this.#pages.get(pageAddress);
-      if (page === undefined) {
-        page = new Page(pageAddress);
-        this.#pages.set(pageAddress, page);
-      }
-      breakpoint = new SoftwareBreakpoint(address, page);
-      page.breakpoints.add(breakpoint);
+      breakpoint = this.make(address);
       this.#byAddress.set(address, breakpoint);
     }
     return breakpoint;
   }
 
+  #judge(breakpoint: B): void {
+    breakpoint.conditional = breakpoint.owners.every(({ conditions }) =>
+      conditions.length > 0
+    );
+  }
+
   /** One owner less (the last that came); false if there was none. */
-  remove(address: bigint): boolean {
+  remove(address: bigint, kind: Owner["kind"] = "software"): boolean {
     const breakpoint = this.#byAddress.get(address);
-    if (breakpoint === undefined || breakpoint.owners.length === 0) {
-      return false;
+    const last = breakpoint?.owners.findLastIndex((o) => o.kind === kind) ?? -1;
+    if (breakpoint === undefined || last < 0) return false;
+    breakpoint.owners.splice(last, 1);
+    this.#judge(breakpoint);
+    if (breakpoint.owners.length === 0) {
+      this.#wanted--;
+      this.release(breakpoint);
     }
-    breakpoint.owners.pop();
-    breakpoint.conditional = breakpoint.owners.every((c) => c.length > 0);
-    if (breakpoint.owners.length > 0) return true;
-    this.#wanted--;
-    if (breakpoint.plants > 0) return true;
-    if (breakpoint.state === "set") breakpoint.state = "clear-pending";
-    else this.#drop(breakpoint);
     return true;
   }
 
   /** Takes every owner of every breakpoint away. */
   removeAll(): void {
-    for (const { address } of this.#byAddress.values()) {
-      while (this.remove(address));
+    for (const breakpoint of [...this.#byAddress.values()]) {
+      if (breakpoint.owners.length === 0) continue;
+      breakpoint.owners.length = 0;
+      this.#wanted--;
+      this.release(breakpoint);
     }
   }
 
-  /** Writes 0xF1 at once where a step of one processor will end; false if the
-   * address is not mapped. Every success needs a pull(). */
-  plant(address: bigint, spaces: readonly Paging[]): boolean {
-    const breakpoint = this.#make(address);
-    if (breakpoint.sites.length === 0) {
-      this.#translate(breakpoint.page, spaces);
-      if (!this.#write(breakpoint)) {
-        if (breakpoint.owners.length === 0) this.#drop(breakpoint);
-        return false;
-      }
-    }
-    if (breakpoint.state === "clear-pending") breakpoint.state = "set";
-    breakpoint.plants++;
-    return true;
-  }
-
-  /** The end of a plant(). */
-  pull(address: bigint): void {
-    const breakpoint = this.#byAddress.get(address);
-    if (breakpoint === undefined || breakpoint.plants === 0) return;
-    breakpoint.plants--;
+  /** Takes it out of the table unless somebody wants it. */
+  protected release(breakpoint: B): void {
     if (breakpoint.plants > 0 || breakpoint.owners.length > 0) return;
-    this.#takeOut(breakpoint);
+    if (this.unused(breakpoint) !== true) this.drop(breakpoint);
   }
 
-  /** Takes out what was removed since the start, while all are held. */
-  prune(): void {
-    this.#forgetPending();
-    for (const breakpoint of this.#byAddress.values()) {
-      if (breakpoint.state === "clear-pending") this.#takeOut(breakpoint);
-    }
-  }
-
-  #takeOut(breakpoint: SoftwareBreakpoint): void {
-    for (const site of breakpoint.sites) {
-      if (--site.uses > 0) continue;
-      this.#restore(site);
-      this.#sites.delete(site.gpa);
-    }
-    breakpoint.sites.length = 0;
-    this.#drop(breakpoint);
-  }
-
-  #drop(breakpoint: SoftwareBreakpoint): void {
-    breakpoint.state = "cleared";
+  /** Out of the table. */
+  protected drop(breakpoint: B): void {
     this.#byAddress.delete(breakpoint.address);
-    breakpoint.page.breakpoints.delete(breakpoint);
-    if (breakpoint.page.breakpoints.size === 0) {
-      this.#pages.delete(breakpoint.page.address);
-    }
-  }
-
-  /** Writes 0xF1 for every pending breakpoint that is mapped in one of the
-   * address spaces, or in one where it was found before; but leaves `registers`
-   * of them at most to debug registers, first of all those that are not mapped. */
-  set(spaces: readonly Paging[], registers = 0): void {
-    this.#forgetPending();
-    const patched: SoftwareBreakpoint[] = [];
-    for (const page of this.#pages.values()) {
-      this.#translate(page, spaces);
-      for (const breakpoint of page.breakpoints) {
-        if (breakpoint.state !== "set-pending") continue;
-        if (page.patched) patched.push(breakpoint);
-        else if (!this.#write(breakpoint)) {
-          if (!this.#lend(breakpoint, registers)) this.#waiting = true;
-        }
-      }
-    }
-    for (const breakpoint of patched) {
-      if (!this.#lend(breakpoint, registers)) this.#write(breakpoint);
-    }
-  }
-
-  #forgetPending(): void {
-    this.#lent = [];
-    this.#waiting = false;
-  }
-
-  #lend({ address }: SoftwareBreakpoint, registers: number): boolean {
-    if (this.#lent.length >= registers) return false;
-    this.#lent.push(address);
-    return true;
-  }
-
-  #translate(page: Page, spaces: readonly Paging[]): void {
-    page.frames.length = 0;
-    page.oldFrames.length = 0;
-    page.patched = false;
-    for (const space of spaces) {
-      const frame = this.#walker.translate(space, page.address);
-      if (frame < 0 || this.#memory.offsetOf(frame) < 0) continue;
-      page.patched ||= page.address >= UPPER_HALF && this.#walker.pageWritable;
-      if (!page.frames.includes(frame)) page.frames.push(frame);
-      remember(page, space);
-    }
-    for (const space of page.known) {
-      if (spaces.some((now) => sameSpace(now, space))) continue;
-      const frame = this.#walker.translate(space, page.address);
-      if (frame < 0 || this.#memory.offsetOf(frame) < 0) continue;
-      if (page.frames.includes(frame) || page.oldFrames.includes(frame)) {
-        continue;
-      }
-      page.oldFrames.push(frame);
-    }
-  }
-
-  /** False if it is nowhere in memory. */
-  #write(breakpoint: SoftwareBreakpoint): boolean {
-    const offset = Number(breakpoint.address & PAGE_MASK);
-    const { frames, oldFrames } = breakpoint.page;
-    for (const frame of oldFrames) {
-      if (this.#signatureFits(breakpoint, frame + offset)) {
-        this.#place(breakpoint, frame + offset);
-      }
-    }
-    for (const frame of frames) {
-      this.#sign(breakpoint, frame + offset, offset);
-      this.#place(breakpoint, frame + offset);
-    }
-    if (breakpoint.sites.length === 0) return false;
-    breakpoint.state = "set";
-    return true;
-  }
-
-  #place(breakpoint: SoftwareBreakpoint, gpa: number): void {
-    let site = this.#sites.get(gpa);
-    if (site === undefined) {
-      site = { gpa, original: this.#memory.readByte(gpa), uses: 0 };
-      this.#sites.set(gpa, site);
-      this.#memory.writeByte(gpa, INT1);
-    }
-    site.uses++;
-    breakpoint.sites.push(site);
-  }
-
-  /** A byte as the guest wrote it. */
-  #original(gpa: number): number {
-    const site = this.#sites.get(gpa);
-    return site === undefined ? this.#memory.readByte(gpa) : site.original;
-  }
-
-  #sign({ signature }: SoftwareBreakpoint, gpa: number, offset: number): void {
-    signature.length = 0;
-    const length = Math.min(SIGNATURE_BYTES, 4096 - offset);
-    for (let i = 0; i < length; i++) signature.push(this.#original(gpa + i));
-  }
-
-  #signatureFits({ signature }: SoftwareBreakpoint, gpa: number): boolean {
-    return signature.length > 0 &&
-      signature.every((byte, i) => this.#original(gpa + i) === byte);
-  }
-
-  /** Takes every 0xF1 back. Where the guest wrote something else meanwhile,
-   * that stays. */
-  clear(): void {
-    this.#forgetPending();
-    for (const site of this.#sites.values()) this.#restore(site);
-    this.#sites.clear();
-    for (const breakpoint of this.#byAddress.values()) {
-      breakpoint.sites.length = 0;
-      if (breakpoint.owners.length === 0) this.#drop(breakpoint);
-      else if (breakpoint.state === "set") breakpoint.state = "set-pending";
-    }
-  }
-
-  #restore(site: Site): void {
-    if (this.#memory.readByte(site.gpa) === INT1) {
-      this.#memory.writeByte(site.gpa, site.original);
-    }
-  }
-
-  /** Takes one breakpoint's bytes back while all processors are held. */
-  lift(breakpoint: SoftwareBreakpoint): void {
-    for (const site of breakpoint.sites) this.#restore(site);
-  }
-
-  /** The end of lift(). The guest may have changed the byte meanwhile. */
-  settle(breakpoint: SoftwareBreakpoint): void {
-    for (const site of breakpoint.sites) {
-      site.original = this.#memory.readByte(site.gpa);
-      this.#memory.writeByte(site.gpa, INT1);
-    }
-  }
-
-  /** Undoes what the 0xF1s hide in `bytes`, read from `gpa` on. */
-  hide(gpa: number, bytes: Uint8Array): void {
-    if (this.#sites.size === 0) return;
-    for (let i = 0; i < bytes.length; i++) {
-      if (bytes[i] !== INT1) continue;
-      const site = this.#sites.get(gpa + i);
-      if (site !== undefined) bytes[i] = site.original;
-    }
-  }
-}
-
-function sameSpace(a: Paging, b: Paging): boolean {
-  return a.cr3 === b.cr3 && a.cr0 === b.cr0 && a.cr4 === b.cr4 &&
-    a.efer === b.efer;
-}
-
-function remember(page: Page, space: Paging): void {
-  const known = page.known;
-  if (known.length > 0 && known[0].cr3 === space.cr3) return;
-  const at = known.findIndex((k) => k.cr3 === space.cr3);
-  if (at > 0) known.unshift(...known.splice(at, 1));
-  else {
-    const { cr0, cr3, cr4, efer } = space;
-    known.unshift({ cr0, cr3, cr4, efer });
-    if (known.length > KNOWN_LIMIT) known.pop();
   }
 }

@@ -12,7 +12,7 @@
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
-import { Driver } from "./driver.ts";
+import { type BreakpointWay, Driver } from "./driver.ts";
 import { NOBODY } from "./exclusive.ts";
 import { STEP_VECTORS } from "./faults.ts";
 import {
@@ -49,8 +49,8 @@ export class RunControl extends Driver {
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a machine that nobody runs. Its time stands still. */
-  constructor(machine: Machine) {
-    super(machine);
+  constructor(machine: Machine, way?: BreakpointWay) {
+    super(machine, way);
     for (const v of this.vcpus) {
       v.processor.onCancelFailed = (error) => {
         if (v.untold.length === 0) keep(v, failure(error));
@@ -97,7 +97,10 @@ export class RunControl extends Driver {
         // A watchpoint that is gone has nobody to be told.
         if (
           reason.kind === "watchpoint" &&
-          !this.hardware.watches(reason.access, reason.address)
+          !(this.points ?? this.hardware).watches(
+            reason.access,
+            reason.address,
+          )
         ) continue;
         return { processor: v.index, reason };
       }
@@ -140,18 +143,19 @@ export class RunControl extends Driver {
     const runs = plan.some((a) => a.kind === "continue");
     const alone = plan.filter((a) => a.kind !== "stay").length === 1;
     // One processor that steps meets no breakpoint but by its address.
-    if (runs || !alone) this.setBreakpoints(this.hardware.free);
-    this.hardware.activate(this.breakpoints.lent);
+    if (this.points !== null || runs || !alone) {
+      this.setBreakpoints(this.hardware.free);
+    }
+    this.hardware.activate(this.inMemory?.lent ?? []);
     for (const v of this.vcpus) this.hardware.install(v);
     this.machine.setExceptionBitmap(
-      steps
-        ? STEP_VECTORS
-        : this.breakpoints.size > 0 || this.hardware.armed
+      steps ? STEP_VECTORS : this.inMemory !== null &&
+          (this.inMemory.size > 0 || this.hardware.armed)
         ? DB_BIT
         : 0n,
     );
     clearTimeout(this.#retry);
-    if (!this.breakpoints.waiting) return;
+    if (!this.inMemory?.waiting) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
   }
 
@@ -188,7 +192,7 @@ export class RunControl extends Driver {
     clearTimeout(this.#retry);
     let cause = this.#cause!;
     try {
-      this.breakpoints.clear();
+      this.inMemory?.clear();
       for (const v of this.vcpus) {
         v.processor.clearRequest();
         this.takeDebugRegisters(v);
@@ -248,15 +252,21 @@ export class RunControl extends Driver {
   }
 
   insertBreakpoint(breakpoint: Breakpoint): void {
-    if (breakpoint.kind === "software") {
-      this.breakpoints.insert(breakpoint.address, breakpoint.conditions);
-    } else this.hardware.insert(breakpoint);
+    const { kind, address, conditions } = breakpoint;
+    if (kind === "software" || this.points !== null && kind === "hardware") {
+      this.breakpoints.insert(address, conditions, kind);
+    } else if (this.points !== null) this.points.watch(breakpoint);
+    else this.hardware.insert(breakpoint);
     this.#changed();
   }
 
   removeBreakpoint(breakpoint: Breakpoint): boolean {
-    const removed = breakpoint.kind === "software"
-      ? this.breakpoints.remove(breakpoint.address)
+    const { kind, address } = breakpoint;
+    const removed = kind === "software" ||
+        this.points !== null && kind === "hardware"
+      ? this.breakpoints.remove(address, kind)
+      : this.points !== null
+      ? this.points.unwatch(breakpoint)
       : this.hardware.remove(breakpoint);
     if (removed) this.#changed();
     return removed;
@@ -266,6 +276,7 @@ export class RunControl extends Driver {
   removeAllBreakpoints(): void {
     this.breakpoints.removeAll();
     this.hardware.removeAll();
+    this.points?.unwatchAll();
     this.#changed();
   }
 
@@ -282,7 +293,7 @@ export class RunControl extends Driver {
     this.#syncing = false;
     try {
       if (!this.goesOn) return;
-      this.breakpoints.prune();
+      this.inMemory?.prune();
       for (const v of this.vcpus) this.takeDebugRegisters(v);
       this.#arm();
     } finally {

@@ -7,20 +7,26 @@ import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
-import { BreakpointTable, type SoftwareBreakpoint } from "./breakpoints.ts";
+import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { DebugExceptions } from "./exceptions.ts";
 import { Exclusive } from "./exclusive.ts";
 import { STEP_VECTORS } from "./faults.ts";
 import { Gates } from "./gates.ts";
-import { HardwareBreakpoints } from "./hardware.ts";
+import { HardwareBreakpoints, reasonOf } from "./hardware.ts";
 import { kernelSpace } from "./linux.ts";
+import { MemoryBreakpoints } from "./memory_breakpoints.ts";
+import { ProcessorPoints } from "./points.ts";
 import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
-import type { Action, StopReason } from "./target.ts";
+import { type Action, type StopReason, TargetError } from "./target.ts";
 import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker, type Paging } from "./walk.ts";
+
+/** How breakpoints are held: as 0xF1 in memory and in debug registers, or as the
+ * platform's debug points, where it has such. */
+export type BreakpointWay = "memory" | "processor";
 
 /** What a processor's part of a plan ended with: a reason to stop everybody,
  * "machine" (the machine has an event), or null (somebody else stops). */
@@ -31,6 +37,10 @@ export abstract class Driver implements StepControl {
   readonly vcpus: readonly Vcpu[];
   readonly walker: PageWalker;
   readonly breakpoints: BreakpointTable;
+  /** The platform's debug points; null where breakpoints are in memory. */
+  readonly points: ProcessorPoints | null;
+  /** Breakpoints in memory; null where they are debug points. */
+  readonly inMemory: MemoryBreakpoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
   readonly gates: Gates;
@@ -39,15 +49,33 @@ export abstract class Driver implements StepControl {
   readonly #exceptions: DebugExceptions;
   readonly #simulator: Simulator;
 
-  constructor(machine: Machine) {
+  /** Throws a TargetError for a way that the platform does not have. */
+  constructor(machine: Machine, way?: BreakpointWay) {
+    const { partition } = machine;
+    if (way === "processor" && !partition.hasDebugPoints) {
+      throw new TargetError(
+        `${partition.functions.name} has no breakpoints in the processor: ` +
+          "they are in memory there",
+      );
+    }
     this.machine = machine;
     this.vcpus = machine.processors.map((processor) => new Vcpu(processor));
     this.walker = new PageWalker(machine.memory);
-    this.breakpoints = new BreakpointTable(machine.memory, this.walker);
+    if (partition.hasDebugPoints && way !== "memory") {
+      this.points = this.breakpoints = new ProcessorPoints(partition);
+      this.inMemory = null;
+      partition.setDebugPointFilter((vp, id) => this.#stopsAt(vp, id) ? 1 : 0);
+    } else {
+      this.points = null;
+      this.breakpoints = this.inMemory = new MemoryBreakpoints(
+        machine.memory,
+        this.walker,
+      );
+    }
     this.memory = new VirtualMemory(
       machine.memory,
       this.walker,
-      this.breakpoints,
+      this.inMemory,
     );
     this.hardware = new HardwareBreakpoints(this.memory);
     this.gates = new Gates(this.memory);
@@ -84,7 +112,8 @@ export abstract class Driver implements StepControl {
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
   stepOne(v: Vcpu): Promise<StepResult> {
-    const breakpoint = this.breakpoints.at(v.linear);
+    if (this.points !== null) v.processor.vp.passDebugPoints();
+    const breakpoint = this.inMemory?.at(v.linear);
     if (breakpoint !== undefined && breakpoint.sites.length > 0) {
       return this.stepOver(v, breakpoint);
     }
@@ -96,23 +125,43 @@ export abstract class Driver implements StepControl {
     return this.#steppers[v.index].takeFault(v);
   }
 
-  /** What the exception that a processor exited with means. */
+  /** What the exception, or the debug point, that a processor exited with means. */
   meaningOf(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
-    return this.#exceptions.handle(v);
+    const point = v.processor.point;
+    if (point === null) return this.#exceptions.handle(v);
+    v.read();
+    const breakpoint = this.points!.breakpointOf(point);
+    if (breakpoint !== undefined) {
+      return this.#exceptions.told(v, breakpoint) ?? breakpoint;
+    }
+    const [reason, ...more] = this.points!.reasons(point.hits);
+    v.untold.push(...more);
+    return reason ?? "go on";
   }
 
-  /** Whether a processor is where a breakpoint wants to stop it. */
-  breaksAt(v: Vcpu): boolean {
-    if (this.breakpoints.size === 0) return false;
+  /** Whether a processor that has come to an instruction point is to exit: asked while it
+   * runs. */
+  #stopsAt(index: number, id: number): boolean {
+    const breakpoint = this.points!.codeAt(id);
+    if (breakpoint === undefined) return false;
+    if (breakpoint.plants > 0) return true;
+    // Its registers are other ones than at the last exit.
+    if (breakpoint.conditional) this.machine.partition.changes++;
+    return this.#exceptions.told(this.vcpus[index], breakpoint) !== null;
+  }
+
+  /** What a processor is told where it is, if a breakpoint wants to stop it there. */
+  breaksAt(v: Vcpu): StopReason | null {
+    if (this.breakpoints.size === 0) return null;
     const breakpoint = this.breakpoints.at(v.linear);
-    return breakpoint !== undefined && breakpoint.owners.length > 0 &&
-      this.#exceptions.conditionHolds(v, breakpoint);
+    return breakpoint === undefined
+      ? null
+      : this.#exceptions.told(v, breakpoint);
   }
 
   /** The watchpoint that the last step of a processor hit. */
   watchReason(v: Vcpu): StopReason | null {
-    const slot = this.#steppers[v.index].watched;
-    return slot === null ? null : this.#exceptions.reasonOf(slot);
+    return this.#steppers[v.index].watched;
   }
 
   /** One instruction at a breakpoint, with all others held; `v` has been read. */
@@ -120,18 +169,23 @@ export abstract class Driver implements StepControl {
     v: Vcpu,
     breakpoint: SoftwareBreakpoint,
   ): Promise<StepResult> {
+    const { machine, inMemory } = this;
+    if (inMemory === null) {
+      v.processor.vp.passDebugPoints();
+      return await this.#steppers[v.index].step(v);
+    }
     const held = this.exclusive.acquire(v.index);
     if (held !== null) await held;
-    const { machine, breakpoints } = this;
+    const sites = inMemory.at(breakpoint.address);
     const bitmap = machine.exceptionBitmap;
     try {
       // Nobody else runs: what exits may change for the one instruction.
       machine.setExceptionBitmap(bitmap | STEP_VECTORS);
-      breakpoints.lift(breakpoint);
+      if (sites !== undefined) inMemory.lift(sites);
       try {
         return await this.#steppers[v.index].step(v);
       } finally {
-        breakpoints.settle(breakpoint);
+        if (sites !== undefined) inMemory.settle(sites);
       }
     } finally {
       try {
@@ -149,11 +203,15 @@ export abstract class Driver implements StepControl {
       if (!this.goesOn) return null;
       const why = await this.run(v, false);
       if (why === "machine") return why;
-      if (why !== "exception") continue;
+      if (why !== "exception" && why !== "point") continue;
       const ending = this.meaningOf(v);
       if (ending === "go on") continue;
-      if (!("sites" in ending)) return ending;
+      if (!(ending instanceof SoftwareBreakpoint)) return ending;
       // A breakpoint that nobody wants to be told about.
+      if (this.points !== null) {
+        v.processor.vp.passDebugPoints();
+        continue;
+      }
       if (this.#simulator.simulate(v)) continue;
       const over = await this.#overUntold(v, ending);
       if (over !== "done") return over;
@@ -175,7 +233,11 @@ export abstract class Driver implements StepControl {
       v.toldAt = null;
       v.read();
       if (v.linear === at) {
-        const breakpoint = this.breakpoints.at(at);
+        if (this.points !== null) {
+          v.processor.vp.passDebugPoints();
+          return "done";
+        }
+        const breakpoint = this.inMemory?.at(at);
         if (breakpoint !== undefined && breakpoint.sites.length > 0) {
           if (this.#simulator.simulate(v)) return "done";
           const over = await this.#overUntold(v, breakpoint);
@@ -237,6 +299,10 @@ export abstract class Driver implements StepControl {
   /** Writes what is pending into memory, but for what `registers` debug registers
    * are going to do; no processor runs that is not held. */
   setBreakpoints(registers = 0): void {
+    if (this.points !== null) {
+      this.points.sync();
+      return;
+    }
     if (this.breakpoints.size === 0) return;
     const spaces: Paging[] = [...this.vcpus];
     for (const v of this.vcpus) {
@@ -244,7 +310,7 @@ export abstract class Driver implements StepControl {
       const kernel = kernelSpace(this.machine.memory, v);
       if (kernel !== null) spaces.push(kernel);
     }
-    this.breakpoints.set(spaces, registers);
+    this.inMemory!.set(spaces, registers);
   }
 
   /** Gives a processor its own debug registers back. A hit that is about to be
@@ -257,7 +323,7 @@ export abstract class Driver implements StepControl {
       v.processor.vp.set(Reg.PendingDebugException, 0n);
       v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
       if (hit.slot !== null && !hit.slot.lent) {
-        v.untold.push(this.#exceptions.reasonOf(hit.slot));
+        v.untold.push(reasonOf(hit.slot));
       }
     }
     this.hardware.uninstall(v);

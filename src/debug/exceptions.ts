@@ -5,14 +5,15 @@
 import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
-import { type AgentContext, conditionsHold } from "./agent.ts";
 import {
-  type BreakpointTable,
-  INT1,
-  type SoftwareBreakpoint,
-} from "./breakpoints.ts";
+  type AgentContext,
+  type AgentExpression,
+  conditionsHold,
+} from "./agent.ts";
+import type { SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
-import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
+import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import { INT1, type MemoryBreakpoints } from "./memory_breakpoints.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import type { StopReason } from "./target.ts";
 import {
@@ -31,12 +32,13 @@ const CS_LONG = 0x2000;
 
 /** The parts of run control that decide. */
 export interface Armed {
-  readonly breakpoints: BreakpointTable;
+  readonly inMemory: MemoryBreakpoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
 }
 
 const BREAKPOINT: StopReason = { kind: "breakpoint" };
+const HARDWARE_BREAKPOINT: StopReason = { kind: "hardwareBreakpoint" };
 
 export class DebugExceptions implements AgentContext {
   readonly #armed: Armed;
@@ -63,40 +65,42 @@ export class DebugExceptions implements AgentContext {
       );
       return "go on";
     }
-    const { breakpoints, hardware } = this.#armed;
+    const { inMemory: breakpoints, hardware } = this.#armed;
     if (hardware.installed(v)) {
       const reason = this.#hardware(v, exit);
       if (reason !== null) return reason;
     }
     const at = linear(exit);
-    const breakpoint = breakpoints.at(at);
+    const breakpoint = breakpoints?.at(at);
     if (breakpoint === undefined || v.trapAt !== at) v.trapAt = null;
     if (
       breakpoint !== undefined && breakpoint.sites.length > 0 &&
       !this.#isTrap(v, exit, at)
     ) {
-      if (!this.#wanted(v, breakpoint)) return breakpoint;
+      const told = this.told(v, breakpoint);
+      if (told === null) return breakpoint;
       v.read();
-      return BREAKPOINT;
+      return told;
     }
     this.#reflect(v, exit);
     return "go on";
   }
 
-  /** Whether a breakpoint that was hit stops the guest. */
-  #wanted(v: Vcpu, breakpoint: SoftwareBreakpoint): boolean {
-    if (!breakpoint.conditional) return breakpoint.owners.length > 0;
-    return this.conditionHolds(v, breakpoint);
+  /** What a processor at a breakpoint is told; null if nobody wants to be told: every owner
+   * has conditions, and none holds. */
+  told(v: Vcpu, breakpoint: SoftwareBreakpoint): StopReason | null {
+    for (const { kind, conditions } of breakpoint.owners) {
+      if (conditions.length > 0 && !this.#holds(v, conditions)) continue;
+      return kind === "software" ? BREAKPOINT : HARDWARE_BREAKPOINT;
+    }
+    return null;
   }
 
-  /** Whether any owner's conditions hold for a processor at a breakpoint. */
-  conditionHolds(v: Vcpu, breakpoint: SoftwareBreakpoint): boolean {
+  /** Whether one of an owner's conditions holds for a processor. */
+  #holds(v: Vcpu, conditions: readonly AgentExpression[]): boolean {
     this.#subject = v;
     this.#subjectRead = false;
-    for (const conditions of breakpoint.owners) {
-      if (conditionsHold(conditions, this)) return true;
-    }
-    return false;
+    return conditionsHold(conditions, this);
   }
 
   register(number: number): bigint {
@@ -115,12 +119,6 @@ export class DebugExceptions implements AgentContext {
     return this.#armed.memory.read(v, address, into) === into.length;
   }
 
-  /** What is told about a debug register's hit. */
-  reasonOf(slot: WatchSlot): StopReason {
-    if (slot.kind === "hardware") return { kind: "hardwareBreakpoint" };
-    return { kind: "watchpoint", access: slot.kind, address: slot.address };
-  }
-
   /** Null if it has nothing to do with debug registers. */
   #hardware(v: Vcpu, exit: ExceptionExit): StopReason | "go on" | null {
     v.read();
@@ -135,11 +133,17 @@ export class DebugExceptions implements AgentContext {
       // Ours is told first; the guest gets its own when it goes on.
       v.guestTrap |= hit.guest;
       if (hit.slot === null) return "go on";
-      if (!hit.slot.lent) return this.reasonOf(hit.slot);
-      const breakpoint = this.#armed.breakpoints.at(hit.slot.address);
-      if (breakpoint !== undefined && this.#wanted(v, breakpoint)) {
-        return BREAKPOINT;
-      }
+      const { slot } = hit;
+      if (slot.lent) {
+        const breakpoint = this.#armed.inMemory?.at(slot.address);
+        const told = breakpoint && this.told(v, breakpoint);
+        if (told) return told;
+      } else if (
+        slot.kind !== "hardware" ||
+        slot.owners.some((conditions) =>
+          conditions.length === 0 || this.#holds(v, conditions)
+        )
+      ) return reasonOf(slot);
       v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }

@@ -13,8 +13,14 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
+import type { AgentExpression } from "./agent.ts";
 import type { Decoded } from "./decode.ts";
-import { type Breakpoint, type BreakpointKind, TargetError } from "./target.ts";
+import {
+  type Breakpoint,
+  type BreakpointKind,
+  type StopReason,
+  TargetError,
+} from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
@@ -34,7 +40,8 @@ export interface WatchSlot {
   readonly lent: boolean;
   readonly address: bigint;
   readonly length: number;
-  owners: number;
+  /** One element for each owner: its conditions, none meaning always. */
+  readonly owners: (readonly AgentExpression[])[];
   /** What is there, as far as known: a read watchpoint tells reads from
    * writes by it, for the processor does not. */
   readonly value: Uint8Array;
@@ -101,7 +108,7 @@ export class HardwareBreakpoints {
   }
 
   /** One more owner. Throws a TargetError if it cannot be. */
-  insert({ kind, address, length }: Breakpoint): void {
+  insert({ kind, address, length, conditions }: Breakpoint): void {
     if (kind === "software") throw new TargetError("not a debug register's");
     const bytes = kind === "hardware" ? 1 : length;
     if (![1, 2, 4, 8].includes(bytes)) {
@@ -114,12 +121,14 @@ export class HardwareBreakpoints {
     }
     const same = this.#find(kind, address, bytes);
     if (same !== undefined) {
-      same.owners++;
+      same.owners.push(conditions);
       return;
     }
     const free = this.#slots.indexOf(null);
     if (free < 0) throw new TargetError("all four debug registers are taken");
-    this.#slots[free] = newSlot(kind, address, bytes, false);
+    const slot = newSlot(kind, address, bytes, false);
+    slot.owners.push(conditions);
+    this.#slots[free] = slot;
   }
 
   /** One owner less; false if there was none. */
@@ -127,7 +136,8 @@ export class HardwareBreakpoints {
     if (kind === "software") return false;
     const slot = this.#find(kind, address, kind === "hardware" ? 1 : length);
     if (slot === undefined) return false;
-    if (--slot.owners === 0) this.#slots[this.#slots.indexOf(slot)] = null;
+    slot.owners.pop();
+    if (slot.owners.length === 0) this.#slots[this.#slots.indexOf(slot)] = null;
     return true;
   }
 
@@ -317,6 +327,12 @@ export class HardwareBreakpoints {
   }
 }
 
+/** What is told about a debug register's hit. */
+export function reasonOf(slot: WatchSlot): StopReason {
+  if (slot.kind === "hardware") return { kind: "hardwareBreakpoint" };
+  return { kind: "watchpoint", access: slot.kind, address: slot.address };
+}
+
 function newSlot(
   kind: WatchSlot["kind"],
   address: bigint,
@@ -324,7 +340,7 @@ function newSlot(
   lent: boolean,
 ): WatchSlot {
   const value = new Uint8Array(length);
-  return { kind, lent, address, length, owners: 1, value };
+  return { kind, lent, address, length, owners: [], value };
 }
 
 function readGuest(guest: GuestRegisters, number: number): bigint {

@@ -2,6 +2,7 @@
  * Stepping until RIP leaves a range, without telling anybody in between. A few
  * instructions are stepped; after that the processor runs inside a fence.
  */
+import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
 import { type Fence, fenceOf } from "./fence.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -38,7 +39,8 @@ export async function rangeStep(
     const watched = control.watchReason(v);
     if (watched !== null) return watched;
     if (!inside()) return { kind: "step" };
-    if (control.breaksAt(v)) return { kind: "breakpoint" };
+    const told = control.breaksAt(v);
+    if (told !== null) return told;
   }
 }
 
@@ -73,19 +75,19 @@ async function runFenced(
     if (!control.goesOn) return null;
     const why = await control.run(v, false);
     if (why === "machine") return why;
-    if (why !== "exception") continue;
-    const fault = v.processor.exception!;
+    if (why !== "exception" && why !== "point") continue;
+    const fault = v.processor.exception;
     v.read();
     // A fault of the range's code is stepped into; one of an interrupt handler
     // that came in between is the guest's.
-    if (fault.vector !== 1 && inside()) {
+    if (fault !== null && fault.vector !== 1 && inside()) {
       const result = await control.stepInto(v);
       if (result !== "done") return result === "machine" ? result : null;
       return inside() ? "step on" : { kind: "step" };
     }
     const meaning = control.meaningOf(v);
     if (meaning === "go on") continue;
-    if (!("sites" in meaning)) return meaning;
+    if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
     if (fence.exits.includes(meaning.address)) return { kind: "step" };
     if (fence.gates.includes(meaning.address)) {
       const result = await control.stepOver(v, meaning);
@@ -93,7 +95,8 @@ async function runFenced(
       const watched = control.watchReason(v);
       if (watched !== null) return watched;
       if (!inside()) return { kind: "step" };
-      if (control.breaksAt(v)) return { kind: "breakpoint" };
+      const told = control.breaksAt(v);
+      if (told !== null) return told;
       continue;
     }
     // Somebody else's plant, or a breakpoint whose condition does not hold.

@@ -12,6 +12,7 @@ import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
 } from "../../ffi/values.ts";
+import type { DebugHit } from "../platform/mod.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
@@ -19,7 +20,8 @@ import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
-import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
+import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import type { ProcessorPoints } from "./points.ts";
 import { type StopReason, TargetError } from "./target.ts";
 import {
   DR6_BS,
@@ -45,6 +47,7 @@ export interface StepControl {
   readonly goesOn: boolean;
   readonly vcpus: readonly Vcpu[];
   readonly breakpoints: BreakpointTable;
+  readonly points: ProcessorPoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
   readonly gates: Gates;
@@ -53,8 +56,8 @@ export interface StepControl {
 const STI = 0xfb;
 
 export class Stepper {
-  /** The debug register that the last step hit, if any. */
-  watched: WatchSlot | null = null;
+  /** The watchpoint that the last step hit, if any. */
+  watched: StopReason | null = null;
   readonly #control: StepControl;
   readonly #code = new Uint8Array(15);
   readonly #decoded = newDecoded();
@@ -252,9 +255,16 @@ export class Stepper {
       const why = await this.#control.run(v, true);
       switch (why) {
         case "completed":
+          this.#takeHits(v);
           return "done";
         case "machine":
           return "machine";
+        case "point":
+          if (this.#pointHit(v)) return "done";
+          // Somewhere else now, or here again after an event.
+          if (v.processor.vp.get(Reg.Rip) !== start) return "done";
+          v.processor.vp.passDebugPoints();
+          break;
         case "fault": {
           const { faultVector, faultCode } = v.processor.handler;
           this.#fault = {
@@ -280,9 +290,31 @@ export class Stepper {
     }
   }
 
+  /** Notes the data that an instruction was found to have accessed; the first counts, the
+   * others are told later. */
+  #noteHits(v: Vcpu, hits: readonly DebugHit[]): void {
+    const reasons = this.#control.points!.reasons(hits);
+    if (this.watched === null) this.watched = reasons.shift() ?? null;
+    v.untold.push(...reasons);
+  }
+
+  /** Whether a processor has exited for data; then that is noted. */
+  #pointHit(v: Vcpu): boolean {
+    const exit = v.processor.point!;
+    if (this.#control.points!.breakpointOf(exit) !== undefined) return false;
+    this.#noteHits(v, exit.hits);
+    return true;
+  }
+
+  /** An instruction that was carried out for an exit: what it accessed. */
+  #takeHits(v: Vcpu): void {
+    if (this.#control.points === null) return;
+    this.#noteHits(v, v.processor.vp.takeDebugHits());
+  }
+
   #watch(v: Vcpu, hits: bigint): void {
     const hit = this.#control.hardware.hit(v, hits);
-    if (hit.slot !== null) this.watched = hit.slot;
+    if (hit.slot !== null) this.watched = reasonOf(hit.slot);
     v.guestTrap |= hit.guest;
   }
 
@@ -370,6 +402,16 @@ export class Stepper {
       const why = await this.#control.run(v, true);
       if (why === "machine") return ["machine", null];
       if (why === "completed") continue;
+      if (why === "point") {
+        if (this.#pointHit(v)) continue;
+        v.read();
+        if (v.linear !== target && v.rip === start) {
+          v.processor.vp.passDebugPoints();
+          continue;
+        }
+        // There, or an interrupt came first and its handler met a breakpoint.
+        return ["done", null];
+      }
       if (why === "fault") {
         const { faultVector, faultCode } = v.processor.handler;
         injectException(v.processor.vp, faultVector, faultCode);

@@ -1,7 +1,7 @@
 /** Guest memory by linear address, in the address space one names. */
 import type { GuestMemory } from "../machine/memory.ts";
-import type { BreakpointTable } from "./breakpoints.ts";
 import { kernelSpace } from "./linux.ts";
+import type { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import type { PageWalker, Paging } from "./walk.ts";
 
 const PAGE_SIZE = 4096;
@@ -11,12 +11,12 @@ const UPPER_HALF = 1n << 63n;
 export class VirtualMemory {
   readonly #memory: GuestMemory;
   readonly #walker: PageWalker;
-  readonly #breakpoints: BreakpointTable;
+  readonly #breakpoints: MemoryBreakpoints | null;
 
   constructor(
     memory: GuestMemory,
     walker: PageWalker,
-    breakpoints: BreakpointTable,
+    breakpoints: MemoryBreakpoints | null,
   ) {
     this.#memory = memory;
     this.#walker = walker;
@@ -46,7 +46,7 @@ export class VirtualMemory {
       );
       const part = into.subarray(done, done + count);
       const read = this.#memory.read(gpa, part);
-      this.#breakpoints.hide(gpa, part);
+      this.#breakpoints?.hide(gpa, part);
       done += read;
       if (read < count) break;
     }

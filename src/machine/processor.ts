@@ -2,7 +2,7 @@
  * One virtual processor's loop: run, carry out what exited, run again, until
  * something happens that the loop cannot decide. The loop allocates nothing.
  */
-import type { ExceptionExit, Exit } from "../platform/exits.ts";
+import type { DebugPointExit, ExceptionExit, Exit } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
@@ -17,6 +17,7 @@ import { type ExitHandler, Outcome } from "./exits.ts";
  * Why run() returned:
  * - "canceled": requestReturn(), and nothing else happened
  * - "exception": one of the exception exit bitmap; `exception` has it
+ * - "point": a debug point; `point` has it
  * - "completed": the instruction exited and was carried out (`single` only)
  * - "fault": the instruction exited and faults, as `handler` tells (`single`
  *   only; otherwise the guest gets the fault)
@@ -25,6 +26,7 @@ import { type ExitHandler, Outcome } from "./exits.ts";
 export type Return =
   | "canceled"
   | "exception"
+  | "point"
   | "completed"
   | "fault"
   | "machine";
@@ -48,6 +50,8 @@ export class Processor {
   inRun = false;
   /** The exit that "exception" is about; valid until the next run. */
   exception: ExceptionExit | null = null;
+  /** The exit that "point" is about; valid until the next run. */
+  point: DebugPointExit | null = null;
   onCancelFailed: ((error: unknown) => void) | null = null;
   readonly handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
@@ -102,6 +106,7 @@ export class Processor {
     this.#windowArmed = false;
     this.#returnRequested = false;
     this.exception = null;
+    this.point = null;
   }
 
   /**
@@ -128,7 +133,12 @@ export class Processor {
       switch (exit.reason) {
         case "exception":
           this.exception = exit;
+          this.point = null;
           return "exception";
+        case "debugPoint":
+          this.exception = null;
+          this.point = exit;
+          return "point";
         case "canceled":
           break;
         case "interruptWindow":

@@ -1,7 +1,7 @@
 // The four states of a software breakpoint, on memory and page tables alone.
 
 import { assert, assertEquals } from "@std/assert";
-import { BreakpointTable, INT1 } from "../../src/debug/breakpoints.ts";
+import { INT1, MemoryBreakpoints } from "../../src/debug/memory_breakpoints.ts";
 import { PageWalker, type Paging } from "../../src/debug/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
 
@@ -10,12 +10,12 @@ const REAL: Paging = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
 function setUp() {
   const view = new Uint8Array(0x40000);
   const memory = new GuestMemory(view, view.length);
-  const table = new BreakpointTable(memory, new PageWalker(memory));
+  const table = new MemoryBreakpoints(memory, new PageWalker(memory));
   view.fill(0x90);
   return { view, table, data: new DataView(view.buffer) };
 }
 
-const state = (table: BreakpointTable, at: bigint) =>
+const state = (table: MemoryBreakpoints, at: bigint) =>
   table.at(at)?.state ?? "cleared";
 
 Deno.test("cleared, set-pending, set, clear-pending", () => {

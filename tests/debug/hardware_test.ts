@@ -106,7 +106,7 @@ Deno.test({
   name: "four registers, alignment, and lengths that can be",
   ignore,
   async fn() {
-    const guest = await LongMode.start(GUEST);
+    const guest = await LongMode.start(GUEST, 1, { breakpoints: "memory" });
     const { debugger: target } = guest;
     const word = BigInt(guest.symbol("word"));
     const at = (address: bigint, length: number) => ({

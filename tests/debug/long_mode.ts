@@ -4,6 +4,7 @@
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
+import type { BreakpointWay } from "../../src/debug/driver.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
 import { Machine, type MachineOptions } from "../../src/machine/machine.ts";
 import { type OpenedPlatform, openPlatform } from "../../src/cli/platform.ts";
@@ -58,6 +59,18 @@ export function assemble(source: string): Program {
   }
 }
 
+type Options = Partial<MachineOptions> & {
+  /** How breakpoints are held; by default as the tests are told to. */
+  readonly breakpoints?: BreakpointWay;
+};
+
+/** ICEBP_TEST_BREAKPOINTS, for running tests with breakpoints in memory where they
+ * would be in the processor. */
+function testWay(): BreakpointWay | undefined {
+  const way = Deno.env.get("ICEBP_TEST_BREAKPOINTS");
+  return way === "memory" || way === "processor" ? way : undefined;
+}
+
 /** A program under the debugger. */
 export class LongMode {
   readonly opened: OpenedPlatform;
@@ -70,7 +83,7 @@ export class LongMode {
     opened: OpenedPlatform,
     program: Program,
     cpus: number,
-    options: Partial<MachineOptions>,
+    options: Options,
     wrap: (platform: WinHvPlatform) => WinHvPlatform,
   ) {
     this.opened = opened;
@@ -88,14 +101,17 @@ export class LongMode {
     });
     this.machine.onReset = () => this.#load();
     this.#load();
-    this.debugger = new Debugger(this.machine);
+    this.debugger = new Debugger(
+      this.machine,
+      options.breakpoints ?? testWay(),
+    );
   }
 
   /** `wrap` may put something between the machine and the platform. */
   static async start(
     source: string,
     cpus = 1,
-    options: Partial<MachineOptions> = {},
+    options: Options = {},
     wrap: (platform: WinHvPlatform) => WinHvPlatform = (platform) => platform,
   ): Promise<LongMode> {
     const program = assemble(source);

@@ -30,8 +30,11 @@ site:   nop
         ret
 `;
 
-async function start(cpus: number): Promise<LongMode> {
-  const guest = await LongMode.start(GUEST, cpus);
+async function start(
+  cpus: number,
+  options: Parameters<typeof LongMode.start>[2] = {},
+): Promise<LongMode> {
+  const guest = await LongMode.start(GUEST, cpus, options);
   const entry = (at: number, value: number) => {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
@@ -119,7 +122,7 @@ Deno.test({
   name: "with all debug registers taken its breakpoints are 0xF1 as ever",
   ignore,
   async fn() {
-    const guest = await start(1);
+    const guest = await start(1, { breakpoints: "memory" });
     const { debugger: target } = guest;
     for (let i = 0n; i < 4n; i++) {
       target.insertBreakpoint({
