@@ -113,6 +113,10 @@ export type {
   winhvemulation,
 } from "./ffi/winhvemulation.ts";
 export type { winhvplatform } from "./ffi/winhvplatform.ts";
+export type { debugPoints } from "./ffi/debug_points.ts";
+export type { DebugPointFilter, platformFunctions } from "./ffi/mod.ts";
+export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
+export type { DebugPoint } from "./src/platform/partition.ts";
 export type { AgentContext, AgentExpression } from "./src/debug/agent.ts";
 export type { VpExit } from "./src/platform/vp_exit.ts";
 

@@ -54,7 +54,10 @@ export type Functions<Table> = {
 
 /** What a provider is asked for: WinHvPlatform.dll's, and icebp's own, which are
  * optional. */
-export const platformFunctions = { ...winhvplatform, ...debugPoints } as const;
+export const platformFunctions: typeof winhvplatform & typeof debugPoints = {
+  ...winhvplatform,
+  ...debugPoints,
+};
 
 /**
  * The functions of WinHvPlatform.dll, and icebp's own; null are those that this provider's
