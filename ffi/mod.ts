@@ -3,6 +3,7 @@
 // from another library with the same exports.
 
 import type { EventFunctions } from "./kernel32.ts";
+import type { icebp } from "./icebp.ts";
 import type { winhvplatform } from "./winhvplatform.ts";
 import type {
   EmulatorCallbackKind,
@@ -17,6 +18,7 @@ export type { HResultName } from "./hresult.ts";
 export { Reg } from "./registers.ts";
 export type { RegName } from "./registers.ts";
 export type { EventFunctions } from "./kernel32.ts";
+export { icebp } from "./icebp.ts";
 export { winhvplatform } from "./winhvplatform.ts";
 export { emulatorCallbacks, winhvemulation } from "./winhvemulation.ts";
 export type {
@@ -61,6 +63,10 @@ export type WinHvPlatformFunctions = Functions<typeof winhvplatform>;
 /** The functions of WinHvEmulation.dll. The result is an HRESULT. */
 export type WinHvEmulationFunctions = Functions<typeof winhvemulation>;
 
+/** What only this project's own implementations have; null is what this
+ * provider lacks. The result is an HRESULT. */
+export type IcebpFunctions = Functions<typeof icebp>;
+
 /** A C function that calls into JavaScript, until it is closed. */
 export interface CallbackHandle {
   /** What goes into WHV_EMULATOR_CALLBACKS. */
@@ -77,6 +83,8 @@ export interface WinHvPlatform {
   readonly platform: WinHvPlatformFunctions;
   /** WinHvEmulation.dll. */
   readonly emulation: WinHvEmulationFunctions;
+  /** Beyond both. */
+  readonly extensions: IcebpFunctions;
   /** The event objects that its doorbells signal; null if it has none. */
   readonly events: EventFunctions | null;
   /** Makes something with an address that the emulator can call. */

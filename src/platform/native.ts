@@ -6,6 +6,8 @@ import {
   type EmulatorCallbackKind,
   type EmulatorCallbacks,
   emulatorCallbacks,
+  icebp,
+  type IcebpFunctions,
   winhvemulation,
   type WinHvEmulationFunctions,
   type WinHvPlatform,
@@ -37,7 +39,7 @@ export function openNative(name: string): WinHvPlatform {
   const paths = name === WHP
     ? { platform: "WinHvPlatform.dll", emulation: ["WinHvEmulation.dll"] }
     : { platform: name, emulation: [name, beside(name)] };
-  const platform = open(paths.platform, winhvplatform, name);
+  const platform = open(paths.platform, { ...winhvplatform, ...icebp }, name);
   let emulation;
   try {
     emulation = openFirst(paths.emulation, name);
@@ -137,12 +139,13 @@ class NativePlatform implements WinHvPlatform {
   readonly name: string;
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions: IcebpFunctions;
   readonly events: EventFunctions | null;
   readonly #libraries: { close(): void }[];
 
   constructor(
     name: string,
-    platform: Deno.DynamicLibrary<typeof winhvplatform>,
+    platform: Deno.DynamicLibrary<typeof winhvplatform & typeof icebp>,
     emulation: Deno.DynamicLibrary<typeof winhvemulation>,
     events: EventLibrary | null,
   ) {
@@ -150,6 +153,7 @@ class NativePlatform implements WinHvPlatform {
     // Deno's types want views of unshared memory only; ours are, but the seam
     // does not spell it out.
     this.platform = platform.symbols as unknown as WinHvPlatformFunctions;
+    this.extensions = platform.symbols as unknown as IcebpFunctions;
     this.emulation = emulation.symbols as unknown as WinHvEmulationFunctions;
     this.events = events === null
       ? null

@@ -15,7 +15,7 @@ import { type Instance, IOBUF_BYTES } from "./module.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** The one partition's handle. */
-const HANDLE = 1n;
+export const HANDLE = 1n;
 const MAX_REGISTERS = 256;
 const APIC_BYTES = 4096;
 const MEMORY_COUNTERS_BYTES = 24;

@@ -6,11 +6,13 @@ import type {
   CallbackHandle,
   EmulatorCallbackKind,
   EmulatorCallbacks,
+  IcebpFunctions,
   WinHvEmulationFunctions,
   WinHvPlatform,
   WinHvPlatformFunctions,
 } from "../../ffi/mod.ts";
 import { SoftEmulator } from "./emulator.ts";
+import { softExtensions } from "./extensions.ts";
 import { softFunctions } from "./functions.ts";
 import {
   GUEST,
@@ -94,6 +96,7 @@ export class SoftPlatform implements WinHvPlatform {
   readonly name = "soft";
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions: IcebpFunctions;
   readonly events = null;
   /** Guest time. */
   readonly clock: SoftClock;
@@ -111,6 +114,7 @@ export class SoftPlatform implements WinHvPlatform {
     this.#emulator = emulator;
     this.platform = softFunctions(instance, this.#scheduler);
     this.emulation = emulator.functions(instance);
+    this.extensions = softExtensions(instance);
     this.clock = new SoftClock(instance, this.#scheduler);
     this.guestMemory = instance.memory.subarray(GUEST);
   }

@@ -102,6 +102,8 @@ export interface Core {
   whvSetXsave(vp: number, bytes: number): number;
   whvGetCpuid(vp: number, leaf: number, index: number): number;
   whvGetVpCounters(vp: number, set: number, bytes: number): number;
+  /** `carriedOut` accesses are at IOBUF; the completion is left at SIZE. */
+  whvCompleteAccess(vp: number, carriedOut: number): number;
   whvSuspendTime(): number;
   whvResumeTime(): number;
 }

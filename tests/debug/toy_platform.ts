@@ -66,6 +66,7 @@ export class ToyPlatform implements WinHvPlatform {
   interrupt: number | null = null;
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions = { IcebpCompleteAccess: null };
   readonly events = null;
 
   constructor(bytes: number) {

@@ -70,6 +70,7 @@ export class FakePlatform implements WinHvPlatform {
 
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions = { IcebpCompleteAccess: null };
   readonly events = null;
 
   constructor() {

@@ -105,6 +105,7 @@ export {
 } from "./whv_properties";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
+export { whvCompleteAccess } from "./complete";
 export { emulate, emulateOnce } from "./emulate";
 
 function undefinedInstruction(_p: usize): usize {
