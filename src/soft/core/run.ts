@@ -620,12 +620,17 @@ export function execute(budget: i32): u32 {
       if (load<u32>(FAULT) == F_SYNC) {
         store<u32>(FAULT, 0);
         followClock();
+        const hits = load<u64>(DBGPEND);
         setSynced(true);
         p = call_indirect<usize>(load<u16>(cur), cur);
         setSynced(false);
         if (load<u32>(FAULT) == 0) {
           if (p != 0) store<u64>(RIP, ipOf(p));
           settle(1);
+        } else if (load<u32>(FAULT) != F_EXIT) {
+          // data breakpoints trap after their instruction: this one has no after
+          store<u64>(DBGPEND, hits);
+          flagsChanged();
         }
       }
       if (load<u32>(FAULT)) {
