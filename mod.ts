@@ -114,7 +114,7 @@ export type {
 } from "./ffi/winhvemulation.ts";
 export type { winhvplatform } from "./ffi/winhvplatform.ts";
 export type { debugPoints } from "./ffi/debug_points.ts";
-export type { DebugPointFilter, platformFunctions } from "./ffi/mod.ts";
+export type { DebugPointFilter } from "./ffi/mod.ts";
 export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
 export type { DebugPoint } from "./src/platform/partition.ts";
 export type { AgentContext, AgentExpression } from "./src/debug/agent.ts";

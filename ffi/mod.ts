@@ -4,7 +4,8 @@
 
 import type { EventFunctions } from "./kernel32.ts";
 import { debugPoints } from "./debug_points.ts";
-import { winhvplatform } from "./winhvplatform.ts";
+import { icebp } from "./icebp.ts";
+import type { winhvplatform } from "./winhvplatform.ts";
 import type {
   EmulatorCallbackKind,
   EmulatorCallbacks,
@@ -18,7 +19,8 @@ export type { HResultName } from "./hresult.ts";
 export { Reg } from "./registers.ts";
 export type { RegName } from "./registers.ts";
 export type { EventFunctions } from "./kernel32.ts";
-export { debugPoints, winhvplatform };
+export { debugPoints, icebp };
+export { winhvplatform } from "./winhvplatform.ts";
 export { emulatorCallbacks, winhvemulation } from "./winhvemulation.ts";
 export type {
   EmulatorCallbackKind,
@@ -52,22 +54,24 @@ export type Functions<Table> = {
     : CFunction<Table[N]>;
 };
 
-/** What a provider is asked for: WinHvPlatform.dll's, and icebp's own, which are
- * optional. */
-export const platformFunctions: typeof winhvplatform & typeof debugPoints = {
-  ...winhvplatform,
-  ...debugPoints,
-};
-
 /**
- * The functions of WinHvPlatform.dll, and icebp's own; null are those that this provider's
+ * The functions of WinHvPlatform.dll; null are those that this provider's
  * version lacks. The result is an HRESULT. A caller keeps a reference to every
  * buffer that a pending `WHvRunVirtualProcessor` writes to.
  */
-export type WinHvPlatformFunctions = Functions<typeof platformFunctions>;
+export type WinHvPlatformFunctions = Functions<typeof winhvplatform>;
 
 /** The functions of WinHvEmulation.dll. The result is an HRESULT. */
 export type WinHvEmulationFunctions = Functions<typeof winhvemulation>;
+
+/** What only this project's own implementations have; null is what this
+ * provider lacks. The result is an HRESULT. */
+export type IcebpFunctions = Functions<typeof icebp & typeof debugPoints>;
+
+/** Of a provider that has nothing of its own. */
+export const noExtensions: IcebpFunctions = Object.fromEntries(
+  Object.keys({ ...icebp, ...debugPoints }).map((name) => [name, null]),
+) as unknown as IcebpFunctions;
 
 /** Asked at an instruction point: 0 to go on, without an exit. The processor's registers
  * may be read; nothing may be changed. */
@@ -89,6 +93,8 @@ export interface WinHvPlatform {
   readonly platform: WinHvPlatformFunctions;
   /** WinHvEmulation.dll. */
   readonly emulation: WinHvEmulationFunctions;
+  /** Beyond both. */
+  readonly extensions: IcebpFunctions;
   /** The event objects that its doorbells signal; null if it has none. */
   readonly events: EventFunctions | null;
   /** Makes something with an address that the emulator can call. */

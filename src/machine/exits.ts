@@ -4,7 +4,9 @@
  */
 import { MemoryAccessType } from "../../ffi/enums.ts";
 import { Reg } from "../../ffi/registers.ts";
+import { Completer } from "../platform/completer.ts";
 import { Emulator } from "../platform/emulator.ts";
+import { PlatformError } from "../platform/errors.ts";
 import type {
   CpuidExit,
   Exit,
@@ -47,6 +49,9 @@ export enum Outcome {
   Continue,
   /** The instruction that exited was carried out. */
   Completed,
+  /** The platform has completed it with the processor's own state: what it raises
+   * comes with the next run, be it a breakpoint's trap or a step's. */
+  Executed,
   /** The instruction faults; `faultVector` and `faultCode` tell how. */
   Fault,
 }
@@ -63,6 +68,8 @@ export class ExitHandler {
   /** The last Fault's error code; null if it has none. */
   faultCode: number | null = null;
   readonly #wiring: ExitWiring;
+  /** Null where the platform cannot; what the emulator cannot either fails then. */
+  readonly #completer: Completer | null;
   readonly #emulator: Emulator;
   readonly #counts = new Map<string, number>();
   readonly #ripRax = new RegisterBatch(Reg.Rip, Reg.Rax);
@@ -80,6 +87,20 @@ export class ExitHandler {
   constructor(wiring: ExitWiring) {
     this.#wiring = wiring;
     const { ports, mmio, memory } = wiring;
+    const stopped = () => this.stopped;
+    this.#completer = Completer.of(wiring.platform, {
+      readMemory: (gpa, size) => mmio.read(gpa, size),
+      writeMemory(gpa, size, value) {
+        // What is written to ROM vanishes.
+        if (memory.offsetOf(gpa) < 0) mmio.write(gpa, size, value);
+      },
+      readPort: (port, size) => ports.read(port, size as 1 | 2 | 4),
+      writePort: (port, size, value) =>
+        ports.write(port, size as 1 | 2 | 4, value),
+      get stopped() {
+        return stopped();
+      },
+    });
     this.#emulator = new Emulator(wiring.platform, {
       ioPort(access) {
         const size = access.size as 1 | 2 | 4;
@@ -168,7 +189,9 @@ export class ExitHandler {
 
   #ioPort(vp: VirtualProcessor, exit: IoPortExit): Outcome {
     if (exit.isString || exit.isRep) {
-      this.#emulator.tryIo(vp, exit);
+      if (this.#completer !== null) return this.#complete(vp, exit);
+      const port = `port ${hex(exit.port)}`;
+      this.#emulated(vp, exit, port, () => this.#emulator.tryIo(vp, exit));
       return Outcome.Completed;
     }
     const size = exit.size as 1 | 2 | 4;
@@ -213,8 +236,46 @@ export class ExitHandler {
           `which is not memory`,
       );
     }
-    this.#emulator.tryMmio(vp, exit);
+    if (this.#completer !== null) return this.#complete(vp, exit);
+    this.#emulated(vp, exit, hex(gpa), () => this.#emulator.tryMmio(vp, exit));
     return Outcome.Completed;
+  }
+
+  /** Has the platform complete the instruction. */
+  #complete(vp: VirtualProcessor, exit: Exit): Outcome {
+    const completer = this.#completer!;
+    switch (completer.complete(vp)) {
+      case "done":
+        return Outcome.Executed;
+      case "run":
+        return Outcome.Continue;
+      case "tables":
+        throw new MachineError(
+          `CPU${vp.index}: a page table is at ${
+            hex(completer.tableAddress)
+          }, ` +
+            `which is not memory (RIP ${hex(exit.rip)})`,
+        );
+    }
+  }
+
+  /** Has the emulator carry out an instruction that accesses `what`. */
+  #emulated(
+    vp: VirtualProcessor,
+    exit: Exit,
+    what: string,
+    carryOut: () => void,
+  ): void {
+    try {
+      carryOut();
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      throw new MachineError(
+        `CPU${vp.index}: the platform cannot emulate the instruction at RIP ` +
+          `${hex(exit.rip)}, which accesses ${what}: ${error.message}`,
+        { cause: error },
+      );
+    }
   }
 
   #msr(vp: VirtualProcessor, exit: MsrExit): Outcome {

@@ -150,6 +150,8 @@ export class Processor {
           if (outcome === Outcome.Completed) {
             if (single) return "completed";
             if ((exit.rflags & RFLAGS_TF) !== 0n) this.#trap();
+          } else if (outcome === Outcome.Executed) {
+            if (single) return "completed";
           } else if (outcome === Outcome.Fault) {
             if (single) return "fault";
             injectException(this.vp, handler.faultVector, handler.faultCode);

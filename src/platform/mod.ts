@@ -10,6 +10,8 @@ export { VALUE_SIZE, VirtualProcessor } from "./virtual_processor.ts";
 export type { Translation } from "./virtual_processor.ts";
 export type { Segment, Table } from "./segments.ts";
 export type * from "./exits.ts";
+export { Completer } from "./completer.ts";
+export type { AccessHandlers } from "./completer.ts";
 export { Emulator } from "./emulator.ts";
 export type {
   EmulatedIo,

@@ -4,13 +4,16 @@
 import {
   type CallbackHandle,
   type DebugPointFilter,
+  debugPoints,
   type EmulatorCallbackKind,
   type EmulatorCallbacks,
   emulatorCallbacks,
-  platformFunctions,
+  icebp,
+  type IcebpFunctions,
   winhvemulation,
   type WinHvEmulationFunctions,
   type WinHvPlatform,
+  winhvplatform,
   type WinHvPlatformFunctions,
 } from "../../ffi/mod.ts";
 import { type EventFunctions, kernel32 } from "../../ffi/kernel32.ts";
@@ -39,7 +42,11 @@ export function openNative(name: string): WinHvPlatform {
   const paths = name === WHP
     ? { platform: "WinHvPlatform.dll", emulation: ["WinHvEmulation.dll"] }
     : { platform: name, emulation: [name, beside(name)] };
-  const platform = open(paths.platform, platformFunctions, name);
+  const platform = open(
+    paths.platform,
+    { ...winhvplatform, ...icebp, ...debugPoints },
+    name,
+  );
   let emulation;
   try {
     emulation = openFirst(paths.emulation, name);
@@ -139,12 +146,15 @@ class NativePlatform implements WinHvPlatform {
   readonly name: string;
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions: IcebpFunctions;
   readonly events: EventFunctions | null;
   readonly #libraries: { close(): void }[];
 
   constructor(
     name: string,
-    platform: Deno.DynamicLibrary<typeof platformFunctions>,
+    platform: Deno.DynamicLibrary<
+      typeof winhvplatform & typeof icebp & typeof debugPoints
+    >,
     emulation: Deno.DynamicLibrary<typeof winhvemulation>,
     events: EventLibrary | null,
   ) {
@@ -152,6 +162,7 @@ class NativePlatform implements WinHvPlatform {
     // Deno's types want views of unshared memory only; ours are, but the seam
     // does not spell it out.
     this.platform = platform.symbols as unknown as WinHvPlatformFunctions;
+    this.extensions = platform.symbols as unknown as IcebpFunctions;
     this.emulation = emulation.symbols as unknown as WinHvEmulationFunctions;
     this.events = events === null
       ? null

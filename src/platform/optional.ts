@@ -21,8 +21,6 @@ export const LOST = {
   WHvQueryGpaRangeDirtyBitmap: "dirty pages cannot be told",
   WHvRegisterPartitionDoorbellEvent:
     "every notification of a virtio device is an exit",
-  IcebpSetDebugPoint:
-    "breakpoints are INT1 in guest memory, and watchpoints debug registers",
 } as const;
 
 /** A function of LOST. */

@@ -13,7 +13,8 @@ import {
   WHV_X64_CPUID_RESULT,
   WHV_X64_CPUID_RESULT2,
 } from "../../ffi/structures.ts";
-import { check } from "./errors.ts";
+import { HResult } from "../../ffi/hresult.ts";
+import { check, PlatformError } from "./errors.ts";
 import { LOST, need } from "./optional.ts";
 import { VirtualProcessor } from "./virtual_processor.ts";
 
@@ -301,7 +302,7 @@ export class Partition {
 
   /** Whether processors can have debug points (ffi/debug_points.ts). */
   get hasDebugPoints(): boolean {
-    return this.#calls.IcebpSetDebugPoint !== null;
+    return this.functions.extensions.IcebpSetDebugPoint !== null;
   }
 
   /** Sets a debug point, in place of the one with the same identifier; no processor
@@ -315,18 +316,23 @@ export class Partition {
     ICEBP_DEBUG_POINT.Address.set(view, point.address);
     ICEBP_DEBUG_POINT.Length.set(view, point.length);
     ICEBP_DEBUG_POINT.Cr3.set(view, point.cr3);
-    const hresult = need(this.#calls[call], call)(
-      this.handle,
-      this.#point,
-      this.#point.length,
-    );
+    const set = this.functions.extensions[call];
+    if (set === null) {
+      throw new PlatformError(call, HResult.E_NOTIMPL, {
+        meaning: `${this.functions.name} has no debug points`,
+      });
+    }
+    const hresult = set(this.handle, this.#point, this.#point.length);
     if (hresult < 0) check(hresult, call, `0x${point.address.toString(16)}`);
   }
 
   /** Takes a debug point away; no processor runs. */
   clearDebugPoint(identifier: number): void {
     const call = "IcebpClearDebugPoint";
-    const hresult = this.#calls[call]!(this.handle, identifier);
+    const hresult = this.functions.extensions[call]!(
+      this.handle,
+      identifier,
+    );
     if (hresult < 0) check(hresult, call, `point ${identifier}`);
   }
 
@@ -335,7 +341,7 @@ export class Partition {
   setDebugPointFilter(filter: DebugPointFilter): () => void {
     const call = "IcebpSetDebugPointFilter";
     const callback = this.functions.debugPointFilter!(filter);
-    const set = this.#calls[call]!;
+    const set = this.functions.extensions[call]!;
     check(set(this.handle, callback.address), call);
     return () => {
       check(set(this.handle, 0n), call);

@@ -141,7 +141,7 @@ export class VirtualProcessor {
    * any interrupt. Setting RIP takes that back. */
   passDebugPoints(): void {
     const call = "IcebpPassDebugPoints";
-    const hresult = this.#functions[call]!(this.#handle, this.index);
+    const hresult = this.#provider.extensions[call]!(this.#handle, this.index);
     if (hresult < 0) this.#fail(call, hresult);
   }
 
@@ -150,7 +150,7 @@ export class VirtualProcessor {
   takeDebugHits(): readonly DebugHit[] {
     const call = "IcebpTakeDebugHits";
     const { size } = ICEBP_DEBUG_POINT_CONTEXT;
-    const hresult = this.#functions[call]!(
+    const hresult = this.#provider.extensions[call]!(
       this.#handle,
       this.index,
       this.#hits,

@@ -10,10 +10,6 @@ import {
   VirtualProcessorPropertyCode,
   VirtualProcessorStateType,
 } from "../../ffi/enums.ts";
-import {
-  ICEBP_DEBUG_POINT,
-  ICEBP_DEBUG_POINT_CONTEXT,
-} from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_VIRTUAL_PROCESSOR_PROPERTY } from "../../ffi/structures.ts";
 import { absent } from "./absent.ts";
@@ -22,7 +18,7 @@ import { type Instance, IOBUF_BYTES } from "./module.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** The one partition's handle. */
-const HANDLE = 1n;
+export const HANDLE = 1n;
 const MAX_REGISTERS = 256;
 const APIC_BYTES = 4096;
 const MEMORY_COUNTERS_BYTES = 24;
@@ -30,14 +26,10 @@ const PAGE = 4096n;
 /** Pages whose dirty bits fill IOBUF. */
 const DIRTY_PAGES = IOBUF_BYTES * 8;
 
-/**
- * The platform's functions; what later Windows added and this platform lacks is null.
- * `called` has the callback that was given an address.
- */
+/** The platform's functions; what later Windows added and this platform lacks is null. */
 export function softFunctions(
   instance: Instance,
   scheduler: Scheduler,
-  called: (address: bigint) => unknown,
 ): WinHvPlatformFunctions {
   const { core } = instance;
   const buffers = new Buffers(instance);
@@ -333,28 +325,6 @@ export function softFunctions(
       );
       scheduler.kick();
       return hresult;
-    },
-    IcebpSetDebugPoint: (p, point, bytes) =>
-      p === HANDLE && bytes >= ICEBP_DEBUG_POINT.size &&
-        buffers.take(point, ICEBP_DEBUG_POINT.size)
-        ? core.whvSetDebugPoint()
-        : invalid,
-    IcebpClearDebugPoint: (p, id) =>
-      p === HANDLE ? core.whvClearDebugPoint(id) : invalid,
-    IcebpPassDebugPoints: (p, vp) =>
-      p === HANDLE ? core.whvPassDebugPoints(vp) : invalid,
-    IcebpTakeDebugHits: (p, vp, hits, bytes) => {
-      const { size } = ICEBP_DEBUG_POINT_CONTEXT;
-      if (p !== HANDLE || bytes < size || !has(hits, size)) return invalid;
-      const hresult = core.whvTakeDebugHits(vp);
-      if (!hresult) buffers.put(hits, size);
-      return hresult;
-    },
-    IcebpSetDebugPointFilter: (p, address) => {
-      const filter = address === 0n ? null : called(address);
-      if (p !== HANDLE || filter === undefined) return invalid;
-      scheduler.filter = filter as DebugPointFilter | null;
-      return HResult.S_OK;
     },
   };
 }

@@ -7,11 +7,13 @@ import type {
   DebugPointFilter,
   EmulatorCallbackKind,
   EmulatorCallbacks,
+  IcebpFunctions,
   WinHvEmulationFunctions,
   WinHvPlatform,
   WinHvPlatformFunctions,
 } from "../../ffi/mod.ts";
 import { SoftEmulator } from "./emulator.ts";
+import { softExtensions } from "./extensions.ts";
 import { softFunctions } from "./functions.ts";
 import {
   GUEST,
@@ -95,6 +97,7 @@ export class SoftPlatform implements WinHvPlatform {
   readonly name = "soft";
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions: IcebpFunctions;
   readonly events = null;
   /** Guest time. */
   readonly clock: SoftClock;
@@ -110,12 +113,13 @@ export class SoftPlatform implements WinHvPlatform {
     this.#scheduler = new Scheduler(instance);
     this.#scheduler.mode = mode;
     this.#emulator = emulator;
-    this.platform = softFunctions(
+    this.platform = softFunctions(instance, this.#scheduler);
+    this.emulation = emulator.functions(instance);
+    this.extensions = softExtensions(
       instance,
       this.#scheduler,
       (address) => emulator.called(address),
     );
-    this.emulation = emulator.functions(instance);
     this.clock = new SoftClock(instance, this.#scheduler);
     this.guestMemory = instance.memory.subarray(GUEST);
   }

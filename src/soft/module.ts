@@ -108,6 +108,8 @@ export interface Core {
   whvPassDebugPoints(vp: number): number;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */
   whvTakeDebugHits(vp: number): number;
+  /** `carriedOut` accesses are at IOBUF; the completion is left at SIZE. */
+  whvCompleteAccess(vp: number, carriedOut: number): number;
   whvSuspendTime(): number;
   whvResumeTime(): number;
 }

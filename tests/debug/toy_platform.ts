@@ -12,7 +12,8 @@ import { WHV_RUN_VP_EXIT_CONTEXT as EXIT } from "../../ffi/exits.ts";
 import { ExitReason, PartitionPropertyCode } from "../../ffi/enums.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { platformFunctions } from "../../ffi/mod.ts";
+import { noExtensions } from "../../ffi/mod.ts";
+import { winhvplatform } from "../../ffi/winhvplatform.ts";
 
 export const TF = 0x100, IF = 0x200, ZF = 0x40;
 const BS = 0x4000n;
@@ -66,6 +67,7 @@ export class ToyPlatform implements WinHvPlatform {
   interrupt: number | null = null;
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions = noExtensions;
   readonly events = null;
 
   constructor(bytes: number) {
@@ -104,7 +106,7 @@ export class ToyPlatform implements WinHvPlatform {
 
   #functions(): WinHvPlatformFunctions {
     const none = Object.fromEntries(
-      Object.keys(platformFunctions).map((name) => [name, null]),
+      Object.keys(winhvplatform).map((name) => [name, null]),
     ) as unknown as WinHvPlatformFunctions;
     const view = (v: ArrayBufferView | null) =>
       new DataView(v!.buffer, v!.byteOffset, v!.byteLength);

@@ -53,6 +53,7 @@ function make(hresult: number = HResult.S_OK) {
       },
     },
     emulation: fake.emulation,
+    extensions: fake.extensions,
     events,
     callback: (kind, fn) => fake.callback(kind, fn),
     close() {},

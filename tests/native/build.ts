@@ -18,6 +18,7 @@ const COMMON = ["runtime", "lock", "quirks"];
 const PLATFORM = [
   ...COMMON,
   "calls",
+  "complete",
   "doorbells",
   "engine",
   "events",

@@ -9,7 +9,8 @@ import type {
   WinHvPlatform,
   WinHvPlatformFunctions,
 } from "../../ffi/mod.ts";
-import { platformFunctions } from "../../ffi/mod.ts";
+import { noExtensions } from "../../ffi/mod.ts";
+import { winhvplatform } from "../../ffi/winhvplatform.ts";
 import { WHV_EMULATOR_CALLBACKS } from "../../ffi/emulator.ts";
 import { HResult } from "../../ffi/hresult.ts";
 
@@ -70,6 +71,7 @@ export class FakePlatform implements WinHvPlatform {
 
   readonly platform: WinHvPlatformFunctions;
   readonly emulation: WinHvEmulationFunctions;
+  readonly extensions = noExtensions;
   readonly events = null;
 
   constructor() {
@@ -110,7 +112,7 @@ export class FakePlatform implements WinHvPlatform {
 
   #functions(): WinHvPlatformFunctions {
     const absent = Object.fromEntries(
-      Object.keys(platformFunctions).map((name) => [name, null]),
+      Object.keys(winhvplatform).map((name) => [name, null]),
     ) as unknown as WinHvPlatformFunctions;
     const all: WinHvPlatformFunctions = {
       ...absent,
@@ -247,7 +249,7 @@ export class FakePlatform implements WinHvPlatform {
     // Optional functions are there only if the test has said so.
     return new Proxy(all, {
       get: (target, name) =>
-        "optional" in (platformFunctions[name as Name] ?? {}) &&
+        "optional" in (winhvplatform[name as Name] ?? {}) &&
           !this.present.has(name as Name)
           ? null
           : target[name as Name],

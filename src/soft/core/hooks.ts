@@ -1,5 +1,6 @@
 // Where memory accesses and instructions leave the plain path: time, exits, the
 // local APIC's page, and the emulator's callbacks.
+import { completing, deviceRead, deviceWrite } from "./device";
 import { raise, raiseErr } from "./fault";
 import { hostClock, hostIoPort, hostMemory, hostTranslate } from "./host";
 import { LAPIC_LEVEL_EOI, LAPIC_TRAP, lapicRead, lapicWrite } from "./lapic";
@@ -222,7 +223,7 @@ export const IO_WRITE: u32 = 1;
 export const IO_STRING: u32 = 0x10;
 export const IO_REP: u32 = 0x20;
 
-/** An I/O port instruction: exits, or while emulating hands the data at IOBUF to the callback. */
+/** An I/O port instruction's exit. */
 export function exitIo(p: usize, port: u32, bytes: u32, flags: u32): usize {
   if (!synced) return needSync();
   beginExit(EXIT_IO);
@@ -258,9 +259,29 @@ function ioBreakpoints(port: u32, bytes: u32): void {
   }
 }
 
-/** One port access while emulating; the data is at IOBUF. False with FAULT set on failure. */
-export function emuIo(port: u32, bytes: u32, write: bool): bool {
-  if (hostIoPort(port, bytes, write ? 1 : 0) == 0) return true;
+/** Reads a port while emulating or completing an instruction; 0 with FAULT set on failure. */
+export function portRead(port: u32, bytes: u32): u32 {
+  if (completing) {
+    const v = <u32> deviceRead(port, bytes, true);
+    if (!load<u32>(FAULT)) ioBreakpoints(port, bytes);
+    return v;
+  }
+  store<u32>(IOBUF, 0);
+  if (hostIoPort(port, bytes, 0) == 0) return load<u32>(IOBUF);
+  emuFailed(EMU_IO_FAILED);
+  return 0;
+}
+
+/** Writes a port while emulating or completing an instruction; false with FAULT set on failure. */
+export function portWrite(port: u32, bytes: u32, v: u32): bool {
+  if (completing) {
+    deviceWrite(port, bytes, v, true);
+    if (load<u32>(FAULT)) return false;
+    ioBreakpoints(port, bytes);
+    return true;
+  }
+  store<u32>(IOBUF, v);
+  if (hostIoPort(port, bytes, 1) == 0) return true;
   emuFailed(EMU_IO_FAILED);
   return false;
 }

@@ -134,6 +134,11 @@ export const LPBASE: usize = STATE + 0x630; // u64 base and
 export const LPMASK: usize = STATE + 0x638; // u64 mask of the region covered by large pages in the TLB
 export const MONADDR: usize = STATE + 0x640; // u64
 export const TSSBUSY: usize = STATE + 0x648;
+// a fault that the VP's next run begins with (complete.ts)
+export const LATE: usize = STATE + 0x658; // u32: as FAULT, or 0
+export const LATEERR: usize = STATE + 0x65c; // u32: as FERR
+export const LATEADDR: usize = STATE + 0x660; // u64: as FADDR
+export const LATELEN: usize = STATE + 0x668; // u32: the instruction's length
 export const SUSPECT: usize = STATE + 0x650; // u8: registers were written from outside, look at them before running
 export const PASS: usize = STATE + 0x651; // u8: what is not stopped at (points.ts)
 export const HIT_COUNT: usize = STATE + 0x654; // u32: debug points hit and not told yet
@@ -168,6 +173,8 @@ export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
 export const BSIZE: usize = 0x2250; // u32
 export const FETCH: usize = 0x2260; // 16 instruction bytes
 export const IOBUF: usize = 0x2300; // argument area shared with TypeScript, 0x1c00 bytes
+
+export const SIZE: usize = IOBUF + 0x1800; // where a function leaves the size of what it wrote
 
 // --- tables
 export const OPTAB: usize = 0x4000; // 7 maps x 4 prefixes x 256 opcodes x u32 -> spec

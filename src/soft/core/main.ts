@@ -112,6 +112,7 @@ export {
 } from "./whv_points";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
+export { whvCompleteAccess } from "./complete";
 export { emulate, emulateOnce } from "./emulate";
 
 function undefinedInstruction(_p: usize): usize {

@@ -28,6 +28,7 @@ import {
   synced,
   vpCount,
 } from "./hooks";
+import { completing, deviceRead, deviceWrite } from "./device";
 import { hostDoorbell } from "./host";
 import {
   BKIND,
@@ -438,7 +439,7 @@ export function checkWatch(linear: u64, bytes: u32, write: bool): void {
 /** What hostFor() found when it returned 0 without FAULT. */
 export let special: u32 = 0;
 export const SP_APIC: u32 = 1;
-export const SP_MMIO: u32 = 2; // only while emulating (WHvEmulator)
+export const SP_MMIO: u32 = 2; // only while emulating or completing an instruction
 
 /**
  * Host address for an access that stays inside one page, or 0: then FAULT is set,
@@ -471,7 +472,8 @@ export function hostFor(
     ? MAP_WRITE
     : MAP_READ;
   if (host == 0 || !(flags & need)) {
-    exitMemory(gpa, linear, acc, flags == 0, 8);
+    if (completing && !(acc & ACC_EXEC)) special = SP_MMIO;
+    else exitMemory(gpa, linear, acc, flags == 0, 8);
     return 0;
   }
   if (acc & ACC_WRITE && flags & MAP_DIRTY) setDirty(host);
@@ -538,6 +540,7 @@ function partRead(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
   if (h != 0) return loadBytes(h, bytes);
   if (load<u32>(FAULT)) return 0;
   if (special == SP_APIC) return apicRead(<u32> xGpa & 0xfff, bytes);
+  if (completing) return deviceRead(xGpa, bytes, false);
   return mmioRead(xGpa, bytes);
 }
 
@@ -585,6 +588,7 @@ function partWrite(
     return;
   }
   if (special == SP_APIC) apicWrite(<u32> xGpa & 0xfff, bytes, v);
+  else if (completing) deviceWrite(xGpa, bytes, v, false);
   else mmioWrite(xGpa, bytes, v);
 }
 
@@ -853,6 +857,18 @@ export function rwSlow(linear: u64, bytes: u32): usize {
   store<u32>(BSIZE, bytes);
   store<u32>(BKIND, 1);
   return BOUNCE;
+}
+
+/**
+ * Whether `bytes` (at most 16) at `linear` can be written with the current privilege,
+ * which no device notices; false with FAULT set.
+ */
+export function writable(linear: u64, bytes: u32): bool {
+  const e = entry(load<u32>(TLBB), linear);
+  if (load<u64>(e, 8) == ((linear + (bytes - 1)) & ~0xfff)) return true;
+  if (misaligned(linear, bytes)) return false;
+  if (firstPart(linear, bytes) < bytes && runsOut(linear, bytes)) return false;
+  return probe(linear, bytes, ACC_WRITE);
 }
 
 /** Completes a read-modify-write whose rw() address was not plain memory (BKIND != 0). */

@@ -247,6 +247,11 @@ function repeats(p: usize): bool {
     (op >= 0x6c && op <= 0x6f);
 }
 
+/** The record of the instruction itself, where p may be of the point before it. */
+export function withoutPoint(p: usize): usize {
+  return load<u16>(p) == <u16> pointHandler ? p + REC : p;
+}
+
 /** What a VP passes without an exit (PASS). */
 export const PASS_NONE: u8 = 0;
 /** The next instruction, before any interrupt. */

@@ -29,6 +29,7 @@ import {
   M_PAT,
   MXCSR,
   NMIMASK,
+  LATE,
   PASS,
   PEND_EVENT,
   PEND_INT,
@@ -102,6 +103,7 @@ function common(): void {
   store<u8>(ACTIVITY, <u8> A_RUN);
   store<u64>(PEND_INT, 0);
   store<u64>(PEND_EVENT, 0);
+  store<u32>(LATE, 0);
   tlbFlush();
 }
 

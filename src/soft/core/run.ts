@@ -77,6 +77,10 @@ import {
   FAULT,
   FERR,
   ICOUNT,
+  LATE,
+  LATEADDR,
+  LATEERR,
+  LATELEN,
   lapicOf,
   MODE,
   MODE_LONG,
@@ -138,6 +142,10 @@ let faulting: usize = 0;
 export let noStepTrap: bool = false;
 export function setNoStepTrap(): void {
   noStepTrap = true;
+}
+/** Before an instruction: it may be followed by one. */
+export function allowStepTrap(): void {
+  noStepTrap = false;
 }
 
 /** All instructions that all VPs completed. */
@@ -308,13 +316,17 @@ function onFault(): u32 {
     finishExit(length, false);
     return RUN_EXIT;
   }
-  let vector = f & 0xff;
-  let err = load<u32>(FERR);
-  let type = (f >> 16) & 7;
   if (f == F_NONCANON) {
-    vector = faulting && isMem(faulting) && rSeg(faulting) == S_SS ? SS_ : GP;
-    err = 0;
+    const inStack = faulting && isMem(faulting) && rSeg(faulting) == S_SS;
+    return raised(inStack ? SS_ : GP, 0, length);
   }
+  return raised(f, load<u32>(FERR), length);
+}
+
+/** The instruction at RIP raises `f` (as FAULT has it, with FADDR). 0, or RUN_EXIT. */
+function raised(f: u32, err: u32, length: u32): u32 {
+  const vector = f & 0xff;
+  let type = (f >> 16) & 7;
   if (type == 0) type = 3;
   if (vector == 1 && type == 3) return debugException(load<u64>(FADDR));
   if (intercepted(vector) && type != 4) {
@@ -335,6 +347,14 @@ function onFault(): u32 {
     err,
     type >= 4 ? ip + length : ip,
   );
+}
+
+/** What completing an instruction came to (complete.ts). 0, or RUN_EXIT. */
+function onLateFault(): u32 {
+  const f = load<u32>(LATE);
+  store<u32>(LATE, 0);
+  store<u64>(FADDR, load<u64>(LATEADDR));
+  return raised(f, load<u32>(LATEERR), load<u32>(LATELEN));
 }
 
 // --- between instructions
@@ -551,7 +571,7 @@ function passDone(): void {
 }
 
 /** After an instruction that ran alone: its shadow, its trap. */
-function afterInstruction(tf: bool): void {
+export function afterInstruction(tf: bool): void {
   const shadow = load<u8>(SHADOWNEW);
   if (shadow != load<u8>(SHADOW)) {
     store<u8>(SHADOW, shadow);
@@ -571,6 +591,10 @@ export function execute(budget: i32): u32 {
   store<u32>(FAULT, 0);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
   setRecheck(true);
+  if (load<u32>(LATE)) {
+    const r = onLateFault();
+    if (r) return r;
+  }
   while (true) {
     if (recheck || load<u32>(PENDING) || load<u8>(ACTIVITY)) {
       const r = boundary();
@@ -634,12 +658,17 @@ export function execute(budget: i32): u32 {
       if (load<u32>(FAULT) == F_SYNC) {
         store<u32>(FAULT, 0);
         followClock();
+        const hits = load<u64>(DBGPEND);
         setSynced(true);
         p = call_indirect<usize>(load<u16>(cur), cur);
         setSynced(false);
         if (load<u32>(FAULT) == 0) {
           if (p != 0) store<u64>(RIP, ipOf(p));
           settle(1);
+        } else if (load<u32>(FAULT) != F_EXIT) {
+          // data breakpoints trap after their instruction: this one has no after
+          store<u64>(DBGPEND, hits);
+          flagsChanged();
         }
       }
       if (load<u32>(FAULT)) {

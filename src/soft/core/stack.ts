@@ -3,8 +3,8 @@
 // that must all succeed, stackPut and stackGet work at an offset without moving RSP;
 // setSP at the end makes it final.
 import { raiseErr, SS_ } from "./fault";
-import { BKIND, F_NONCANON, FAULT, RSP, S_SS, STACKW } from "./layout";
-import { rd, rw, wr } from "./mem";
+import { F_NONCANON, FAULT, RSP, S_SS, STACKW } from "./layout";
+import { rd, wr, writable } from "./mem";
 import { linear } from "./record";
 
 /** Mask of the stack offsets that the stack pointer's width can name. */
@@ -62,10 +62,9 @@ export function stackGet<T>(off: u64): T {
 export function stackWritable(size: u32, off: u64): bool {
   const a = linear(S_SS, off & stackMask(), (<u32> 1) << size, true);
   if (load<u32>(FAULT)) return false;
-  const h = size == 3 ? rw<u64>(a) : size == 2 ? rw<u32>(a) : rw<u16>(a);
-  store<u32>(BKIND, 0);
-  if (!h) stackFault();
-  return h != 0;
+  if (writable(a, (<u32> 1) << size)) return true;
+  stackFault();
+  return false;
 }
 
 /** Pushes a T; false with FAULT set and nothing changed. */

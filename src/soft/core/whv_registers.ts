@@ -67,6 +67,7 @@ import {
   M_TSCOFF,
   MXCSR,
   NMIMASK,
+  LATE,
   P_PASS,
   PASS,
   PEND_EVENT,
@@ -326,6 +327,11 @@ function setApicBase(base: usize, v: u64): void {
   lapicWriteApicBase(base, v, MAXPHYADDR);
 }
 
+/** Whether a value of WHvRegisterPendingEvent injects an exception; ExtInt waits. */
+export function isException(event: u64): bool {
+  return (event & 1) != 0 && ((event >> 1) & 7) != 5;
+}
+
 /** Writes a register that canSetRegister() accepted. */
 export function setRegister(name: u32, from: usize): void {
   if (name == 0x10) {
@@ -337,6 +343,7 @@ export function setRegister(name: u32, from: usize): void {
   const cell = plainCell(name);
   if (cell) {
     store<u64>(cell, v);
+    if (cell == RIP || cell == PEND_INT) store<u32>(LATE, 0);
     if (name >= 0x21 && name <= 0x24) {
       tlbFlush();
       flagsChanged();
@@ -451,6 +458,7 @@ export function setRegister(name: u32, from: usize): void {
       break;
     case 0x80000002:
       memory.copy(PEND_EVENT, from, 16);
+      if (isException(v)) store<u32>(LATE, 0);
       wantInterrupts();
       break;
     case 0x80000005:

@@ -1,8 +1,8 @@
 // XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B (SDM vol. 2). A compare-exchange writes its
 // destination whatever the outcome, so it always needs write permission.
 import { flagsAdd, flagsSub, setZF } from "../flags";
-import { BKIND, FAULT, RAX, RBX, RCX, RDX } from "../layout";
-import { rd, rw, wr128 } from "../mem";
+import { FAULT, RAX, RBX, RCX, RDX } from "../layout";
+import { rd, wr128, writable } from "../mem";
 import {
   def,
   grp,
@@ -100,8 +100,7 @@ function cmpxchg16b(p: usize): usize {
   if (load<u32>(FAULT)) return 0;
   if (at & 15) return gp0();
   // write permission first: what the access lacks is reported as of a write
-  if (!rw<u64>(at)) return 0;
-  store<u32>(BKIND, 0);
+  if (!writable(at, 16)) return 0;
   const low = rd<u64>(at);
   if (load<u32>(FAULT)) return 0;
   const high = rd<u64>(at + 8);

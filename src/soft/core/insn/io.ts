@@ -1,23 +1,24 @@
 // IN OUT INS OUTS (SDM vol. 2; permission: vol. 1, "I/O Permission Bit Map"). A port
-// access ends in an exit with RIP at the instruction, which the caller completes; while
-// WinHvEmulation carries the instruction out, the data goes to its callback instead.
+// access ends in an exit with RIP at the instruction. While the instruction is completed
+// afterwards (complete.ts), or WinHvEmulation carries it out, the data goes to the caller.
+import { completing } from "../device";
 import { IOPL } from "../flags";
 import {
   again,
-  emuIo,
   emulating,
   exitIo,
   IO_REP,
   IO_STRING,
   IO_WRITE,
   needSync,
+  portRead,
+  portWrite,
   synced,
 } from "../hooks";
 import {
   CPL,
   EFL,
   FAULT,
-  IOBUF,
   MODE,
   MODE_PROT,
   MODE_REAL,
@@ -78,15 +79,22 @@ function allowed(port: u32, bytes: u32): bool {
   return true;
 }
 
+/** Whether the access is carried out here instead of exiting. */
+// @ts-ignore: decorator
+@inline
+function inside(): bool {
+  return emulating || completing;
+}
+
 // @ts-ignore: decorator
 @inline
 function in_<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!emulating) return exitIo(p, port, sizeof<T>(), 0);
-  store<u32>(IOBUF, 0);
-  if (!emuIo(port, sizeof<T>(), false)) return 0;
-  setReg<T>(RAX, load<T>(IOBUF));
+  if (!inside()) return exitIo(p, port, sizeof<T>(), 0);
+  const v = <T> portRead(port, sizeof<T>());
+  if (load<u32>(FAULT)) return 0;
+  setReg<T>(RAX, v);
   return p + REC;
 }
 
@@ -95,9 +103,8 @@ function in_<T>(p: usize, port: u32): usize {
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!emulating) return exitIo(p, port, sizeof<T>(), IO_WRITE);
-  store<u32>(IOBUF, <u32> load<T>(RAX));
-  return emuIo(port, sizeof<T>(), true) ? p + REC : 0;
+  if (!inside()) return exitIo(p, port, sizeof<T>(), IO_WRITE);
+  return portWrite(port, sizeof<T>(), <u32> load<T>(RAX)) ? p + REC : 0;
 }
 
 // @ts-ignore: decorator
@@ -111,7 +118,7 @@ function stringExit(p: usize, bytes: u32, flags: u32): usize {
   const rep = rFlags(p) & (RF_REP | RF_REPNE);
   if (!allowed(dx(), bytes)) return 0;
   if (rep && !(load<u64>(RCX) & addrMask(p))) return p + REC;
-  if (emulating) return 0;
+  if (inside()) return 0;
   return exitIo(p, dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
 }
 
@@ -132,9 +139,9 @@ function ins<T>(p: usize): usize {
   for (let left = batch(); left > 0; left--) {
     const to = destAt(load<u64>(RDI) & mask, sizeof<T>(), true);
     if (load<u32>(FAULT)) return 0;
-    store<u32>(IOBUF, 0);
-    if (!emuIo(dx(), sizeof<T>(), false)) return 0;
-    wr<T>(to, load<T>(IOBUF));
+    const v = <T> portRead(dx(), sizeof<T>());
+    if (load<u32>(FAULT)) return 0;
+    wr<T>(to, v);
     if (load<u32>(FAULT)) return 0;
     advance(RDI, mask, step);
     const done = countDown(p, mask);
@@ -154,8 +161,7 @@ function outs<T>(p: usize): usize {
     if (load<u32>(FAULT)) return 0;
     const v = rd<T>(from);
     if (load<u32>(FAULT)) return 0;
-    store<u32>(IOBUF, <u32> v);
-    if (!emuIo(dx(), sizeof<T>(), true)) return 0;
+    if (!portWrite(dx(), sizeof<T>(), <u32> v)) return 0;
     advance(RSI, mask, step);
     const done = countDown(p, mask);
     if (done) return done;

@@ -1,7 +1,8 @@
 // MOVS CMPS SCAS LODS STOS and their REP forms (SDM vol. 2). A REP executes at most
 // BATCH iterations, then ends "at itself" so that interrupts get their turn; with TF
-// set, one. When an iteration faults, RCX, RSI and RDI are those of that iteration.
+// set, or while an access of it is completed (complete.ts), one. When an iteration faults, RCX, RSI and RDI are those of that iteration.
 // MOVS and STOS move whole runs inside pages that the TLB has (span.ts).
+import { completing } from "../device";
 import { DF, flagsSub, TF } from "../flags";
 import { again } from "../hooks";
 import {
@@ -10,6 +11,7 @@ import {
   MODE,
   MODE_LONG,
   P_DEBUG,
+  P_POINT,
   PENDING,
   RAX,
   RCX,
@@ -74,14 +76,14 @@ export function destAt(off: u64, bytes: u32, write: bool): u64 {
 // @ts-ignore: decorator
 @inline
 export function trapDue(): bool {
-  return (load<u32>(PENDING) & P_DEBUG) != 0;
+  return (load<u32>(PENDING) & (P_DEBUG | P_POINT)) != 0;
 }
 
 /** How many iterations one execution may do. */
 // @ts-ignore: decorator
 @inline
 export function batch(): u32 {
-  return load<u32>(EFL) & TF ? 1 : BATCH;
+  return load<u32>(EFL) & TF || completing ? 1 : BATCH;
 }
 
 /** Elements from `at` (linear) in the direction of DF that lie inside its page. */

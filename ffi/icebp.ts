@@ -1,0 +1,64 @@
+// What this project's own implementations of the platform offer beyond
+// winhvplatform.h: functions whose names say so. All are optional, no Windows
+// has them, and everything works without them as far as a host lets it.
+
+import { struct, U32, U64, U8 } from "./layout.ts";
+
+/** The further exports. */
+export const icebp = {
+  IcebpCompleteAccess: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u32", // UINT32 VpIndex
+      "buffer", // ICEBP_ACCESS *Accesses, room for ICEBP_MAX_ACCESSES
+      "u32", // UINT32 CarriedOut
+      "buffer", // ICEBP_COMPLETION *Completion
+    ],
+    result: "i32",
+    optional: true,
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** Room that IcebpCompleteAccess wants. */
+export const ICEBP_MAX_ACCESSES = 256;
+
+/** An access to a device, of the instruction that is completed. */
+export const ICEBP_ACCESS = struct(24, {
+  /** A guest-physical address or a port. */
+  Address: new U64(0),
+  /** What is written; for a read, what the device answers. */
+  Data: new U64(8),
+  /** Bytes, 1 to 8. */
+  Size: new U8(16),
+  IsWrite: new U8(17),
+  IsPort: new U8(18),
+});
+
+/** What IcebpCompleteAccess came to. */
+export const ICEBP_COMPLETION = struct(24, {
+  /** An {@linkcode IcebpOutcome}. */
+  Outcome: new U32(0),
+  /** Accesses in the list. */
+  AccessCount: new U32(4),
+  /** Of them, the first that have been carried out; the others are to be, in
+   * order, before anything else. */
+  CarriedOut: new U32(8),
+  /** For Tables: the guest-physical address. */
+  Address: new U64(16),
+});
+
+/** ICEBP_COMPLETION's outcomes. */
+export const IcebpOutcome = {
+  /** The instruction, or an iteration of it, is done; the VP's next run goes on
+   * from there, beginning with the trap if it has made one. */
+  Done: 0,
+  /** The list ends with a read: call again with its data. */
+  Data: 1,
+  /** A repeated instruction goes on: call again with an empty list. */
+  Again: 2,
+  /** The instruction is not done: it faults, or is not there any more, and the
+   * VP's next run begins with that. */
+  Run: 3,
+  /** A page table is where no memory is: nothing can be done. */
+  Tables: 4,
+} as const;

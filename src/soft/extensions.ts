@@ -1,0 +1,68 @@
+// What the software platform offers beyond WinHvPlatform.dll (ffi/icebp.ts,
+// ffi/debug_points.ts).
+
+import type { DebugPointFilter, IcebpFunctions } from "../../ffi/mod.ts";
+import {
+  ICEBP_DEBUG_POINT,
+  ICEBP_DEBUG_POINT_CONTEXT,
+} from "../../ffi/debug_points.ts";
+import {
+  ICEBP_ACCESS,
+  ICEBP_COMPLETION,
+  ICEBP_MAX_ACCESSES,
+} from "../../ffi/icebp.ts";
+import { HResult } from "../../ffi/hresult.ts";
+import { Buffers, has } from "./buffers.ts";
+import { HANDLE } from "./functions.ts";
+import { type Instance, IOBUF, SIZE } from "./module.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+const ROOM = ICEBP_MAX_ACCESSES * ICEBP_ACCESS.size;
+
+/** The further functions; `called` has the callback that was given an address. */
+export function softExtensions(
+  instance: Instance,
+  scheduler: Scheduler,
+  called: (address: bigint) => unknown,
+): IcebpFunctions {
+  const { core, view } = instance;
+  const buffers = new Buffers(instance);
+  const invalid = HResult.E_INVALIDARG;
+  return {
+    IcebpCompleteAccess: (p, vp, accesses, carriedOut, completion) => {
+      if (
+        p !== HANDLE || carriedOut > ICEBP_MAX_ACCESSES ||
+        !has(accesses, ROOM) || !has(completion, ICEBP_COMPLETION.size) ||
+        !buffers.take(accesses, carriedOut * ICEBP_ACCESS.size)
+      ) return invalid;
+      const hresult = core.whvCompleteAccess(vp, carriedOut);
+      if (hresult) return hresult;
+      const count = ICEBP_COMPLETION.AccessCount.get(view, SIZE);
+      if (count > 0) buffers.put(accesses, count * ICEBP_ACCESS.size);
+      buffers.put(completion, ICEBP_COMPLETION.size, SIZE - IOBUF);
+      return hresult;
+    },
+    IcebpSetDebugPoint: (p, point, bytes) =>
+      p === HANDLE && bytes >= ICEBP_DEBUG_POINT.size &&
+        buffers.take(point, ICEBP_DEBUG_POINT.size)
+        ? core.whvSetDebugPoint()
+        : invalid,
+    IcebpClearDebugPoint: (p, id) =>
+      p === HANDLE ? core.whvClearDebugPoint(id) : invalid,
+    IcebpPassDebugPoints: (p, vp) =>
+      p === HANDLE ? core.whvPassDebugPoints(vp) : invalid,
+    IcebpTakeDebugHits: (p, vp, hits, bytes) => {
+      const { size } = ICEBP_DEBUG_POINT_CONTEXT;
+      if (p !== HANDLE || bytes < size || !has(hits, size)) return invalid;
+      const hresult = core.whvTakeDebugHits(vp);
+      if (!hresult) buffers.put(hits, size);
+      return hresult;
+    },
+    IcebpSetDebugPointFilter: (p, address) => {
+      const filter = address === 0n ? null : called(address);
+      if (p !== HANDLE || filter === undefined) return invalid;
+      scheduler.filter = filter as DebugPointFilter | null;
+      return HResult.S_OK;
+    },
+  };
+}
