@@ -208,6 +208,7 @@ function withoutMaskedCpuid(whole: WinHvPlatform): WinHvPlatform {
     extensions: whole.extensions,
     events: whole.events,
     callback: (kind, fn) => whole.callback(kind, fn),
+    debugPointFilter: (fn) => whole.debugPointFilter!(fn),
     close: () => whole.close(),
   };
 }

@@ -141,8 +141,8 @@ export const LATEADDR: usize = STATE + 0x660; // u64: as FADDR
 export const LATELEN: usize = STATE + 0x668; // u32: the instruction's length
 export const SUSPECT: usize = STATE + 0x650; // u8: registers were written from outside, look at them before running
 export const PASS: usize = STATE + 0x651; // u8: what is not stopped at (points.ts)
-export const HIT_COUNT: usize = STATE + 0x654; // u32: debug points hit and not told yet
-export const HITS: usize = STATE + 0x658; // 4 x 40 bytes, as in ICEBP_DEBUG_POINT_CONTEXT
+export const HIT_COUNT: usize = STATE + 0x680; // u32: debug points hit and not told yet
+export const HITS: usize = STATE + 0x688; // 4 x 40 bytes, as in ICEBP_DEBUG_POINT_CONTEXT
 
 // PENDING bits: something to look at between two instructions
 export const P_TF: u32 = 1; // EFL.TF is set

@@ -76,6 +76,7 @@ import {
   FADDR,
   FAULT,
   FERR,
+  HIT_COUNT,
   ICOUNT,
   LATE,
   LATEADDR,
@@ -659,6 +660,7 @@ export function execute(budget: i32): u32 {
         store<u32>(FAULT, 0);
         followClock();
         const hits = load<u64>(DBGPEND);
+        const noted = load<u32>(HIT_COUNT);
         setSynced(true);
         p = call_indirect<usize>(load<u16>(cur), cur);
         setSynced(false);
@@ -668,6 +670,7 @@ export function execute(budget: i32): u32 {
         } else if (load<u32>(FAULT) != F_EXIT) {
           // data breakpoints trap after their instruction: this one has no after
           store<u64>(DBGPEND, hits);
+          store<u32>(HIT_COUNT, noted);
           flagsChanged();
         }
       }
