@@ -5,6 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { ALTERNATIVES } from "./alternatives.ts";
 import type { CpuUnderTest } from "./batch.ts";
 import { type Feature, featuresOf } from "./features.ts";
 import type { Form } from "./form.ts";
@@ -67,6 +68,9 @@ if (!SILICON_HERE) {
   console.warn("SKIPPED: silicon tests need Linux on x86-64");
 }
 
+/** How often silicon took which alternative, over all the forms. */
+const taken = new Map<string, number>();
+
 /** Runs a family's forms; throws the description of all that differ. */
 async function runFamily(forms: Form[], pair: Pair): Promise<void> {
   const failures: string[] = [];
@@ -84,6 +88,9 @@ async function runFamily(forms: Form[], pair: Pair): Promise<void> {
       pair.core,
     );
     if (result.failed > 0) failures.push(describe(form, result));
+    for (const [name, times] of result.taken) {
+      taken.set(name, (taken.get(name) ?? 0) + times);
+    }
   }
   assertEquals(failures.join("\n"), "");
 }
@@ -108,3 +115,12 @@ for (const group of groups) {
       }),
   });
 }
+
+Deno.test.afterAll(() => {
+  for (const { name, source } of ALTERNATIVES) {
+    const times = taken.get(name) ?? 0;
+    if (times === 0) continue;
+    console.log(`this processor takes another way ${times} times: ${name}`);
+    console.log(`  (${source})`);
+  }
+});
