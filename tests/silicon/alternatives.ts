@@ -16,8 +16,10 @@ import {
   DATA,
   DATA_BYTES,
   ES,
+  Flag,
   Fx,
   FX_BYTES,
+  GPR_NAMES,
   RDI,
   READ_ONLY,
   READ_ONLY_BYTES,
@@ -58,6 +60,7 @@ interface Fault {
 }
 
 const GP: Fault = { vector: 13, errorCode: 0, cr2: 0 };
+const MISALIGNED: Fault = { vector: 17, errorCode: 0, cr2: 0 };
 
 /** Ranges of linear addresses that user mode can read: first byte and end. */
 const READABLE = [
@@ -66,12 +69,16 @@ const READABLE = [
   [CODE, CODE + CODE_BYTES],
 ];
 
-/** The fault that reading `bytes` bytes at an offset in ES gives, or null. */
+/**
+ * The fault that reading `bytes` bytes at an offset in ES gives, or null;
+ * `checked`: with alignment checking.
+ */
 function faultOfRead(
   selector: number,
   long: boolean,
   offset: bigint,
   bytes: number,
+  checked: boolean,
 ): Fault | null {
   let linear = offset;
   if (!long) {
@@ -88,6 +95,7 @@ function faultOfRead(
   } else if (BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)) {
     return GP;
   }
+  if (checked && Number(linear & 7n) % bytes !== 0) return MISALIGNED;
   for (let i = 0; i < bytes; i++) {
     const at = Number(linear) + i;
     if (READABLE.some(([first, end]) => at >= first && at < end)) continue;
@@ -131,7 +139,8 @@ function destinationFirst(c: Comparison): boolean {
   const at = offsets[c.index];
   const rdi = view.getBigUint64(at + Result.gpr + 8 * RDI, true) & cmps.mask;
   const es = view.getUint16(at + Result.segments + 2 * ES, true);
-  const fault = faultOfRead(es, cmps.long, rdi, cmps.bytes);
+  const ac = (view.getUint32(at + Result.rflags, true) & Flag.AC) !== 0;
+  const fault = faultOfRead(es, cmps.long, rdi, cmps.bytes, ac);
   return fault !== null &&
     view.getUint32(at + Result.vector, true) === fault.vector &&
     view.getUint32(at + Result.errorCode, true) === fault.errorCode &&
@@ -176,11 +185,15 @@ function twelveBits(c: Comparison): boolean {
   return true;
 }
 
-/** Differences of general registers alone, in these bits alone. */
-function onlyBits(c: Comparison, mask: bigint): boolean {
+/** Bits 16 to 19 of LAR's destination alone. */
+function limitBits(c: Comparison): boolean {
+  const code = c.batch.codeOf(c.index);
+  const at = code.findIndex((byte, i) => byte === 0x0f && code[i + 1] === 2);
+  const rex = at > 0 && (code[at - 1] & 0xf0) === 0x40 ? code[at - 1] : 0;
+  const reg = code[at + 2] >> 3 & 7 | (rex & 4) << 1;
   return c.differences.every(({ what, expected, actual }) =>
-    /^r[a-z0-9]+$/.test(what) && what !== "rip" &&
-    ((BigInt(expected) ^ BigInt(actual)) & ~mask) === 0n
+    what === GPR_NAMES[reg] &&
+    ((BigInt(expected) ^ BigInt(actual)) & ~0xf_0000n) === 0n
   );
 }
 
@@ -209,7 +222,7 @@ export const ALTERNATIVES: readonly Alternative[] = [{
   name: "LAR: bits 16 to 19",
   source: "SDM vol.2, LAR: undefined",
   forms: /\bLAR r/,
-  explains: (c) => onlyBits(c, 0xf_0000n),
+  explains: limitBits,
 }, {
   name: "CVTPI2PS from memory makes the transition to MMX",
   source: "SDM vol.2, CVTPI2PS; AMD's and newer processors do not",

@@ -12,7 +12,7 @@ export interface Form {
   /** As in the manual, for example `ADD r/m16, imm8`. */
   name: string;
   /** CPUID features it needs; without them it is skipped visibly. */
-  feature?: Feature;
+  feature?: Feature | readonly Feature[];
   /** The code segment's size; default 64. */
   mode?: Mode;
   /** Uses x87, MMX or SSE state. */

@@ -79,7 +79,7 @@ function plainStack(g: Builder): void {
 function prefixForms(): Form[] {
   return OPCODES.map(([name, map, opcodes, lanes, immediate]): Form => ({
     name: `${name}, any prefixes`,
-    feature: "sse42",
+    feature: ["sse42", "aes", "pclmulqdq"],
     fx: true,
     build(g) {
       const lane = g.rng.pick(lanes);

@@ -15,6 +15,7 @@ import {
   RDI,
   READ_ONLY,
   RSI,
+  UNMAPPED,
 } from "../layout.ts";
 
 const STRINGS: [string, number, boolean, boolean][] = [
@@ -93,6 +94,9 @@ export function stringForms(): Form[] {
                 // half of the cases have one that never does.
                 if (g.rng.chance(50)) g.setPointer(RSI, DS, safePointer(g));
                 else g.setPointer(RDI, ES, safePointer(g));
+              } else if (op === "CMPS" && g.rng.chance(20)) {
+                g.setPointer(RSI, DS, UNMAPPED + g.rng.int(0x1000));
+                g.setPointer(RDI, ES, UNMAPPED + g.rng.int(0x1000));
               }
               if (op === "MOVS" && g.rng.chance(30)) { // overlapping
                 g.setPointer(
