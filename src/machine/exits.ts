@@ -150,6 +150,15 @@ export class ExitHandler {
   /** Carries out an exit. Throws a MachineError for what nobody can carry out,
    * and the platform's errors. */
   handle(vp: VirtualProcessor, exit: Exit): Outcome {
+    const outcome = this.#carryOut(vp, exit);
+    if (
+      outcome === Outcome.Completed &&
+      (exit.interruptShadow || (exit.rflags & RFLAGS_RF) !== 0n)
+    ) endsShadow(vp);
+    return outcome;
+  }
+
+  #carryOut(vp: VirtualProcessor, exit: Exit): Outcome {
     switch (exit.reason) {
       case "ioPort":
         return this.#ioPort(vp, exit);
@@ -314,6 +323,19 @@ export class ExitHandler {
     batch.write(vp);
     return Outcome.Completed;
   }
+}
+
+const RFLAGS_RF = 1n << 16n;
+const INTERRUPT_SHADOW = 1n;
+
+/**
+ * An instruction that is complete has cleared RF, and the shadow of the STI or
+ * MOV SS before it is over (SDM vol.3, 6.8.3 and 17.3.1.1): what platforms do
+ * for those that they carry out themselves.
+ */
+function endsShadow(vp: VirtualProcessor): void {
+  vp.set(Reg.Rflags, vp.get(Reg.Rflags) & ~RFLAGS_RF);
+  vp.set(Reg.InterruptState, vp.get(Reg.InterruptState) & ~INTERRUPT_SHADOW);
 }
 
 const CS_LONG = 0x2000;

@@ -12,6 +12,7 @@ import {
   MAX_CASES,
   Result,
   SLOT_BYTES,
+  SLOT_ENTRY,
 } from "./layout.ts";
 import { Prng } from "./prng.ts";
 
@@ -74,6 +75,12 @@ export class Batch {
     const rng = new Prng(this.scratchSeed, "scratch");
     const words = new Uint32Array(this.pristine.buffer);
     for (let i = 0; i < words.length; i++) words[i] = rng.u32();
+  }
+
+  /** The instructions of a case. */
+  codeOf(index: number): Uint8Array {
+    const at = (index + this.firstSlot) * SLOT_BYTES + SLOT_ENTRY;
+    return this.code.subarray(at, at + this.lengths[index]);
   }
 
   /** Forgets all cases; the pristine scratch region stays. */

@@ -5,7 +5,6 @@
  * @module
  */
 import type { Batch, Results, Undefined } from "./batch.ts";
-import type { Tolerance } from "./form.ts";
 import {
   COMPARED_FLAGS,
   DATA,
@@ -55,7 +54,6 @@ export function compareCase(
   index: number,
   expected: Results,
   actual: Results,
-  tolerance?: Tolerance,
 ): Difference[] {
   const found: Difference[] = [];
   const undefinedOf = batch.undefinedOf[index];
@@ -116,7 +114,6 @@ export function compareCase(
       new DataView(a.buffer, a.byteOffset + ao + Result.fx, FX_BYTES),
       new DataView(b.buffer, b.byteOffset + bo + Result.fx, FX_BYTES),
       undefinedOf,
-      tolerance,
       found,
     );
   }
@@ -190,7 +187,6 @@ function compareFx(
   a: DataView,
   b: DataView,
   undefinedOf: Undefined,
-  tolerance: Tolerance | undefined,
   found: Difference[],
 ): void {
   const half = (what: string, at: number, mask = 0xffff) => {
@@ -205,7 +201,6 @@ function compareFx(
   for (let i = 0; i < 8; i++) {
     const at = Fx.st + 16 * i;
     if (equalWords(a, b, at, 2) && equalHalf(a, b, at + 8)) continue;
-    if (tolerance === "x87-ulp" && i < 2 && withinUlp(a, b, at)) continue;
     const text = (v: DataView) =>
       hex(v.getUint16(at + 8, true), 4) + "_" +
       v.getBigUint64(at, true).toString(16).padStart(16, "0");
@@ -214,7 +209,6 @@ function compareFx(
   for (let i = 0; i < 16; i++) {
     const at = Fx.xmm + 16 * i;
     if (equalWords(a, b, at, 4)) continue;
-    if (tolerance === "approximation" && approximates(a, b, at)) continue;
     const text = (v: DataView) =>
       hex(v.getBigUint64(at + 8, true), 16) + "_" +
       v.getBigUint64(at, true).toString(16).padStart(16, "0");
@@ -231,25 +225,4 @@ function equalWords(a: DataView, b: DataView, at: number, n: number): boolean {
 
 function equalHalf(a: DataView, b: DataView, at: number): boolean {
   return a.getUint16(at) === b.getUint16(at);
-}
-
-/** Same sign, and neighbours when read as one ordered integer. */
-function withinUlp(a: DataView, b: DataView, at: number): boolean {
-  const ordered = (v: DataView) =>
-    (BigInt(v.getUint16(at + 8, true) & 0x7fff) << 63n) |
-    (v.getBigUint64(at, true) & 0x7fff_ffff_ffff_ffffn);
-  if ((a.getUint8(at + 9) ^ b.getUint8(at + 9)) & 0x80) return false;
-  const delta = ordered(a) - ordered(b);
-  return delta >= -1n && delta <= 1n;
-}
-
-/** RCPPS and RSQRTPS: relative error up to 1.5 * 2^-12 (SDM vol.2), on both. */
-function approximates(a: DataView, b: DataView, at: number): boolean {
-  for (let i = 0; i < 4; i++) {
-    const x = a.getFloat32(at + 4 * i, true);
-    const y = b.getFloat32(at + 4 * i, true);
-    if (a.getUint32(at + 4 * i) === b.getUint32(at + 4 * i)) continue;
-    if (!(Math.abs(x - y) <= 2 * 1.5 * 2 ** -12 * Math.abs(x))) return false;
-  }
-  return true;
 }

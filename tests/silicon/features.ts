@@ -6,6 +6,7 @@
  */
 import { Batch, type CpuUnderTest } from "./batch.ts";
 import { Builder } from "./builder.ts";
+import type { Form } from "./form.ts";
 import { RAX, RBX, RCX, RDX, Result } from "./layout.ts";
 import { Prng } from "./prng.ts";
 
@@ -36,6 +37,26 @@ const FEATURES = {
 
 export type Feature = keyof typeof FEATURES;
 
+export const FEATURE_NAMES = Object.keys(FEATURES) as Feature[];
+
+/** Whether there is a feature of this name. */
+export function isFeature(name: string): name is Feature {
+  return Object.hasOwn(FEATURES, name);
+}
+
+/** Why a form cannot be compared between CPUs with these features, or null. */
+export function missing(
+  form: Form,
+  silicon: ReadonlySet<Feature>,
+  core: ReadonlySet<Feature>,
+): string | null {
+  for (const feature of [form.feature ?? []].flat()) {
+    if (!silicon.has(feature)) return `this host's silicon lacks ${feature}`;
+    if (!core.has(feature)) return `the core does not offer ${feature}`;
+  }
+  return null;
+}
+
 /** The features `cpu` reports. */
 export async function featuresOf(cpu: CpuUnderTest): Promise<Set<Feature>> {
   const leaves = [1, 7, 0x8000_0001];
@@ -51,7 +72,7 @@ export async function featuresOf(cpu: CpuUnderTest): Promise<Set<Feature>> {
   }
   const results = await cpu.runBatch(batch);
   const found = new Set<Feature>();
-  for (const name of Object.keys(FEATURES) as Feature[]) {
+  for (const name of FEATURE_NAMES) {
     const [leaf, reg, bit] = FEATURES[name];
     const at = results.offsets[leaves.indexOf(leaf)] + Result.gpr + 8 * reg;
     if (results.view.getUint32(at, true) >>> bit & 1) found.add(name);

@@ -7,24 +7,16 @@ import type { Builder } from "./builder.ts";
 import type { Mode } from "./encode.ts";
 import type { Feature } from "./features.ts";
 
-/** How results are compared where silicon may differ between vendors. */
-export type Tolerance =
-  /** ST(0) and ST(1) may differ by one unit in the last place. */
-  | "x87-ulp"
-  /** The lanes of the XMM registers: relative error up to 1.5 * 2^-12. */
-  | "approximation";
-
 /** One instruction form. */
 export interface Form {
   /** As in the manual, for example `ADD r/m16, imm8`. */
   name: string;
   /** CPUID features it needs; without them it is skipped visibly. */
-  feature?: Feature;
+  feature?: Feature | readonly Feature[];
   /** The code segment's size; default 64. */
   mode?: Mode;
   /** Uses x87, MMX or SSE state. */
   fx?: boolean;
-  tolerance?: Tolerance;
   /** Builds one case, from `begin` up to but without `end`. */
   build(g: Builder): void;
 }

@@ -8,15 +8,16 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Batch, type CpuUnderTest, Results } from "./batch.ts";
 import { Builder } from "./builder.ts";
 import { compareCase } from "./compare.ts";
+import { type Feature, FEATURE_NAMES, missing } from "./features.ts";
 import type { Form } from "./form.ts";
 import { families } from "./forms/mod.ts";
-import { DATA, Fx, HLT, RAX, RDI, Result, SLOT_BYTES } from "./layout.ts";
-import { NativeCpu, NativeDied, SILICON_HERE } from "./native_cpu.ts";
+import { Case, DATA, Fx, HLT, RAX, RDI, Result, SLOT_BYTES } from "./layout.ts";
+import { NativeCpu, NativeDied, whyNoSilicon } from "./native_cpu.ts";
 import { Prng } from "./prng.ts";
 import { caseLine, parseLine } from "./repro_line.ts";
 import { buildCases, describe, runForm } from "./run.ts";
 
-const ignore = !SILICON_HERE;
+const ignore = await whyNoSilicon() !== null;
 
 function formNamed(name: string): Form {
   for (const { forms } of families) {
@@ -182,6 +183,102 @@ Deno.test({
         }
       }
     }),
+});
+
+/** A processor whose CMPS takes the destination's fault first, as SCAS's. */
+class DestinationFirst implements CpuUnderTest {
+  readonly name = "destination first";
+  readonly #cpu: CpuUnderTest;
+  constructor(cpu: CpuUnderTest) {
+    this.#cpu = cpu;
+  }
+  async runBatch(batch: Batch): Promise<Results> {
+    const results = await this.#cpu.runBatch(batch);
+    // The other CPU runs the same batch meanwhile: a copy is changed.
+    const changed: Batch = Object.assign(
+      Object.create(Batch.prototype),
+      batch,
+      { code: batch.code.slice() },
+    );
+    for (let i = 0; i < batch.length; i++) {
+      const bytes = changed.codeOf(i);
+      bytes[bytes.length - 1] |= 8; // CMPS to SCAS
+    }
+    const scas = await this.#cpu.runBatch(changed);
+    for (let i = 0; i < batch.length; i++) {
+      const at = results.offsets[i];
+      const from = scas.offsets[i];
+      const start = batch.view.getBigUint64(batch.offsets[i] + Case.rip, true);
+      const faulted = (view: DataView, at: number) =>
+        view.getBigUint64(at + Result.rip, true) === start;
+      if (!faulted(results.view, at) || !faulted(scas.view, from)) continue;
+      results.bytes.set(scas.bytes.subarray(from, from + 16), at);
+    }
+    return results;
+  }
+  close(): Promise<void> {
+    return this.#cpu.close();
+  }
+}
+
+for (const mode of ["", "32-bit code: ", "16-bit code: "]) {
+  Deno.test({
+    name: `CMPS may fault on its destination first, counted: ${mode}`,
+    ignore,
+    fn: () =>
+      withNative(async (cpu) => {
+        let taken = 0;
+        for (const name of ["CMPSB", "CMPSW", "CMPSD"]) {
+          const form = formNamed(mode + name);
+          const other = new DestinationFirst(cpu);
+          const result = await runForm(form, 5, 3000, other, cpu);
+          assertEquals(result.failed, 0, describe(form, result));
+          for (const times of result.taken.values()) taken += times;
+        }
+        assert(taken > 0);
+      }),
+  });
+}
+
+/** What, the form, the result's byte that is wrong in its bit 0, accepted? */
+const OTHER_WAYS: [string, string, number, boolean][] = [
+  ["CMPS with a fault of neither operand", "CMPSD", Result.cr2 + 1, false],
+  ["the last bit of a sine", "FSIN", Result.fx + Fx.st, true],
+  ["more of a sine", "FSIN", Result.fx + Fx.st + 1, false],
+  ["another register with a sine", "FSIN", Result.fx + Fx.st + 32, false],
+  ["a late bit of a reciprocal", "RCPPS xmm, xmm/m128", 0, true],
+  ["the exponent of a reciprocal", "RCPPS xmm, xmm/m128", 3, false],
+  ["the low bits that LAR gives", "LAR r32, r/m16", Result.gpr, false],
+  ["a product's last bit", "FMUL ST(0), ST(i)", Result.fx + Fx.st, false],
+];
+for (const [what, name, at, accepted] of OTHER_WAYS) {
+  Deno.test({
+    name: `${what}: ${accepted ? "accepted and counted" : "refused"}`,
+    ignore,
+    fn: () =>
+      withNative(async (cpu) => {
+        const offset = name.startsWith("RCP")
+          ? Result.fx + Fx.xmm + 16 + at
+          : at;
+        const wrong = new Wrong(cpu, offset);
+        const result = await runForm(formNamed(name), 11, 4000, wrong, cpu);
+        const taken = [...result.taken.values()].reduce((a, b) => a + b, 0);
+        assert(accepted ? taken > 0 : taken === 0, `${taken} taken`);
+        if (!accepted) assert(result.failed > 0);
+      }),
+  });
+}
+
+Deno.test("forms are skipped for each feature that a processor lacks", () => {
+  const all = new Set<Feature>(FEATURE_NAMES);
+  for (const { forms } of families) {
+    for (const form of forms) assertEquals(missing(form, all, all), null);
+  }
+  const old = new Set(all);
+  old.delete("aes");
+  const form = formNamed("0F 38 DB-DF, any prefixes");
+  assertEquals(missing(form, old, all), "this host's silicon lacks aes");
+  assertEquals(missing(form, all, old), "the core does not offer aes");
 });
 
 Deno.test("cases depend on the seed alone", () => {

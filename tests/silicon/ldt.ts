@@ -50,11 +50,14 @@ export const Local = {
 
 export const LDT_LIMIT = ENTRIES.length * 8 - 1;
 
-/** The entries as modify_ldt's struct user_desc, 16 bytes each. */
+/**
+ * The entries as modify_ldt's struct user_desc, 16 bytes each. None is "useable",
+ * which makes AVL 1 with some kernels.
+ */
 export function userDescriptors(): Uint32Array<ArrayBuffer>[] {
   return ENTRIES.map((e, index) => {
     const flags = (e.big ? 1 : 0) | e.contents << 1 |
-      (e.restricted ? 8 : 0) | (e.absent ? 0x20 : 0) | 0x40;
+      (e.restricted ? 8 : 0) | (e.absent ? 0x20 : 0);
     return new Uint32Array([index, e.base, e.limit, flags]);
   });
 }
@@ -65,8 +68,7 @@ export function descriptors(): bigint[] {
     const type = (e.contents << 2) | (e.restricted ? 0 : 2) | 1;
     const access = type | 0x70 | (e.absent ? 0 : 0x80);
     const high = (e.base & 0xff00_0000) | ((e.base >>> 16) & 0xff) |
-      access << 8 | (e.limit & 0xf_0000) | (e.big ? 0x40_0000 : 0) |
-      0x10_0000; // AVL is what `useable` sets
+      access << 8 | (e.limit & 0xf_0000) | (e.big ? 0x40_0000 : 0);
     const low = (e.base & 0xffff) * 0x1_0000 + (e.limit & 0xffff);
     return BigInt(high >>> 0) << 32n | BigInt(low);
   });

@@ -39,7 +39,13 @@ const SYS_MODIFY_LDT = 154n;
 const AT_HWCAP2 = 26n;
 const HWCAP2_FSGSBASE = 2n;
 
-const libc = Deno.dlopen("libc.so.6", {
+/** Says what the host lacks and ends (native_cpu.ts: whyNoSilicon). */
+function lacks(what: string): never {
+  console.error(what);
+  Deno.exit(3);
+}
+
+const LIBC = {
   mmap: {
     parameters: ["u64", "usize", "i32", "i32", "i32", "i64"],
     result: "u64",
@@ -49,7 +55,16 @@ const libc = Deno.dlopen("libc.so.6", {
   sigaltstack: { parameters: ["buffer", "buffer"], result: "i32" },
   getauxval: { parameters: ["u64"], result: "u64" },
   syscall: { parameters: ["i64", "i64", "buffer", "usize"], result: "i64" },
-}).symbols;
+} as const;
+
+function openLibc() {
+  try {
+    return Deno.dlopen("libc.so.6", LIBC).symbols;
+  } catch {
+    return lacks("they need glibc");
+  }
+}
+const libc = openLibc();
 
 function check(call: string, result: number): void {
   if (result !== 0) throw new Error(`${call}: ${result}`);
@@ -95,7 +110,11 @@ check(
 code.fill(HLT);
 
 if ((libc.getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) === 0n) {
-  throw new Error("this kernel does not let user mode write FS and GS bases");
+  lacks("this kernel does not let user mode write FS and GS bases");
+}
+// Reading it first tells a kernel without the call from one that refuses an entry.
+if (libc.syscall(SYS_MODIFY_LDT, 0n, new Uint32Array(4), 16n) < 0n) {
+  lacks("this kernel has no modify_ldt");
 }
 for (const entry of userDescriptors()) {
   const call = libc.syscall(
@@ -104,6 +123,8 @@ for (const entry of userDescriptors()) {
     entry,
     BigInt(entry.byteLength),
   );
+  const is16bit = (entry[3] & 1) === 0;
+  if (call !== 0n && is16bit) lacks("this kernel has no 16-bit segments");
   check("modify_ldt", Number(call));
 }
 

@@ -7,9 +7,33 @@
 import { type Batch, type CpuUnderTest, Results } from "./batch.ts";
 import { SLOT_BYTES } from "./layout.ts";
 
-/** Whether the native executor can work on this machine. */
-export const SILICON_HERE = Deno.build.os === "linux" &&
-  Deno.build.arch === "x86_64";
+/** The child's exit code when the host lacks something that it needs. */
+export const NOT_HERE = 3;
+
+const CHILD = [
+  "run",
+  "--allow-ffi",
+  "--no-config",
+  "--no-lock",
+  "--no-check",
+  "--quiet",
+  new URL("./native_child.ts", import.meta.url).pathname,
+];
+
+/** Why the native executor cannot work on this machine, or null. */
+export async function whyNoSilicon(): Promise<string | null> {
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
+    return "they need Linux on x86-64";
+  }
+  // Without any case it sets up and ends; other errors are tests' to fail by.
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: CHILD,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  return code === NOT_HERE ? new TextDecoder().decode(stderr).trim() : null;
+}
 
 /** A batch takes milliseconds; a child that needs this long hangs. */
 const BATCH_LIMIT_MS = 60_000;
@@ -30,15 +54,7 @@ export class NativeCpu implements CpuUnderTest {
 
   #start(): void {
     const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--allow-ffi",
-        "--no-config",
-        "--no-lock",
-        "--no-check",
-        "--quiet",
-        new URL("./native_child.ts", import.meta.url).pathname,
-      ],
+      args: CHILD,
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",

@@ -5,7 +5,7 @@
  * @module
  */
 import { Batch, Undefined } from "./batch.ts";
-import type { Form, Tolerance } from "./form.ts";
+import type { Form } from "./form.ts";
 import { Case, SLOT_BYTES, SLOT_ENTRY } from "./layout.ts";
 
 function toHex(bytes: Uint8Array): string {
@@ -38,15 +38,13 @@ function unpack(text: string): Uint8Array<ArrayBuffer> {
   return fromHex(text.replace(/z(\d+)\./g, (_, n) => "00".repeat(Number(n))));
 }
 
-/** The case as fields: `form;tolerance;fx;slot;scratch;undefined;code;record`. */
+/** The case as fields: `form;fx;slot;scratch;undefined;code;record`. */
 export function caseLine(form: Form, batch: Batch, index: number): string {
   const u = batch.undefinedOf[index];
   const start = batch.offsets[index];
   const bytes = batch.view.getUint32(start + Case.recordBytes, true);
-  const slot = (index + batch.firstSlot) * SLOT_BYTES + SLOT_ENTRY;
   return [
     form.name,
-    form.tolerance ?? "",
     batch.fx ? 1 : 0,
     index + batch.firstSlot,
     batch.scratchSeed,
@@ -57,7 +55,7 @@ export function caseLine(form: Form, batch: Batch, index: number): string {
       (u.memory ? 1 : 0) | (u.highHalves ? 2 : 0) | (u.bases ? 4 : 0),
       ...u.ranges.flat(),
     ].join(","),
-    toHex(batch.code.subarray(slot, slot + batch.lengths[index])),
+    toHex(batch.codeOf(index)),
     pack(batch.input.subarray(start, start + bytes)),
   ].join(";");
 }
@@ -70,10 +68,10 @@ export function reproduction(form: Form, batch: Batch, index: number): string {
 /** A batch with the one case of a line. */
 export function parseLine(
   line: string,
-): { name: string; tolerance?: Tolerance; code: string; batch: Batch } {
+): { name: string; code: string; batch: Batch } {
   const fields = line.split(";");
-  if (fields.length !== 8) throw new Error("a case has eight fields");
-  const [name, tolerance, fx, slot, scratch, masks, code, record] = fields;
+  if (fields.length !== 7) throw new Error("a case has seven fields");
+  const [name, fx, slot, scratch, masks, code, record] = fields;
   const batch = new Batch(fx === "1", 1);
   batch.scratchSeed = Number(scratch);
   batch.fillScratch();
@@ -97,7 +95,6 @@ export function parseLine(
   batch.undefinedOf.push(u);
   return {
     name,
-    tolerance: tolerance === "" ? undefined : tolerance as Tolerance,
     code,
     batch,
   };

@@ -5,6 +5,7 @@
  */
 import { Batch, type CpuUnderTest } from "./batch.ts";
 import { Builder } from "./builder.ts";
+import { alternativeFor } from "./alternatives.ts";
 import { compareCase, type Difference } from "./compare.ts";
 import type { Form } from "./form.ts";
 import { MAX_CASES } from "./layout.ts";
@@ -20,6 +21,8 @@ export interface Failure {
 export interface FormResult {
   cases: number;
   failed: number;
+  /** Alternatives that silicon took (alternatives.ts), and how often. */
+  taken: Map<string, number>;
   /** The first few. */
   failures: Failure[];
 }
@@ -54,7 +57,12 @@ export async function runForm(
 ): Promise<FormResult> {
   const rng = new Prng(seed, form.name);
   const batch = new Batch(form.fx ?? false, Math.min(count, MAX_CASES));
-  const result: FormResult = { cases: 0, failed: 0, failures: [] };
+  const result: FormResult = {
+    cases: 0,
+    failed: 0,
+    taken: new Map(),
+    failures: [],
+  };
   while (result.cases < count) {
     const n = Math.min(MAX_CASES, count - result.cases);
     buildCases(form, rng, batch, n);
@@ -64,8 +72,20 @@ export async function runForm(
       actual.runBatch(batch),
     ]);
     for (let i = 0; i < n; i++) {
-      const differences = compareCase(batch, i, right, got, form.tolerance);
+      const differences = compareCase(batch, i, right, got);
       if (differences.length === 0) continue;
+      const alternative = alternativeFor(form.name, {
+        batch,
+        index: i,
+        silicon: right,
+        core: got,
+        differences,
+      });
+      if (alternative !== null) {
+        const { name } = alternative;
+        result.taken.set(name, (result.taken.get(name) ?? 0) + 1);
+        continue;
+      }
       result.failed++;
       if (result.failures.length < DESCRIBED) {
         result.failures.push({

@@ -5,11 +5,12 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { ALTERNATIVES } from "./alternatives.ts";
 import type { CpuUnderTest } from "./batch.ts";
-import { type Feature, featuresOf } from "./features.ts";
+import { type Feature, featuresOf, missing } from "./features.ts";
 import type { Form } from "./form.ts";
 import { families, groups } from "./forms/mod.ts";
-import { SILICON_HERE } from "./native_cpu.ts";
+import { whyNoSilicon } from "./native_cpu.ts";
 import { openCore, openSilicon, readSettings } from "./open.ts";
 import { describe, runForm } from "./run.ts";
 
@@ -26,27 +27,18 @@ async function withBoth(run: (pair: Pair) => Promise<void>): Promise<void> {
   const silicon = openSilicon();
   const core = await openCore();
   try {
+    const siliconHas = await featuresOf(silicon);
+    for (const feature of settings.without) siliconHas.delete(feature);
     await run({
       silicon,
       core,
-      siliconHas: await featuresOf(silicon),
+      siliconHas,
       coreHas: await featuresOf(core),
     });
   } finally {
     await silicon.close();
     await core.close();
   }
-}
-
-/** Why a form cannot be compared here, or null. */
-function missing(form: Form, pair: Pair): string | null {
-  if (form.feature === undefined) return null;
-  if (!pair.siliconHas.has(form.feature)) {
-    return `this host's silicon lacks ${form.feature}`;
-  }
-  return pair.coreHas.has(form.feature)
-    ? null
-    : `the core does not offer ${form.feature}`;
 }
 
 /** The tables run again in compatibility mode get a quarter of the cases. */
@@ -63,15 +55,17 @@ for (const family of families) {
   }
 }
 
-if (!SILICON_HERE) {
-  console.warn("SKIPPED: silicon tests need Linux on x86-64");
-}
+const whyNot = await whyNoSilicon();
+if (whyNot !== null) console.warn(`SKIPPED: silicon tests: ${whyNot}`);
+
+/** How often silicon took which alternative, over all the forms. */
+const taken = new Map<string, number>();
 
 /** Runs a family's forms; throws the description of all that differ. */
 async function runFamily(forms: Form[], pair: Pair): Promise<void> {
   const failures: string[] = [];
   for (const form of forms) {
-    const why = missing(form, pair);
+    const why = missing(form, pair.siliconHas, pair.coreHas);
     if (why !== null) {
       console.warn(`SKIPPED: ${form.name}: ${why}`);
       continue;
@@ -84,6 +78,9 @@ async function runFamily(forms: Form[], pair: Pair): Promise<void> {
       pair.core,
     );
     if (result.failed > 0) failures.push(describe(form, result));
+    for (const [name, times] of result.taken) {
+      taken.set(name, (taken.get(name) ?? 0) + times);
+    }
   }
   assertEquals(failures.join("\n"), "");
 }
@@ -96,7 +93,7 @@ for (const group of groups) {
   if (chosen.length === 0) continue;
   Deno.test({
     name: `silicon: ${group.name} (seed ${settings.seed})`,
-    ignore: !SILICON_HERE,
+    ignore: whyNot !== null,
     fn: (t) =>
       withBoth(async (pair) => {
         for (const { name, forms } of chosen) {
@@ -108,3 +105,12 @@ for (const group of groups) {
       }),
   });
 }
+
+Deno.test.afterAll(() => {
+  for (const { name, source } of ALTERNATIVES) {
+    const times = taken.get(name) ?? 0;
+    if (times === 0) continue;
+    console.log(`this processor takes another way ${times} times: ${name}`);
+    console.log(`  (${source})`);
+  }
+});

@@ -42,6 +42,7 @@ import {
   M_VEX0F,
   MEMONLY,
   MODRM,
+  NOMOD,
   ONLY64,
   opCell,
   OPREG,
@@ -213,7 +214,7 @@ export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
     if (n >= avail) return MORE;
     const m = load<u8>(s + n++);
     store<u8>(p, m, 11);
-    mod = m >> 6;
+    mod = sf & NOMOD ? 3 : m >> 6;
     rm = m & 7;
     reg = (m >> 3) & 7;
     if (sf & IS_GROUP) {

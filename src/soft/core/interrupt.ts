@@ -45,7 +45,8 @@ import {
   A_L,
   A_S,
   canonical,
-  checkCode,
+  checkCodeKind,
+  checkIp,
   checkStack,
   dAttr,
   dBase,
@@ -150,7 +151,8 @@ function deliverVme(vector: u32, retIp: u64): i32 {
     // the virtual IF stands in for IF, and IOPL reads 3
     image = (image & ~IF) | IOPL | (load<u32>(EFL) & VIF ? IF : 0);
   }
-  const clear = TF | NT | RF | (trusted ? IF : VIF);
+  // NT stays as it is (SDM vol. 3, 20.3.3.4)
+  const clear = TF | RF | (trusted ? IF : VIF);
   return deliverVector(0, vector, image, retIp, clear) ? 1 : 0;
 }
 
@@ -228,7 +230,9 @@ function deliverLegacy(
     return false;
   }
   const level = conforming ? cpl : dDpl();
-  if (!checkCode(sel, ip, ext)) return false;
+  if (!checkCodeKind(sel, ext)) return false;
+  const csLimit = dLimit();
+  const csAttr = dAttr();
   const image = flagsImage(vector, type);
   let ssBase: u64 = 0;
   let ssLimit: u32 = 0;
@@ -241,7 +245,7 @@ function deliverLegacy(
       return false;
     }
     if (!checkStack(tssSs, level, TS, ext)) return false;
-    if (!markAccessed()) return false;
+    if (!checkIp(ip, csLimit, csAttr, ext) || !markAccessed()) return false;
     frameNew(tssSp, level, selErr(tssSs) | ext);
     ssBase = dBase();
     ssLimit = dLimit();
@@ -254,7 +258,10 @@ function deliverLegacy(
     }
     if (!framePush(size, selector(S_SS))) return false;
     if (!framePush(size, load<u64>(RSP))) return false;
-  } else frameCurrent(ext);
+  } else {
+    if (!checkIp(ip, csLimit, csAttr, ext)) return false;
+    frameCurrent(ext);
+  }
   if (!framePush(size, image)) return false;
   if (!framePush(size, selector(S_CS))) return false;
   if (!framePush(size, retIp)) return false;

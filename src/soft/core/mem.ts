@@ -88,6 +88,8 @@ export const ACC_EXEC: u32 = 4;
 export const MAXPHYADDR: u32 = 40;
 const PHYS_MASK: u64 = ((<u64> 1 << 40) - 1) & ~0xfff;
 const RSVD_HI: u64 = 0x000fffffffffffff & ~((<u64> 1 << 40) - 1);
+/** PAE paging outside long mode reserves bits 62:52, too. */
+const RSVD_PAE: u64 = RSVD_HI | 0x7ff0000000000000;
 
 // --- TLB maintenance
 
@@ -256,7 +258,7 @@ export function translate(
   let e: u64 = 0;
   let size: u64 = 0x1000;
   if (pae) {
-    const rsvdNx: u64 = nxe ? 0 : PT_NX;
+    const rsvd: u64 = (long ? RSVD_HI : RSVD_PAE) | (nxe ? 0 : PT_NX);
     let table: u64;
     if (long) {
       if (<i64> (linear << 16) >> 16 != <i64> linear) {
@@ -268,7 +270,7 @@ export function translate(
       e = ptEntry;
       hosts0 = ptHost;
       if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & (RSVD_HI | rsvdNx | PT_PS)) return pf(linear, err | 9, quiet);
+      if (e & (rsvd | PT_PS)) return pf(linear, err | 9, quiet);
       perm &= e;
       nx |= e & PT_NX;
       gpa = (e & PHYS_MASK) + (((linear >> 30) & 511) << 3);
@@ -276,7 +278,7 @@ export function translate(
       e = ptEntry;
       hosts1 = ptHost;
       if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & (RSVD_HI | rsvdNx)) return pf(linear, err | 9, quiet);
+      if (e & rsvd) return pf(linear, err | 9, quiet);
       perm &= e;
       nx |= e & PT_NX;
       if (e & PT_PS) {
@@ -290,7 +292,7 @@ export function translate(
       if (!readEntry(gpa, true, linear, quiet)) return false;
       e = ptEntry;
       if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & (RSVD_HI | PT_NX | 0x1e6)) return pf(linear, err | 9, quiet);
+      if (e & (RSVD_PAE | PT_NX | 0x1e6)) return pf(linear, err | 9, quiet);
       table = e & PHYS_MASK;
     }
     if (leaf == 0) {
@@ -299,7 +301,7 @@ export function translate(
       e = ptEntry;
       hosts2 = ptHost;
       if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & (RSVD_HI | rsvdNx)) return pf(linear, err | 9, quiet);
+      if (e & rsvd) return pf(linear, err | 9, quiet);
       perm &= e;
       nx |= e & PT_NX;
       if (e & PT_PS) {
@@ -312,7 +314,7 @@ export function translate(
         e = ptEntry;
         leaf = ptHost;
         if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-        if (e & (RSVD_HI | rsvdNx)) return pf(linear, err | 9, quiet);
+        if (e & rsvd) return pf(linear, err | 9, quiet);
         perm &= e;
         nx |= e & PT_NX;
       }
@@ -638,20 +640,9 @@ function writeAny(
   if (n < bytes) {
     if (runsOut(linear, bytes)) return;
     // both pages must allow the write before either changes
-    hostFor(wrap(linear + n), ACC_WRITE, user, implicit);
-    if (load<u32>(FAULT)) {
-      // a fault in the first page has priority
-      const second = load<u32>(FAULT);
-      store<u32>(FAULT, 0);
-      hostFor(linear, ACC_WRITE, user, implicit);
-      if (!load<u32>(FAULT)) {
-        store<u32>(FAULT, 0);
-        hostFor(wrap(linear + n), ACC_WRITE, user, implicit);
-        if (!load<u32>(FAULT)) store<u32>(FAULT, second);
-      }
-      return;
-    }
     hostFor(linear, ACC_WRITE, user, implicit);
+    if (load<u32>(FAULT)) return;
+    hostFor(wrap(linear + n), ACC_WRITE, user, implicit);
     if (load<u32>(FAULT)) return;
     partWrite(linear, n, v, user, implicit);
     if (load<u32>(FAULT)) return;

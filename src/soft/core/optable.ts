@@ -54,6 +54,7 @@ export const IMM_MOFFS: u32 = 0x700000; // an address by address size -> memory 
 export const REL8: u32 = 0x800000;
 export const RELZ: u32 = 0x900000;
 export const IMM_BB: u32 = 0xa00000; // two bytes, the second in disp (EXTRQ and its like)
+export const NOMOD: u32 = 0x1000000; // MOV CR, MOV DR: ModRM.mod counts as 3 always
 const GROUP: u32 = 0x80000000;
 export const IS_GROUP: u32 = GROUP;
 

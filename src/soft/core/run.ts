@@ -239,6 +239,11 @@ function inject(
   const ip = load<u64>(RIP);
   // it is the handler now that comes next
   if (load<u8>(PASS)) store<u8>(PASS, PASS_NONE);
+  if (vector == 1 && type == 5) {
+    // INT1 behind MOV SS: one #DB has what MOV SS held back, too
+    store<u64>(DR6, load<u64>(DR6) | (load<u64>(DBGPEND) & 15));
+    store<u64>(DBGPEND, 0);
+  }
   while (true) {
     if (vector == 1 && type == 3) store<u64>(DR7, load<u64>(DR7) & ~0x2000);
     // nothing runs that would have to be alone
@@ -544,7 +549,8 @@ function boundary(): u32 {
     const lin = load<u8>(MODE) == MODE_LONG
       ? ip
       : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-    if (!(load<u32>(EFL) & RF)) {
+    // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3, 6.8.3)
+    if (!(load<u32>(EFL) & RF) && load<u8>(SHADOW) != 2) {
       const hits = execBreakpoints(lin, ~<u64> 0);
       if (hits) {
         const r = debugException(hits);

@@ -304,29 +304,31 @@ export function loadSegment(seg: u32, sel: u32): bool {
 }
 
 /**
- * After the descriptor of a code segment was read and its privilege checked:
- * presence, the L/D combination and that `ip` lies inside. False with FAULT set.
+ * After the descriptor of a code segment was read and its privilege checked: the
+ * L/D combination, then presence. False with FAULT set.
  */
-export function checkCode(sel: u32, ip: u64, ext: u32): bool {
+export function checkCodeKind(sel: u32, ext: u32): bool {
+  if (longActive() && (dAttr() & (A_L | A_DB)) == (A_L | A_DB)) {
+    raiseErr(GP, selErr(sel) | ext);
+    return false;
+  }
   if (!dPresent()) {
     raiseErr(NP, selErr(sel) | ext);
     return false;
   }
-  const attr = dAttr();
-  if (longActive() && attr & A_L) {
-    if (attr & A_DB) {
-      raiseErr(GP, selErr(sel) | ext);
-      return false;
-    }
-    if (!canonical(ip)) {
-      raiseErr(GP, ext);
-      return false;
-    }
-    return true;
-  }
-  if (ip > <u64> dLimit()) {
-    raiseErr(GP, ext);
-    return false;
-  }
   return true;
+}
+
+/** Whether `ip` lies in a code segment of these limit and attributes; else #GP(ext). */
+export function checkIp(ip: u64, limit: u32, attr: u32, ext: u32): bool {
+  const inside = longActive() && attr & A_L
+    ? canonical(ip)
+    : ip <= <u64> limit;
+  if (!inside) raiseErr(GP, ext);
+  return inside;
+}
+
+/** checkCodeKind() and checkIp() of the descriptor just read. */
+export function checkCode(sel: u32, ip: u64, ext: u32): bool {
+  return checkCodeKind(sel, ext) && checkIp(ip, dLimit(), dAttr(), ext);
 }

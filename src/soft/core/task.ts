@@ -299,8 +299,9 @@ export function switchTask(
     frameCurrent(ext);
     if (framePush(wide ? 2 : 1, err)) frameCommit();
   }
+  // a switch that failed has the exception alone, whatever T is
   if (load<u32>(FAULT)) defer();
-  if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | 0x8000);
+  else if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | 0x8000);
   flagsChanged();
   return true;
 }

@@ -84,6 +84,7 @@ export function prefixFamilies(mode: Mode): Family[] {
     name: `prefixes: ${name}`,
     mode,
     fx: true,
+    feature: opcode.length === 3 ? "ssse3" : "sse2",
     build(g) {
       g.begin(32, "f32");
       const from = g.rng.chance(70) ? [0x66, 0xf2, 0xf3] : LEGACY;

@@ -95,8 +95,6 @@ export function segmentForms(mode: Mode): Form[] {
       add(`${name} r${size}, r/m16`, (g) => {
         const rm = selectorOperand(g);
         const reg = g.anyRegister();
-        // SDM vol.2 LAR: bits 16 to 19 are undefined.
-        if (name === "LAR" && size > 16) g.undefined.gprs = 1 << reg;
         g.emit({ opcode: [0x0f, opcode], size, reg, rm });
       });
     }

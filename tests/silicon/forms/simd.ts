@@ -27,7 +27,7 @@ const OPCODES: [string, number[], number[], Lane[], boolean][] = [
     false,
   ],
   ["0F 2A, 2C-2F", [], [0x2a, ...range(0x2c, 0x2f)], ["f32", "f64"], false],
-  // Without 52 and 53, approximations: they have a tolerance of their own.
+  // Without 52 and 53, approximations: only their own forms may differ.
   [
     "0F 50-51, 54-5F",
     [],
@@ -79,7 +79,7 @@ function plainStack(g: Builder): void {
 function prefixForms(): Form[] {
   return OPCODES.map(([name, map, opcodes, lanes, immediate]): Form => ({
     name: `${name}, any prefixes`,
-    feature: "sse42",
+    feature: ["sse42", "aes", "pclmulqdq"],
     fx: true,
     build(g) {
       const lane = g.rng.pick(lanes);

@@ -15,6 +15,7 @@ import {
   RDI,
   READ_ONLY,
   RSI,
+  UNMAPPED,
 } from "../layout.ts";
 
 const STRINGS: [string, number, boolean, boolean][] = [
@@ -87,16 +88,16 @@ export function stringForms(): Form[] {
               garbageAbove(g, RSI, width);
             }
             if (destination) {
-              // Which operand of CMPS faults first is not said anywhere.
-              const inner = op === "CMPS" && g.rng.chance(50);
-              if (inner) g.setPointer(RSI, DS, safePointer(g));
-              g.setPointer(
-                RDI,
-                ES,
-                op === "CMPS" && !inner
-                  ? safePointer(g)
-                  : stringPointer(g, bytes),
-              );
+              g.setPointer(RDI, ES, stringPointer(g, bytes));
+              if (op === "CMPS" && g.rng.chance(50)) {
+                // Which operand faults first differs (alternatives.ts), so
+                // half of the cases have one that never does.
+                if (g.rng.chance(50)) g.setPointer(RSI, DS, safePointer(g));
+                else g.setPointer(RDI, ES, safePointer(g));
+              } else if (op === "CMPS" && g.rng.chance(20)) {
+                g.setPointer(RSI, DS, UNMAPPED + g.rng.int(0x1000));
+                g.setPointer(RDI, ES, UNMAPPED + g.rng.int(0x1000));
+              }
               if (op === "MOVS" && g.rng.chance(30)) { // overlapping
                 g.setPointer(
                   RDI,

@@ -6,7 +6,7 @@
 import type { Builder, MemoryOptions } from "../builder.ts";
 import type { Instruction } from "../encode.ts";
 import type { Feature } from "../features.ts";
-import type { Form, Tolerance } from "../form.ts";
+import type { Form } from "../form.ts";
 import type { Lane } from "../values.ts";
 
 /** Mandatory prefixes by the manual's names. */
@@ -29,7 +29,6 @@ export interface VectorOptions {
   /** Lanes of the MMX registers. */
   mmx?: Lane;
   rexW?: boolean;
-  tolerance?: Tolerance;
   /** Lanes of the memory operand, if not those of the registers. */
   memoryLane?: Lane;
   faults?: boolean;
@@ -56,7 +55,6 @@ export function vector(
     name,
     feature,
     fx: true,
-    tolerance: options.tolerance,
     build(g) {
       g.begin(lane === "i8" ? 8 : lane === "i16" ? 16 : 32, lane);
       if (options.mmx) g.fillMmx(options.mmx);

@@ -292,7 +292,6 @@ function transcendental(name: string, code: number, range: Range): Form {
   return {
     name,
     fx: true,
-    tolerance: "x87-ulp",
     build(g) {
       g.begin(64);
       const { rng } = g;

@@ -52,6 +52,7 @@ import {
   M_ONE,
   MEMONLY,
   MODRM,
+  NOMOD,
   P_66,
   REGONLY,
   SZ_F64,
@@ -207,10 +208,10 @@ function invpcid(p: usize): usize {
   if (load<u32>(FAULT)) return 0;
   const linear = rd<u64>(at + 8);
   if (load<u32>(FAULT)) return 0;
-  if (type > 3) return gp0();
+  if (type > 3 || pcid >> 12) return gp0();
   if (type < 2) {
     const pcids = (load<u64>(CR4) & CR4_PCIDE) != 0;
-    if (pcid >> 12 || (pcid && !pcids)) return gp0();
+    if (pcid && !pcids) return gp0();
     if (type == 0 && !canonical(linear)) return gp0();
   }
   tlbFlush();
@@ -259,13 +260,13 @@ function group2(p: usize): usize {
 }
 
 export function registerControl(): void {
-  def(M_0F, 0x20, MODRM | SZ_F64 | REGONLY);
+  def(M_0F, 0x20, MODRM | SZ_F64 | NOMOD);
   all((p) => movFromCr(p));
-  def(M_0F, 0x22, MODRM | SZ_F64 | REGONLY);
+  def(M_0F, 0x22, MODRM | SZ_F64 | NOMOD);
   all((p) => movToCr(p));
-  def(M_0F, 0x21, MODRM | SZ_F64 | REGONLY);
+  def(M_0F, 0x21, MODRM | SZ_F64 | NOMOD);
   all((p) => movFromDr(p));
-  def(M_0F, 0x23, MODRM | SZ_F64 | REGONLY);
+  def(M_0F, 0x23, MODRM | SZ_F64 | NOMOD);
   all((p) => movToDr(p));
   grp(M_0F, 0x01, 4, SZ_V);
   all((p) => smsw(p));

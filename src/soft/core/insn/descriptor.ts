@@ -236,7 +236,7 @@ function lar(p: usize): usize {
   const found = probeSelector(p);
   if (found < 0) return 0;
   const ok = found > 0 && knownType(true) && visible();
-  if (ok) putBySize(p, dHi & 0xf0ff00);
+  if (ok) putBySize(p, dHi & 0xffff00); // 19:16 undefined: as processors do
   setZF(ok);
   return p + REC;
 }

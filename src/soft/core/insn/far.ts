@@ -48,6 +48,8 @@ import {
   A_S,
   canonical,
   checkCode,
+  checkCodeKind,
+  checkIp,
   checkStack,
   dAttr,
   dBase,
@@ -150,10 +152,11 @@ function farGate(sel: u32, call: bool, retIp: u64): bool {
   if (dDpl() > cpl || (!call && !conforming && dDpl() != cpl)) {
     return gp(code);
   }
-  if (!checkCode(target, ip, 0)) return false;
+  if (!checkCodeKind(target, 0)) return false;
   const size: u32 = long ? 3 : wide ? 2 : 1;
   const level = conforming ? cpl : dDpl();
   if (!call || level == cpl) {
+    if (!checkIp(ip, dLimit(), dAttr(), 0)) return false;
     if (call) {
       // through a 64-bit gate the frame is 64-bit, whatever the code was
       if (long) frameFlat(load<u64>(RSP), cpl);
@@ -172,6 +175,7 @@ function farGate(sel: u32, call: bool, retIp: u64): bool {
 
 function outerLong(target: u32, level: u32, ip: u64, retIp: u64): bool {
   if (!tssRsp(4 + (level << 3), 0)) return false;
+  if (!checkIp(ip, dLimit(), dAttr(), 0)) return false;
   if (!canonical(tssSp)) {
     raiseErr(SS_, 0);
     return false;
@@ -194,13 +198,16 @@ function outerLegacy(
   size: u32,
   count: u32,
 ): bool {
+  const csLimit = dLimit();
+  const csAttr = dAttr();
   if (!tssStack(level, 0)) return false;
   const ss = tssSs;
   if (!(ss & 0xfffc)) {
     raiseErr(TS, 0);
     return false;
   }
-  if (!checkStack(ss, level, TS, 0) || !markAccessed()) return false;
+  if (!checkStack(ss, level, TS, 0)) return false;
+  if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
   const base = dBase();
   const limit = dLimit();
   const attr = dAttr();

@@ -46,12 +46,14 @@ import { all, def, END, IMM_W, M_ONE, SZ_V } from "../optable";
 import { linear, rImm, rOsz } from "../record";
 import { nextIp } from "../hooks";
 import {
+  A_ACCESSED,
   A_CODE,
   A_DB,
   A_EC,
   A_L,
   A_S,
-  checkCode,
+  checkCodeKind,
+  checkIp,
   checkStack,
   dAttr,
   dBase,
@@ -59,7 +61,6 @@ import {
   dLimit,
   longActive,
   markAccessed,
-  putNull,
   putRealSeg,
   putSeg,
   readDescriptor,
@@ -103,13 +104,16 @@ function putFlags(image: u32, mask: u32): void {
   setFlagsRaw((getFlags() & ~mask) | (image & mask));
 }
 
-/** Drops a data segment that the new, lower privilege may not hold. One that is
- * null already keeps its base: 64-bit code has its thread pointer there. */
+/** Drops a data segment that the new, lower privilege may not hold. Its base stays,
+ * as that of one that is null already does: what 64-bit code sees of FS and GS
+ * (SDM vol. 2, RET and IRET clear the selector and say no word of the base). */
 function demote(seg: u32, cpl: u32): void {
   if (!(load<u16>(segOf(seg), SEG_SEL) & 0xfffc)) return;
   const attr = <u32> load<u16>(segOf(seg), SEG_ATTR);
   const conforming = (attr & (A_CODE | A_EC)) == (A_CODE | A_EC);
-  if (!conforming && (attr >> 5 & 3) < cpl) putNull(seg, 0);
+  if (!conforming && (attr >> 5 & 3) < cpl) {
+    putSeg(seg, 0, load<u64>(segOf(seg)), 0, 0);
+  }
 }
 
 /**
@@ -136,12 +140,13 @@ function farReturn(
   if ((attr & (A_S | A_CODE)) != (A_S | A_CODE) || rpl < cpl) return gp(err);
   if (attr & A_EC ? dDpl() > rpl : dDpl() != rpl) return gp(err);
   const long64 = longActive() && (attr & A_L) != 0;
-  if (!checkCode(sel, ip, 0) || !markAccessed()) return false;
+  if (!checkCodeKind(sel, 0)) return false;
   const csBase = dBase();
   const csLimit = dLimit();
-  const csAttr = dAttr();
+  const csAttr = dAttr() | A_ACCESSED;
   const mine = stackMask();
   if (rpl == cpl && !always) {
+    if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
     putSp(load<u64>(RSP) + (<u64> items << size) + extra, mine);
     putSeg(S_CS, sel, csBase, csLimit, csAttr);
     store<u64>(RIP, ip);
@@ -159,12 +164,16 @@ function farReturn(
   if (selErr(ss) == 0) {
     // null is a stack only for 64-bit code above ring 3
     if (!long64 || rpl == 3 || (ss & 3) != rpl) return gp(0);
+    if (!checkIp(ip, csLimit, csAttr, 0)) return false;
   } else {
-    if (!checkStack(ss, rpl, GP, 0) || !markAccessed()) return false;
+    // the stack segment first, then the address; accessed is set when all is well
+    if (!checkStack(ss, rpl, GP, 0)) return false;
+    if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
     ssBase = dBase();
     ssLimit = dLimit();
     ssAttr = dAttr();
   }
+  if (!readDescriptor(sel, GP, err) || !markAccessed()) return false;
   putSeg(S_CS, sel, csBase, csLimit, csAttr);
   putSeg(S_SS, ss, ssBase, ssLimit, ssAttr);
   store<u64>(RIP, ip);

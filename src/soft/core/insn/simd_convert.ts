@@ -39,13 +39,14 @@ import { begin, settled } from "./simd_float";
 import { mmxUsed } from "./x87_state";
 
 /**
- * CVTPI2PS, CVTPI2PD: two integers of an MMX register or 64 bits of memory. Like their
- * opposites they are MMX instructions before they raise #XM: TOP is 0 then, tags valid.
+ * CVTPI2PS, CVTPI2PD: two integers of an MMX register or 64 bits of memory. From a
+ * register they are, like their opposites, MMX instructions before they raise #XM: TOP
+ * is 0 then, tags valid. From memory they do not touch the x87 registers; SDM vol. 2
+ * excepts only CVTPI2PD, processors (AMD's at least) both.
  */
 function fromMm(p: usize, single: bool): usize {
   if (!sseReady()) return 0;
-  // a memory source of CVTPI2PD does not touch the x87 registers
-  const mmx = !isMem(p) || single;
+  const mmx = !isMem(p);
   if (mmx && !mmxOpen()) return 0;
   const s = source8(p);
   if (s == 0) return 0;

@@ -335,14 +335,14 @@ function cmps<T>(p: usize): usize {
   let a: T = 0;
   let b: T = 0;
   while (n != 0) {
-    // the destination is read first: its fault has priority (as AMD processors do)
-    const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), false);
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
-    const y = rd<T>(d);
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    // DS:RSI's fault comes first, as in newer processors (older AMD ones: ES:RDI's)
     const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
     if (load<u32>(FAULT)) return cut<T>(compared, a, b);
     const x = rd<T>(s);
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), false);
+    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    const y = rd<T>(d);
     if (load<u32>(FAULT)) return cut<T>(compared, a, b);
     a = x;
     b = y;
