@@ -12,6 +12,7 @@
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
+import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
 import { NOBODY } from "./exclusive.ts";
 import { STEP_VECTORS } from "./faults.ts";
@@ -46,6 +47,7 @@ export class RunControl extends Driver {
   #active = 0;
   #cause: Stop | null = null;
   #syncing = false;
+  readonly #dma = new DmaWatch(this.walker);
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a machine that nobody runs. Its time stands still. */
@@ -56,7 +58,17 @@ export class RunControl extends Driver {
         if (v.untold.length === 0) keep(v, failure(error));
       };
     }
+    machine.onDma = (access) => {
+      const reason = this.#dma.reason(access);
+      if (reason !== null) this.#found(this.#anyRunning(), reason);
+    };
     machine.suspendTime();
+  }
+
+  /** Some processor that takes part in the plan. */
+  #anyRunning(): Vcpu {
+    const index = this.#plan.findIndex((a) => a.kind !== "stay");
+    return this.vcpus[Math.max(index, 0)];
   }
 
   get processors(): number {
@@ -146,6 +158,8 @@ export class RunControl extends Driver {
     if (this.points !== null || runs || !alone) {
       this.setBreakpoints(this.hardware.free);
     }
+    const { watched } = this.points ?? this.hardware;
+    this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
     this.hardware.activate(this.inMemory?.lent ?? []);
     for (const v of this.vcpus) this.hardware.install(v);
     this.machine.setExceptionBitmap(
@@ -247,8 +261,7 @@ export class RunControl extends Driver {
 
   interrupt(): void {
     if (!this.goesOn) return;
-    const index = this.#plan.findIndex((a) => a.kind !== "stay");
-    this.#found(this.vcpus[Math.max(index, 0)], { kind: "interrupted" });
+    this.#found(this.#anyRunning(), { kind: "interrupted" });
   }
 
   insertBreakpoint(breakpoint: Breakpoint): void {

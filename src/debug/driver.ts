@@ -303,14 +303,18 @@ export abstract class Driver implements StepControl {
       this.points.sync();
       return;
     }
-    if (this.breakpoints.size === 0) return;
+    if (this.breakpoints.size > 0) this.inMemory!.set(this.spaces(), registers);
+  }
+
+  /** The address spaces that processors are in, and the kernels' behind them. */
+  protected spaces(): Paging[] {
     const spaces: Paging[] = [...this.vcpus];
     for (const v of this.vcpus) {
       if (!v.processor.inRun) v.read();
       const kernel = kernelSpace(this.machine.memory, v);
       if (kernel !== null) spaces.push(kernel);
     }
-    this.inMemory!.set(spaces, registers);
+    return spaces;
   }
 
   /** Gives a processor its own debug registers back. A hit that is about to be

@@ -35,6 +35,8 @@ export type StopReason =
     readonly access: WatchAccess;
     /** The first watched byte, as it was given to insertBreakpoint. */
     readonly address: bigint;
+    /** The device that accessed it, by DMA; absent if a processor did. */
+    readonly device?: string;
   }
   /** By interrupt(). */
   | { readonly kind: "interrupted" }

@@ -412,10 +412,16 @@ export class Session {
 
   #tellStop(stop: Stop): void {
     const reply = this.#stopReply;
-    if (stop.reason.kind === "failed") {
+    const { reason } = stop;
+    const text = reason.kind === "failed"
+      ? reason.message
+      : reason.kind === "watchpoint" && reason.device !== undefined
+      ? `Accessed by DMA: ${reason.device}.`
+      : null;
+    if (text !== null) {
       reply.clear();
       reply.text("O");
-      reply.hexText(`${stop.reason.message}\n`);
+      reply.hexText(`${text}\n`);
       this.#send(reply.payload);
     }
     reply.clear();

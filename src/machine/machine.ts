@@ -19,6 +19,7 @@ import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { CPUID_CHANGES } from "./cpuid.ts";
 import { Doorbells } from "./doorbells.ts";
+import type { DmaMemory } from "./devices/virtio/queue.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
@@ -113,6 +114,8 @@ export class Machine {
   booted: { readonly kind: string; readonly describe: string } | null = null;
   /** Loads the guest and sets its registers; called at the end of reset(). */
   onReset: (() => void) | null = null;
+  /** Called behind every access of a device to memory. */
+  onDma: ((access: DmaAccess) => void) | null = null;
   readonly #exits: ExitHandler;
   readonly #extInt: ExtIntInput = { level: false, source: null };
   /** The local APICs as they were made: what RESET brings back. */
@@ -232,6 +235,25 @@ export class Machine {
   #stop(event: MachineEvent): void {
     this.event ??= event;
     this.#exits.stopped = true;
+  }
+
+  /** Memory as a device reaches it; `onDma` is told of what it does there. */
+  dma(device: string): DmaMemory {
+    const { memory } = this;
+    const tell = (gpa: number, length: number, isWrite: boolean) =>
+      this.onDma?.({ device, gpa, length, isWrite });
+    return {
+      read(gpa, into) {
+        const done = memory.read(gpa, into);
+        tell(gpa, done, false);
+        return done;
+      },
+      write(gpa, bytes) {
+        const done = memory.write(gpa, bytes);
+        tell(gpa, done, true);
+        return done;
+      },
+    };
   }
 
   /** Ends the machine, or resets it, as a device of it would. */
@@ -368,6 +390,18 @@ export class Machine {
     this.partition.delete();
     return rung;
   }
+}
+
+/** What a device did with guest memory. */
+export interface DmaAccess {
+  /** The device's name. */
+  readonly device: string;
+  /** The first guest physical address. */
+  readonly gpa: number;
+  /** Bytes. */
+  readonly length: number;
+  /** False where it only read. */
+  readonly isWrite: boolean;
 }
 
 /** A local APIC as it was made, with the ID that guests are told of: a host's
