@@ -2,15 +2,22 @@
  * A guest under run control as a protocol server sees it: run control, and
  * memory, registers and commands of a stopped guest.
  */
+import { Reg } from "../../ffi/registers.ts";
 import { RunControl } from "./control.ts";
 import { runMonitorCommand } from "./monitor.ts";
-import { readRegisterRange, writeRegisterRange } from "./registers.ts";
+import {
+  readRegisterRange,
+  registerNumber,
+  writeRegisterRange,
+} from "./registers.ts";
 import {
   type DebugTarget,
   type ProcessorDescription,
   TargetError,
 } from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
+
+const RIP = registerNumber("rip");
 
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
 export class Debugger extends RunControl implements DebugTarget {
@@ -81,13 +88,16 @@ export class Debugger extends RunControl implements DebugTarget {
     count: number,
     bytes: Uint8Array,
   ): void {
-    this.needStopped();
-    writeRegisterRange(
-      this.machine.processors[processor].vp,
-      first,
-      count,
-      bytes,
-    );
+    const v = this.#stopped(processor);
+    const { linear } = v;
+    const { vp } = v.processor;
+    writeRegisterRange(vp, first, count, bytes);
+    v.read();
+    const jumps = first === RIP && count === 1;
+    if (!jumps && v.linear === linear) return;
+    // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
+    v.toldAt = null;
+    if (v.halted) vp.set(Reg.InternalActivityState, 0n);
   }
 
   monitor(command: string, processor: number): string {

@@ -357,7 +357,6 @@ export class Stepper {
     const { breakpoints, vcpus } = this.#control;
     const { rip, interruptState } = v;
     const vp = v.processor.vp;
-    const hadTrapFlag = (v.rflags & RFLAGS_TF) !== 0n;
     if (!breakpoints.plant(target, vcpus)) {
       // It goes where nothing is mapped: running there faults, which is for
       // the next step to find.
@@ -382,12 +381,8 @@ export class Stepper {
       v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }
-    // A trap of the guest's own goes with an instruction, not with an event;
-    // INT n and SYSCALL have taken TF away before it could come.
-    if (
-      hadTrapFlag && delivering === null && result === "done" &&
-      this.#decoded.kind === Kind.LoadSs
-    ) v.guestTrap |= DR6_BS;
+    // No trap of the guest's own goes with these: INT n and SYSCALL have taken TF away,
+    // and behind MOV SS it comes with the next instruction.
     return result;
   }
 

@@ -106,6 +106,8 @@ export interface Core {
   whvSetDebugPoint(): number;
   whvClearDebugPoint(id: number): number;
   whvPassDebugPoints(vp: number): number;
+  /** The processor that ran last is not told of the point that it is at. */
+  debugPointUntold(): void;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */
   whvTakeDebugHits(vp: number): number;
   /** `carriedOut` accesses are at IOBUF; the completion is left at SIZE. */

@@ -106,7 +106,7 @@ export class Scheduler {
       HIT.Access.get(view, POINT_AT) !== DebugAccess.Execute ||
       this.filter(vp, HIT.Identifier.get(view, POINT_AT)) !== 0
     ) return false;
-    this.#core.whvPassDebugPoints(vp);
+    this.#core.debugPointUntold();
     return true;
   }
 

@@ -105,6 +105,7 @@ export {
   whvSetPartitionProperty,
 } from "./whv_properties";
 export {
+  debugPointUntold,
   whvClearDebugPoint,
   whvPassDebugPoints,
   whvSetDebugPoint,

@@ -110,7 +110,7 @@ import {
 import { ACC_READ, translate, xGpa } from "./mem";
 import { flagsChanged } from "./mode";
 import { physHost } from "./phys";
-import { PASS_NEXT, PASS_NONE, PASSING, pointExit } from "./points";
+import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
 import { isMem, rLen, rSeg } from "./record";
 import { initVp, sipiVp } from "./reset";
 import { countEvent } from "./whv_counters";
@@ -573,7 +573,7 @@ function windowExit(type: u32): u32 {
 
 /** After an instruction that was passed, unless it is a REP's and goes on. */
 function passDone(): void {
-  if (load<u8>(PASS) == PASSING) store<u8>(PASS, PASS_NONE);
+  if (load<u8>(PASS) & PASSING) store<u8>(PASS, PASS_NONE);
   flagsChanged();
 }
 
@@ -598,6 +598,7 @@ export function execute(budget: i32): u32 {
   store<u32>(FAULT, 0);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
   setRecheck(true);
+  pointsSlice();
   if (load<u32>(LATE)) {
     const r = onLateFault();
     if (r) return r;
@@ -628,7 +629,7 @@ export function execute(budget: i32): u32 {
       continue;
     }
     const passed = load<u8>(PASS);
-    if (passed) store<u8>(PASS, PASSING);
+    if (passed) store<u8>(PASS, passed | PASSING);
     let chunk = sliceLeft;
     if (single) {
       chunk = 1;

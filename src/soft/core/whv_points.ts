@@ -1,6 +1,12 @@
 // Debug points for the caller: functions of icebp's own beside WinHvPlatform's (the
 // table and the structures: ffi/debug_points.ts). Arguments that are buffers lie at IOBUF.
-import { pointClear, pointHits, pointPass, pointSet } from "./points";
+import {
+  pointClear,
+  pointHits,
+  pointPass,
+  pointSet,
+  pointUntold,
+} from "./points";
 import { switchTo } from "./vps";
 import { E_INVALIDARG, S_OK } from "./whv_hresult";
 import { exists, ready, whvCheckVp } from "./whv_partition";
@@ -21,6 +27,11 @@ export function whvPassDebugPoints(vp: u32): i32 {
   switchTo(vp);
   pointPass();
   return S_OK;
+}
+
+/** The filter lets the VP, which is in STATE, go on. */
+export function debugPointUntold(): void {
+  pointUntold();
 }
 
 /** Takes the hits that the VP would exit with, to IOBUF (ICEBP_DEBUG_POINT_CONTEXT). */
