@@ -84,8 +84,9 @@ export class RunControl extends Driver {
     if (this.#state !== "stopped") throw new TargetError("the guest runs");
   }
 
-  resume(plan: Plan): void {
+  resume(plan: Plan, stepOff = true): void {
     this.needStopped();
+    if (!stepOff) { for (const v of this.vcpus) v.toldAt = null; }
     if (this.stop?.reason.kind === "exited") {
       throw new TargetError("the guest has ended");
     }

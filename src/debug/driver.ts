@@ -112,12 +112,22 @@ export abstract class Driver implements StepControl {
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
   stepOne(v: Vcpu): Promise<StepResult> {
-    if (this.points !== null) v.processor.vp.passDebugPoints();
-    const breakpoint = this.inMemory?.at(v.linear);
+    if (this.points !== null) return this.#stepPassing(v);
+    const breakpoint = this.inMemory!.at(v.linear);
     if (breakpoint !== undefined && breakpoint.sites.length > 0) {
       return this.stepOver(v, breakpoint);
     }
     return this.#steppers[v.index].step(v);
+  }
+
+  /** One instruction, whatever points there are. */
+  async #stepPassing(v: Vcpu): Promise<StepResult> {
+    const { vp } = v.processor;
+    vp.passDebugPoints();
+    const result = await this.#steppers[v.index].step(v);
+    // It has not run, and what runs next may be something else.
+    if (result === "canceled") vp.set(Reg.Rip, v.rip);
+    return result;
   }
 
   /** Takes the fault that a processor exited with, into its handler. */
@@ -170,10 +180,7 @@ export abstract class Driver implements StepControl {
     breakpoint: SoftwareBreakpoint,
   ): Promise<StepResult> {
     const { machine, inMemory } = this;
-    if (inMemory === null) {
-      v.processor.vp.passDebugPoints();
-      return await this.#steppers[v.index].step(v);
-    }
+    if (inMemory === null) return await this.#stepPassing(v);
     const held = this.exclusive.acquire(v.index);
     if (held !== null) await held;
     const sites = inMemory.at(breakpoint.address);

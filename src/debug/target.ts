@@ -100,8 +100,10 @@ export interface DebugTarget {
   describe(processor: number): ProcessorDescription;
 
   /** Starts the guest; returns at once. Stops found by the way and not yet
-   * told are told at the next resume instead of starting. */
-  resume(plan: Plan): void;
+   * told are told at the next resume instead of starting. A processor that was told
+   * of the breakpoint where it is goes past it, unless `stepOff` is false: then it is
+   * for the caller to step off before, and who did not is told again. */
+  resume(plan: Plan, stepOff?: boolean): void;
 
   /** Stops the guest soon, with reason "interrupted" if nothing else comes
    * first. Nothing happens if it is stopped. */

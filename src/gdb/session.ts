@@ -242,7 +242,8 @@ export class Session {
     reply.none();
     this.#owesStop = true;
     try {
-      this.target.resume(plan);
+      // gdb steps off breakpoints itself; "jump" to the same place does not.
+      this.target.resume(plan, false);
     } catch (error) {
       this.#owesStop = false;
       reply.clear();
