@@ -8,6 +8,7 @@
  * go to. HLT is carried out here. Instructions that exit for the machine are
  * complete when the machine has carried them out.
  */
+import { DebugPass } from "../../ffi/debug_points.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
@@ -26,6 +27,7 @@ import { type StopReason, TargetError } from "./target.ts";
 import {
   DR6_BS,
   INTERRUPT_SHADOW,
+  RFLAGS_IF,
   RFLAGS_OF,
   RFLAGS_RF,
   RFLAGS_TF,
@@ -54,6 +56,10 @@ export interface StepControl {
 }
 
 const STI = 0xfb;
+/** Host time that a step of a JMP to itself lasts where breakpoints are in memory, and
+ * how often it is given that to come out of an interrupt's handler. */
+const SPIN_MS = 1;
+const SPIN_TURNS = 10;
 
 export class Stepper {
   /** The watchpoint that the last step hit, if any. */
@@ -121,6 +127,9 @@ export class Stepper {
       case Kind.Halt:
         if (v.cpl !== 0) break;
         return this.#halt(v);
+      case Kind.Jump:
+        if (this.#decoded.target !== 0 || (v.rflags & RFLAGS_IF) === 0n) break;
+        return await this.#spin(v);
       case Kind.LoadSs:
         return await this.#until(v, v.rip + BigInt(this.#decoded.length));
       case Kind.Interrupt:
@@ -168,6 +177,51 @@ export class Stepper {
     ACTIVITY.HaltSuspend.set(batch.view, 1, 16);
     batch.write(v.processor.vp);
     v.read();
+    return "done";
+  }
+
+  /** A JMP to itself waits for an interrupt: one turn of it and a million are the same.
+   * Stepped with interrupts held off, as by a debugger that judges a condition there
+   * by itself, it would wait for ever. */
+  async #spin(v: Vcpu): Promise<StepResult> {
+    const { points } = this.#control;
+    if (points === null) return await this.#runFor(v, SPIN_MS);
+    const at = v.linear;
+    points.plant(at);
+    try {
+      v.processor.vp.passDebugPoints(DebugPass.Spin);
+      for (;;) {
+        const why = await this.#control.run(v, false);
+        if (why === "machine") return why;
+        if (why === "exception" || why === "point") {
+          if (this.#control.meaningOf(v) !== "go on") return "done";
+        } else if (!this.#control.goesOn) return "done";
+      }
+    } finally {
+      points.pull(at);
+    }
+  }
+
+  /** Lets a processor run for some host time, and out of a handler that it is in then if
+   * that takes no longer. */
+  async #runFor(v: Vcpu, ms: number): Promise<StepResult> {
+    const { processor } = v;
+    const start = v.rip;
+    for (let turn = 0; turn < SPIN_TURNS; turn++) {
+      const timer = setTimeout(() => processor.requestReturn(), ms);
+      let why: Return;
+      try {
+        why = await this.#control.run(v, false);
+      } finally {
+        clearTimeout(timer);
+      }
+      if (why === "machine") return why;
+      if (this.#control.goesOn) processor.clearRequest();
+      v.read();
+      const stopped = why === "exception" &&
+        this.#control.meaningOf(v) !== "go on";
+      if (stopped || !this.#control.goesOn || v.rip === start) break;
+    }
     return "done";
   }
 

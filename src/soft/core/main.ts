@@ -105,7 +105,6 @@ export {
   whvSetPartitionProperty,
 } from "./whv_properties";
 export {
-  debugPointUntold,
   whvClearDebugPoint,
   whvPassDebugPoints,
   whvSetDebugPoint,

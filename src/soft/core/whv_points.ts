@@ -20,18 +20,15 @@ export function whvClearDebugPoint(id: u32): i32 {
   return exists && ready && pointClear(id) ? S_OK : E_INVALIDARG;
 }
 
-/** The VP's next instruction is not stopped at, and comes before any interrupt. */
-export function whvPassDebugPoints(vp: u32): i32 {
+/** The VP's next instruction is not stopped at; `how` is a DebugPass. */
+export function whvPassDebugPoints(vp: u32, how: u32): i32 {
+  if (how > 1) return E_INVALIDARG;
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
-  pointPass();
+  if (how == 0) pointPass();
+  else pointUntold();
   return S_OK;
-}
-
-/** The filter lets the VP, which is in STATE, go on. */
-export function debugPointUntold(): void {
-  pointUntold();
 }
 
 /** Takes the hits that the VP would exit with, to IOBUF (ICEBP_DEBUG_POINT_CONTEXT). */
