@@ -103,6 +103,7 @@ export {
   whvGetPartitionProperty,
   whvSetPartitionProperty,
 } from "./whv_properties";
+export { setVariants } from "./whv_variants";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
 export { emulate, emulateOnce } from "./emulate";
