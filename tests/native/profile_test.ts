@@ -24,6 +24,7 @@ const QUIRKS = [
   "mtrrcap",
   "noruntime",
   "nosse",
+  "windowlost",
   "vector0=80070057",
   "noapic=80070057",
 ];

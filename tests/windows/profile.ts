@@ -46,6 +46,7 @@ const QUIRKS: readonly Quirk[] = [
   ["mtrrCap", when("mtrrcap", DONE)],
   ["runtimeCounted", when("noruntime", false)],
   ["sseMmio", unless("nosse", "works")],
+  ["windowKept", when("windowlost", false)],
   ["vector0", code("vector0", "c0350005")],
   ["requestWithoutApic", code("noapic", "c0350008")],
 ];

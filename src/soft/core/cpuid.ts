@@ -263,7 +263,7 @@ function masked(v: u32, output: usize): u32 {
   return (v & ~mask) | (load<u32>(output) & mask);
 }
 
-/** A hypervisor's own leaves: there is none to see, unless the caller makes it so. */
+/** A hypervisor's own leaves: none is seen, unless the caller makes it so. */
 function hypervisor(leaf: u32): void {
   if (leaf != FIRST_HYPERVISOR || !variant(HYPERVISOR_BIT)) {
     set(0, 0, 0, 0);

@@ -287,7 +287,7 @@ function debugException(bits: u64): u32 {
   return inject(1, 3, false, 0, load<u64>(RIP));
 }
 
-/** Whether the exit at EXITBUF is a write to memory that is mapped, but not for that. */
+/** Whether the exit at EXITBUF is a write to memory mapped without Write. */
 function isWriteToRom(): bool {
   // MemoryAccess' AccessInfo: AccessType write, GpaUnmapped clear
   return load<u32>(EXITBUF) == EXIT_MEMORY && (load<u32>(EXITBUF, 68) & 7) == 1;
@@ -365,7 +365,7 @@ function injectPending(): u32 {
   if (pe & 1) {
     const type = <u32> (pe >> 1) & 7;
     if (type == 5) {
-      // ExtInt: waits like any maskable interrupt, and for the caller to end a halt
+      // ExtInt: waits like any maskable interrupt, and for the end of a halt
       if (!(load<u32>(EFL) & IF) || load<u8>(SHADOW)) return 0;
       if (load<u8>(ACTIVITY) == A_HALT && !variant(EXTINT_WAKES)) return 0;
       store<u64>(PEND_EVENT, 0);

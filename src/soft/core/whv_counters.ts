@@ -101,7 +101,7 @@ export function countApic(offset: u32, write: bool, mmio: bool, v: u32): void {
   }
 }
 
-/** WHV_PROCESSOR_RUNTIME_COUNTERS to IOBUF: guest time, so that it can be repeated. */
+/** WHV_PROCESSOR_RUNTIME_COUNTERS to IOBUF, in guest time: it repeats itself. */
 function putRuntime(instructions: u64, counters: usize): void {
   if (variant(NO_RUNTIME)) return;
   let exits: u64 = 0;

@@ -1,9 +1,9 @@
-// Where hosts differ. What the core does by itself is what current Windows does, as
-// programs that run there report it; each bit here is one thing that other versions
-// do. The native library's quirks (tests/native/README.md) set them, before there is
-// a partition.
+// Where hosts differ. What the core does by itself is what current Windows does,
+// as programs that run there report it; each bit here is one thing that other
+// versions do. The native library's quirks (tests/native/README.md) set them,
+// before there is a partition.
 
-/** An MSR that the host does not have is #GP unless X64MsrExitBitmap asks for it. */
+/** An MSR that the host does not have is #GP unless a bitmap asks for it. */
 export const MSR_FAULTS: u32 = 1;
 /** An ExtInt event wakes a halted processor. */
 export const EXTINT_WAKES: u32 = 2;
@@ -21,6 +21,8 @@ export const MTRR_CAP: u32 = 0x40;
 export const NO_RUNTIME: u32 = 0x80;
 /** The emulator fails where an instruction's operand is an XMM register. */
 export const NO_SSE_MMIO: u32 = 0x100;
+/** An exit takes back the caller's request for an interrupt window. */
+export const WINDOW_LOST: u32 = 0x200;
 
 let variants: u32 = 0;
 
