@@ -267,9 +267,11 @@ export class Machine {
       this.partition.requestInterrupt(request);
     } catch (error) {
       // A guest can program any vector into an IOAPIC; real ones drop it too.
-      if (!(error instanceof PlatformError) || error.hresult !== E_INVALIDARG) {
-        throw error;
-      }
+      if (
+        !(error instanceof PlatformError) ||
+        (error.hresult !== E_INVALIDARG &&
+          error.hresult !== HV_INVALID_PARAMETER)
+      ) throw error;
       log.debug("interrupt refused: {message}", { message: error.message });
     }
   }
@@ -413,6 +415,8 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
 }
 
 const E_INVALIDARG = 0x80070057 | 0;
+/** What the hypervisor itself says of a parameter (HV_STATUS_INVALID_PARAMETER). */
+const HV_INVALID_PARAMETER = 0xc0350005 | 0;
 const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */

@@ -1,6 +1,7 @@
 /* Virtual processors: create, delete, run, cancel; their registers and other state. */
 #include "calls.h"
 #include "engine.h"
+#include "variants.h"
 
 #define MAX_REGISTERS 256
 #define APIC_BYTES 4096
@@ -222,5 +223,6 @@ EXPORT HRESULT WINAPI WHvRequestInterrupt(WHV_PARTITION_HANDLE Partition, const 
         return leave(E_INVALIDARG);
     /* what the interrupt announces may be in memory by now */
     CORE(hostMayWrite);
-    return leave(CORE(whvRequestInterrupt, Interrupt->Type, Interrupt->DestinationMode, Interrupt->TriggerMode, Interrupt->Destination, Interrupt->Vector));
+    HRESULT hresult = CORE(whvRequestInterrupt, Interrupt->Type, Interrupt->DestinationMode, Interrupt->TriggerMode, Interrupt->Destination, Interrupt->Vector);
+    return leave(variants_request(hresult));
 }

@@ -2,6 +2,7 @@
 #include "quirks.h"
 
 #include "library.h"
+#include "variants.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static unsigned failure_count;
 
 static void refuse(const char *word)
 {
-    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, fail=FUNCTION:HRESULT:N\n", word);
+    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, fail=FUNCTION:HRESULT:N, " VARIANT_WORDS "\n", word);
     abort();
 }
 
@@ -55,7 +56,7 @@ static void take(const char *word)
         strcpy(failures[failure_count].function, function);
         failures[failure_count].hresult = (HRESULT)(uint32_t)hresult;
         failures[failure_count++].left = nth;
-    } else
+    } else if (!variants_take(word))
         refuse(word);
 }
 

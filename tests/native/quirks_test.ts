@@ -23,6 +23,11 @@ for (
     ["g0", "segment limits above 0xFFFFF with G=0"],
     ["cancels", "Canceled exits that nobody asked for"],
     ["capabilities0", "capabilities of 0 for what is there"],
+    [
+      "msrgp,extintwakes,activity,writebytes,hypervisor,noapictpr,mtrrcap," +
+      "noruntime,nosse,vector0=80070057,noapic=80070057",
+      "everything as other versions of the platform have it",
+    ],
   ]
 ) {
   nativeTest(`a debugger loses nothing with ${what}`, async () => {

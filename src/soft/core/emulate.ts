@@ -46,6 +46,7 @@ import {
 } from "./layout";
 import { updateMode } from "./mode";
 import { REC } from "./record";
+import { NO_SSE_MMIO, variant } from "./whv_variants";
 
 /** The record of the emulated instruction. */
 const RECORD: usize = 0x3d00;
@@ -71,6 +72,24 @@ export function emulate(bytes: u32): u32 {
  */
 export function emulateOnce(bytes: u32): u32 {
   return carryOut(bytes, true);
+}
+
+/** Whether the instruction at FETCH is one of SSE (SDM vol. 2, table A-3). */
+function isSse(bytes: u32): bool {
+  let i: u32 = 0;
+  while (i < bytes && isPrefix(load<u8>(FETCH + i))) i++;
+  if (i + 1 >= bytes || load<u8>(FETCH + i) != 0x0f) return false;
+  const op = load<u8>(FETCH + i, 1);
+  return (op >= 0x10 && op <= 0x17) || (op >= 0x28 && op <= 0x2f) ||
+    (op >= 0x50 && op <= 0x7f) || op == 0xc2 ||
+    (op >= 0xc4 && op <= 0xc6) || op >= 0xd0;
+}
+
+/** Legacy prefixes and, in 64-bit mode, REX. */
+function isPrefix(byte: u32): bool {
+  if (byte == 0x66 || byte == 0xf0 || byte == 0xf2 || byte == 0xf3) return true;
+  if ((byte & 0xe7) == 0x26 || byte == 0x64 || byte == 0x65) return true;
+  return byte == 0x67 || (load<u8>(MODE) == MODE_LONG && byte >> 4 == 4);
 }
 
 function carryOut(bytes: u32, once: bool): u32 {
@@ -118,6 +137,7 @@ function carryOut(bytes: u32, once: bool): u32 {
   if (bytes > 16) bytes = 16;
   if (
     load<u32>(FAULT) == 0 && bytes > 0 &&
+    !(variant(NO_SSE_MMIO) && isSse(bytes)) &&
     decodeOne(FETCH, bytes, 0, RECORD) > 0
   ) {
     setSynced(true);
