@@ -52,7 +52,7 @@ class Writer {
     const { rng } = this;
     const kind = rng.int(20);
     if (kind === 0) return rng.int(4);
-    if (kind === 1) return rng.pick([0x4b, 0x103, 0x2f, 0xe003, 0x27]);
+    if (kind === 1) return rng.pick([0x4b, 0x103, 0x2f, 0x203, 0x27]);
     if (kind < 5) return rng.pick(FIXED) & ~3 | rng.int(4);
     if (kind < 8) return rng.pick(LOCAL);
     return SLOTS + 8 * rng.int(SLOT_COUNT) | rng.int(4);
@@ -63,7 +63,7 @@ class Writer {
     const kind = this.rng.int(10);
     if (kind < 6) return "pad";
     if (kind < 8) return "pad - boot";
-    return hex(this.rng.pick([0x1800, 0x1fff, 0x5000, 0x50000, 0x50003]));
+    return hex(this.rng.pick([0x1800, 0x1810, 0x1811, 0x50000, 0x50003]));
   }
 
   flags(more = 0): number {
@@ -99,7 +99,7 @@ class Writer {
       const db = rng.chance(75) ? 0x40_0000 : 0;
       const l = rng.chance(5) ? 0x20_0000 : 0;
       const high = present | dpl | 0x1000 | type | db | l | g |
-        limit & 0xf_0000 | (based ? 1 : 0);
+        limit & 0xf_0000 | (based ? 4 : 0);
       return [limit & 0xffff, high];
     }
     if (kind < 10) { // call gates, task gates
@@ -121,7 +121,9 @@ class Writer {
         ? [-1, `task32:${present | dpl | 0x900 | busy}`]
         : [-1, `task16:${present | dpl | 0x100 | busy}`];
     }
-    return [rng.u32(), present | dpl | rng.int(16) << 8];
+    // Anything; should it be a task, its base is where nothing else is.
+    const base = 0x8000 + rng.int(0x7000);
+    return [base << 16 | rng.int(0x1_0000), present | dpl | rng.int(16) << 8];
   }
 
   /** Writes a random descriptor to `at`. */
@@ -340,7 +342,8 @@ const SIXTEEN: Record<string, Maker> = {
     ),
   "JMP far (16)": (w) => w.code.push(`ljmp $${hex(w.selector())}, $0x1800`),
   "CALL far (16)": (w) => w.code.push(`lcall $${hex(w.selector())}, $0x1800`),
-  "wrap (16)": (w) =>
+  "wrap (16)": (w) => {
+    w.before.push("movl $0, 0xfffc", "movl $0, 0x1fffc");
     w.code.push(...w.rng.pick([
       ["movw $0xfffe, %bx", "lesw (%bx), %ax"],
       ["movw $0xfffc, %bx", "lesl (%bx), %eax"],
@@ -349,7 +352,8 @@ const SIXTEEN: Record<string, Maker> = {
       ["movw $0xfffd, %bx", "movl (%bx), %eax"],
       ["movw $0xfffe, %bx", "ljmpw *(%bx)"],
       ["movw $0xfffc, %bx", "sgdtl (%bx)"],
-    ])),
+    ]));
+  },
   "traps (16)": (w) =>
     w.code.push(w.rng.pick(["int3", ".byte 0xf1", "into", "arpl %ax, %bx"])),
 };
