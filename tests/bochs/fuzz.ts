@@ -343,7 +343,13 @@ const SIXTEEN: Record<string, Maker> = {
   "JMP far (16)": (w) => w.code.push(`ljmp $${hex(w.selector())}, $0x1800`),
   "CALL far (16)": (w) => w.code.push(`lcall $${hex(w.selector())}, $0x1800`),
   "wrap (16)": (w) => {
-    w.before.push("movl $0, 0xfffc", "movl $0, 0x1fffc");
+    // What is read before and behind the wrap: 0048:1800, where INT3s are.
+    for (const base of [0, 0x10000]) {
+      w.before.push(
+        `movl $0x18000000, ${hex(base + 0xfffc)}`,
+        `movw $0x48, ${hex(base)}`,
+      );
+    }
     w.code.push(...w.rng.pick([
       ["movw $0xfffe, %bx", "lesw (%bx), %ax"],
       ["movw $0xfffc, %bx", "lesl (%bx), %eax"],

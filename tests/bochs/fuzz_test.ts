@@ -24,7 +24,7 @@ const number = (name: string, otherwise: number) => {
   throw new Error(`${name}: not a whole number: ${text}`);
 };
 const FIRST = number("ICEBP_FUZZ_SEED", 100);
-const GUESTS = number("ICEBP_FUZZ_GUESTS", 12);
+const GUESTS = number("ICEBP_FUZZ_GUESTS", 24);
 
 const here = new URL("./", import.meta.url).pathname;
 const ready = requireTool("bochs", "as", "ld", "timeout");
