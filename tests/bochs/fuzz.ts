@@ -463,7 +463,7 @@ export function fuzzGuest(cases: readonly FuzzCase[]): string {
     `case${cases.length}:`,
     "\tmovl $0xc0deffff, %eax",
     "\tcall log32",
-    "\tjmp finish",
+    "\tjmp the_end",
     "\t.code16",
     "\t.org 0xfff0",
     "\tljmp $0xf000, $boot - boot",
