@@ -15,7 +15,8 @@ it a built-in demo runs: a small kernel with symbols, on two processors.
 
 Debugging
   --gdb[=HOST:PORT|unix:PATH]  speak gdb's protocol there (127.0.0.1:1234); the
-                               guest waits for gdb before its first instruction
+                               guest waits for gdb before its first instruction,
+                               until gdb resumes it or detaches
   --no-wait                    let the guest run until gdb comes
   --on-disconnect run|stay     what the guest does when gdb is suddenly gone (run)
 

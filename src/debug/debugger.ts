@@ -97,8 +97,6 @@ export class Debugger extends RunControl implements DebugTarget {
   detach(run: boolean): void {
     this.removeAllBreakpoints();
     for (const v of this.vcpus) v.untold.length = 0;
-    if (!run || this.stop === null) return;
-    if (this.stop.reason.kind === "exited") return;
-    this.resume(this.vcpus.map(() => ({ kind: "continue" })));
+    if (run) this.letGo();
   }
 }

@@ -120,14 +120,16 @@ export class Session {
     return this.#output.length;
   }
 
-  /** The connection is gone or is to end: the guest is let go. */
+  /** The connection is gone or is to end: the guest is let go. One that stands
+   * before its first instruction keeps waiting: nobody has resumed it. */
   disconnect(): void {
     if (this.#gone) return;
     this.#gone = true;
     this.target.onStop = null;
     this.#closed = true;
-    const over = this.target.stop?.reason.kind === "exited";
-    if (!over && !this.detached) this.#letGo(this.#options.afterDisconnect);
+    const why = this.target.stop?.reason.kind;
+    if (why === "exited" || this.detached) return;
+    this.#letGo(why === "paused" ? "stay" : this.#options.afterDisconnect);
   }
 
   /** Ends the conversation after what has been said. */

@@ -281,6 +281,7 @@ Deno.test("a stop of a guest that nobody watched is there for the next", () => {
 Deno.test("a connection that ends lets the guest go, by option", () => {
   for (const after of ["run", "stay"] as const) {
     const target = new FakeTarget();
+    target.stop = { processor: 0, reason: { kind: "step" } };
     const client = new Client(target, { afterDisconnect: after });
     client.raw(frame("Z0,100000,1"));
     client.session.disconnect();
@@ -289,6 +290,18 @@ Deno.test("a connection that ends lets the guest go, by option", () => {
     assertEquals(target.breakpoints, []);
     assertEquals(target.onStop, null);
   }
+});
+
+Deno.test("a guest that waits goes on waiting when a connection ends", () => {
+  const target = new FakeTarget();
+  const client = new Client(target, { afterDisconnect: "run" });
+  client.raw(frame("Z0,100000,1"));
+  client.session.disconnect();
+  assertEquals(target.calls, ["detach and stay"]);
+  assertEquals(target.breakpoints, []);
+  const other = new Client(target, { afterDisconnect: "run" });
+  other.raw(frame("D"));
+  assertEquals(target.calls, ["detach and stay", "detach and run"]);
 });
 
 Deno.test("nothing is said any more after the end", () => {
