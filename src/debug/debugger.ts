@@ -2,8 +2,12 @@
  * A guest under run control as a protocol server sees it: run control, and
  * memory, registers and commands of a stopped guest.
  */
+import { getLogger } from "@logtape/logtape";
 import { RunControl } from "./control.ts";
+import { DeviceMemory } from "./device_memory.ts";
+import { kernelSpace } from "./linux.ts";
 import { runMonitorCommand } from "./monitor.ts";
+import { type MemoryRegion, regionAt } from "./regions.ts";
 import { readRegisterRange, writeRegisterRange } from "./registers.ts";
 import {
   type DebugTarget,
@@ -12,8 +16,20 @@ import {
 } from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
 
+const log = getLogger(["icebp", "debug"]);
+
+const PAGE = 4096;
+const UPPER_HALF = 1n << 63n;
+
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
 export class Debugger extends RunControl implements DebugTarget {
+  readonly #devices = new DeviceMemory(this.machine);
+
+  /** Device registers, to be looked at. */
+  get devices(): DeviceMemory {
+    return this.#devices;
+  }
+
   /** A processor of the stopped guest, its context read. */
   #stopped(processor: number): Vcpu {
     this.needStopped();
@@ -39,16 +55,49 @@ export class Debugger extends RunControl implements DebugTarget {
   }
 
   readMemory(processor: number, address: bigint, into: Uint8Array): number {
-    return this.memory.read(this.#stopped(processor), address, into);
+    const v = this.#stopped(processor);
+    let done = this.memory.read(v, address, into);
+    while (done < into.length) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const page = into.subarray(done, done + PAGE - Number(at % BigInt(PAGE)));
+      const gpa = this.memory.translate(v, at);
+      const count = gpa < 0 ? 0 : this.#devices.peek(processor, gpa, page);
+      if (count === 0) {
+        if (gpa >= 0 && done === 0) {
+          log.info("{why}", { why: this.#devices.refusal(processor, gpa) });
+        }
+        break;
+      }
+      done += count;
+      done += this.memory.read(v, at + BigInt(count), into.subarray(done));
+    }
+    return done;
+  }
+
+  regionAt(processor: number, address: bigint): MemoryRegion {
+    const { machine, walker } = this;
+    const v = this.#stopped(processor);
+    const kernel = address < UPPER_HALF ? null : kernelSpace(machine.memory, v);
+    return regionAt(
+      machine.memory,
+      (gpa) => this.#devices.nameAt(processor, gpa) !== null,
+      walker,
+      kernel ?? v,
+      address,
+    );
   }
 
   writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean {
     return this.memory.write(this.#stopped(processor), address, bytes);
   }
 
-  readPhysical(address: bigint, into: Uint8Array): number {
+  readPhysical(address: bigint, into: Uint8Array, processor = 0): number {
     this.needStopped();
-    return this.machine.memory.read(Number(address), into);
+    const gpa = Number(address);
+    const done = this.machine.memory.read(gpa, into);
+    if (done === into.length) return done;
+    return done +
+      this.#devices.peek(processor, gpa + done, into.subarray(done));
   }
 
   writePhysical(address: bigint, bytes: Uint8Array): boolean {

@@ -7,6 +7,7 @@
  * change the guest are for a stopped one and throw a `TargetError` otherwise.
  */
 import type { AgentExpression } from "./agent.ts";
+import type { MemoryRegion } from "./regions.ts";
 
 /** What one processor does at a resume. */
 export type Action =
@@ -106,15 +107,20 @@ export interface DebugTarget {
   interrupt(): void;
 
   /** Fills `into` from virtual memory, as far as it is mapped, and returns the
-   * number of bytes read. Never shows the debugger's own 0xF1. */
+   * number of bytes read. Never shows the debugger's own 0xF1. Device registers
+   * are read where that has no effect. */
   readMemory(processor: number, address: bigint, into: Uint8Array): number;
+
+  /** What a processor has mapped around an address. */
+  regionAt(processor: number, address: bigint): MemoryRegion;
 
   /** Writes to virtual memory, read-only pages too, all or nothing; false if
    * it is not mapped. */
   writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean;
 
-  /** As readMemory with guest physical addresses. */
-  readPhysical(address: bigint, into: Uint8Array): number;
+  /** As readMemory with guest physical addresses; `processor` (0 if absent) is
+   * the one whose local APIC answers. */
+  readPhysical(address: bigint, into: Uint8Array, processor?: number): number;
 
   /** As writeMemory with guest physical addresses. */
   writePhysical(address: bigint, bytes: Uint8Array): boolean;

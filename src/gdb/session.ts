@@ -184,7 +184,7 @@ export class Session {
   /** Reads memory as the present mode has it; returns the bytes read. */
   readMemory(address: bigint, into: Uint8Array): number {
     return this.physical
-      ? this.target.readPhysical(address, into)
+      ? this.target.readPhysical(address, into, this.current)
       : this.target.readMemory(this.current, address, into);
   }
 

@@ -510,3 +510,13 @@ Deno.test("what lldb asks about machine, process and threads", () => {
   client.ask("QThreadSuffixSupported");
   assertEquals(client.ask("g"), "E14");
 });
+
+Deno.test("regions of memory, for lldb", () => {
+  const { client } = pair();
+  assertEquals(
+    client.ask("qMemoryRegionInfo:123456"),
+    "start:123000;size:1000;permissions:rx;",
+  );
+  assertEquals(client.ask("qMemoryRegionInfo:"), "OK");
+  assertEquals(client.ask("qMemoryRegionInfo:x"), "E22");
+});

@@ -9,6 +9,7 @@ import {
   registerNumber,
   writeRegisterRange,
 } from "../../src/debug/registers.ts";
+import type { MemoryRegion } from "../../src/debug/regions.ts";
 import { conditionsHold } from "../../src/debug/agent.ts";
 import {
   type Action,
@@ -160,6 +161,11 @@ export class FakeTarget implements DebugTarget {
     const part = this.memory.subarray(Number(at), Number(at) + into.length);
     into.set(part);
     return part.length;
+  }
+
+  regionAt(_processor: number, address: bigint): MemoryRegion {
+    const start = address & ~0xfffn;
+    return { start, bytes: 0x1000n, permissions: "rx" };
   }
 
   writeMemory(

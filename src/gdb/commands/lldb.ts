@@ -42,6 +42,25 @@ export const processInfo: Command = {
   },
 };
 
+/** What is mapped, region by region: where nothing is, lldb keeps the memory of
+ * its expressions for itself. */
+export const memoryRegionInfo: Command = {
+  name: "qMemoryRegionInfo",
+  handle(session, packet, reply) {
+    const address = packet.accept(":") ? packet.address() : null;
+    // Without an address: whether the packet is known.
+    if (address === null) {
+      return packet.atEnd ? reply.ok() : reply.error(EINVAL);
+    }
+    const { start, bytes, permissions } = session.target.regionAt(
+      session.current,
+      address,
+    );
+    reply.text(`start:${start.toString(16)};size:${bytes.toString(16)};`);
+    if (permissions !== "") reply.text(`permissions:${permissions};`);
+  },
+};
+
 /** The reason of one thread's stop: those that did not cause it have none. */
 export const threadStopInfo: Command = {
   name: "qThreadStopInfo",
