@@ -69,6 +69,7 @@ export async function openDebugServer(
     target: guest,
     address: options.gdb,
     afterDisconnect: options.afterDisconnect,
+    architecture: options.gdbArch,
     onGone,
   });
   const symbols = options.guest === undefined
@@ -79,10 +80,15 @@ export async function openDebugServer(
       ? "The guest waits for gdb. To attach, paste:"
       : "The guest runs. To attach gdb, paste:",
   );
-  const linux = guest.machine.booted?.kind === "linux";
-  // gdb cannot read a bzImage.
-  const file = linux ? undefined : options.guest;
-  say(`  ${gdbLine(server.address, file, symbols)}`);
+  const { booted } = guest.machine;
+  const linux = booted?.kind === "linux";
+  const line = gdbLine(
+    server.address,
+    booted?.isElf ? options.guest : undefined,
+    symbols,
+    booted?.startsReal && options.gdbArch !== "x86-64",
+  );
+  say(`  ${line}`);
   if (linux) {
     say('There "monitor linux" tells how to get the kernel\'s symbols.');
   }

@@ -20,13 +20,16 @@ export function gdbTarget(address: Deno.Addr): string {
   return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }
 
-/** The command; `folder` is where the demo's symbols and sources are. */
+/** The command; `guest` is a file that gdb can read, `folder` is where the
+ * demo's symbols and sources are, `real` whether the guest begins in real mode. */
 export function gdbLine(
   address: Deno.Addr,
   guest: string | undefined,
   folder: string | undefined,
+  real = false,
 ): string {
   const words = ["gdb"];
+  if (real) words.push("-ex", quote("set architecture i8086"));
   if (guest !== undefined) words.push(quote(guest));
   else if (folder !== undefined) {
     words.push("-d", quote(folder), quote(`${folder}/${DEMO_ELF}`));

@@ -8,6 +8,7 @@ import { DeviceMemory } from "./device_memory.ts";
 import { kernelSpace } from "./linux.ts";
 import { runMonitorCommand } from "./monitor.ts";
 import { type MemoryRegion, regionAt } from "./regions.ts";
+import type { Architecture } from "./register_sets.ts";
 import { readRegisterRange, writeRegisterRange } from "./registers.ts";
 import {
   type DebugTarget,
@@ -52,6 +53,19 @@ export class Debugger extends RunControl implements DebugTarget {
         ? "halted"
         : "running",
     };
+  }
+
+  codeAddress(processor: number): bigint {
+    return this.#stopped(processor).linear;
+  }
+
+  architecture(): Architecture {
+    this.needStopped();
+    for (const v of this.vcpus) {
+      v.read();
+      if (v.longMode) return "x86-64";
+    }
+    return this.machine.booted?.architecture ?? "x86-64";
   }
 
   readMemory(processor: number, address: bigint, into: Uint8Array): number {

@@ -13,7 +13,7 @@ import {
 } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import type { HardwareBreakpoints, WatchSlot } from "./hardware.ts";
-import { readRegisterRange, registers } from "./registers.ts";
+import { allRegisters, readRegisterRange } from "./registers.ts";
 import type { StopReason } from "./target.ts";
 import {
   DR6_BD,
@@ -100,7 +100,7 @@ export class DebugExceptions implements AgentContext {
   }
 
   register(number: number): bigint {
-    const { source, offset, width } = registers[number];
+    const { source, offset, width } = allRegisters[number];
     const { vp } = this.#subject!.processor;
     if (offset === 0 && width === 8) return vp.get(source);
     const bytes = this.#bytes.fill(0);

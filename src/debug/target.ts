@@ -7,6 +7,7 @@
  * change the guest are for a stopped one and throw a `TargetError` otherwise.
  */
 import type { AgentExpression } from "./agent.ts";
+import type { Architecture } from "./register_sets.ts";
 import type { MemoryRegion } from "./regions.ts";
 
 /** What one processor does at a resume. */
@@ -95,6 +96,14 @@ export interface DebugTarget {
    * for a stop that nobody resumed from. */
   onStop: ((stop: Stop) => void) | null;
 
+  /** The linear address of a processor's next instruction: RIP, and the base of
+   * the code segment where that counts. */
+  codeAddress(processor: number): bigint;
+
+  /** What a debugger does best to take the guest for, as it stands: i386 for
+   * those that a 32-bit debugger is made for, until they enter long mode. */
+  architecture(): Architecture;
+
   /** A processor's name and what it is doing. */
   describe(processor: number): ProcessorDescription;
 
@@ -125,7 +134,7 @@ export interface DebugTarget {
   /** As writeMemory with guest physical addresses. */
   writePhysical(address: bigint, bytes: Uint8Array): boolean;
 
-  /** Registers `first` up to `first + count` of `registers` (registers.ts),
+  /** Registers `first` up to `first + count` of `allRegisters` (registers.ts),
    * packed, little endian, into the beginning of `into`: one platform call. */
   readRegisters(
     processor: number,

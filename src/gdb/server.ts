@@ -7,7 +7,11 @@ import { getLogger } from "@logtape/logtape";
 import type { DebugTarget } from "../debug/target.ts";
 import { BusyPoll } from "./busy_poll.ts";
 import { Newcomer } from "./newcomer.ts";
-import { type AfterDisconnect, Session } from "./session.ts";
+import {
+  type AfterDisconnect,
+  Session,
+  type SessionOptions,
+} from "./session.ts";
 
 const log = getLogger(["icebp", "gdb"]);
 
@@ -26,6 +30,8 @@ export interface GdbServerOptions {
   readonly address: Address;
   /** What the guest does when a connection ends without a detach. */
   readonly afterDisconnect: AfterDisconnect;
+  /** What gdb is to take the guest for. */
+  readonly architecture?: SessionOptions["architecture"];
   /** A debugger is gone and the guest has been let go. */
   readonly onGone?: () => void;
 }
@@ -149,6 +155,7 @@ class Connection {
     this.#session ??= new Session({
       target: this.#options.target,
       afterDisconnect: this.#options.afterDisconnect,
+      architecture: this.#options.architecture,
       onOutput: () => this.#flush(),
     });
     this.#session.receive(bytes);

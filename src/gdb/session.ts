@@ -14,6 +14,11 @@ import {
   type Stop,
   TargetError,
 } from "../debug/target.ts";
+import {
+  type Architecture,
+  REGISTER_SETS,
+  type RegisterSet,
+} from "../debug/register_sets.ts";
 import { commands } from "./commands/mod.ts";
 import { Deframer, Output } from "./framing.ts";
 import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
@@ -32,6 +37,8 @@ export type AfterDisconnect = "run" | "stay";
 export interface SessionOptions {
   readonly target: DebugTarget;
   readonly afterDisconnect: AfterDisconnect;
+  /** What gdb is to take the guest for; "auto" (if absent) goes by the guest. */
+  readonly architecture?: Architecture | "auto";
   /** There is output to take that no receive() call will return. */
   readonly onOutput: () => void;
 }
@@ -46,6 +53,9 @@ export class Session {
   /** lldb's: thread suffixes of register packets, threads in stop replies. */
   threadSuffix = false;
   threadsInStop = false;
+  /** The registers as the other side numbers them: QEMU's 64-bit ones, until it
+   * reads a description that says otherwise. */
+  registers: RegisterSet = REGISTER_SETS["x86-64"];
   #acknowledging = true;
   #clientFeatures: ReadonlySet<string> = new Set();
 
@@ -70,6 +80,8 @@ export class Session {
   #lastFrame: Uint8Array = new Uint8Array();
   /** A stop reply is owed. */
   #owesStop = false;
+  /** It has been said that the guest has become another one. */
+  #saidLongMode = false;
   #kept: Uint8Array[] = [];
   #keptBytes = 0;
   /** Inside receive(): whoever called it takes the output. */
@@ -169,6 +181,14 @@ export class Session {
       { length: this.threads },
       (_, i) => formatThread(i, this.multiprocess),
     );
+  }
+
+  /** Goes by the guest as it stands: its description is about to be read. */
+  chooseRegisters(): void {
+    const { architecture = "auto" } = this.#options;
+    this.registers = REGISTER_SETS[
+      architecture === "auto" ? this.target.architecture() : architecture
+    ];
   }
 
   /** The processor a packet means: lldb's suffix, or the current one. Null if
@@ -414,15 +434,40 @@ export class Session {
 
   #tellStop(stop: Stop): void {
     const reply = this.#stopReply;
-    if (stop.reason.kind === "failed") {
-      reply.clear();
-      reply.text("O");
-      reply.hexText(`${stop.reason.message}\n`);
-      this.#send(reply.payload);
-    }
+    if (stop.reason.kind === "failed") this.#say(stop.reason.message);
+    else if (stop.reason.kind !== "exited") this.#sayLongMode();
     reply.clear();
     putStop(this, stop, reply);
     this.#send(reply.payload);
+  }
+
+  /** Shows a line to the user; only before a stop reply. */
+  #say(line: string): void {
+    const reply = this.#stopReply;
+    reply.clear();
+    reply.text("O");
+    reply.hexText(`${line}\n`);
+    this.#send(reply.payload);
+  }
+
+  /** Says once that a debugger of 32-bit code has 64-bit code before it. */
+  #sayLongMode(): void {
+    if (this.registers.architecture !== "i386" || this.#saidLongMode) return;
+    const { architecture = "auto" } = this.#options;
+    try {
+      if (this.target.architecture() !== "x86-64") return;
+    } catch (error) {
+      // It was only a courtesy: the stop must be told in any case.
+      log.warn("the guest's mode cannot be read: {error}", { error });
+      return;
+    }
+    this.#saidLongMode = true;
+    this.#say(
+      "The guest is in long mode now, and this debugger takes it for i386. " +
+        (architecture === "auto"
+          ? 'In gdb "unset tdesc filename" asks again; lldb has to attach again.'
+          : "For its 64-bit code start icebp with --gdb-arch x86-64."),
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import {
   registerNumber,
   writeRegisterRange,
 } from "../../src/debug/registers.ts";
+import type { Architecture } from "../../src/debug/register_sets.ts";
 import type { MemoryRegion } from "../../src/debug/regions.ts";
 import { conditionsHold } from "../../src/debug/agent.ts";
 import {
@@ -64,6 +65,10 @@ export class FakeTarget implements DebugTarget {
   readonly plans: Plan[] = [];
   /** Stop before resume() returns, as a fast target may. */
   synchronous = false;
+  /** Where the code segment begins. */
+  codeBase = 0n;
+  /** What architecture() says. */
+  taken: Architecture = "x86-64";
   /** Every call that touches the guest fails with this. */
   failure: Error | null = null;
 
@@ -83,6 +88,14 @@ export class FakeTarget implements DebugTarget {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
     writeRegisterRange(this.cpus[processor], RIP, 1, bytes);
+  }
+
+  codeAddress(processor: number): bigint {
+    return this.codeBase + this.rip(processor);
+  }
+
+  architecture(): Architecture {
+    return this.taken;
   }
 
   describe(processor: number): ProcessorDescription {

@@ -8,7 +8,7 @@ import { formatThread } from "../threads.ts";
 
 function transfer(
   object: string,
-  document: (annex: string, session: Session) => string | null,
+  document: (annex: string, session: Session, offset: number) => string | null,
 ): Command {
   return {
     name: `qXfer:${object}:read`,
@@ -19,7 +19,7 @@ function transfer(
       const offset = packet.accept(":") ? packet.number() : null;
       const length = packet.accept(",") ? packet.number() : null;
       if (offset === null || length === null) return reply.error(EINVAL);
-      const text = document(annex, session);
+      const text = document(annex, session, offset);
       // E00: the annex does not exist.
       if (text === null) return reply.error(0);
       const bytes = toBytes(text);
@@ -31,9 +31,14 @@ function transfer(
   };
 }
 
+/** Asked for again after a change of mode, it is the new mode's. */
 export const features = transfer(
   "features",
-  (annex) => annex === "target.xml" ? TARGET_XML : null,
+  (annex, session, offset) => {
+    if (annex !== "target.xml") return null;
+    if (offset === 0) session.chooseRegisters();
+    return TARGET_XML[session.registers.architecture];
+  },
 );
 
 export const threads = transfer("threads", (_annex, session) => {
