@@ -111,8 +111,6 @@ export interface BootImage {
   readonly architecture?: "i386" | "x86-64";
   /** Whether the file is an ELF file, which debuggers can read. */
   readonly isElf?: boolean;
-  /** Whether it is entered in real mode. */
-  readonly startsReal?: boolean;
   /** One line for the log: what, where, entered how. */
   readonly describe: string;
 }

@@ -32,7 +32,6 @@ function describeForeign(file: Uint8Array): string {
     "(for a flat image give its address with --flat)";
 }
 
-const CR0_PE = 1n;
 const EFER_LMA = 1n << 10n;
 const ELF_CLASS = 4, ELFCLASS32 = 1;
 
@@ -58,7 +57,6 @@ export function loadGuest(request: BootRequest): BootImage {
     ...image,
     architecture: architectureOf(request.image, image),
     isElf: isElf(request.image),
-    startsReal: (image.registers.cr0 & CR0_PE) === 0n,
   };
 }
 

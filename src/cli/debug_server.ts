@@ -86,7 +86,6 @@ export async function openDebugServer(
     server.address,
     booted?.isElf ? options.guest : undefined,
     symbols,
-    booted?.startsReal && options.gdbArch !== "x86-64",
   );
   say(`  ${line}`);
   if (linux) {

@@ -21,15 +21,13 @@ export function gdbTarget(address: Deno.Addr): string {
 }
 
 /** The command; `guest` is a file that gdb can read, `folder` is where the
- * demo's symbols and sources are, `real` whether the guest begins in real mode. */
+ * demo's symbols and sources are. */
 export function gdbLine(
   address: Deno.Addr,
   guest: string | undefined,
   folder: string | undefined,
-  real = false,
 ): string {
   const words = ["gdb"];
-  if (real) words.push("-ex", quote("set architecture i8086"));
   if (guest !== undefined) words.push(quote(guest));
   else if (folder !== undefined) {
     words.push("-d", quote(folder), quote(`${folder}/${DEMO_ELF}`));

@@ -59,6 +59,10 @@ export class Debugger extends RunControl implements DebugTarget {
     return this.#stopped(processor).linear;
   }
 
+  codeBits(processor: number): 16 | 32 | 64 {
+    return this.#stopped(processor).codeBits;
+  }
+
   architecture(): Architecture {
     this.needStopped();
     for (const v of this.vcpus) {

@@ -100,6 +100,9 @@ export interface DebugTarget {
    * the code segment where that counts. */
   codeAddress(processor: number): bigint;
 
+  /** How a processor's next instruction decodes. */
+  codeBits(processor: number): 16 | 32 | 64;
+
   /** What a debugger does best to take the guest for, as it stands: i386 for
    * those that a 32-bit debugger is made for, until they enter long mode. */
   architecture(): Architecture;

@@ -56,6 +56,8 @@ export class Session {
   /** The registers as the other side numbers them: QEMU's 64-bit ones, until it
    * reads a description that says otherwise. */
   registers: RegisterSet = REGISTER_SETS["x86-64"];
+  /** The description that was read last is one of 16-bit code. */
+  real = false;
   #acknowledging = true;
   #clientFeatures: ReadonlySet<string> = new Set();
 
@@ -80,8 +82,9 @@ export class Session {
   #lastFrame: Uint8Array = new Uint8Array();
   /** A stop reply is owed. */
   #owesStop = false;
-  /** It has been said that the guest has become another one. */
+  /** What has been said of a change of mode. */
   #saidLongMode = false;
+  #saidProtectedMode = false;
   #kept: Uint8Array[] = [];
   #keptBytes = 0;
   /** Inside receive(): whoever called it takes the output. */
@@ -185,10 +188,16 @@ export class Session {
 
   /** Goes by the guest as it stands: its description is about to be read. */
   chooseRegisters(): void {
+    this.registers = REGISTER_SETS[this.architecture];
     const { architecture = "auto" } = this.#options;
-    this.registers = REGISTER_SETS[
-      architecture === "auto" ? this.target.architecture() : architecture
-    ];
+    this.real = architecture === "auto" &&
+      this.target.codeBits(this.current) === 16;
+  }
+
+  /** What the other side should take the guest for now. */
+  get architecture(): Architecture {
+    const { architecture = "auto" } = this.#options;
+    return architecture === "auto" ? this.target.architecture() : architecture;
   }
 
   /** The processor a packet means: lldb's suffix, or the current one. Null if
@@ -435,7 +444,7 @@ export class Session {
   #tellStop(stop: Stop): void {
     const reply = this.#stopReply;
     if (stop.reason.kind === "failed") this.#say(stop.reason.message);
-    else if (stop.reason.kind !== "exited") this.#sayLongMode();
+    else if (stop.reason.kind !== "exited") this.#sayMode(stop.processor);
     reply.clear();
     putStop(this, stop, reply);
     this.#send(reply.payload);
@@ -450,12 +459,21 @@ export class Session {
     this.#send(reply.payload);
   }
 
-  /** Says once that a debugger of 32-bit code has 64-bit code before it. */
-  #sayLongMode(): void {
+  /** Says once that a debugger has code of another mode before it than it
+   * takes it for. */
+  #sayMode(processor: number): void {
     if (this.registers.architecture !== "i386" || this.#saidLongMode) return;
     const { architecture = "auto" } = this.#options;
     try {
-      if (this.target.architecture() !== "x86-64") return;
+      const bits = this.target.codeBits(processor);
+      if (bits === 32 && this.real && !this.#saidProtectedMode) {
+        this.#saidProtectedMode = true;
+        this.#say(
+          'The guest runs 32-bit code now: in gdb "set architecture i386" ' +
+            "decodes it.",
+        );
+      }
+      if (bits !== 64) return;
     } catch (error) {
       // It was only a courtesy: the stop must be told in any case.
       log.warn("the guest's mode cannot be read: {error}", { error });
@@ -463,9 +481,10 @@ export class Session {
     }
     this.#saidLongMode = true;
     this.#say(
-      "The guest is in long mode now, and this debugger takes it for i386. " +
+      "The guest runs 64-bit code now, and this debugger takes it for i386. " +
         (architecture === "auto"
-          ? 'In gdb "unset tdesc filename" asks again; lldb has to attach again.'
+          ? 'In gdb "exec-file" and then "unset tdesc filename" make it ask ' +
+            "again; lldb has to attach again."
           : "For its 64-bit code start icebp with --gdb-arch x86-64."),
     );
   }

@@ -174,8 +174,10 @@ function register(set: RegisterSet, number: number): string {
   else if (/^f(ctrl|stat|tag|iseg|ioff|oseg|ooff|op)$/.test(name)) {
     type = "int";
     group = ` group="float"`;
-  } else if (/^xmm/.test(name)) type = "vec128";
-  else if (name === "mxcsr") group = ` group="vector"`;
+  } else if (/^xmm/.test(name)) {
+    type = "vec128";
+    if (number >= set.general) group = ` group="vector"`;
+  } else if (name === "mxcsr") group = ` group="vector"`;
   else if (number > set.number("mxcsr")) group = ` group="system"`;
   return `<reg name="${name}" bitsize="${8 * bytes}" type="${
     type ?? `int${8 * bytes}`
@@ -222,12 +224,7 @@ function typesOf(set: RegisterSet, feature: string): string {
   }
 }
 
-const ARCHITECTURES: Readonly<Record<Architecture, string>> = {
-  "i386": "i386",
-  "x86-64": "i386:x86-64",
-};
-
-function describe(set: RegisterSet): string {
+function describe(set: RegisterSet, architecture: string): string {
   const features = Map.groupBy(
     set.registers.keys(),
     (n) => featureOf(set.architecture, set.registers[n].name),
@@ -240,13 +237,21 @@ function describe(set: RegisterSet): string {
   return `<?xml version="1.0"?>
 <!DOCTYPE target SYSTEM "gdb-target.dtd">
 <target version="1.0">
-<architecture>${ARCHITECTURES[set.architecture]}</architecture>
+<architecture>${architecture}</architecture>
 ${parts.join("")}</target>
 `;
 }
 
-/** The documents that `qXfer:features:read:target.xml` carries. */
-export const TARGET_XML: Readonly<Record<Architecture, string>> = {
-  "i386": describe(REGISTER_SETS.i386),
-  "x86-64": describe(REGISTER_SETS["x86-64"]),
+const DOCUMENTS = {
+  // Told of i386, gdb would decode 16-bit code as 32-bit whatever the user sets;
+  // from i8086 he can go to i386.
+  "i8086": describe(REGISTER_SETS.i386, "i8086"),
+  "i386": describe(REGISTER_SETS.i386, "i386"),
+  "x86-64": describe(REGISTER_SETS["x86-64"], "i386:x86-64"),
 };
+
+/** The document that `qXfer:features:read:target.xml` carries; `real` for one
+ * that decodes 16-bit code. */
+export function targetXml(architecture: Architecture, real: boolean): string {
+  return DOCUMENTS[architecture === "i386" && real ? "i8086" : architecture];
+}

@@ -115,7 +115,6 @@ export class Machine {
     readonly describe: string;
     readonly architecture?: "i386" | "x86-64";
     readonly isElf?: boolean;
-    readonly startsReal?: boolean;
   } | null = null;
   /** Loads the guest and sets its registers; called at the end of reset(). */
   onReset: (() => void) | null = null;

@@ -67,6 +67,7 @@ export class FakeTarget implements DebugTarget {
   synchronous = false;
   /** Where the code segment begins. */
   codeBase = 0n;
+  bits: 16 | 32 | 64 = 64;
   /** What architecture() says. */
   taken: Architecture = "x86-64";
   /** Every call that touches the guest fails with this. */
@@ -92,6 +93,10 @@ export class FakeTarget implements DebugTarget {
 
   codeAddress(processor: number): bigint {
     return this.codeBase + this.rip(processor);
+  }
+
+  codeBits(): 16 | 32 | 64 {
+    return this.bits;
   }
 
   architecture(): Architecture {

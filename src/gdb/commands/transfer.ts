@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 import { toBytes } from "../bytes.ts";
 import { EINVAL } from "../packet.ts";
 import type { Session } from "../session.ts";
-import { TARGET_XML } from "../target_xml.ts";
+import { targetXml } from "../target_xml.ts";
 import { formatThread } from "../threads.ts";
 
 function transfer(
@@ -37,7 +37,7 @@ export const features = transfer(
   (annex, session, offset) => {
     if (annex !== "target.xml") return null;
     if (offset === 0) session.chooseRegisters();
-    return TARGET_XML[session.registers.architecture];
+    return targetXml(session.registers.architecture, session.real);
   },
 );
 
