@@ -10,6 +10,7 @@ import { runMonitorCommand } from "./monitor.ts";
 import { type MemoryRegion, regionAt } from "./regions.ts";
 import type { Architecture } from "./register_sets.ts";
 import { readRegisterRange, writeRegisterRange } from "./registers.ts";
+import { loadSegment, SEGMENTS } from "./segments.ts";
 import {
   type DebugTarget,
   type ProcessorDescription,
@@ -148,13 +149,24 @@ export class Debugger extends RunControl implements DebugTarget {
     count: number,
     bytes: Uint8Array,
   ): void {
-    this.needStopped();
-    writeRegisterRange(
-      this.machine.processors[processor].vp,
-      first,
-      count,
-      bytes,
-    );
+    const v = this.#stopped(processor);
+    const { vp } = v.processor;
+    const selectors = [...SEGMENTS.keys()].map((register) => ({
+      register,
+      before: vp.getSegment(register),
+    }));
+    writeRegisterRange(vp, first, count, bytes);
+    for (const { register, before } of selectors) {
+      const { selector } = vp.getSegment(register);
+      if (selector === before.selector) continue;
+      try {
+        v.read();
+        loadSegment(v, this.memory, register, selector);
+      } catch (error) {
+        vp.setSegment(register, before);
+        throw error;
+      }
+    }
   }
 
   monitor(command: string, processor: number): string {

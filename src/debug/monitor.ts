@@ -199,7 +199,21 @@ function kernelOf(target: Debugger, processor: number): LinuxKernel | null {
 function whyNoLinux(target: Debugger, found: LinuxKernel | null): string {
   const { booted } = target.machine;
   const lines: string[] = [];
-  if (booted?.kind === "linux") {
+  const modes = target.vcpus.map((v) => pagingMode(v));
+  if (
+    booted?.kind === "linux" &&
+    (booted.architecture === "i386" ||
+      (modes.some((m) => m === "32-bit" || m === "PAE") &&
+        !modes.some((m) => m.endsWith("-level"))))
+  ) {
+    lines.push(
+      "This is a 32-bit kernel: only 64-bit ones are found. With " +
+        '"nokaslr" on its',
+      "command line, or if it was built without KASLR, its symbols need no " +
+        "offset:",
+      "  symbol-file vmlinux",
+    );
+  } else if (booted?.kind === "linux") {
     lines.push(
       "It is too early: no processor has the kernel's page tables yet.",
       'With "nokaslr" on its command line its symbols need no offset, and ' +

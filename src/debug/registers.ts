@@ -279,8 +279,7 @@ export function readRegisterRange(
 
 /** Writes registers [first, first + count). Only values that differ are
  * written, so that writing back what was read has no effect of its own.
- * A selector is written alone: its base, limit and attributes are registers
- * by themselves. Throws what the platform call throws. */
+ * A selector is written alone: what loading it brings is segments.ts' to do. Throws what the platform call throws. */
 export function writeRegisterRange(
   access: RegisterAccess,
   first: number,

@@ -338,7 +338,7 @@ Deno.test("a description read makes the registers its own", () => {
   target.bits = 16;
   assertEquals(client.ask("g").length, 2 * 608, "not read yet");
   assertMatch(read(), /<architecture>i8086</);
-  assertEquals(client.ask("g").length, 2 * 312);
+  assertEquals(client.ask("g").length, 2 * 344);
   target.setRip(0, 0x1_2345_6789n);
   assertEquals(client.ask("p8"), "89674523", "eip");
   assertMatch(client.ask("?"), /^T0505:0+;|^T0504:/);
