@@ -8,6 +8,7 @@ import {
   kernelSpace,
   type LinuxKernel,
 } from "./linux.ts";
+import { examine, gva2gpa, info } from "./monitor_qemu.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import { entryFlags, pagingMode } from "./walk.ts";
 
@@ -80,6 +81,32 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       });
       return `NMI for CPU${processor}\n`;
     },
+  },
+  info: {
+    usage: "info status|cpus",
+    help: "as QEMU tells it",
+    run: info,
+  },
+  gva2gpa: {
+    usage: "gva2gpa ADDRESS",
+    help: "the guest physical address, as QEMU tells it",
+    run: gva2gpa,
+  },
+  x: {
+    usage: "x [/FMT] ADDRESS",
+    help: "memory as QEMU shows it: /4xw, /2xg, /8db...",
+    run: (target, words, processor) => examine(target, words, processor, false),
+  },
+  xp: {
+    usage: "xp [/FMT] ADDRESS",
+    help: "the same by guest physical address",
+    run: (target, words, processor) => examine(target, words, processor, true),
+  },
+  system_reset: {
+    usage: "system_reset",
+    help: "QEMU's name for reset",
+    run: (target, words, processor) =>
+      COMMANDS.reset.run(target, words, processor),
   },
   quit: {
     usage: "quit",
