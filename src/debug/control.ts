@@ -47,6 +47,8 @@ export class RunControl extends Driver {
   #active = 0;
   #cause: Stop | null = null;
   #syncing = false;
+  /** Nobody waits any more for the stop that is under way. */
+  #letGo = false;
   readonly #dma = new DmaWatch(this.walker);
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -126,6 +128,7 @@ export class RunControl extends Driver {
   }
 
   #start(plan: Plan): void {
+    this.#letGo = false;
     this.#plan = plan;
     this.#state = "resuming";
     this.#cause = null;
@@ -220,6 +223,10 @@ export class RunControl extends Driver {
         this.#start(this.vcpus.map(() => ({ kind: "continue" })));
         return;
       }
+      if (this.#letGo && FORGOTTEN.has(cause.reason.kind)) {
+        this.#start(this.vcpus.map(() => ({ kind: "continue" })));
+        return;
+      }
     } catch (error) {
       cause = { processor: cause.processor, reason: failure(error) };
     }
@@ -261,8 +268,17 @@ export class RunControl extends Driver {
   }
 
   interrupt(): void {
+    this.#letGo = false;
     if (!this.goesOn) return;
     this.#found(this.#anyRunning(), { kind: "interrupted" });
+  }
+
+  /** Lets the guest run on from whatever a debugger stopped it for, also where
+   * that stop is only under way. */
+  letGo(): void {
+    if (this.#state === "stopping") this.#letGo = true;
+    if (this.stop === null || this.stop.reason.kind === "exited") return;
+    this.resume(this.vcpus.map(() => ({ kind: "continue" })));
   }
 
   insertBreakpoint(breakpoint: Breakpoint): void {
@@ -332,6 +348,15 @@ export class RunControl extends Driver {
     this.stop = { processor: 0, reason: { kind: "paused" } };
   }
 }
+
+/** Stops of interest to a debugger only. */
+const FORGOTTEN: ReadonlySet<StopReason["kind"]> = new Set([
+  "interrupted",
+  "breakpoint",
+  "hardwareBreakpoint",
+  "watchpoint",
+  "step",
+]);
 
 /** Keeps a reason for the next resume; what failed is also said, for it may be
  * that nobody resumes. */

@@ -14,7 +14,7 @@ import type { SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
 import { INT1, type MemoryBreakpoints } from "./memory_breakpoints.ts";
-import { readRegisterRange, registers } from "./registers.ts";
+import { allRegisters, readRegisterRange } from "./registers.ts";
 import type { StopReason } from "./target.ts";
 import {
   DR6_BD,
@@ -104,7 +104,7 @@ export class DebugExceptions implements AgentContext {
   }
 
   register(number: number): bigint {
-    const { source, offset, width } = registers[number];
+    const { source, offset, width } = allRegisters[number];
     const { vp } = this.#subject!.processor;
     if (offset === 0 && width === 8) return vp.get(source);
     const bytes = this.#bytes.fill(0);

@@ -111,7 +111,12 @@ export class Machine {
   /** What stopped the machine; null while nothing has. */
   event: MachineEvent | null = null;
   /** What was booted, for people: its kind, and a line about it. */
-  booted: { readonly kind: string; readonly describe: string } | null = null;
+  booted: {
+    readonly kind: string;
+    readonly describe: string;
+    readonly architecture?: "i386" | "x86-64";
+    readonly isElf?: boolean;
+  } | null = null;
   /** Loads the guest and sets its registers; called at the end of reset(). */
   onReset: (() => void) | null = null;
   /** Called behind every access of a device to memory. */
