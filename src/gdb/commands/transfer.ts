@@ -52,15 +52,17 @@ export const threads = transfer("threads", (_annex, session) => {
 
 /**
  * Addresses here are virtual ones, which a guest maps as it likes: so all of
- * them count as RAM, in two parts because a length has 64 bits only. What is
- * not mapped says so when it is read. lldb takes a region that ends at 2^64 for
- * none: it is the last page, and qMemoryRegionInfo tells it more anyway.
+ * them count as RAM. What is not mapped says so when it is read. gdb 13 reckons in a
+ * region with signed numbers: none has 2^63 bytes and more behind a place in it. lldb
+ * takes a region that ends at 2^64 for none: it is the last page, and
+ * qMemoryRegionInfo tells it more anyway.
  */
 const MEMORY_MAP = `<?xml version="1.0"?>
 <!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN"
  "http://sourceware.org/gdb/gdb-memory-map.dtd">
 <memory-map>
-<memory type="ram" start="0x0" length="0xfffffffffffff000"/>
+<memory type="ram" start="0x0" length="0x8000000000000000"/>
+<memory type="ram" start="0x8000000000000000" length="0x7ffffffffffff000"/>
 <memory type="ram" start="0xfffffffffffff000" length="0x1000"/>
 </memory-map>
 `;

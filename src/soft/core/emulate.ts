@@ -1,6 +1,8 @@
 // WinHvEmulation: carries out one instruction of a processor whose state the caller
 // holds. The registers come from its callback, every data access goes to its
 // callbacks, and nothing of the loaded VP is touched: STATE is lent and given back.
+// What has results elsewhere fails. Where the VP's own state can be used, complete.ts
+// does better.
 import { decodeOne } from "./decode";
 import { getFlags, setFlagsRaw, TF } from "./flags";
 import {
@@ -28,11 +30,13 @@ import {
   FETCH,
   IOBUF,
   JGEN,
+  MXCSR,
   MODE,
   MODE_LONG,
   REGS,
   RIP,
   S_CS,
+  S_LDTR,
   S_SS,
   SEG_ATTR,
   SEG_BASE,
@@ -92,6 +96,33 @@ function isPrefix(byte: u32): bool {
   return byte == 0x67 || (load<u8>(MODE) == MODE_LONG && byte >> 4 == 4);
 }
 
+/** Whether [from, to) of STATE is not what `bank` has. */
+function differs(bank: usize, from: usize, to: usize): bool {
+  return memory.compare(from, bank + (from - STATE), to - from) != 0;
+}
+
+/**
+ * Whether the instruction has changed what VALUES cannot take back: such a one is not
+ * emulated. `bank` has the state before it, except for what was at VALUES.
+ */
+function lost(bank: usize): bool {
+  for (let i: u32 = 0; i < 6; i++) {
+    const s = SEGS + (<usize> i << 5);
+    const v = value(18 + i);
+    if (
+      load<u64>(s, SEG_BASE) != load<u64>(v) ||
+      load<u64>(s, SEG_LIMIT) != load<u64>(v, 8)
+    ) return true;
+  }
+  return load<u64>(CR0) != load<u64>(value(24)) ||
+    load<u64>(CR3) != load<u64>(value(25)) ||
+    load<u64>(CR4) != load<u64>(value(26)) ||
+    load<u64>(EFER) != load<u64>(value(27)) ||
+    differs(bank, SEGS + (<usize> S_LDTR << 5), MXCSR) ||
+    // an exception's flag alone is no result
+    ((load<u32>(MXCSR) ^ load<u32>(bank + (MXCSR - STATE))) & ~0x3f) != 0;
+}
+
 function carryOut(bytes: u32, once: bool): u32 {
   const vp = load<u32>(VPINDEX);
   const bank = bankOf(vp);
@@ -149,7 +180,7 @@ function carryOut(bytes: u32, once: bool): u32 {
       more = p == 0 && load<u32>(FAULT) == 0 && load<u64>(RIP) == ip;
     } while (more && !once);
     setSynced(false);
-    if (load<u32>(FAULT) == 0) {
+    if (load<u32>(FAULT) == 0 && !lost(bank)) {
       if (p == RECORD + REC) store<u64>(RIP, nextIp(RECORD));
       setEmuStatus(emuStatus | (more ? EMU_AGAIN : EMU_SUCCESS));
       for (let i: u32 = 0; i < 16; i++) {
