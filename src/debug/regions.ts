@@ -4,7 +4,9 @@ import { type PageWalker, type Paging, pagingMode } from "./walk.ts";
 
 /** A stretch of linear addresses of one kind. */
 export interface MemoryRegion {
+  /** The first linear address. */
   readonly start: bigint;
+  /** Size in bytes. */
   readonly bytes: bigint;
   /** Letters of "rwx" as the page tables have it for their owner, or "" where
    * nothing is. */
