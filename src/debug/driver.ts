@@ -44,6 +44,8 @@ export abstract class Driver implements StepControl {
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
   readonly gates: Gates;
+  /** How often a processor went on at a debug point that nobody wanted to be told of. */
+  passed = 0;
   protected readonly exclusive: Exclusive;
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
@@ -152,6 +154,12 @@ export abstract class Driver implements StepControl {
   /** Whether a processor that has come to an instruction point is to exit: asked while it
    * runs. */
   #stopsAt(index: number, id: number): boolean {
+    if (this.#judge(index, id)) return true;
+    this.passed++;
+    return false;
+  }
+
+  #judge(index: number, id: number): boolean {
     const breakpoint = this.points!.codeAt(id);
     if (breakpoint === undefined) return false;
     if (breakpoint.plants > 0) return true;

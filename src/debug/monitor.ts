@@ -45,7 +45,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   exits: {
     usage: "exits",
     help: "how often the guest has exited, for what, and to which devices",
-    run: ({ machine }) => {
+    run: ({ machine, passed }) => {
       const counted = (title: string, entries: Iterable<[string, number]>) => {
         const sorted = [...entries].sort(([, a], [, b]) => b - a);
         if (sorted.length === 0) return "";
@@ -56,7 +56,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       };
       const text = counted("exits", Object.entries(machine.exitCounts)) +
         counted("port accesses", machine.ports.accesses) +
-        counted("MMIO accesses", machine.mmio.accesses);
+        counted("MMIO accesses", machine.mmio.accesses) +
+        counted(
+          "without an exit",
+          passed > 0
+            ? [["breakpoint conditions that did not hold", passed]]
+            : [],
+        );
       return text === "" ? "no exits yet\n" : text;
     },
   },

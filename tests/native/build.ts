@@ -123,8 +123,11 @@ async function make(
     inputs.every((input) => modified(input) < at) && modified(record) >= 0 &&
     Deno.readTextFileSync(record) === command
   ) return;
-  // Under another name until it is whole: others may be using the old one.
-  const temporary = `${target}.${Deno.pid}`;
+  // In another folder until it is whole: others may be using the old one. A DLL keeps
+  // the name that it is made by.
+  const slash = target.lastIndexOf("/");
+  const folder = Deno.makeTempDirSync({ dir: target.slice(0, slash) });
+  const temporary = `${folder}${target.slice(slash)}`;
   const { success, stderr } = await new Deno.Command(tool, {
     args: [...args, "-o", temporary],
     cwd: HERE,
@@ -137,6 +140,7 @@ async function make(
   }
   Deno.renameSync(temporary, target);
   Deno.writeTextFileSync(record, command);
+  Deno.removeSync(folder);
 }
 
 /** core.c and core.h in build/, from src/soft/core.wasm. */

@@ -2,7 +2,7 @@
 // a debugger's watchpoints and steps, and what cannot be done, in one line.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { WinHvPlatform } from "../../../ffi/mod.ts";
+import { noExtensions, type WinHvPlatform } from "../../../ffi/mod.ts";
 import { Reg } from "../../../ffi/registers.ts";
 import type { BreakpointKind } from "../../../src/debug/target.ts";
 import type { MachineOptions } from "../../../src/machine/machine.ts";
@@ -44,7 +44,7 @@ function withoutExtensions(whole: WinHvPlatform): WinHvPlatform {
     name: whole.name,
     platform: whole.platform,
     emulation: whole.emulation,
-    extensions: { IcebpCompleteAccess: null },
+    extensions: noExtensions,
     events: whole.events,
     callback: (kind, fn) => whole.callback(kind, fn),
     close: () => whole.close(),
