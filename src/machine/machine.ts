@@ -11,7 +11,7 @@ import {
   MapGpaRangeFlag as Map_,
 } from "../../ffi/enums.ts";
 import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
-import { PlatformError } from "../platform/errors.ts";
+import { PlatformError, refused } from "../platform/errors.ts";
 import { type InterruptRequest, Partition } from "../platform/partition.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { MmioBus, PortBus } from "./bus.ts";
@@ -118,6 +118,7 @@ export class Machine {
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
+  #timeStands = false;
   #bitmap = 0n;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
@@ -245,9 +246,7 @@ export class Machine {
       this.partition.requestInterrupt(request);
     } catch (error) {
       // A guest can program any vector into an IOAPIC; real ones drop it too.
-      if (!(error instanceof PlatformError) || error.hresult !== E_INVALIDARG) {
-        throw error;
-      }
+      if (!refused(error)) throw error;
       log.debug("interrupt refused: {message}", { message: error.message });
     }
   }
@@ -255,14 +254,30 @@ export class Machine {
   /** Guest time stands still, the platform's and the devices'; no processor runs.
    * Where the platform's cannot, the devices' goes on with it. */
   suspendTime(): void {
+    this.#timeStands = true;
     if (this.partition.suspendTime()) this.options.clock.suspend?.();
     this.doorbells.hold();
   }
 
   /** Guest time goes on. */
   resumeTime(): void {
-    if (this.partition.resumeTime()) this.options.clock.resume?.();
+    this.#timeStands = false;
+    this.partition.resumeTime();
+    // Where that failed the next run does it.
+    this.options.clock.resume?.();
     this.doorbells.release();
+  }
+
+  /** Writes processors' time registers: their TSCs count from the same moment
+   * only if time stands still until all are written. */
+  #whileTimeStands(write: () => void): void {
+    if (this.#timeStands) return write();
+    this.suspendTime();
+    try {
+      write();
+    } finally {
+      this.resumeTime();
+    }
   }
 
   /** Which exceptions exit: a bit for every vector. No processor runs. A host
@@ -273,10 +288,7 @@ export class Machine {
     try {
       this.partition.setExceptionExitBitmap(bitmap);
     } catch (error) {
-      if (
-        !(error instanceof PlatformError) || error.hresult !== E_INVALIDARG ||
-        (bitmap & ~DEBUG_EXCEPTION) === 0n
-      ) throw error;
+      if (!refused(error) || (bitmap & ~DEBUG_EXCEPTION) === 0n) throw error;
       log.warn(
         "this host intercepts debug exceptions only: " +
           "a step that faults will not stop in the fault's handler",
@@ -310,12 +322,14 @@ export class Machine {
   }
 
   #resetProcessors(): void {
-    this.processors.forEach((processor, i) => {
-      const lapic = this.#lapics[i];
-      if (lapic !== null) processor.vp.setLapic(lapic);
-      resetRegisters(processor.vp, i);
-      processor.reset();
-    });
+    this.#whileTimeStands(() =>
+      this.processors.forEach((processor, i) => {
+        const lapic = this.#lapics[i];
+        if (lapic !== null) processor.vp.setLapic(lapic);
+        resetRegisters(processor.vp, i);
+        processor.reset();
+      })
+    );
   }
 
   /** Everything that makes the machine what it is; no processor runs. */
@@ -348,13 +362,15 @@ export class Machine {
         this.memory.write(gpa, state.memory.subarray(offset, offset + bytes));
       }
     }
-    this.processors.forEach((processor, i) => {
-      const { registers, lapic, xsave } = state.processors[i];
-      if (xsave !== null) processor.vp.setXsave(xsave);
-      if (lapic !== null) processor.vp.setLapic(lapic);
-      loadRegisters(processor.vp, registers);
-      processor.reset();
-    });
+    this.#whileTimeStands(() =>
+      this.processors.forEach((processor, i) => {
+        const { registers, lapic, xsave } = state.processors[i];
+        if (xsave !== null) processor.vp.setXsave(xsave);
+        if (lapic !== null) processor.vp.setLapic(lapic);
+        loadRegisters(processor.vp, registers);
+        processor.reset();
+      })
+    );
     this.board.load(state.devices);
     this.#attached.forEach((device, i) => device.load(state.attached[i]));
   }
@@ -378,7 +394,6 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   return state;
 }
 
-const E_INVALIDARG = 0x80070057 | 0;
 const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */

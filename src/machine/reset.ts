@@ -7,13 +7,12 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { Reg } from "../../ffi/registers.ts";
-import { HResult } from "../../ffi/hresult.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
   WHV_X64_FP_CONTROL_STATUS_REGISTER as FP_STATUS,
   WHV_X64_XMM_CONTROL_STATUS_REGISTER as XMM_STATUS,
 } from "../../ffi/values.ts";
-import { PlatformError } from "../platform/errors.ts";
+import { refused } from "../platform/errors.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -194,11 +193,7 @@ function ifKnown(name: number, access: () => void): boolean {
     access();
     return true;
   } catch (error) {
-    if (
-      !(error instanceof PlatformError) ||
-      (error.hresult !== HResult.WHV_E_INVALID_VP_REGISTER_NAME &&
-        error.hresult !== HResult.E_INVALIDARG)
-    ) throw error;
+    if (!refused(error)) throw error;
     log.debug("the platform has no register {name}", { name });
     return false;
   }
