@@ -6,18 +6,14 @@
 import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
-import {
-  LocalApicEmulationMode,
-  MapGpaRangeFlag as Map_,
-} from "../../ffi/enums.ts";
-import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
+import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
-import { type InterruptRequest, Partition } from "../platform/partition.ts";
+import type { InterruptRequest, Partition } from "../platform/partition.ts";
+import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
-import { CPUID_CHANGES } from "./cpuid.ts";
 import { Doorbells } from "./doorbells.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
@@ -28,6 +24,7 @@ import {
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
+import { makePartition } from "./setup.ts";
 import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -119,6 +116,7 @@ export class Machine {
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
   #timeStands = false;
+  #lapicsRefused = false;
   #bitmap = 0n;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
@@ -130,11 +128,10 @@ export class Machine {
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
     this.memory.onHostWrite = options.onHostWrite ?? null;
     this.timers = new Timers(options.clock);
-    this.partition = Partition.create(options.platform);
+    this.partition = makePartition(options.platform, options.cpus);
     this.doorbells = new Doorbells(this.partition, options.platform);
     let handler: ExitHandler | null = null;
     try {
-      this.#configure();
       this.board = this.#makeBoard();
       this.#extInt.source = this.board.pic;
       this.#exits = handler = new ExitHandler({
@@ -166,33 +163,6 @@ export class Machine {
       this.doorbells.close();
       this.partition.delete();
       throw error;
-    }
-  }
-
-  #configure(): void {
-    const { partition, options } = this;
-    partition.setProcessorCount(options.cpus);
-    partition.setLocalApicEmulationMode(LocalApicEmulationMode.XApic);
-    partition.setExtendedVmExits(
-      ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
-        ExtendedVmExits.ExceptionExit,
-    );
-    optionally(() =>
-      partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
-    );
-    this.#configureCpuid();
-    partition.setup();
-  }
-
-  /** Without an exit where the host can do it. */
-  #configureCpuid(): void {
-    const { partition } = this;
-    const done = optionally(() => {
-      partition.setCpuidResultList2(CPUID_CHANGES);
-      return true;
-    });
-    if (done === null) {
-      partition.setCpuidExitList(CPUID_CHANGES.map(({ leaf }) => leaf));
     }
   }
 
@@ -325,11 +295,26 @@ export class Machine {
     this.#whileTimeStands(() =>
       this.processors.forEach((processor, i) => {
         const lapic = this.#lapics[i];
-        if (lapic !== null) processor.vp.setLapic(lapic);
+        if (lapic !== null) this.#setLapic(processor.vp, lapic);
         resetRegisters(processor.vp, i);
         processor.reset();
       })
     );
+  }
+
+  /** Some hosts refuse writes to their local APICs. */
+  #setLapic(vp: VirtualProcessor, lapic: Uint8Array): void {
+    try {
+      vp.setLapic(lapic);
+    } catch (error) {
+      if (!refused(error)) throw error;
+      if (this.#lapicsRefused) return;
+      this.#lapicsRefused = true;
+      log.warn("{message}: {lost}", {
+        message: error.message,
+        lost: LOST.WHvSetVirtualProcessorInterruptControllerState,
+      });
+    }
   }
 
   /** Everything that makes the machine what it is; no processor runs. */
@@ -366,7 +351,7 @@ export class Machine {
       this.processors.forEach((processor, i) => {
         const { registers, lapic, xsave } = state.processors[i];
         if (xsave !== null) processor.vp.setXsave(xsave);
-        if (lapic !== null) processor.vp.setLapic(lapic);
+        if (lapic !== null) this.#setLapic(processor.vp, lapic);
         loadRegisters(processor.vp, registers);
         processor.reset();
       })

@@ -150,6 +150,82 @@ for (
   });
 }
 
+for (
+  const [quirk, what] of [
+    ["fail=WHvSetupPartition:80370304:1", "CPUID results"],
+    [
+      "fail=WHvSetupPartition:C0350005:1,fail=WHvSetupPartition:C0350005:1",
+      "CPUID results, then an MSR bitmap",
+    ],
+    [
+      Array(3).fill("fail=WHvSetupPartition:80070057:1").join(),
+      "either",
+    ],
+  ]
+) {
+  nativeTest(
+    `a set-up that is refused for ${what} is tried again`,
+    async () => {
+      const { code, out, err } = await demo(await library(), quirk);
+      assertEquals([code, err], [0, ""]);
+      assertMatch(out, /the demo ends/);
+    },
+  );
+}
+
+nativeTest(
+  "a set-up that is refused whatever is left out is one line",
+  async () => {
+    const quirk = Array(4).fill("fail=WHvSetupPartition:C0350008:1").join();
+    const { code, err } = await demo(await library(), quirk);
+    assertEquals(code, 1);
+    assertMatch(
+      err,
+      /^icebp: WHvSetupPartition: STATUS_HV_OPERATION_DENIED.*\n$/,
+    );
+  },
+);
+
+for (
+  const name of [
+    "ApicBase",
+    "Pat",
+    "Tsc",
+    "PendingInterruption",
+    "DeliverabilityNotifications",
+  ] as const
+) {
+  nativeTest(
+    `a host that refuses ${name} starts a guest, and tells`,
+    async () => {
+      const quirk = `noregister=${Reg[name].toString(16)}`;
+      const { code, out, err } = await demo(await library(), quirk);
+      assertEquals(code, 0, err);
+      assertMatch(out, /the demo ends/);
+      assertMatch(err, new RegExp(`^.*${name}: .*INVALID_PARAMETER.*\\n$`));
+    },
+  );
+}
+
+nativeTest("a register that no guest can do without is one line", async () => {
+  const quirk = `noregister=${Reg.Cr0.toString(16)}`;
+  const { code, err } = await demo(await library(), quirk);
+  assertEquals(code, 1);
+  assertMatch(
+    err,
+    /^icebp: WHvSetVirtualProcessorRegisters.*INVALID_PARAM.*\n$/,
+  );
+});
+
+nativeTest("local APICs that cannot be set are told once", async () => {
+  const call = "WHvSetVirtualProcessorInterruptControllerState2";
+  const quirk = Array(2).fill(`fail=${call}:C0350006:1`).join();
+  const { code, out, err } = await demo(await library(), quirk);
+  assertEquals(code, 0, err);
+  assertMatch(out, /the demo ends/);
+  assertMatch(err, /^.*ControllerState .*ACCESS_DENIED.*reset leaves it.*\n$/);
+});
+
 nativeTest("processors' TSCs are in step from the start", async () => {
   const platform = openNative(await library());
   const { buffer } = new WebAssembly.Memory({ initial: 16, maximum: 16 });
