@@ -6,18 +6,14 @@
 import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
-import {
-  LocalApicEmulationMode,
-  MapGpaRangeFlag as Map_,
-} from "../../ffi/enums.ts";
-import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
-import { PlatformError } from "../platform/errors.ts";
-import { type InterruptRequest, Partition } from "../platform/partition.ts";
+import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { PlatformError, refused } from "../platform/errors.ts";
+import type { InterruptRequest, Partition } from "../platform/partition.ts";
+import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
-import { CPUID_CHANGES } from "./cpuid.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
@@ -29,6 +25,7 @@ import {
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
+import { makePartition } from "./setup.ts";
 import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -126,6 +123,8 @@ export class Machine {
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
+  #timeStands = false;
+  #lapicsRefused = false;
   #bitmap = 0n;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
@@ -137,11 +136,10 @@ export class Machine {
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
     this.memory.onHostWrite = options.onHostWrite ?? null;
     this.timers = new Timers(options.clock);
-    this.partition = Partition.create(options.platform);
+    this.partition = makePartition(options.platform, options.cpus);
     this.doorbells = new Doorbells(this.partition, options.platform);
     let handler: ExitHandler | null = null;
     try {
-      this.#configure();
       this.board = this.#makeBoard();
       this.#extInt.source = this.board.pic;
       this.#exits = handler = new ExitHandler({
@@ -173,33 +171,6 @@ export class Machine {
       this.doorbells.close();
       this.partition.delete();
       throw error;
-    }
-  }
-
-  #configure(): void {
-    const { partition, options } = this;
-    partition.setProcessorCount(options.cpus);
-    partition.setLocalApicEmulationMode(LocalApicEmulationMode.XApic);
-    partition.setExtendedVmExits(
-      ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
-        ExtendedVmExits.ExceptionExit,
-    );
-    optionally(() =>
-      partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
-    );
-    this.#configureCpuid();
-    partition.setup();
-  }
-
-  /** Without an exit where the host can do it. */
-  #configureCpuid(): void {
-    const { partition } = this;
-    const done = optionally(() => {
-      partition.setCpuidResultList2(CPUID_CHANGES);
-      return true;
-    });
-    if (done === null) {
-      partition.setCpuidExitList(CPUID_CHANGES.map(({ leaf }) => leaf));
     }
   }
 
@@ -272,11 +243,7 @@ export class Machine {
       this.partition.requestInterrupt(request);
     } catch (error) {
       // A guest can program any vector into an IOAPIC; real ones drop it too.
-      if (
-        !(error instanceof PlatformError) ||
-        (error.hresult !== E_INVALIDARG &&
-          error.hresult !== HV_INVALID_PARAMETER)
-      ) throw error;
+      if (!refused(error)) throw error;
       log.debug("interrupt refused: {message}", { message: error.message });
     }
   }
@@ -284,14 +251,30 @@ export class Machine {
   /** Guest time stands still, the platform's and the devices'; no processor runs.
    * Where the platform's cannot, the devices' goes on with it. */
   suspendTime(): void {
+    this.#timeStands = true;
     if (this.partition.suspendTime()) this.options.clock.suspend?.();
     this.doorbells.hold();
   }
 
   /** Guest time goes on. */
   resumeTime(): void {
-    if (this.partition.resumeTime()) this.options.clock.resume?.();
+    this.#timeStands = false;
+    this.partition.resumeTime();
+    // Where that failed the next run does it.
+    this.options.clock.resume?.();
     this.doorbells.release();
+  }
+
+  /** Writes processors' time registers: their TSCs count from the same moment
+   * only if time stands still until all are written. */
+  #whileTimeStands(write: () => void): void {
+    if (this.#timeStands) return write();
+    this.suspendTime();
+    try {
+      write();
+    } finally {
+      this.resumeTime();
+    }
   }
 
   /** Which exceptions exit: a bit for every vector. No processor runs. A host
@@ -302,10 +285,7 @@ export class Machine {
     try {
       this.partition.setExceptionExitBitmap(bitmap);
     } catch (error) {
-      if (
-        !(error instanceof PlatformError) || error.hresult !== E_INVALIDARG ||
-        (bitmap & ~DEBUG_EXCEPTION) === 0n
-      ) throw error;
+      if (!refused(error) || (bitmap & ~DEBUG_EXCEPTION) === 0n) throw error;
       log.warn(
         "this host intercepts debug exceptions only: " +
           "a step that faults will not stop in the fault's handler",
@@ -339,12 +319,29 @@ export class Machine {
   }
 
   #resetProcessors(): void {
-    this.processors.forEach((processor, i) => {
-      const lapic = this.#lapics[i];
-      if (lapic !== null) processor.vp.setLapic(lapic);
-      resetRegisters(processor.vp, i);
-      processor.reset();
-    });
+    this.#whileTimeStands(() =>
+      this.processors.forEach((processor, i) => {
+        const lapic = this.#lapics[i];
+        if (lapic !== null) this.#setLapic(processor.vp, lapic);
+        resetRegisters(processor.vp, i);
+        processor.reset();
+      })
+    );
+  }
+
+  /** Some hosts refuse writes to their local APICs. */
+  #setLapic(vp: VirtualProcessor, lapic: Uint8Array): void {
+    try {
+      vp.setLapic(lapic);
+    } catch (error) {
+      if (!refused(error)) throw error;
+      if (this.#lapicsRefused) return;
+      this.#lapicsRefused = true;
+      log.warn("{message}: {lost}", {
+        message: error.message,
+        lost: LOST.WHvSetVirtualProcessorInterruptControllerState,
+      });
+    }
   }
 
   /** Everything that makes the machine what it is; no processor runs. */
@@ -377,13 +374,15 @@ export class Machine {
         this.memory.write(gpa, state.memory.subarray(offset, offset + bytes));
       }
     }
-    this.processors.forEach((processor, i) => {
-      const { registers, lapic, xsave } = state.processors[i];
-      if (xsave !== null) processor.vp.setXsave(xsave);
-      if (lapic !== null) processor.vp.setLapic(lapic);
-      loadRegisters(processor.vp, registers);
-      processor.reset();
-    });
+    this.#whileTimeStands(() =>
+      this.processors.forEach((processor, i) => {
+        const { registers, lapic, xsave } = state.processors[i];
+        if (xsave !== null) processor.vp.setXsave(xsave);
+        if (lapic !== null) this.#setLapic(processor.vp, lapic);
+        loadRegisters(processor.vp, registers);
+        processor.reset();
+      })
+    );
     this.board.load(state.devices);
     this.#attached.forEach((device, i) => device.load(state.attached[i]));
   }
@@ -419,9 +418,6 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   return state;
 }
 
-const E_INVALIDARG = 0x80070057 | 0;
-/** What the hypervisor itself says of a parameter (HV_STATUS_INVALID_PARAMETER). */
-const HV_INVALID_PARAMETER = 0xc0350005 | 0;
 const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */

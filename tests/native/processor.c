@@ -74,6 +74,8 @@ EXPORT HRESULT WINAPI WHvGetVirtualProcessorRegisters(WHV_PARTITION_HANDLE Parti
     ENTER(Partition);
     if (!take_names(RegisterNames, RegisterCount, RegisterValues))
         return leave(E_INVALIDARG);
+    if (quirks_refuses(IOBUF, RegisterCount))
+        return leave(HV_REFUSED);
     HRESULT hresult = CORE(whvGetRegisters, VpIndex, RegisterCount);
     if (hresult == S_OK) {
         quirks_registers(IOBUF, RegisterCount, VALUES);
@@ -87,6 +89,8 @@ EXPORT HRESULT WINAPI WHvSetVirtualProcessorRegisters(WHV_PARTITION_HANDLE Parti
     ENTER(Partition);
     if (!take_names(RegisterNames, RegisterCount, RegisterValues))
         return leave(E_INVALIDARG);
+    if (quirks_refuses(IOBUF, RegisterCount))
+        return leave(HV_REFUSED);
     memcpy(VALUES, (const void *)RegisterValues, RegisterCount * 16);
     return leave(CORE(whvSetRegisters, VpIndex, RegisterCount));
 }
