@@ -115,7 +115,8 @@ export abstract class Driver implements StepControl {
    * it is done. */
   stepOne(v: Vcpu): Promise<StepResult> {
     if (this.points !== null) return this.#stepPassing(v);
-    const breakpoint = this.inMemory!.at(v.linear);
+    const breakpoint = this.inMemory!.at(v.linear) ??
+      this.inMemory!.heldAt(this.walker.translate(v, v.linear));
     if (breakpoint !== undefined && breakpoint.sites.length > 0) {
       return this.stepOver(v, breakpoint);
     }

@@ -65,11 +65,11 @@ export function fenceOf(
         break;
       case Kind.Plain:
       case Kind.Pushf:
-      case Kind.Halt:
       case Kind.LoadSs:
       case Kind.MoveDr:
         go(next);
         break;
+      case Kind.Halt:
       case Kind.Popf:
       case Kind.Call:
       case Kind.Interrupt:

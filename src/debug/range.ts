@@ -2,11 +2,12 @@
  * Stepping until RIP leaves a range, without telling anybody in between. A few
  * instructions are stepped; after that the processor runs inside a fence.
  */
+import { Reg } from "../../ffi/registers.ts";
 import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
 import { type Fence, fenceOf } from "./fence.ts";
 import type { StepResult } from "./stepper.ts";
-import type { Vcpu } from "./vcpu.ts";
+import { RFLAGS_IF, type Vcpu } from "./vcpu.ts";
 
 /** Most lines are left in fewer steps than a fence costs. */
 const STEPS_FIRST = 12;
@@ -114,5 +115,9 @@ async function runFenced(
     const ending = endOfStep(control, v, result, inside);
     if (ending !== "go on") return ending;
     if (!fence.covers(v.rip)) return "new fence";
+    // Stepped through, HLT does not wait for what cannot come.
+    if (v.halted && (v.rflags & RFLAGS_IF) === 0n) {
+      v.processor.vp.set(Reg.InternalActivityState, 0n);
+    }
   }
 }

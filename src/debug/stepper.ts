@@ -171,10 +171,16 @@ export class Stepper {
   }
 
   #halt(v: Vcpu): StepResult {
-    const batch = new RegisterBatch(Reg.Rip, Reg.InternalActivityState);
+    const batch = new RegisterBatch(
+      Reg.Rip,
+      Reg.InternalActivityState,
+      Reg.InterruptState,
+    );
     batch.set(0, v.rip + BigInt(this.#decoded.length));
     batch.set(1, 0n);
     ACTIVITY.HaltSuspend.set(batch.view, 1, 16);
+    // STI before it has held interrupts off for long enough.
+    batch.set(2, v.interruptState & ~INTERRUPT_SHADOW);
     batch.write(v.processor.vp);
     v.read();
     return "done";

@@ -298,7 +298,12 @@ for (
     async () => {
       await using icebp = new Icebp({
         cpus: 2,
-        platform: await library(),
+        platform: await library({
+          // Without it instructions are emulated.
+          without: call.startsWith("WHvEmulator")
+            ? ["IcebpCompleteAccess"]
+            : [],
+        }),
         env: { ICEBP_NATIVE: `fail=${call}:${E_FAIL}:${nth}` },
       });
       const told = await session(await Client.connect(icebp));
