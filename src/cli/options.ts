@@ -97,13 +97,16 @@ const ONCE = [
   "breakpoints",
   "write-demo",
 ];
+/** Options whose value is text, which may be empty. */
+const TEXTS = ["append"];
 const REPEATED = ["module", "disk"];
 
 /** Takes the command line apart; throws a UsageError with one line. */
 export function parseOptions(args: readonly string[]): Options {
   // --gdb takes its value only after "=", so that a guest may follow it.
   const words = args.map((word) => word === "--gdb" ? "--gdb=" : word);
-  const parsed = parseArgs(words, {
+  refuseMissingValues(words);
+  const parsed = parseArgs(joinValues(words), {
     boolean: FLAGS,
     string: [...ONCE, ...REPEATED, "_"],
     collect: [...ONCE, ...REPEATED],
@@ -113,7 +116,6 @@ export function parseOptions(args: readonly string[]): Options {
       throw new UsageError(`unknown option ${word.split("=")[0]}`);
     },
   });
-  refuseMissingValues(words);
   if (parsed.help) return { action: "help" };
   if (parsed.version) return { action: "version" };
 
@@ -126,6 +128,9 @@ export function parseOptions(args: readonly string[]): Options {
   if (args.length === 1 && args[0] === "demo") return { action: "demo" };
   if (positional.length === 1 && positional[0] === "doctor") {
     return doctorOptions(words, once("platform"));
+  }
+  if (positional.includes("")) {
+    throw new UsageError("the guest's name is empty");
   }
   if (positional.length > 1) {
     throw new UsageError(
@@ -198,20 +203,35 @@ function doctorOptions(
   return { action: "doctor", platform };
 }
 
-/** An option that needs a value and stands last, or before another one. */
+/** Whether `word` is an option whose value is the next word. */
+function takesNext(word: string): boolean {
+  return word.startsWith("--") &&
+    [...ONCE, ...REPEATED].includes(word.slice(2));
+}
+
+/** An option that needs a value and stands last, or before another one. An empty
+ * text is a value as good as any; an empty name of a thing is none. */
 function refuseMissingValues(words: readonly string[]): void {
   words.forEach((word, i) => {
-    const name = word.slice(2);
-    if (!word.startsWith("--") || name === "gdb=") return;
-    if (![...ONCE, ...REPEATED].includes(name.replace(/=$/, ""))) return;
     const next = words[i + 1];
-    const missing = word.endsWith("=") ||
-      next === undefined || next.startsWith("--");
-    // An empty command line is one, too.
-    if (missing && name !== "append=") {
-      throw new UsageError(`--${name.replace(/=$/, "")} needs a value`);
-    }
+    const missing = takesNext(word) &&
+      (next === undefined || next.startsWith("--"));
+    const [name] = splitOnce(word, "=");
+    const empty = name !== "--gdb" && !TEXTS.includes(name.slice(2)) &&
+      (takesNext(word) && next === "" ||
+        word === `${name}=` && takesNext(name));
+    if (missing || empty) throw new UsageError(`${name} needs a value`);
   });
+}
+
+/** "--option" and "value" as "--option=value": the parser takes no empty word,
+ * and none that begins with a dash, for a value. */
+function joinValues(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    joined.push(takesNext(words[i]) ? `${words[i]}=${words[++i]}` : words[i]);
+  }
+  return joined;
 }
 
 function refuseContradictions(options: RunOptions): void {

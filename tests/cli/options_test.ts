@@ -122,7 +122,18 @@ Deno.test("sizes, flat addresses, an empty command line", () => {
     address: 1048576,
     mode: 32,
   });
-  assertEquals(run("x", "--append=").append, "");
+  for (
+    const words of [
+      ["x", "--append="],
+      ["x", "--append", ""],
+      ["--append", "", "x"],
+    ]
+  ) {
+    const options = run(...words);
+    assertEquals([options.append, options.guest], ["", "x"]);
+  }
+  assertEquals(run("--append", "-v", "x").append, "-v");
+  assertEquals(run("--module", "m,", "x").modules, [{ path: "m", text: "" }]);
 });
 
 Deno.test("a number is a guest's name as good as any", () => {
@@ -155,6 +166,9 @@ Deno.test("what cannot be meant is refused with one line", () => {
     [["--cpus"], "--cpus needs a value"],
     [["--cpus", "--stats"], "--cpus needs a value"],
     [["--initrd="], "--initrd needs a value"],
+    [["--initrd", "", "x"], "--initrd needs a value"],
+    [["--disk", "", "x"], "--disk needs a value"],
+    [[""], "the guest's name is empty"],
     [["--memory", "lots"], "a size like 512M"],
     [["--memory", "1M"], "from 2M to 64G"],
     [["--memory", "2049K"], "whole pages"],
