@@ -1,6 +1,8 @@
 // What a user sees who asks for something impossible: one line, an exit code.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { requireTool } from "../util/tools.ts";
 import { icebp } from "./icebp.ts";
+import { powerOff } from "./sectors.ts";
 
 Deno.test("--help and --version need no permission", async () => {
   const help = await icebp(["--help"], []);
@@ -45,6 +47,41 @@ Deno.test("guests that cannot be had are one line and exit code 1", async () => 
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test({
+  name: "what is no regular file is refused at once, by its kind",
+  ignore: !requireTool("mkfifo"),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const fifo = `${folder}/fifo`;
+      const guest = `${folder}/guest`;
+      await new Deno.Command("mkfifo", { args: [fifo] }).output();
+      await Deno.writeFile(guest, powerOff);
+      const kinds: [string, string][] = [
+        [fifo, "a pipe"],
+        ["/dev/zero", "a device"],
+        [folder, "a folder"],
+      ];
+      for (const [path, kind] of kinds) {
+        const uses = [
+          [path],
+          ["--initrd", path, guest],
+          ["--module", path, guest],
+          ["--disk", path, guest],
+          ["--disk", `${path},ro`, guest],
+        ];
+        for (const args of uses) {
+          const { code, err } = await icebp(args);
+          assertEquals(err, `icebp: ${path}: ${kind}, not a file\n`);
+          assertEquals(code, 1);
+        }
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });
 
 Deno.test("a place where gdb cannot be waited for is one line", async () => {
