@@ -1,6 +1,7 @@
 // Guests through the front door: output, input, exit codes.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { requireTool } from "../util/tools.ts";
+import { ExitCode } from "../../src/cli/exit_codes.ts";
 import { command, icebp, type Result } from "./icebp.ts";
 import * as sectors from "./sectors.ts";
 
@@ -56,7 +57,13 @@ Deno.test("two runs are the same run, to the instruction", async () => {
 });
 
 Deno.test("exit codes are the guest's, whatever the width of the write", async () => {
-  for (const [value, size, code] of [[0, 1, 1], [0x10, 2, 33], [5, 4, 11]]) {
+  for (
+    const [value, size, code] of [[0, 1, 1], [0x10, 2, 33], [5, 4, 11], [
+      0x80,
+      1,
+      1,
+    ], [0xffffffff, 4, 255]]
+  ) {
     const result = await boot(sectors.debugExit(value, size as 1 | 2 | 4));
     assertEquals(result, { code, out: "", err: "" });
   }
@@ -70,7 +77,7 @@ Deno.test("a reset starts the guest anew", async () => {
 
 Deno.test("a triple fault is told", async () => {
   const { code, err } = await boot(sectors.tripleFault);
-  assertEquals(code, 1);
+  assertEquals(code, ExitCode.shutdown);
   assertMatch(err, /^icebp: processor 0 shut down \(triple fault\) at 0x7c07;/);
 });
 
@@ -105,7 +112,7 @@ Deno.test("standard input reaches the guest's serial port", async () => {
   });
 });
 
-Deno.test("a signal ends it with the shell's code", async () => {
+Deno.test("a signal ends it with the code for it", async () => {
   await inFolder(async (folder) => {
     await Deno.writeFile(`${folder}/halt`, sectors.haltForEver);
     const child = command([`${folder}/halt`, "--log", "info"]).spawn();
@@ -117,7 +124,7 @@ Deno.test("a signal ends it with the shell's code", async () => {
     reader.releaseLock();
     await child.stderr.cancel();
     await child.stdout.cancel();
-    assertEquals(code, 143);
+    assertEquals(code, ExitCode.signal);
   });
 });
 
