@@ -56,6 +56,7 @@ export type {
   BootImage,
   BootModule,
   BootRequest,
+  FlatChoice,
   FlatMode,
   InitialGpr,
   InitialSegment,

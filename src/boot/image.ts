@@ -122,6 +122,16 @@ export interface BootModule {
 /** Mode a flat image is entered in: bits of its code segment. */
 export type FlatMode = 16 | 32 | 64;
 
+/** How a flat image is loaded. */
+export interface FlatChoice {
+  /** Where its first byte goes. */
+  readonly address: number;
+  /** The mode it is entered in. */
+  readonly mode: FlatMode;
+  /** Where it is entered, an address like the other; without it at the first byte. */
+  readonly entry?: number;
+}
+
 /** What to boot and in what machine. */
 export interface BootRequest {
   /** The guest's file. */
@@ -140,8 +150,8 @@ export interface BootRequest {
   readonly cpus: number;
   /** virtio-mmio transports that the ACPI tables announce. */
   readonly virtioDevices: number;
-  /** Load as a flat image: at this address, entered there in this mode. */
-  readonly flat?: { readonly address: number; readonly mode: FlatMode };
+  /** Load as a flat image. */
+  readonly flat?: FlatChoice;
 }
 
 /** Hexadecimal as addresses are written. */

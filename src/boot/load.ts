@@ -39,7 +39,7 @@ function describeForeign(file: Uint8Array): string {
 export function loadGuest(request: BootRequest): BootImage {
   const { image, name, flat } = request;
   if (image.length === 0) throw new BootError(`${name}: empty file`);
-  if (flat !== undefined) return loadFlat(request, flat.address, flat.mode);
+  if (flat !== undefined) return loadFlat(request, flat);
   if (isLinux(image)) {
     if (request.initrd !== undefined) checkInitrd(request.initrd);
     return loadLinux(request);

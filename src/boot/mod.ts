@@ -4,6 +4,7 @@ export type {
   BootImage,
   BootModule,
   BootRequest,
+  FlatChoice,
   FlatMode,
   InitialGpr,
   InitialSegment,

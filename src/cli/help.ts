@@ -41,8 +41,9 @@ Guest
   --append TEXT                the guest's command line
   --initrd FILE                initial RAM disk; for multiboot the first module
   --module FILE[,TEXT]         a multiboot module and its text; repeatable
-  --flat ADDRESS[,16|32|64]    GUEST is a flat image for ADDRESS, entered there
-                               in this mode (32)
+  --flat ADDRESS[,16|32|64[,ENTRY]]
+                               GUEST is a flat image for ADDRESS, entered in this
+                               mode (32) at its first byte, or at address ENTRY
 
 Other
   --stats                      say at the end what was executed

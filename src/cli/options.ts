@@ -1,6 +1,6 @@
 /** The command line taken apart: every option checked before anything runs. */
 import { parseArgs } from "@std/cli/parse-args";
-import type { FlatMode } from "../boot/image.ts";
+import type { FlatChoice } from "../boot/image.ts";
 import { VIRTIO_MAX_DEVICES } from "../machine/devices/virtio/layout.ts";
 import { parseLogLevels } from "./log_levels.ts";
 import type { LogLevels } from "./log_levels.ts";
@@ -49,7 +49,7 @@ export interface RunOptions {
   readonly append: string;
   readonly initrd?: string;
   readonly modules: readonly { readonly path: string; readonly text: string }[];
-  readonly flat?: { readonly address: number; readonly mode: FlatMode };
+  readonly flat?: FlatChoice;
   readonly disks: readonly DiskChoice[];
   readonly serial: SerialChoice;
   /** Where the virtio console goes; undefined for a machine without one. */

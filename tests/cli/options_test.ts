@@ -117,10 +117,17 @@ Deno.test("sizes, flat addresses, an empty command line", () => {
   assertEquals(run("--flat", "0x7c00,16", "x").flat, {
     address: 0x7c00,
     mode: 16,
+    entry: 0x7c00,
   });
   assertEquals(run("--flat", "1048576", "x").flat, {
     address: 1048576,
     mode: 32,
+    entry: 1048576,
+  });
+  assertEquals(run("--flat", "0xe0000,16,0xffff0", "x").flat, {
+    address: 0xe0000,
+    mode: 16,
+    entry: 0xffff0,
   });
   for (
     const words of [
@@ -187,6 +194,8 @@ Deno.test("what cannot be meant is refused with one line", () => {
     [["--disk", ",ro"], "--disk needs a file"],
     [["--flat", "here", "x"], "an address like"],
     [["--flat", "0x1000,8", "x"], "an address like"],
+    [["--flat", "0x1000,16,", "x"], "an address like"],
+    [["--flat", "0x1000,16,1,2", "x"], "an address like"],
     [["--flat", "0x1000"], "needs a guest"],
     [["--initrd", "x"], "needs a guest"],
     [["--flat", "0x1000", "--append", "x", "y"], "no command line"],

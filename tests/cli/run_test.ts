@@ -70,6 +70,17 @@ Deno.test("exit codes are the guest's, whatever the width of the write", async (
   assertEquals((await boot(sectors.powerOff)).code, 0);
 });
 
+Deno.test("a flat image is entered where --flat says", async () => {
+  const rom = new Uint8Array(0x20000).fill(0xf4);
+  rom.set(sectors.out(0xf4, 7, 1), 0x10000);
+  rom.set([0xea, 0, 0, 0, 0xf0], 0x1fff0); // jmp f000:0
+  const { code, err } = await boot(rom, "--flat", "0xe0000,16,0xffff0");
+  assertEquals([code, err], [15, ""]);
+  const outside = await boot(rom, "--flat", "0xe0000,16,0x100000");
+  assertEquals(outside.code, ExitCode.file);
+  assertMatch(outside.err, /entry point 0x100000 lies outside the image/);
+});
+
 Deno.test("a reset starts the guest anew", async () => {
   const { code, out, err } = await boot(sectors.resetOnce);
   assertEquals({ code, out, err }, { code: 0, out: "AB", err: "" });
