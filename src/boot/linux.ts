@@ -10,6 +10,7 @@ import {
   hex,
   size,
 } from "./image.ts";
+import { HOLE_START } from "../machine/memory.ts";
 import { placePageTables } from "./page_tables.ts";
 import {
   HIGH_BASE,
@@ -129,7 +130,14 @@ function examine({ image, name, ramBytes }: BootRequest): Kernel {
     sized ? data.getUint32(Header.initSize, true) : 0,
     image.length - setupBytes,
   );
-  if (address < HIGH_BASE || address + initSize > lowRam(ramBytes)) {
+  if (address < HIGH_BASE || address + initSize > HOLE_START) {
+    throw new BootError(
+      `${name}: the kernel is for ${hex(address)} and ${
+        size(initSize)
+      } from there on, where no guest has memory to load it to`,
+    );
+  }
+  if (address + initSize > lowRam(ramBytes)) {
     throw new BootError(
       `${name}: the kernel needs ${
         size(roundUp(address + initSize, HIGH_BASE))

@@ -3,10 +3,10 @@
  * file whose XEN_ELFNOTE_PHYS32_ENTRY note gives a 32-bit entry point. Linux'
  * vmlinux has it.
  */
-import type { ElfFile } from "./elf.ts";
-import { BootError, type BootImage, type BootRequest, hex } from "./image.ts";
+import { checkElfEntry, type ElfFile } from "./elf.ts";
+import { type BootImage, type BootRequest, hex } from "./image.ts";
 import { allModules } from "./multiboot.ts";
-import { HIGH_BASE, lowRam, memoryMap, Placement } from "./placement.ts";
+import { HIGH_BASE, memoryMap, Placement } from "./placement.ts";
 import { protectedMode } from "./states.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
@@ -31,17 +31,13 @@ export function loadPvh(
   elf: ElfFile,
   entry: bigint,
 ): BootImage {
-  if (entry >= BigInt(lowRam(request.ramBytes))) {
-    throw new BootError(
-      `${request.name}: PVH entry ${hex(entry)} lies outside memory`,
-    );
-  }
   const placement = new Placement(request.ramBytes);
   const rsdp = placeAcpi(placement, request);
   elf.segments.forEach(({ paddr, memsz, bytes }, i) => {
     placement.reserve(paddr, memsz, `${request.name}: segment ${i}`);
     placement.fill(Number(paddr), bytes);
   });
+  checkElfEntry(elf, entry, request.name);
   const table = (bytes: Uint8Array, what: string) => {
     const at = placement.allocateTable(bytes.length, what);
     placement.fill(at, bytes);

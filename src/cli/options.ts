@@ -296,8 +296,13 @@ function parseCount(option: string, value: string): number {
 function parseMemory(value: string | undefined): number {
   if (value === undefined) return DEFAULT_MEMORY;
   const bytes = parseSize("--memory", value, MIB);
-  if (bytes < LEAST_MEMORY || bytes > MOST_MEMORY) {
-    throw new UsageError(`--memory ${value}: from 2M to 64G is possible`);
+  if (bytes < LEAST_MEMORY) {
+    throw new UsageError(`--memory ${value}: a guest needs 2M at least`);
+  }
+  if (bytes > MOST_MEMORY) {
+    throw new UsageError(
+      `--memory ${value}: 64G are the most, less on some platforms (see doctor)`,
+    );
   }
   if (bytes % PAGE !== 0) {
     throw new UsageError(`--memory ${value}: not whole pages of 4 KiB`);
