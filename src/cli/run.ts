@@ -96,7 +96,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
       guest.onStop = (stop) => endWithoutDebugger(stop, guest, ended);
     }
     if (server === null || !options.wait) runAll(guest);
-    const code = await ended.promise;
+    const code = await ended.promise.finally(() => machine.board.flush());
     serial.flush();
     hvc.flush();
     await server?.close();

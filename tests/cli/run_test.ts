@@ -70,6 +70,55 @@ Deno.test("exit codes are the guest's, whatever the width of the write", async (
   assertEquals((await boot(sectors.powerOff)).code, 0);
 });
 
+Deno.test("debug consoles and POST codes go to the log", async () => {
+  const say = (port: number, text: string) =>
+    [...text].flatMap((c) => sectors.out(port, c.charCodeAt(0), 1));
+  const { code, err } = await boot(
+    sectors.bootSector(
+      ...say(0xe9, "one\n"),
+      ...say(0x402, "two\r\n"),
+      ...sectors.out(0x80, 0x5a, 1),
+      ...sectors.out(0x80, 0x5a, 1),
+      ...sectors.out(0x190, 7, 1),
+      ...say(0xe9, "end"),
+      ...sectors.out(0x604, 0x2000, 2),
+    ),
+    "--log",
+    "off,machine=debug",
+  );
+  const lines = err.trim().split("\n").filter((line) => /port 0x/.test(line));
+  assertEquals([code, ...lines], [
+    0,
+    "icebp: info machine: port 0xe9: one",
+    "icebp: info machine: port 0x402: two",
+    "icebp: debug machine: POST code 0x5a (port 0x80)",
+    "icebp: debug machine: POST code 0x07 (port 0x190)",
+    "icebp: info machine: port 0xe9: end",
+  ]);
+});
+
+Deno.test("--stats: misses are counted, of a 16-bit guest too", async () => {
+  // A loop that touches a page more each time: many misses an instruction.
+  const sector = sectors.bootSector(
+    ...[0xb9, 0, 4], //                     mov cx, 1024
+    ...[0x89, 0xcb, 0xc1, 0xe3, 6], //      again: mov bx, cx; shl bx, 6
+    ...[0x8a, 0x07, 0xe2, 0xf7], //         mov al, [bx]; loop again
+    ...sectors.out(0x604, 0x2000, 2),
+    0xf4,
+  );
+  const { code, err } = await boot(sector, "--stats");
+  assertEquals(code, 0);
+  const rate = (name: string) =>
+    err.match(
+      new RegExp(`^${name} +(\\d+) +([\\d.]+) in 1000 instructions$`, "m"),
+    )!.slice(1).map(Number);
+  const instructions = Number(err.match(/^instructions +(\d+)$/m)![1]);
+  for (const name of ["decoded", "TLB misses"]) {
+    const [count, per1000] = rate(name);
+    assertEquals(per1000, Number((count / instructions * 1000).toFixed(3)));
+  }
+});
+
 Deno.test("a flat image is entered where --flat says", async () => {
   const rom = new Uint8Array(0x20000).fill(0xf4);
   rom.set(sectors.out(0xf4, 7, 1), 0x10000);
