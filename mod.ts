@@ -63,6 +63,7 @@ export type {
   InitialState,
   InitialTable,
   MemoryWrite,
+  PortWrite,
 } from "./src/boot/image.ts";
 export type {
   SoftClock,

@@ -19,6 +19,7 @@ import { BOOTLOADER_MAGIC, placeMultibootInfo } from "./multiboot.ts";
 import { placePageTables } from "./page_tables.ts";
 import { Placement } from "./placement.ts";
 import { longMode, protectedMode } from "./states.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { placeAcpi } from "./acpi/tables.ts";
 
 const STACK_BYTES = 16 * 1024;
@@ -31,6 +32,7 @@ export function loadElfDirect(request: BootRequest, elf: ElfFile): BootImage {
     placement.reserve(paddr, memsz, `${request.name}: segment ${i}`);
     placement.fill(Number(paddr), bytes);
   });
+  placeFirmware(placement, request);
   checkElfEntry(elf, elf.entry, request.name);
   elf.segments.forEach(({ vaddr }, i) => {
     if (elf.bits === 64 && !isCanonical(vaddr)) {
@@ -55,6 +57,7 @@ export function loadElfDirect(request: BootRequest, elf: ElfFile): BootImage {
     return {
       kind: "elf32",
       segments: placement.writes,
+      ports: FIRMWARE_PORTS,
       registers: protectedMode(placement, { entry, gpr }),
       describe: `${request.name}: 32-bit ELF entered at ${
         hex(entry)
@@ -70,6 +73,7 @@ export function loadElfDirect(request: BootRequest, elf: ElfFile): BootImage {
   return {
     kind: "elf64",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: longMode(placement, cr3, { entry: elf.entry, gpr }),
     describe: `${request.name}: 64-bit ELF entered at ${
       hex(elf.entry)

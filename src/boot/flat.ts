@@ -10,6 +10,7 @@ import {
   type FlatChoice,
   hex,
 } from "./image.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { placePageTables } from "./page_tables.ts";
 import { Placement } from "./placement.ts";
 import { longMode, protectedMode, realMode } from "./states.ts";
@@ -18,10 +19,6 @@ const SECTOR_BYTES = 512;
 const BOOT_ADDRESS = 0x7c00;
 /** The first hard disk. */
 const BOOT_DRIVE = 0x80n;
-const IVT_BYTES = 1024;
-/** Where IBM's BIOS has its IRET, and every vector of ours points. */
-const IRET_SEGMENT = 0xf000, IRET_OFFSET = 0xff53;
-const IRET = 0xcf;
 
 /** True for exactly one sector that ends in 55 AA. */
 export function isBootSector(file: Uint8Array): boolean {
@@ -33,10 +30,11 @@ export function isBootSector(file: Uint8Array): boolean {
 export function loadBootSector(request: BootRequest): BootImage {
   const placement = new Placement(request.ramBytes);
   placement.place(BOOT_ADDRESS, request.image, request.name);
-  placeVectors(placement);
+  placeFirmware(placement, request);
   return {
     kind: "boot-sector",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: realMode(0, BOOT_ADDRESS, {
       rdx: BOOT_DRIVE,
       rsp: BigInt(BOOT_ADDRESS),
@@ -45,18 +43,6 @@ export function loadBootSector(request: BootRequest): BootImage {
       hex(BOOT_ADDRESS)
     } in real mode`,
   };
-}
-
-function placeVectors(placement: Placement): void {
-  const vectors = new Uint32Array(IVT_BYTES / 4).fill(
-    (IRET_SEGMENT << 16 | IRET_OFFSET) >>> 0,
-  );
-  placement.place(0, new Uint8Array(vectors.buffer), "the interrupt vectors");
-  placement.place(
-    IRET_SEGMENT * 16 + IRET_OFFSET,
-    Uint8Array.of(IRET),
-    "the interrupt stub",
-  );
 }
 
 /** Loads a flat image. */
@@ -72,11 +58,13 @@ export function loadFlat(request: BootRequest, flat: FlatChoice): BootImage {
       } to ${hex(address + image.length - 1)}`,
     );
   }
+  placeFirmware(placement, request);
   const rip = BigInt(entry);
   const rsp = () => BigInt(placement.allocateTable(4096, "the stack") + 4096);
   return {
     kind: "flat",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: mode === 16
       ? flatReal(name, address, entry)
       : mode === 32

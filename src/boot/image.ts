@@ -99,6 +99,14 @@ export interface MemoryWrite {
   readonly bytes: Uint8Array;
 }
 
+/** A byte that firmware has written to a port. */
+export interface PortWrite {
+  /** The I/O port. */
+  readonly port: number;
+  /** The byte. */
+  readonly value: number;
+}
+
 /** A guest ready to be put into a machine. */
 export interface BootImage {
   /** How it was recognised: "multiboot", "linux", "elf64", ... */
@@ -107,6 +115,8 @@ export interface BootImage {
   readonly segments: readonly MemoryWrite[];
   /** The state of processor 0. */
   readonly registers: InitialState;
+  /** How firmware has programmed devices; without it they are as after RESET. */
+  readonly ports?: readonly PortWrite[];
   /** One line for the log: what, where, entered how. */
   readonly describe: string;
 }

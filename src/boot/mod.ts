@@ -11,6 +11,7 @@ export type {
   InitialState,
   InitialTable,
   MemoryWrite,
+  PortWrite,
 } from "./image.ts";
 export { loadGuest } from "./load.ts";
 export { startGuest } from "./start.ts";

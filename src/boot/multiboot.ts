@@ -22,6 +22,7 @@ import {
   Placement,
 } from "./placement.ts";
 import { protectedMode } from "./states.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
 
@@ -123,10 +124,12 @@ export function loadMultiboot(request: BootRequest, header: Header): BootImage {
   const entry = header.flags & ADDRESS_FIELDS
     ? placeByAddressFields(placement, request, header)
     : placeElf(placement, request);
+  placeFirmware(placement, request);
   const info = placeMultibootInfo(placement, request);
   return {
     kind: "multiboot",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: protectedMode(placement, {
       entry,
       gpr: {

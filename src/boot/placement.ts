@@ -137,6 +137,13 @@ export class Placement {
     this.fill(gpa, bytes);
   }
 
+  /** Writes `bytes` at `gpa` unless something else is there or RAM ends before. */
+  placeIfFree(gpa: number, bytes: Uint8Array, what: string): void {
+    const end = gpa + bytes.length;
+    if (end > this.ramBytes || this.#conflict(gpa, end) !== undefined) return;
+    this.place(gpa, bytes, what);
+  }
+
   /** Writes into a range that was reserved before. */
   fill(gpa: number, bytes: Uint8Array): void {
     if (bytes.length > 0) this.#writes.push({ gpa, bytes });

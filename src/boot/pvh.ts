@@ -8,6 +8,7 @@ import { type BootImage, type BootRequest, hex } from "./image.ts";
 import { allModules } from "./multiboot.ts";
 import { HIGH_BASE, memoryMap, Placement } from "./placement.ts";
 import { protectedMode } from "./states.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
 
@@ -37,6 +38,7 @@ export function loadPvh(
     placement.reserve(paddr, memsz, `${request.name}: segment ${i}`);
     placement.fill(Number(paddr), bytes);
   });
+  placeFirmware(placement, request);
   checkElfEntry(elf, entry, request.name);
   const table = (bytes: Uint8Array, what: string) => {
     const at = placement.allocateTable(bytes.length, what);
@@ -69,6 +71,7 @@ export function loadPvh(
   return {
     kind: "pvh",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: protectedMode(placement, {
       entry,
       gpr: { rbx: BigInt(table(start.done(), "the PVH start information")) },

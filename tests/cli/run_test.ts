@@ -97,6 +97,21 @@ Deno.test("debug consoles and POST codes go to the log", async () => {
   ]);
 });
 
+Deno.test("a boot sector finds the BIOS data, and takes IRQ 0 at vector 8", async () => {
+  const { code, out, err } = await boot(sectors.bootSector(
+    ...[0xa1, 0x13, 0x04, 0xe6, 0xe9], //       mov ax, [0x413]; out 0xe9, al
+    ...[0xc7, 0x06, 0x20, 0, 0x40, 0x7c], //    the vector of INT 8: 0:7c40
+    ...[0xc7, 0x06, 0x22, 0, 0, 0],
+    ...[0xb0, 0x34, 0xe6, 0x43], //             PIT: rate generator
+    ...[0x30, 0xc0, 0xe6, 0x40, 0xe6, 0x40],
+    ...[0xcd, 0x10], //                         int 0x10 returns
+    ...[0xfb, 0xf4, 0xeb, 0xfd], //             sti; hlt; jmp to hlt
+    ...new Array(64 - 33).fill(0x90),
+    ...sectors.out(0xf4, 21, 1), //             0:7c40
+  ));
+  assertEquals({ code, out, err }, { code: 43, out: "", err: "" });
+});
+
 Deno.test("--stats: misses are counted, of a 16-bit guest too", async () => {
   // A loop that touches a page more each time: many misses an instruction.
   const sector = sectors.bootSector(
