@@ -56,12 +56,14 @@ export type {
   BootImage,
   BootModule,
   BootRequest,
+  FlatChoice,
   FlatMode,
   InitialGpr,
   InitialSegment,
   InitialState,
   InitialTable,
   MemoryWrite,
+  PortWrite,
 } from "./src/boot/image.ts";
 export type {
   SoftClock,

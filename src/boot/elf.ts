@@ -158,6 +158,35 @@ function parseNotes(bytes: Uint8Array): ElfNote[] {
   return notes;
 }
 
+/** True for an address that a processor with four levels of paging can form. */
+export function isCanonical(address: bigint): boolean {
+  return BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;
+}
+
+/**
+ * Throws a BootError for an entry point where nothing of the file is: neither
+ * by its virtual nor by its physical addresses.
+ */
+export function checkElfEntry(elf: ElfFile, entry: bigint, name: string): void {
+  if (elf.bits === 64 && !isCanonical(entry)) {
+    throw new BootError(
+      `${name}: entry point ${hex(entry)} is no canonical address`,
+    );
+  }
+  const inside = elf.segments.some(({ vaddr, paddr, memsz }) =>
+    entry >= vaddr && entry < vaddr + memsz ||
+    entry >= paddr && entry < paddr + memsz
+  );
+  if (!inside) {
+    throw new BootError(
+      `${name}: entry point ${
+        hex(entry)
+      } lies in no segment (has the program ` +
+        `the symbol that ld's ENTRY names?)`,
+    );
+  }
+}
+
 /** The physical address of `entry`: a virtual one is translated as GRUB does. */
 export function physicalEntry(elf: ElfFile): bigint {
   for (const { vaddr, paddr, memsz } of elf.segments) {

@@ -8,12 +8,18 @@
  *   RDI (and RBX) the multiboot information, RSI (and RAX) 0x2BADB002
  * ELF32: entered in flat 32-bit protected mode with EAX, EBX and ESP as above.
  */
-import { type ElfFile, physicalEntry } from "./elf.ts";
-import { type BootImage, type BootRequest, hex } from "./image.ts";
+import {
+  checkElfEntry,
+  type ElfFile,
+  isCanonical,
+  physicalEntry,
+} from "./elf.ts";
+import { BootError, type BootImage, type BootRequest, hex } from "./image.ts";
 import { BOOTLOADER_MAGIC, placeMultibootInfo } from "./multiboot.ts";
 import { placePageTables } from "./page_tables.ts";
 import { Placement } from "./placement.ts";
 import { longMode, protectedMode } from "./states.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { placeAcpi } from "./acpi/tables.ts";
 
 const STACK_BYTES = 16 * 1024;
@@ -25,6 +31,17 @@ export function loadElfDirect(request: BootRequest, elf: ElfFile): BootImage {
   elf.segments.forEach(({ paddr, memsz, bytes }, i) => {
     placement.reserve(paddr, memsz, `${request.name}: segment ${i}`);
     placement.fill(Number(paddr), bytes);
+  });
+  placeFirmware(placement, request);
+  checkElfEntry(elf, elf.entry, request.name);
+  elf.segments.forEach(({ vaddr }, i) => {
+    if (elf.bits === 64 && !isCanonical(vaddr)) {
+      throw new BootError(
+        `${request.name}: segment ${i} is linked to ${
+          hex(vaddr)
+        }, no canonical address`,
+      );
+    }
   });
   const info = BigInt(placeMultibootInfo(placement, request));
   const stack = placement.allocateTable(STACK_BYTES, "the stack");
@@ -40,6 +57,7 @@ export function loadElfDirect(request: BootRequest, elf: ElfFile): BootImage {
     return {
       kind: "elf32",
       segments: placement.writes,
+      ports: FIRMWARE_PORTS,
       registers: protectedMode(placement, { entry, gpr }),
       describe: `${request.name}: 32-bit ELF entered at ${
         hex(entry)
@@ -55,6 +73,7 @@ export function loadElfDirect(request: BootRequest, elf: ElfFile): BootImage {
   return {
     kind: "elf64",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: longMode(placement, cr3, { entry: elf.entry, gpr }),
     describe: `${request.name}: 64-bit ELF entered at ${
       hex(elf.entry)

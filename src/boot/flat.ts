@@ -7,9 +7,10 @@ import {
   BootError,
   type BootImage,
   type BootRequest,
-  type FlatMode,
+  type FlatChoice,
   hex,
 } from "./image.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { placePageTables } from "./page_tables.ts";
 import { Placement } from "./placement.ts";
 import { longMode, protectedMode, realMode } from "./states.ts";
@@ -18,10 +19,6 @@ const SECTOR_BYTES = 512;
 const BOOT_ADDRESS = 0x7c00;
 /** The first hard disk. */
 const BOOT_DRIVE = 0x80n;
-const IVT_BYTES = 1024;
-/** Where IBM's BIOS has its IRET, and every vector of ours points. */
-const IRET_SEGMENT = 0xf000, IRET_OFFSET = 0xff53;
-const IRET = 0xcf;
 
 /** True for exactly one sector that ends in 55 AA. */
 export function isBootSector(file: Uint8Array): boolean {
@@ -33,10 +30,11 @@ export function isBootSector(file: Uint8Array): boolean {
 export function loadBootSector(request: BootRequest): BootImage {
   const placement = new Placement(request.ramBytes);
   placement.place(BOOT_ADDRESS, request.image, request.name);
-  placeVectors(placement);
+  placeFirmware(placement, request);
   return {
     kind: "boot-sector",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: realMode(0, BOOT_ADDRESS, {
       rdx: BOOT_DRIVE,
       rsp: BigInt(BOOT_ADDRESS),
@@ -47,54 +45,50 @@ export function loadBootSector(request: BootRequest): BootImage {
   };
 }
 
-function placeVectors(placement: Placement): void {
-  const vectors = new Uint32Array(IVT_BYTES / 4).fill(
-    (IRET_SEGMENT << 16 | IRET_OFFSET) >>> 0,
-  );
-  placement.place(0, new Uint8Array(vectors.buffer), "the interrupt vectors");
-  placement.place(
-    IRET_SEGMENT * 16 + IRET_OFFSET,
-    Uint8Array.of(IRET),
-    "the interrupt stub",
-  );
-}
-
-/** Loads a flat image and enters it at its first byte. */
-export function loadFlat(
-  request: BootRequest,
-  address: number,
-  mode: FlatMode,
-): BootImage {
+/** Loads a flat image. */
+export function loadFlat(request: BootRequest, flat: FlatChoice): BootImage {
+  const { image, name } = request;
+  const { address, mode, entry = address } = flat;
   const placement = new Placement(request.ramBytes);
-  placement.place(address, request.image, request.name);
-  const entry = BigInt(address);
+  placement.place(address, image, name);
+  if (entry < address || entry >= address + image.length) {
+    throw new BootError(
+      `${name}: entry point ${hex(entry)} lies outside the image, which is at ${
+        hex(address)
+      } to ${hex(address + image.length - 1)}`,
+    );
+  }
+  placeFirmware(placement, request);
+  const rip = BigInt(entry);
   const rsp = () => BigInt(placement.allocateTable(4096, "the stack") + 4096);
   return {
     kind: "flat",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: mode === 16
-      ? flatReal(request, address)
+      ? flatReal(name, address, entry)
       : mode === 32
-      ? protectedMode(placement, { entry, gpr: { rsp: rsp() } })
+      ? protectedMode(placement, { entry: rip, gpr: { rsp: rsp() } })
       : longMode(placement, placePageTables(placement, []), {
-        entry,
+        entry: rip,
         gpr: { rsp: rsp() },
       }),
-    describe: `${request.name}: flat image entered at ${
-      hex(address)
+    describe: `${name}: flat image entered at ${
+      hex(entry)
     } in ${mode}-bit mode`,
   };
 }
 
-function flatReal(request: BootRequest, address: number) {
-  if (address > 0xfffff) {
-    throw new BootError(
-      `${request.name}: real mode cannot reach ${hex(address)}`,
-    );
+/** Real mode at `entry` of an image at `address`: CS is the image's own segment,
+ * 0 below 64 KiB as for a boot sector; what that cannot reach (the reset vector
+ * of a ROM of 128 KiB) is entered in its 64 KiB, as F000:FFF0. */
+function flatReal(name: string, address: number, entry: number) {
+  if (entry > 0xfffff) {
+    throw new BootError(`${name}: real mode cannot reach ${hex(entry)}`);
   }
-  // Below 64 KiB the segment is 0, as for a boot sector.
-  const segment = address < 0x10000 ? 0 : address >> 4;
-  return realMode(segment, address - segment * 16, {
+  const own = address < 0x10000 ? 0 : address >> 4;
+  const segment = entry - own * 16 < 0x10000 ? own : (entry >> 4) & 0xf000;
+  return realMode(segment, entry - segment * 16, {
     rdx: BOOT_DRIVE,
     rsp: BigInt(BOOT_ADDRESS),
   });

@@ -99,6 +99,14 @@ export interface MemoryWrite {
   readonly bytes: Uint8Array;
 }
 
+/** A byte that firmware has written to a port. */
+export interface PortWrite {
+  /** The I/O port. */
+  readonly port: number;
+  /** The byte. */
+  readonly value: number;
+}
+
 /** A guest ready to be put into a machine. */
 export interface BootImage {
   /** How it was recognised: "multiboot", "linux", "elf64", ... */
@@ -111,6 +119,8 @@ export interface BootImage {
   readonly architecture?: "i386" | "x86-64";
   /** Whether the file is an ELF file, which debuggers can read. */
   readonly isElf?: boolean;
+  /** How firmware has programmed devices; without it they are as after RESET. */
+  readonly ports?: readonly PortWrite[];
   /** One line for the log: what, where, entered how. */
   readonly describe: string;
 }
@@ -125,6 +135,16 @@ export interface BootModule {
 
 /** Mode a flat image is entered in: bits of its code segment. */
 export type FlatMode = 16 | 32 | 64;
+
+/** How a flat image is loaded. */
+export interface FlatChoice {
+  /** Where its first byte goes. */
+  readonly address: number;
+  /** The mode it is entered in. */
+  readonly mode: FlatMode;
+  /** Where it is entered, an address like the other; without it at the first byte. */
+  readonly entry?: number;
+}
 
 /** What to boot and in what machine. */
 export interface BootRequest {
@@ -144,8 +164,8 @@ export interface BootRequest {
   readonly cpus: number;
   /** virtio-mmio transports that the ACPI tables announce. */
   readonly virtioDevices: number;
-  /** Load as a flat image: at this address, entered there in this mode. */
-  readonly flat?: { readonly address: number; readonly mode: FlatMode };
+  /** Load as a flat image. */
+  readonly flat?: FlatChoice;
 }
 
 /** Hexadecimal as addresses are written. */

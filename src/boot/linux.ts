@@ -10,6 +10,7 @@ import {
   hex,
   size,
 } from "./image.ts";
+import { HOLE_START } from "../machine/memory.ts";
 import { placePageTables } from "./page_tables.ts";
 import {
   HIGH_BASE,
@@ -34,6 +35,7 @@ const Header = {
   version: 0x206,
   typeOfLoader: 0x210,
   loadflags: 0x211,
+  code32Start: 0x214,
   ramdiskImage: 0x218,
   ramdiskSize: 0x21c,
   cmdLinePtr: 0x228,
@@ -64,7 +66,7 @@ const UNDEFINED_LOADER = 0xff;
 const VIDEO_NORMAL = 0xffff;
 /** The 64-bit entry point, from the start of the protected-mode part. */
 const ENTRY_64 = 0x200;
-const SECTOR = 512;
+const SECTOR = 512, PARAGRAPH = 16;
 
 function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -114,10 +116,18 @@ function examine({ image, name, ramBytes }: BootRequest): Kernel {
     );
   }
   const setupBytes = ((image[Header.setupSects] || 4) + 1) * SECTOR;
-  const expected = setupBytes + 16 * data.getUint32(Header.syssize, true);
-  if (image.length < expected) {
+  // syssize counts paragraphs, the last of which need not be full.
+  const expected = setupBytes +
+    PARAGRAPH * data.getUint32(Header.syssize, true);
+  if (image.length <= expected - PARAGRAPH) {
     throw new BootError(
-      `${name}: torn Linux image: ${size(image.length)} of ${size(expected)}`,
+      `${name}: torn Linux image: ${image.length} of ${expected} bytes`,
+    );
+  }
+  // Linux' is always 1 MiB; programs that only borrow its header (iPXE) have 0.
+  if (data.getUint32(Header.code32Start, true) === 0) {
+    throw new BootError(
+      `${name}: starts in real mode with the help of a BIOS, which icebp does not have`,
     );
   }
   const sized = version >= SIZED_PROTOCOL;
@@ -128,7 +138,14 @@ function examine({ image, name, ramBytes }: BootRequest): Kernel {
     sized ? data.getUint32(Header.initSize, true) : 0,
     image.length - setupBytes,
   );
-  if (address < HIGH_BASE || address + initSize > lowRam(ramBytes)) {
+  if (address < HIGH_BASE || address + initSize > HOLE_START) {
+    throw new BootError(
+      `${name}: the kernel is for ${hex(address)} and ${
+        size(initSize)
+      } from there on, where no guest has memory to load it to`,
+    );
+  }
+  if (address + initSize > lowRam(ramBytes)) {
     throw new BootError(
       `${name}: the kernel needs ${
         size(roundUp(address + initSize, HIGH_BASE))

@@ -1,12 +1,19 @@
 /** Recognises a guest image and hands it to its loader. */
+import { getLogger } from "@logtape/logtape";
 import { isElf, parseElf } from "./elf.ts";
 import { loadElfDirect } from "./elf_direct.ts";
 import { isBootSector, loadBootSector, loadFlat } from "./flat.ts";
 import { BootError, type BootImage, type BootRequest } from "./image.ts";
 import { checkInitrd } from "./initrd.ts";
 import { isLinux, isLinux32, loadLinux } from "./linux.ts";
-import { findMultibootHeader, loadMultiboot } from "./multiboot.ts";
+import {
+  almostMultiboot,
+  findMultibootHeader,
+  loadMultiboot,
+} from "./multiboot.ts";
 import { loadPvh, pvhEntry } from "./pvh.ts";
+
+const log = getLogger(["icebp", "boot"]);
 
 /** Beginnings of files that people try, and what to tell them. */
 const FOREIGN: [string, string][] = [
@@ -16,12 +23,31 @@ const FOREIGN: [string, string][] = [
   ["BZh", "bzip2 data: unpack it first"],
   ["PK\x03\x04", "a zip archive"],
   ["QFI\xfb", "a qcow2 disk image, not a kernel"],
+  ["KDMV", "a VMware disk image, not a kernel"],
+  ["vhdxfile", "a Hyper-V disk image, not a kernel"],
+  ["conectix", "a Virtual PC disk image, not a kernel"],
+  ["hsqs", "a squashfs file system: is it a --disk?"],
   ["#!", "a script"],
   ["070701", "a cpio archive: is it the --initrd?"],
   ["\xcf\xfa\xed\xfe", "a Mach-O file"],
 ];
 
+/** Disks by what stands at an offset, the more telling first. */
+const DISKS: [number, string, string][] = [
+  [0x8001, "CD001", "a CD image (ISO 9660)"],
+  [0x200, "EFI PART", "a disk image (GPT)"],
+  [0x1fe, "\x55\xaa", "a disk image with a boot sector"],
+  [0x438, "\x53\xef", "an ext2, ext3 or ext4 file system"],
+];
+
 function describeForeign(file: Uint8Array): string {
+  const disk = DISKS.find(([at, magic]) =>
+    String.fromCharCode(...file.subarray(at, at + magic.length)) === magic
+  );
+  if (disk !== undefined) {
+    return `${disk[2]}: there is no BIOS to boot it; give a kernel, and this ` +
+      "as its --disk";
+  }
   const head = String.fromCharCode(...file.subarray(0, 64));
   if (head.slice(0x38, 0x3c) === "ARMd") return "a Linux image for AArch64";
   if (head.slice(0x30, 0x35) === "RISCV") return "a Linux image for RISC-V";
@@ -63,7 +89,7 @@ export function loadGuest(request: BootRequest): BootImage {
 function load(request: BootRequest): BootImage {
   const { image, name, flat } = request;
   if (image.length === 0) throw new BootError(`${name}: empty file`);
-  if (flat !== undefined) return loadFlat(request, flat.address, flat.mode);
+  if (flat !== undefined) return loadFlat(request, flat);
   if (isLinux(image)) {
     if (request.initrd !== undefined) checkInitrd(request.initrd);
     return loadLinux(request);
@@ -73,10 +99,18 @@ function load(request: BootRequest): BootImage {
   if (isElf(image)) {
     const elf = parseElf(image, name);
     const pvh = pvhEntry(elf);
-    if (pvh === null) return loadElfDirect(request, elf);
+    if (pvh === null) {
+      const almost = almostMultiboot(image);
+      if (almost?.version === 2) throw new BootError(`${name}: ${almost.what}`);
+      // It may be a constant in the program: the ELF file is one all the same.
+      if (almost !== null) log.warn("{name}: {what}", { name, ...almost });
+      return loadElfDirect(request, elf);
+    }
     if (request.initrd !== undefined) checkInitrd(request.initrd);
     return loadPvh(request, elf, pvh);
   }
   if (isBootSector(image)) return loadBootSector(request);
+  const almost = almostMultiboot(image);
+  if (almost !== null) throw new BootError(`${name}: ${almost.what}`);
   throw new BootError(`${name}: ${describeForeign(image)}`);
 }

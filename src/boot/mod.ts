@@ -4,12 +4,14 @@ export type {
   BootImage,
   BootModule,
   BootRequest,
+  FlatChoice,
   FlatMode,
   InitialGpr,
   InitialSegment,
   InitialState,
   InitialTable,
   MemoryWrite,
+  PortWrite,
 } from "./image.ts";
 export { loadGuest } from "./load.ts";
 export { startGuest } from "./start.ts";

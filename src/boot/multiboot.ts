@@ -5,7 +5,8 @@
  * choice, QEMU's is taken: the command line begins with the image's name, a
  * module's string with the file's, modules follow the image on page boundaries.
  */
-import { isElf, parseElf, physicalEntry } from "./elf.ts";
+import { getLogger } from "@logtape/logtape";
+import { checkElfEntry, isElf, parseElf, physicalEntry } from "./elf.ts";
 import {
   BootError,
   type BootImage,
@@ -21,8 +22,11 @@ import {
   Placement,
 } from "./placement.ts";
 import { protectedMode } from "./states.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
+
+const log = getLogger(["icebp", "boot"]);
 
 const HEADER_MAGIC = 0x1badb002;
 /** What EAX holds at entry. */
@@ -50,6 +54,55 @@ interface Header {
   readonly flags: number;
 }
 
+/** Bits of the flags that a loader must know or refuse, and those known here. */
+const REQUIRED = 0xffff, PAGE_ALIGN = 1, MEMORY_INFO = 2, VIDEO = 4;
+const HEADER_2 = { magic: 0xe85250d6, search: 32768, align: 8 } as const;
+
+/** What speaks of multiboot in a file without a header of version 1: a line for
+ * the user; null if nothing does. */
+export function almostMultiboot(
+  file: Uint8Array,
+): { readonly version: 1 | 2; readonly what: string } | null {
+  const data = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const end2 = Math.min(HEADER_2.search, file.length) - 16;
+  for (let at = 0; at <= end2; at += HEADER_2.align) {
+    const field = (index: number) => data.getUint32(at + 4 * index, true);
+    if (field(0) !== HEADER_2.magic) continue;
+    if ((field(0) + field(1) + field(2) + field(3)) % 2 ** 32 !== 0) continue;
+    return {
+      version: 2,
+      what: "a multiboot 2 image; icebp boots multiboot 1, PVH and plain ELF",
+    };
+  }
+  const end = Math.min(SEARCH_BYTES, file.length) - 12;
+  for (let at = 0; at <= end; at += 4) {
+    if (data.getUint32(at, true) !== HEADER_MAGIC) continue;
+    return {
+      version: 1,
+      what: `the multiboot header at offset ${hex(at)} has a wrong checksum`,
+    };
+  }
+  return null;
+}
+
+/** Throws a BootError for what the header asks for and nobody gives. */
+function checkFlags(flags: number, name: string): void {
+  const unknown = flags & REQUIRED & ~(PAGE_ALIGN | MEMORY_INFO | VIDEO);
+  if (unknown !== 0) {
+    throw new BootError(
+      `${name}: the multiboot header requires what no loader knows (flags ${
+        hex(unknown)
+      })`,
+    );
+  }
+  if (flags & VIDEO) {
+    log.warn(
+      "{name}: the multiboot header asks for a video mode; there is no display",
+      { name },
+    );
+  }
+}
+
 /** Finds the header: a magic number on a 4-byte boundary whose sum is 0. */
 export function findMultibootHeader(file: Uint8Array): Header | null {
   const data = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -65,15 +118,18 @@ export function findMultibootHeader(file: Uint8Array): Header | null {
 
 /** Loads an image that has a multiboot header. */
 export function loadMultiboot(request: BootRequest, header: Header): BootImage {
+  checkFlags(header.flags, request.name);
   const placement = new Placement(request.ramBytes);
   placeAcpi(placement, request);
   const entry = header.flags & ADDRESS_FIELDS
     ? placeByAddressFields(placement, request, header)
     : placeElf(placement, request);
+  placeFirmware(placement, request);
   const info = placeMultibootInfo(placement, request);
   return {
     kind: "multiboot",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: protectedMode(placement, {
       entry,
       gpr: {
@@ -99,7 +155,8 @@ function placeElf(placement: Placement, request: BootRequest): bigint {
     placement.reserve(paddr, memsz, `${request.name}: segment ${i}`);
     placement.fill(Number(paddr), bytes);
   });
-  return checkEntry(physicalEntry(elf), request);
+  checkElfEntry(elf, elf.entry, request.name);
+  return physicalEntry(elf);
 }
 
 /** The a.out kludge: the header says what goes where. */
@@ -140,19 +197,24 @@ function placeByAddressFields(
       } bytes are missing`,
     );
   }
+  if (loadEnd !== 0 && bssEnd !== 0 && bssEnd < loadEnd) {
+    throw new BootError(
+      `${name}: multiboot bss end ${hex(bssEnd)} is below its load end ${
+        hex(loadEnd)
+      }`,
+    );
+  }
   const end = Math.max(load + length, bssEnd);
   placement.reserve(load, end - load, name);
   placement.fill(load, image.subarray(from, from + length));
-  return checkEntry(BigInt(entry), request);
-}
-
-function checkEntry(entry: bigint, request: BootRequest): bigint {
-  if (entry >= BigInt(lowRam(request.ramBytes))) {
+  if (entry < load || entry >= end) {
     throw new BootError(
-      `${request.name}: entry point ${hex(entry)} lies outside memory`,
+      `${name}: entry point ${hex(entry)} lies outside the image, which is at ${
+        hex(load)
+      } to ${hex(end - 1)}`,
     );
   }
-  return entry;
+  return BigInt(entry);
 }
 
 /** The modules of a request: the initrd first. */

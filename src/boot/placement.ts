@@ -104,11 +104,18 @@ export class Placement {
    */
   reserve(gpa: number | bigint, length: number | bigint, what: string): void {
     const end = BigInt(gpa) + BigInt(length);
+    if (end > BigInt(HOLE_START)) {
+      throw new BootError(
+        `${what} at ${hex(gpa)} ends at ${hex(end)}, and no guest has memory ` +
+          `for images from ${hex(HOLE_START)} on (an image linked to high ` +
+          `virtual addresses needs physical ones, too)`,
+      );
+    }
     if (end > BigInt(this.ramBytes)) {
       throw new BootError(
         `${what} needs memory up to ${hex(end)}, the guest has ${
           size(this.ramBytes)
-        } (${hex(this.ramBytes)})`,
+        } (${hex(this.ramBytes)}): --memory gives it more`,
       );
     }
     const range = { first: Number(gpa), end: Number(end), what };
@@ -128,6 +135,13 @@ export class Placement {
   place(gpa: number, bytes: Uint8Array, what: string): void {
     this.reserve(gpa, bytes.length, what);
     this.fill(gpa, bytes);
+  }
+
+  /** Writes `bytes` at `gpa` unless something else is there or RAM ends before. */
+  placeIfFree(gpa: number, bytes: Uint8Array, what: string): void {
+    const end = gpa + bytes.length;
+    if (end > this.ramBytes || this.#conflict(gpa, end) !== undefined) return;
+    this.place(gpa, bytes, what);
   }
 
   /** Writes into a range that was reserved before. */

@@ -3,11 +3,12 @@
  * file whose XEN_ELFNOTE_PHYS32_ENTRY note gives a 32-bit entry point. Linux'
  * vmlinux has it.
  */
-import type { ElfFile } from "./elf.ts";
-import { BootError, type BootImage, type BootRequest, hex } from "./image.ts";
+import { checkElfEntry, type ElfFile } from "./elf.ts";
+import { type BootImage, type BootRequest, hex } from "./image.ts";
 import { allModules } from "./multiboot.ts";
-import { HIGH_BASE, lowRam, memoryMap, Placement } from "./placement.ts";
+import { HIGH_BASE, memoryMap, Placement } from "./placement.ts";
 import { protectedMode } from "./states.ts";
+import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
 
@@ -31,17 +32,14 @@ export function loadPvh(
   elf: ElfFile,
   entry: bigint,
 ): BootImage {
-  if (entry >= BigInt(lowRam(request.ramBytes))) {
-    throw new BootError(
-      `${request.name}: PVH entry ${hex(entry)} lies outside memory`,
-    );
-  }
   const placement = new Placement(request.ramBytes);
   const rsdp = placeAcpi(placement, request);
   elf.segments.forEach(({ paddr, memsz, bytes }, i) => {
     placement.reserve(paddr, memsz, `${request.name}: segment ${i}`);
     placement.fill(Number(paddr), bytes);
   });
+  placeFirmware(placement, request);
+  checkElfEntry(elf, entry, request.name);
   const table = (bytes: Uint8Array, what: string) => {
     const at = placement.allocateTable(bytes.length, what);
     placement.fill(at, bytes);
@@ -73,6 +71,7 @@ export function loadPvh(
   return {
     kind: "pvh",
     segments: placement.writes,
+    ports: FIRMWARE_PORTS,
     registers: protectedMode(placement, {
       entry,
       gpr: { rbx: BigInt(table(start.done(), "the PVH start information")) },

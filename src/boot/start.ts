@@ -52,6 +52,9 @@ export function startGuest(machine: Machine, image: BootImage): void {
 
 function load(machine: Machine, image: BootImage): void {
   for (const { gpa, bytes } of image.segments) machine.memory.write(gpa, bytes);
+  for (const { port, value } of image.ports ?? []) {
+    machine.ports.write(port, 1, value);
+  }
   setRegisters(machine, image.registers);
 }
 

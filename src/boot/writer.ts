@@ -55,3 +55,14 @@ export class ByteWriter {
 export function cString(text: string): Uint8Array {
   return new TextEncoder().encode(`${text}\0`);
 }
+
+/** Puts into `bytes[at]` what makes the first `length` bytes add up to 0. */
+export function fixChecksum(
+  bytes: Uint8Array,
+  at: number,
+  length = bytes.length,
+): void {
+  bytes[at] = 0;
+  const sum = bytes.subarray(0, length).reduce((a, b) => a + b, 0);
+  bytes[at] = -sum & 0xff;
+}

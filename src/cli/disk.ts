@@ -1,6 +1,6 @@
 /** A file of the user's as the guest's disk. */
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
-import { FileError, fileProblem } from "./files.ts";
+import { FileError, fileProblem, refuseIrregular } from "./files.ts";
 import type { DiskChoice } from "./options.ts";
 
 const SECTOR = 512;
@@ -16,17 +16,18 @@ export class FileDisk implements BlockStore {
   /** Throws a FileError when the file cannot be a disk. */
   constructor({ path, readOnly }: DiskChoice) {
     try {
+      // Before it is opened: opening a pipe waits.
+      refuseIrregular(Deno.statSync(path), path);
       this.#file = Deno.openSync(path, { read: true, write: !readOnly });
     } catch (error) {
+      if (error instanceof FileError) throw error;
       throw fileProblem(error, path);
     }
-    const { size, isDirectory } = this.#file.statSync();
-    if (isDirectory || size === 0 || size % SECTOR !== 0) {
+    const { size } = this.#file.statSync();
+    if (size === 0 || size % SECTOR !== 0) {
       this.#file.close();
       throw new FileError(
-        isDirectory
-          ? `${path}: a folder, not a disk image`
-          : `${path}: ${size} bytes are not whole sectors of ${SECTOR} bytes`,
+        `${path}: ${size} bytes are not whole sectors of ${SECTOR} bytes`,
       );
     }
     this.bytes = size;

@@ -2,7 +2,7 @@
 import { DEMO_ELF, demoFile, demoFileNames } from "../boot/demo/mod.ts";
 import type { BootImage } from "../boot/image.ts";
 import { loadGuest } from "../boot/load.ts";
-import { FileError, fileProblem } from "./files.ts";
+import { fileProblem, readRegular } from "./files.ts";
 import type { RunOptions } from "./options.ts";
 import { virtioCount } from "./virtio.ts";
 
@@ -12,17 +12,7 @@ const DEMO_TICKS = "ticks=300";
 /** The longest file that a guest may have in memory. */
 const MOST_BYTES = 0xffff_ffff;
 
-async function read(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    const { isDirectory, size } = await Deno.stat(path);
-    if (isDirectory) throw new FileError(`${path}: a folder, not a file`);
-    if (size > MOST_BYTES) throw new FileError(`${path}: too large to load`);
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof FileError) throw error;
-    throw fileProblem(error, path);
-  }
-}
+const read = (path: string) => readRegular(path, MOST_BYTES);
 
 /** Makes the boot image; throws a FileError or a BootError. */
 export async function readGuest(options: RunOptions): Promise<BootImage> {

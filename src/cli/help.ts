@@ -1,5 +1,6 @@
 /** What --help and --version print. */
 import config from "../../deno.json" with { type: "json" };
+import { EXIT_CODES } from "./exit_codes.ts";
 
 /** The program's version. */
 export const VERSION: string = config.version;
@@ -43,8 +44,9 @@ Guest
   --append TEXT                the guest's command line
   --initrd FILE                initial RAM disk; for multiboot the first module
   --module FILE[,TEXT]         a multiboot module and its text; repeatable
-  --flat ADDRESS[,16|32|64]    GUEST is a flat image for ADDRESS, entered there
-                               in this mode (32)
+  --flat ADDRESS[,16|32|64[,ENTRY]]
+                               GUEST is a flat image for ADDRESS, entered in this
+                               mode (32) at its first byte, or at address ENTRY
 
 Other
   --stats                      say at the end what was executed
@@ -56,6 +58,8 @@ icebp demo                     shows a breakpoint being hit, without gdb
 icebp doctor [--platform ...]  says what this machine offers, and why not
 
 On the console Ctrl-A x ends icebp and Ctrl-A h lists what else there is. The exit
-code is the guest's (port 0xF4: (value << 1) | 1), 0 when it powers off, 1 for
-errors, 2 for wrong usage.
-`;
+code is the guest's (port 0xF4: (value << 1) | 1, always odd), or icebp's own:
+${
+  EXIT_CODES.map(([code, when]) => `  ${String(code).padEnd(4)} ${when}\n`)
+    .join("")
+}`;

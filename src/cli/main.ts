@@ -1,27 +1,25 @@
 /** The command: options, one action, an exit code. */
-import { MachineError } from "../machine/exits.ts";
-import { PlatformError } from "../platform/mod.ts";
-import { BootError } from "../boot/mod.ts";
-import { FileError } from "./files.ts";
 import { playDemo } from "./demo.ts";
-import { ListenError } from "./debug_server.ts";
-import { TargetError } from "../debug/target.ts";
 import { examineMachine } from "./doctor.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { exitCodeOf } from "./failures.ts";
+import { fileProblem } from "./files.ts";
 import { writeDemo } from "./guest.ts";
 import { HELP, VERSION } from "./help.ts";
 import { setUpLog } from "./log.ts";
-import { type Options, parseOptions, UsageError } from "./options.ts";
-import { GuestError, runGuest } from "./run.ts";
-
-/** Exit codes of the command itself. */
-export const ExitCode = { ok: 0, error: 1, usage: 2 } as const;
+import { type Options, parseOptions } from "./options.ts";
+import { runGuest } from "./run.ts";
 
 const encoder = new TextEncoder();
 
 function print(text: string): void {
   const bytes = encoder.encode(text);
-  for (let done = 0; done < bytes.length;) {
-    done += Deno.stdout.writeSync(bytes.subarray(done));
+  try {
+    for (let done = 0; done < bytes.length;) {
+      done += Deno.stdout.writeSync(bytes.subarray(done));
+    }
+  } catch (error) {
+    throw fileProblem(error, "standard output");
   }
 }
 
@@ -31,19 +29,6 @@ function say(line: string): void {
   const end = Deno.stdin.isTerminal() ? "\r\n" : "\n";
   Deno.stderr.writeSync(encoder.encode(text + end));
 }
-
-/** Errors whose message is all the user needs. */
-const EXPECTED = [
-  BootError,
-  FileError,
-  GuestError,
-  ListenError,
-  MachineError,
-  PlatformError,
-  Deno.errors.NotCapable,
-  RangeError,
-  TargetError,
-];
 
 async function perform(options: Options): Promise<number> {
   switch (options.action) {
@@ -60,7 +45,7 @@ async function perform(options: Options): Promise<number> {
         options.platform,
         (line) => print(`${line}\n`),
       );
-      return usable ? ExitCode.ok : ExitCode.error;
+      return usable ? ExitCode.ok : ExitCode.host;
     }
     case "write-demo":
       await writeDemo(options.folder);
@@ -71,20 +56,41 @@ async function perform(options: Options): Promise<number> {
   }
 }
 
+/** Says what went wrong; returns the exit code. */
+function report(error: unknown): number {
+  const code = exitCodeOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const line = code === ExitCode.usage
+    ? `${message} (--help lists the options)`
+    : code === ExitCode.bug
+    ? `this is a bug: ${(error as Error)?.stack ?? message}`
+    : message;
+  try {
+    say(`icebp: ${line}`);
+  } catch {
+    // Standard error is closed: the exit code is all that can be told.
+  }
+  return code;
+}
+
 /** Runs the command; returns its exit code and prints every error. */
 export async function main(args: readonly string[]): Promise<number> {
+  // Deno itself would end with 1, which is a guest's code.
+  const onError = (event: Event, error: unknown) => {
+    event.preventDefault();
+    Deno.exit(report(error));
+  };
+  const rejected = (event: PromiseRejectionEvent) =>
+    onError(event, event.reason);
+  const thrown = (event: ErrorEvent) => onError(event, event.error);
+  addEventListener("unhandledrejection", rejected);
+  addEventListener("error", thrown);
   try {
     return await perform(parseOptions(args));
   } catch (error) {
-    if (error instanceof UsageError) {
-      say(`icebp: ${error.message} (--help lists the options)`);
-      return ExitCode.usage;
-    }
-    if (EXPECTED.some((kind) => error instanceof kind)) {
-      say(`icebp: ${(error as Error).message}`);
-    } else {
-      say(`icebp: this is a bug: ${(error as Error)?.stack ?? String(error)}`);
-    }
-    return ExitCode.error;
+    return report(error);
+  } finally {
+    removeEventListener("unhandledrejection", rejected);
+    removeEventListener("error", thrown);
   }
 }

@@ -1,6 +1,6 @@
 /** The command line taken apart: every option checked before anything runs. */
 import { parseArgs } from "@std/cli/parse-args";
-import type { FlatMode } from "../boot/image.ts";
+import type { FlatChoice } from "../boot/image.ts";
 import { VIRTIO_MAX_DEVICES } from "../machine/devices/virtio/layout.ts";
 import { parseLogLevels } from "./log_levels.ts";
 import type { LogLevels } from "./log_levels.ts";
@@ -51,7 +51,7 @@ export interface RunOptions {
   readonly append: string;
   readonly initrd?: string;
   readonly modules: readonly { readonly path: string; readonly text: string }[];
-  readonly flat?: { readonly address: number; readonly mode: FlatMode };
+  readonly flat?: FlatChoice;
   readonly disks: readonly DiskChoice[];
   readonly serial: SerialChoice;
   /** Where the virtio console goes; undefined for a machine without one. */
@@ -100,13 +100,16 @@ const ONCE = [
   "breakpoints",
   "write-demo",
 ];
+/** Options whose value is text, which may be empty. */
+const TEXTS = ["append"];
 const REPEATED = ["module", "disk"];
 
 /** Takes the command line apart; throws a UsageError with one line. */
 export function parseOptions(args: readonly string[]): Options {
   // --gdb takes its value only after "=", so that a guest may follow it.
   const words = args.map((word) => word === "--gdb" ? "--gdb=" : word);
-  const parsed = parseArgs(words, {
+  refuseMissingValues(words);
+  const parsed = parseArgs(joinValues(words), {
     boolean: FLAGS,
     string: [...ONCE, ...REPEATED, "_"],
     collect: [...ONCE, ...REPEATED],
@@ -116,7 +119,6 @@ export function parseOptions(args: readonly string[]): Options {
       throw new UsageError(`unknown option ${word.split("=")[0]}`);
     },
   });
-  refuseMissingValues(words);
   if (parsed.help) return { action: "help" };
   if (parsed.version) return { action: "version" };
 
@@ -129,6 +131,9 @@ export function parseOptions(args: readonly string[]): Options {
   if (args.length === 1 && args[0] === "demo") return { action: "demo" };
   if (positional.length === 1 && positional[0] === "doctor") {
     return doctorOptions(words, once("platform"));
+  }
+  if (positional.includes("")) {
+    throw new UsageError("the guest's name is empty");
   }
   if (positional.length > 1) {
     throw new UsageError(
@@ -206,20 +211,35 @@ function doctorOptions(
   return { action: "doctor", platform };
 }
 
-/** An option that needs a value and stands last, or before another one. */
+/** Whether `word` is an option whose value is the next word. */
+function takesNext(word: string): boolean {
+  return word.startsWith("--") &&
+    [...ONCE, ...REPEATED].includes(word.slice(2));
+}
+
+/** An option that needs a value and stands last, or before another one. An empty
+ * text is a value as good as any; an empty name of a thing is none. */
 function refuseMissingValues(words: readonly string[]): void {
   words.forEach((word, i) => {
-    const name = word.slice(2);
-    if (!word.startsWith("--") || name === "gdb=") return;
-    if (![...ONCE, ...REPEATED].includes(name.replace(/=$/, ""))) return;
     const next = words[i + 1];
-    const missing = word.endsWith("=") ||
-      next === undefined || next.startsWith("--");
-    // An empty command line is one, too.
-    if (missing && name !== "append=") {
-      throw new UsageError(`--${name.replace(/=$/, "")} needs a value`);
-    }
+    const missing = takesNext(word) &&
+      (next === undefined || next.startsWith("--"));
+    const [name] = splitOnce(word, "=");
+    const empty = name !== "--gdb" && !TEXTS.includes(name.slice(2)) &&
+      (takesNext(word) && next === "" ||
+        word === `${name}=` && takesNext(name));
+    if (missing || empty) throw new UsageError(`${name} needs a value`);
   });
+}
+
+/** "--option" and "value" as "--option=value": the parser takes no empty word,
+ * and none that begins with a dash, for a value. */
+function joinValues(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    joined.push(takesNext(words[i]) ? `${words[i]}=${words[++i]}` : words[i]);
+  }
+  return joined;
 }
 
 function refuseContradictions(options: RunOptions): void {
@@ -284,8 +304,13 @@ function parseCount(option: string, value: string): number {
 function parseMemory(value: string | undefined): number {
   if (value === undefined) return DEFAULT_MEMORY;
   const bytes = parseSize("--memory", value, MIB);
-  if (bytes < LEAST_MEMORY || bytes > MOST_MEMORY) {
-    throw new UsageError(`--memory ${value}: from 2M to 64G is possible`);
+  if (bytes < LEAST_MEMORY) {
+    throw new UsageError(`--memory ${value}: a guest needs 2M at least`);
+  }
+  if (bytes > MOST_MEMORY) {
+    throw new UsageError(
+      `--memory ${value}: 64G are the most, less on some platforms (see doctor)`,
+    );
   }
   if (bytes % PAGE !== 0) {
     throw new UsageError(`--memory ${value}: not whole pages of 4 KiB`);

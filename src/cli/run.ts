@@ -8,6 +8,7 @@ import { Machine } from "../machine/machine.ts";
 import { Console } from "./console.ts";
 import { SeededEntropy } from "./entropy.ts";
 import { openDebugServer } from "./debug_server.ts";
+import { ExitCode } from "./exit_codes.ts";
 import { readGuest } from "./guest.ts";
 import type { RunOptions } from "./options.ts";
 import { openPlatform } from "./platform.ts";
@@ -27,6 +28,11 @@ export class GuestError extends Error {
   override readonly name = "GuestError";
 }
 
+/** The guest's processor has shut down; the message is one line for the user. */
+export class ShutdownError extends Error {
+  override readonly name = "ShutdownError";
+}
+
 /** Says something to the user, on standard error. */
 export type Say = (line: string) => void;
 
@@ -44,10 +50,11 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     clock,
   );
   const ended = Promise.withResolvers<number>();
-  const signals = signalsEnd(ended.resolve);
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
   const virtio = new VirtioDevices(options, (bytes) => hvc.write(bytes));
+  // After the files are open: opening a pipe may wait, and can be interrupted.
+  const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
     const machine = new Machine({
       platform: opened.platform,
@@ -89,7 +96,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
       guest.onStop = (stop) => endWithoutDebugger(stop, guest, ended);
     }
     if (server === null || !options.wait) runAll(guest);
-    const code = await ended.promise;
+    const code = await ended.promise.finally(() => machine.board.flush());
     serial.flush();
     hvc.flush();
     await server?.close();
@@ -124,12 +131,12 @@ function endWithoutDebugger(
   }
   const rip = guest.vcpus[processor].processor.vp.get(Reg.Rip);
   ended.reject(
-    new GuestError(
-      reason.kind === "exception"
-        ? `processor ${processor} shut down (triple fault) at 0x${
+    reason.kind === "exception"
+      ? new ShutdownError(
+        `processor ${processor} shut down (triple fault) at 0x${
           rip.toString(16)
-        }; run with --gdb to see why`
-        : `processor ${processor} stopped (${reason.kind})`,
-    ),
+        }; run with --gdb to see why`,
+      )
+      : new GuestError(`processor ${processor} stopped (${reason.kind})`),
   );
 }

@@ -1,5 +1,5 @@
 /** Values of options: sizes, addresses of memory and of debuggers. */
-import type { FlatMode } from "../boot/image.ts";
+import type { FlatChoice } from "../boot/image.ts";
 
 /** A command line that cannot be meant; the message is one line. */
 export class UsageError extends Error {
@@ -61,19 +61,22 @@ export function parseAddress(option: string, value: string): Address {
   return { transport: "tcp", hostname, port };
 }
 
-/** "ADDRESS" or "ADDRESS,16|32|64": where a flat image goes, and its mode. */
+/** "ADDRESS", "ADDRESS,16|32|64" or "ADDRESS,MODE,ENTRY": where a flat image
+ * goes, its mode, and where it is entered (its first byte). */
 export function parseFlat(
   option: string,
   value: string,
-): { address: number; mode: FlatMode } {
-  const [where, how] = splitOnce(value, ",");
-  const bits = how === "" ? 32 : Number(how);
-  const valid = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(where);
+): FlatChoice {
+  const [where, how = "32", start = where, ...more] = value.split(",");
+  const bits = Number(how || "32");
+  const valid = more.length === 0 &&
+    [where, start].every((text) => /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text));
   if (!valid || (bits !== 16 && bits !== 32 && bits !== 64)) {
     throw new UsageError(
       `${option} ${value}: an address like 0x100000 is needed, ` +
-        `then ,16 or ,32 or ,64 for the mode (32)`,
+        `then ,16 or ,32 or ,64 for the mode (32), ` +
+        `then ,ENTRY for an entry that is not the first byte`,
     );
   }
-  return { address: Number(where), mode: bits };
+  return { address: Number(where), mode: bits, entry: Number(start) };
 }

@@ -86,11 +86,30 @@ Deno.test("torn, huge, overlapping and foreign ELF files", () => {
   refused(good.subarray(0, 5), "the header");
   refused(
     elf(64, 0, [{ vaddr: MIB, bytes: pattern(4), memsz: 1n << 60n }]),
-    "needs memory up to 0x1000000000100000, the guest has 64 MiB",
+    "segment 0 at 0x100000 ends at 0x1000000000100000, and no guest has memory",
   );
   refused(
     elf(64, 0, [{ vaddr: 0xffffffff80000000n, bytes: pattern(4) }]),
-    "the guest has 64 MiB",
+    "at 0xffffffff80000000 ends at 0xffffffff80000004, and no guest has memory",
+  );
+  refused(
+    elf(64, 0, [{ vaddr: 128 * MIB, bytes: pattern(4) }]),
+    "needs memory up to 0x8000004, the guest has 64 MiB (0x4000000): --memory",
+  );
+  for (const bits of [32, 64] as const) {
+    const parts = [{ vaddr: MIB, bytes: pattern(8) }];
+    refused(
+      elf(bits, 2 * MIB, parts),
+      "entry point 0x200000 lies in no segment",
+    );
+  }
+  refused(
+    elf(64, 0x8000_0000_0000n, [{ vaddr: MIB, bytes: pattern(8) }]),
+    "entry point 0x800000000000 is no canonical address",
+  );
+  refused(
+    elf(64, MIB, [{ vaddr: 1n << 47n, paddr: MIB, bytes: pattern(8) }]),
+    "segment 0 is linked to 0x800000000000, no canonical address",
   );
   refused(
     elf(64, 0, [{ vaddr: MIB, bytes: pattern(8), memsz: 4 }]),
@@ -153,6 +172,15 @@ Deno.test("files of other kinds are named", () => {
   refused("070701000", "--initrd");
   refused("MZ" + "\0".repeat(0x36) + "ARMd", "AArch64");
   refused("hello", "--flat");
+  const at = (...marks: [number, string][]) => {
+    let text = "";
+    for (const [offset, mark] of marks) text = text.padEnd(offset, "\0") + mark;
+    return text.padEnd(0x9000, "\0");
+  };
+  refused(at([0x1fe, "\x55\xaa"]), "a disk image with a boot sector: there");
+  refused(at([0x1fe, "\x55\xaa"], [0x200, "EFI PART"]), "a disk image (GPT)");
+  refused(at([0x1fe, "\x55\xaa"], [0x8001, "CD001"]), "a CD image");
+  refused(at([0x438, "\x53\xef"]), "ext4 file system");
 });
 
 Deno.test("a boot sector is entered at 0000:7C00 with the drive in DL", () => {

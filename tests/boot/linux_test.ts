@@ -30,6 +30,7 @@ function bzImage(changes: Changes = {}): Uint8Array {
   data.setUint16(0x20e, 0x300, true);
   file.set(new TextEncoder().encode("6.1.0-test (x)\0"), 0x500);
   file[0x211] = changes.loadflags ?? 1;
+  data.setUint32(0x214, MIB, true);
   data.setUint32(0x22c, changes.initrdMax ?? 0x7fffffff, true);
   data.setUint16(0x236, changes.xloadflags ?? 1, true);
   data.setUint32(0x238, 100, true);
@@ -58,6 +59,28 @@ Deno.test("a bzImage is entered at its 64-bit entry point", () => {
   assertEquals(memory.u64(params + 0x2d0 + 68), 63 * MIB);
   assertEquals(memory.text(memory.u64(params + 0x70)).slice(0, 8), "RSD PTR ");
   assertEquals(image.describe.includes("6.1.0-test"), true);
+});
+
+Deno.test("the last paragraph need not be full, and no more is missing", () => {
+  const file = bzImage();
+  for (const missing of [1, 15]) {
+    const image = loadGuest(request(file.subarray(0, file.length - missing)));
+    assertEquals(
+      new GuestView(image).bytes(16 * MIB, 0x800 - missing),
+      pattern(0x800 - missing, 5),
+    );
+  }
+  const error = assertThrows(
+    () => loadGuest(request(file.subarray(0, file.length - 16))),
+    BootError,
+  );
+  assertEquals(error.message, "guest: torn Linux image: 4592 of 4608 bytes");
+});
+
+Deno.test("a program that borrows Linux' header and needs a BIOS is named", () => {
+  const file = bzImage();
+  new DataView(file.buffer).setUint32(0x214, 0, true);
+  assertThrows(() => loadGuest(request(file)), BootError, "real mode");
 });
 
 Deno.test("a 32-bit kernel is entered in protected mode", () => {

@@ -142,10 +142,14 @@ Deno.test("address fields: offset, load end, bss, whole file", () => {
   assertEquals(view.u32(list), 3 * MIB);
 });
 
-Deno.test("any header flags, also for a video mode, are taken", () => {
-  for (const flags of [0, 1, 3, 7, 0xffff]) {
-    const file = elf(32, MIB, [{ vaddr: MIB, bytes: code(flags) }]);
-    assertEquals(loadGuest(request(file)).kind, "multiboot");
+Deno.test("header flags: known and optional ones are taken, others refused", () => {
+  const load = (flags: number) =>
+    loadGuest(request(elf(32, MIB, [{ vaddr: MIB, bytes: code(flags) }])));
+  for (const flags of [0, 1, 3, 7, 0xfffe0000]) {
+    assertEquals(load(flags).kind, "multiboot");
+  }
+  for (const bit of [8, 0x8000]) {
+    assertThrows(() => load(bit | 3), BootError, `flags 0x${bit.toString(16)}`);
   }
 });
 
@@ -190,10 +194,28 @@ Deno.test("wrong images get one line that says what is wrong", () => {
     return file;
   };
   refused(kludge(MIB, MIB + 4, 0, 0, MIB), "begins before the file");
+  refused(
+    kludge(MIB, MIB, MIB + 128, MIB + 64, MIB),
+    "bss end 0x100040 is below its load end 0x100080",
+  );
+  const sum = kludge(MIB, MIB, 0, 0, MIB);
+  sum[8] ^= 1;
+  refused(sum, "the multiboot header at offset 0x0 has a wrong checksum");
+  const two = new Uint8Array(64);
+  new Uint32Array(two.buffer).set([0xe85250d6, 0, 16, -(0xe85250d6 + 16)]);
+  refused(two, "a multiboot 2 image");
+  for (const bits of [32, 64] as const) {
+    // On a boundary of 8 bytes in the file: ELF32's segment begins at 84.
+    const bytes = new Uint8Array([
+      ...new Uint8Array(bits === 32 ? 4 : 0),
+      ...two,
+    ]);
+    refused(elf(bits, MIB, [{ vaddr: MIB, bytes }]), "a multiboot 2 image");
+  }
   refused(kludge(MIB, MIB, MIB - 4, 0, MIB), "below its start");
   refused(kludge(MIB, MIB, MIB + 4096, 0, MIB), "3840 bytes are missing");
   refused(kludge(MIB, MIB, 0, 100 * MIB, MIB), "needs memory up to 0x6400000");
-  refused(kludge(MIB, MIB, 0, 0, 0xfffffff0), "outside memory");
+  refused(kludge(MIB, MIB, 0, 0, 0xfffffff0), "outside the image");
   refused(kludge(MIB).subarray(0, 20), "torn multiboot header");
   refused(
     elf(32, MIB, [

@@ -7,6 +7,7 @@ import {
   library,
   PLATFORM,
 } from "../platform/tiny_library.ts";
+import { ExitCode } from "../../src/cli/exit_codes.ts";
 import { icebp } from "./icebp.ts";
 
 Deno.test("doctor: this machine, and what --platform will be", async () => {
@@ -52,7 +53,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "doctor: why a platform cannot be used, with exit code 1",
+  name: "doctor: why a platform cannot be used, with an exit code",
   ignore,
   fn: inFolder(async (folder) => {
     const off = library(`${folder}/off.so`, PLATFORM + EMULATION, 0);
@@ -64,14 +65,14 @@ Deno.test({
       ] as const
     ) {
       const { code, out, err } = await icebp(["doctor", `--platform=${path}`]);
-      assertEquals([code, err], [1, ""], path);
+      assertEquals([code, err], [ExitCode.host, ""], path);
       assertMatch(out, why);
       assertMatch(out, /^--platform is .*, which cannot be used$/m);
     }
     const { code, out } = await icebp(["doctor", `--platform=${off}`], [
       "--deny-ffi",
     ]);
-    assertEquals(code, 1);
+    assertEquals(code, ExitCode.host);
     assertMatch(out, /not usable: looking needs the permission --allow-ffi/);
   }),
 });

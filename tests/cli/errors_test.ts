@@ -1,6 +1,11 @@
 // What a user sees who asks for something impossible: one line, an exit code.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { requireTool } from "../util/tools.ts";
+import { EXIT_CODES, ExitCode } from "../../src/cli/exit_codes.ts";
+import { exitCodeOf } from "../../src/cli/failures.ts";
+import { HELP } from "../../src/cli/help.ts";
 import { icebp } from "./icebp.ts";
+import { powerOff } from "./sectors.ts";
 
 Deno.test("--help and --version need no permission", async () => {
   const help = await icebp(["--help"], []);
@@ -13,38 +18,93 @@ Deno.test("--help and --version need no permission", async () => {
   assertMatch(version.out, /^icebp \d+\.\d+\.\d+\n$/);
 });
 
+Deno.test("icebp's own exit codes are no guest's, and help and README list them", async () => {
+  const readme = await Deno.readTextFile(
+    new URL("../../README.md", import.meta.url),
+  );
+  const listed = EXIT_CODES.map(([code]) => code);
+  assertEquals(listed, Object.values(ExitCode));
+  for (const [code, when] of EXIT_CODES) {
+    assertEquals([code % 2, code < 256], [0, true], when);
+    assertStringIncludes(HELP, `  ${String(code).padEnd(4)} ${when}\n`);
+    assertMatch(
+      readme,
+      new RegExp(`^\\| ${code} +\\| ${RegExp.escape(when)} +\\|$`, "m"),
+    );
+  }
+  assertEquals(exitCodeOf(new TypeError("nobody expects it")), ExitCode.bug);
+});
+
 Deno.test("wrong usage is one line and exit code 2", async () => {
   const { code, out, err } = await icebp(["--cpus", "many"], []);
   assertEquals([code, out], [2, ""]);
   assertMatch(err, /^icebp: --cpus many: a number .*\n$/);
 });
 
-Deno.test("guests that cannot be had are one line and exit code 1", async () => {
+Deno.test("guests that cannot be had are one line and an exit code", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/text`, "hello");
-    const cases: [string[], RegExp][] = [
-      [[`${folder}/none`], /^icebp: .*\/none: no such file\n$/],
-      [[folder], /^icebp: .*: a folder, not a file\n$/],
-      [[`${folder}/text`], /^icebp: .*\/text: neither Linux, .*\n$/],
+    const { file, host } = ExitCode;
+    const cases: [string[], RegExp, number][] = [
+      [[`${folder}/none`], /^icebp: .*\/none: no such file\n$/, file],
+      [[folder], /^icebp: .*: a folder, not a file\n$/, file],
+      [[`${folder}/text`], /^icebp: .*\/text: neither Linux, .*\n$/, file],
       [
         ["--platform", `${folder}/text`, "--serial", "null"],
         /^icebp: .*\n$/,
+        host,
       ],
       [
         ["--serial", `file:${folder}/no/such/place`],
         /^icebp: .*no such file\n$/,
+        file,
       ],
-      [["--memory", "8G"], /^icebp: .*memory.*\n$/],
+      [["--memory", "8G"], /^icebp: .*memory.*\n$/, host],
     ];
-    for (const [args, message] of cases) {
+    for (const [args, message, wanted] of cases) {
       const { code, err } = await icebp(args);
       assertMatch(err, message, args.join(" "));
-      assertEquals(code, 1, args.join(" "));
+      assertEquals(code, wanted, args.join(" "));
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test({
+  name: "what is no regular file is refused at once, by its kind",
+  ignore: !requireTool("mkfifo"),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const fifo = `${folder}/fifo`;
+      const guest = `${folder}/guest`;
+      await new Deno.Command("mkfifo", { args: [fifo] }).output();
+      await Deno.writeFile(guest, powerOff);
+      const kinds: [string, string][] = [
+        [fifo, "a pipe"],
+        ["/dev/zero", "a device"],
+        [folder, "a folder"],
+      ];
+      for (const [path, kind] of kinds) {
+        const uses = [
+          [path],
+          ["--initrd", path, guest],
+          ["--module", path, guest],
+          ["--disk", path, guest],
+          ["--disk", `${path},ro`, guest],
+        ];
+        for (const args of uses) {
+          const { code, err } = await icebp(args);
+          assertEquals(err, `icebp: ${path}: ${kind}, not a file\n`);
+          assertEquals(code, ExitCode.file);
+        }
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });
 
 Deno.test("a place where gdb cannot be waited for is one line", async () => {
@@ -67,7 +127,11 @@ Deno.test("a place where gdb cannot be waited for is one line", async () => {
     for (const [where, message] of cases) {
       const { code, err } = await icebp([`--gdb=${where}`]);
       assertMatch(err, message, where);
-      assertEquals([code, err.trim().split("\n").length], [1, 1], where);
+      assertEquals(
+        [code, err.trim().split("\n").length],
+        [ExitCode.listen, 1],
+        where,
+      );
     }
   } finally {
     listener.close();
@@ -78,7 +142,7 @@ Deno.test("a place where gdb cannot be waited for is one line", async () => {
 
 Deno.test("a missing permission is named, not traced", async () => {
   const { code, err } = await icebp(["/etc/hostname"], []);
-  assertEquals(code, 1);
+  assertEquals(code, ExitCode.file);
   assertMatch(err, /^icebp: .*--allow-read.*\n$/);
 });
 

@@ -117,12 +117,30 @@ Deno.test("sizes, flat addresses, an empty command line", () => {
   assertEquals(run("--flat", "0x7c00,16", "x").flat, {
     address: 0x7c00,
     mode: 16,
+    entry: 0x7c00,
   });
   assertEquals(run("--flat", "1048576", "x").flat, {
     address: 1048576,
     mode: 32,
+    entry: 1048576,
   });
-  assertEquals(run("x", "--append=").append, "");
+  assertEquals(run("--flat", "0xe0000,16,0xffff0", "x").flat, {
+    address: 0xe0000,
+    mode: 16,
+    entry: 0xffff0,
+  });
+  for (
+    const words of [
+      ["x", "--append="],
+      ["x", "--append", ""],
+      ["--append", "", "x"],
+    ]
+  ) {
+    const options = run(...words);
+    assertEquals([options.append, options.guest], ["", "x"]);
+  }
+  assertEquals(run("--append", "-v", "x").append, "-v");
+  assertEquals(run("--module", "m,", "x").modules, [{ path: "m", text: "" }]);
 });
 
 Deno.test("a number is a guest's name as good as any", () => {
@@ -155,10 +173,13 @@ Deno.test("what cannot be meant is refused with one line", () => {
     [["--cpus"], "--cpus needs a value"],
     [["--cpus", "--stats"], "--cpus needs a value"],
     [["--initrd="], "--initrd needs a value"],
+    [["--initrd", "", "x"], "--initrd needs a value"],
+    [["--disk", "", "x"], "--disk needs a value"],
+    [[""], "the guest's name is empty"],
     [["--memory", "lots"], "a size like 512M"],
-    [["--memory", "1M"], "from 2M to 64G"],
+    [["--memory", "1M"], "needs 2M at least"],
     [["--memory", "2049K"], "whole pages"],
-    [["--memory", "65G"], "from 2M to 64G"],
+    [["--memory", "65G"], "64G are the most"],
     [["--gdb=nowhere"], "HOST:PORT"],
     [["--gdb=:99999"], "HOST:PORT"],
     [["--gdb=unix:"], "needs a path"],
@@ -173,6 +194,8 @@ Deno.test("what cannot be meant is refused with one line", () => {
     [["--disk", ",ro"], "--disk needs a file"],
     [["--flat", "here", "x"], "an address like"],
     [["--flat", "0x1000,8", "x"], "an address like"],
+    [["--flat", "0x1000,16,", "x"], "an address like"],
+    [["--flat", "0x1000,16,1,2", "x"], "an address like"],
     [["--flat", "0x1000"], "needs a guest"],
     [["--initrd", "x"], "needs a guest"],
     [["--flat", "0x1000", "--append", "x", "y"], "no command line"],

@@ -1,6 +1,7 @@
 // Guests through the front door: output, input, exit codes.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { requireTool } from "../util/tools.ts";
+import { ExitCode } from "../../src/cli/exit_codes.ts";
 import { command, icebp, type Result } from "./icebp.ts";
 import * as sectors from "./sectors.ts";
 
@@ -56,11 +57,92 @@ Deno.test("two runs are the same run, to the instruction", async () => {
 });
 
 Deno.test("exit codes are the guest's, whatever the width of the write", async () => {
-  for (const [value, size, code] of [[0, 1, 1], [0x10, 2, 33], [5, 4, 11]]) {
+  for (
+    const [value, size, code] of [[0, 1, 1], [0x10, 2, 33], [5, 4, 11], [
+      0x80,
+      1,
+      1,
+    ], [0xffffffff, 4, 255]]
+  ) {
     const result = await boot(sectors.debugExit(value, size as 1 | 2 | 4));
     assertEquals(result, { code, out: "", err: "" });
   }
   assertEquals((await boot(sectors.powerOff)).code, 0);
+});
+
+Deno.test("debug consoles and POST codes go to the log", async () => {
+  const say = (port: number, text: string) =>
+    [...text].flatMap((c) => sectors.out(port, c.charCodeAt(0), 1));
+  const { code, err } = await boot(
+    sectors.bootSector(
+      ...say(0xe9, "one\n"),
+      ...say(0x402, "two\r\n"),
+      ...sectors.out(0x80, 0x5a, 1),
+      ...sectors.out(0x80, 0x5a, 1),
+      ...sectors.out(0x190, 7, 1),
+      ...say(0xe9, "end"),
+      ...sectors.out(0x604, 0x2000, 2),
+    ),
+    "--log",
+    "off,machine=debug",
+  );
+  const lines = err.trim().split("\n").filter((line) => /port 0x/.test(line));
+  assertEquals([code, ...lines], [
+    0,
+    "icebp: info machine: port 0xe9: one",
+    "icebp: info machine: port 0x402: two",
+    "icebp: debug machine: POST code 0x5a (port 0x80)",
+    "icebp: debug machine: POST code 0x07 (port 0x190)",
+    "icebp: info machine: port 0xe9: end",
+  ]);
+});
+
+Deno.test("a boot sector finds the BIOS data, and takes IRQ 0 at vector 8", async () => {
+  const { code, out, err } = await boot(sectors.bootSector(
+    ...[0xa1, 0x13, 0x04, 0xe6, 0xe9], //       mov ax, [0x413]; out 0xe9, al
+    ...[0xc7, 0x06, 0x20, 0, 0x40, 0x7c], //    the vector of INT 8: 0:7c40
+    ...[0xc7, 0x06, 0x22, 0, 0, 0],
+    ...[0xb0, 0x34, 0xe6, 0x43], //             PIT: rate generator
+    ...[0x30, 0xc0, 0xe6, 0x40, 0xe6, 0x40],
+    ...[0xcd, 0x10], //                         int 0x10 returns
+    ...[0xfb, 0xf4, 0xeb, 0xfd], //             sti; hlt; jmp to hlt
+    ...new Array(64 - 33).fill(0x90),
+    ...sectors.out(0xf4, 21, 1), //             0:7c40
+  ));
+  assertEquals({ code, out, err }, { code: 43, out: "", err: "" });
+});
+
+Deno.test("--stats: misses are counted, of a 16-bit guest too", async () => {
+  // A loop that touches a page more each time: many misses an instruction.
+  const sector = sectors.bootSector(
+    ...[0xb9, 0, 4], //                     mov cx, 1024
+    ...[0x89, 0xcb, 0xc1, 0xe3, 6], //      again: mov bx, cx; shl bx, 6
+    ...[0x8a, 0x07, 0xe2, 0xf7], //         mov al, [bx]; loop again
+    ...sectors.out(0x604, 0x2000, 2),
+    0xf4,
+  );
+  const { code, err } = await boot(sector, "--stats");
+  assertEquals(code, 0);
+  const rate = (name: string) =>
+    err.match(
+      new RegExp(`^${name} +(\\d+) +([\\d.]+) in 1000 instructions$`, "m"),
+    )!.slice(1).map(Number);
+  const instructions = Number(err.match(/^instructions +(\d+)$/m)![1]);
+  for (const name of ["decoded", "TLB misses"]) {
+    const [count, per1000] = rate(name);
+    assertEquals(per1000, Number((count / instructions * 1000).toFixed(3)));
+  }
+});
+
+Deno.test("a flat image is entered where --flat says", async () => {
+  const rom = new Uint8Array(0x20000).fill(0xf4);
+  rom.set(sectors.out(0xf4, 7, 1), 0x10000);
+  rom.set([0xea, 0, 0, 0, 0xf0], 0x1fff0); // jmp f000:0
+  const { code, err } = await boot(rom, "--flat", "0xe0000,16,0xffff0");
+  assertEquals([code, err], [15, ""]);
+  const outside = await boot(rom, "--flat", "0xe0000,16,0x100000");
+  assertEquals(outside.code, ExitCode.file);
+  assertMatch(outside.err, /entry point 0x100000 lies outside the image/);
 });
 
 Deno.test("a reset starts the guest anew", async () => {
@@ -70,7 +152,7 @@ Deno.test("a reset starts the guest anew", async () => {
 
 Deno.test("a triple fault is told", async () => {
   const { code, err } = await boot(sectors.tripleFault);
-  assertEquals(code, 1);
+  assertEquals(code, ExitCode.shutdown);
   assertMatch(err, /^icebp: processor 0 shut down \(triple fault\) at 0x7c07;/);
 });
 
@@ -105,7 +187,7 @@ Deno.test("standard input reaches the guest's serial port", async () => {
   });
 });
 
-Deno.test("a signal ends it with the shell's code", async () => {
+Deno.test("a signal ends it with the code for it", async () => {
   await inFolder(async (folder) => {
     await Deno.writeFile(`${folder}/halt`, sectors.haltForEver);
     const child = command([`${folder}/halt`, "--log", "info"]).spawn();
@@ -117,7 +199,7 @@ Deno.test("a signal ends it with the shell's code", async () => {
     reader.releaseLock();
     await child.stderr.cancel();
     await child.stdout.cancel();
-    assertEquals(code, 143);
+    assertEquals(code, ExitCode.signal);
   });
 });
 

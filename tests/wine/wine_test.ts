@@ -2,6 +2,7 @@
 // and opened by Deno.dlopen, under Wine. The DLLs are the tests' own (tests/native).
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DEMO_ELF, demoFile } from "../../src/boot/demo/mod.ts";
+import { ExitCode } from "../../src/cli/exit_codes.ts";
 import * as sectors from "../cli/sectors.ts";
 import {
   buildWindows,
@@ -60,10 +61,10 @@ wineTest(
 );
 
 wineTest(
-  "--platform whp without the DLL is one line and exit code 1",
+  "--platform whp without the DLL is one line and an exit code",
   async (wine) => {
     const { code, out, err } = await wine.deno(icebp("--platform", "whp"));
-    assertEquals([code, out], [1, ""]);
+    assertEquals([code, out], [ExitCode.host, ""]);
     assertMatch(err, /^icebp: dlopen \(WinHvPlatform\.dll\): .*enable .*\n$/);
   },
 );
@@ -92,7 +93,7 @@ wineTest(
       ...WHP,
       env: { ICEBP_NATIVE: "off" },
     });
-    assertEquals(code, 1);
+    assertEquals(code, ExitCode.host);
     assertMatch(
       err,
       /^icebp: WHvGetCapability .*no hypervisor is running.*\n$/,
@@ -135,7 +136,7 @@ wineTest("paths with backslashes and blanks; exit codes", async (wine) => {
   const five = await wine.deno(icebp("C:\\My Guests\\five.bin"), WHP);
   assertEquals([five.code, five.err], [11, ""]);
   const none = await wine.deno(icebp("C:\\My Guests\\none.bin"), WHP);
-  assertEquals(none.code, 1);
+  assertEquals(none.code, ExitCode.file);
   assertEquals(none.err, "icebp: C:\\My Guests\\none.bin: no such file\n");
 });
 

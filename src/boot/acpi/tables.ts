@@ -12,7 +12,7 @@ import {
   type Placement,
   roundUp,
 } from "../placement.ts";
-import { ByteWriter } from "../writer.ts";
+import { ByteWriter, fixChecksum } from "../writer.ts";
 import { dsdtAml } from "./dsdt.ts";
 
 const OEM_ID = "ICEBP", OEM_TABLE = "ICEBPPC", CREATOR = "ICBP";
@@ -20,13 +20,6 @@ const HEADER_BYTES = 36;
 const LOCAL_APIC_BASE = 0xfee00000;
 /** ACPI processor and APIC identifiers of one byte end here. */
 const MAX_XAPIC_ID = 254;
-
-/** Puts `total` into `bytes[at]` so that all bytes add up to 0. */
-function fixChecksum(bytes: Uint8Array, at: number, length = bytes.length) {
-  bytes[at] = 0;
-  const sum = bytes.subarray(0, length).reduce((a, b) => a + b, 0);
-  bytes[at] = -sum & 0xff;
-}
 
 function table(signature: string, revision: number, body: Uint8Array) {
   const bytes = new ByteWriter()

@@ -14,6 +14,14 @@ import type {
 } from "../device.ts";
 import type { Timers } from "../timers.ts";
 import { AcpiPm, AcpiPorts, SCI_IRQ } from "./acpi_pm.ts";
+import {
+  Crtc,
+  CRTC_PORT,
+  DEBUG_CONSOLE_PORTS,
+  DebugConsole,
+  POST_PORTS,
+  PostCode,
+} from "./debug_ports.ts";
 import { KeyboardController } from "./i8042.ts";
 import { Pit } from "./i8254.ts";
 import { PicPair } from "./i8259.ts";
@@ -76,6 +84,7 @@ export class Board {
   readonly acpi: AcpiPm;
   readonly #pic: PicPair;
   readonly #ioapic: IoApic;
+  readonly #debugConsoles: readonly DebugConsole[];
 
   constructor(wiring: BoardWiring) {
     const { ports, mmio, timers, clock, power } = wiring;
@@ -120,6 +129,18 @@ export class Board {
     claim(CONFIG_DATA, 4, pci);
     claim(BOCHS_SHUTDOWN_PORT, 1, bochs);
     claim(BOCHS_ACPI_PORT, 2, bochs);
+    const crtc = new Crtc();
+    claim(CRTC_PORT, 2, crtc);
+    this.#debugConsoles = DEBUG_CONSOLE_PORTS.map((port) => {
+      const device = new DebugConsole(port);
+      claim(port, 1, device);
+      return device;
+    });
+    const postCodes = POST_PORTS.map((port) => {
+      const device = new PostCode(port);
+      claim(port, 1, device);
+      return device;
+    });
     mmio.claim(IOAPIC_BASE, IOAPIC_SIZE, this.#ioapic, this.#ioapic.name);
 
     // The interrupt controllers come first: the others drive their inputs.
@@ -136,6 +157,9 @@ export class Board {
       pci,
       this.serial,
       this.acpi,
+      crtc,
+      ...this.#debugConsoles,
+      ...postCodes,
     ];
   }
 
@@ -159,6 +183,11 @@ export class Board {
         this.#ioapic.setInput(gsi, level);
       },
     };
+  }
+
+  /** Logs what debug consoles have not: the guest may say no more. */
+  flush(): void {
+    for (const console of this.#debugConsoles) console.flush();
   }
 
   reset(): void {

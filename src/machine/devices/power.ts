@@ -116,25 +116,36 @@ const BOCHS_SLEEP = 0x2000;
 /** Claimed by BochsPower. */
 export const BOCHS_SHUTDOWN_PORT = 0x8900, BOCHS_ACPI_PORT = 0xb004;
 
-/** Bochs' two power-off ports. Claims 0x8900 and 0xB004-0xB005. */
-export class BochsPower extends StatefulDevice<{ matched: number }>
+/** Bochs' two power-off ports. Claims 0x8900 and 0xB004-0xB005. The latter is
+ * where a PIIX4 has its PM1 control: what is written is kept, so that software
+ * that changes one bit of it (OVMF sets SCI_EN) does not write SLP_EN besides. */
+export class BochsPower
+  extends StatefulDevice<{ matched: number; control: number }>
   implements PortDevice {
   readonly name = "bochs-power";
   readonly #power: PowerSink;
 
   constructor(power: PowerSink) {
-    super(() => ({ matched: 0 }));
+    super(() => ({ matched: 0, control: 0 }));
     this.#power = power;
   }
 
-  readPort(_port: number, size: 1 | 2 | 4): number {
-    return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
+  readPort(port: number, size: 1 | 2 | 4): number {
+    if (port < BOCHS_ACPI_PORT) {
+      return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
+    }
+    const value = this.state.control >> (8 * (port - BOCHS_ACPI_PORT));
+    return size === 1 ? value & 0xff : value;
   }
 
   writePort(port: number, size: 1 | 2 | 4, value: number): void {
     const s = this.state;
-    if (port === BOCHS_ACPI_PORT) {
-      if (value & BOCHS_SLEEP) this.#power({ kind: "power-off" });
+    if (port >= BOCHS_ACPI_PORT) {
+      const shift = 8 * (port - BOCHS_ACPI_PORT);
+      const mask = (size === 1 ? 0xff : 0xffff) << shift & 0xffff;
+      const written = value << shift & mask;
+      s.control = s.control & ~mask | written & ~BOCHS_SLEEP;
+      if (written & BOCHS_SLEEP) this.#power({ kind: "power-off" });
       return;
     }
     // String output may come a few characters at a time.

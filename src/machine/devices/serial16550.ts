@@ -326,10 +326,9 @@ export class Serial16550 extends StatefulDevice<ReturnType<typeof initialState>>
   }
 
   #update(): void {
-    const s = this.state;
-    // On a PC, OUT2 gates the interrupt line; loopback cuts OUT2 off.
-    const gate = s.mcr & Mcr.OUT2 && !(s.mcr & Mcr.loop);
-    this.#wiring.irq.set(Boolean(gate) && this.#source() !== Iir.none);
+    // A PC's OUT2 gates the line; virtual PCs have no such gate, and guests
+    // that were written on them leave OUT2 at 0.
+    this.#wiring.irq.set(this.#source() !== Iir.none);
   }
 
   /** Four character times after the last arrival or read, with data left. */

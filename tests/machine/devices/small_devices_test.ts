@@ -1,6 +1,7 @@
 // Keyboard controller, power and reset ports, the ACPI block.
 import { assertEquals, assertThrows } from "@std/assert";
 import { AcpiPm } from "../../../src/machine/devices/acpi_pm.ts";
+import { Crtc } from "../../../src/machine/devices/debug_ports.ts";
 import { KeyboardController } from "../../../src/machine/devices/i8042.ts";
 import {
   BochsPower,
@@ -108,12 +109,36 @@ Deno.test("Bochs' power-off: the word, and the text even after a false start", (
   assertEquals(events, []);
   device.writePort(0xb004, 2, 0x2000);
   assertEquals(events, [{ kind: "power-off" }]);
+  // Read, changed and written back, in any width, without powering off.
+  device.reset();
+  const word = () => device.readPort(0xb004, 2);
+  assertEquals([word(), device.readPort(0xb004, 1)], [0, 0]);
+  device.writePort(0xb004, 2, word() | 1);
+  device.writePort(0xb005, 1, device.readPort(0xb005, 1) | 4);
+  assertEquals([word(), device.readPort(0xb004, 4)], [0x0401, 0x0401]);
+  assertEquals(events.length, 1);
+  device.writePort(0xb005, 1, 0x20);
+  assertEquals([events.length, word()], [2, 0x0001]);
+  events.pop();
   for (const letter of "ShuShutdow") {
     device.writePort(0x8900, 1, letter.charCodeAt(0));
   }
   assertEquals(events.length, 1);
   device.writePort(0x8900, 1, "n".charCodeAt(0));
   assertEquals(events.length, 2);
+});
+
+Deno.test("the CRT controller's registers hold what is written", () => {
+  const crtc = new Crtc();
+  crtc.writePort(0x3d4, 1, 0x0e);
+  crtc.writePort(0x3d5, 1, 0x12);
+  crtc.writePort(0x3d4, 2, 0x340f);
+  assertEquals([crtc.readPort(0x3d4, 1), crtc.readPort(0x3d5, 1)], [
+    0x0f,
+    0x34,
+  ]);
+  crtc.writePort(0x3d4, 1, 0x0e);
+  assertEquals(crtc.readPort(0x3d4, 2), 0x120e);
 });
 
 function acpi() {

@@ -602,7 +602,7 @@ const strings: readonly Probe[] = [
   },
   {
     name: "INS and OUTS with memory in a device",
-    code: `mov $0x80, %edx; mov %rbx, %rdi; mov $2, %ecx; rep insw
+    code: `mov $0x2e0, %edx; mov %rbx, %rdi; mov $2, %ecx; rep insw
       lea 8(%rbx), %rsi; mov $3, %ecx; rep outsb`,
     log: ["w 0 2 ffff", "w 2 2 ffff", "r 8 1", "r 9 1", "r a 1"],
     regs: { rcx: 0n },
