@@ -65,6 +65,14 @@ function tryPartition(platform: WinHvPlatform): void {
   }
 }
 
+/** How breakpoints are held on a platform. */
+function breakpointLine({ extensions }: WinHvPlatform): string {
+  return extensions.IcebpSetDebugPoint === null
+    ? "breakpoints: INT1 in guest memory; watchpoints: four debug registers " +
+      "(lacks IcebpSetDebugPoint, which no Windows has)"
+    : "breakpoints and watchpoints: in the processor, any number of them";
+}
+
 /** What a library offers. */
 interface Finding {
   readonly usable: boolean;
@@ -80,7 +88,10 @@ function examine(name: string): Finding {
     return { usable: false, lines: [`not usable: ${reason(error)}`] };
   }
   try {
-    const lines = capabilityLines(readCapabilities(platform));
+    const lines = [
+      ...capabilityLines(readCapabilities(platform)),
+      breakpointLine(platform),
+    ];
     const missing = missingFunctions(platform.platform).map(({ call, lost }) =>
       `lacks ${call}: ${lost}`
     );
@@ -114,6 +125,7 @@ function reason(error: unknown): string {
 
 async function examineSoft(): Promise<Finding> {
   const { platform } = await openPlatform(SOFT, MIB, "virtual");
+  const breakpoints = breakpointLine(platform);
   try {
     tryPartition(platform);
   } finally {
@@ -124,6 +136,7 @@ async function examineSoft(): Promise<Finding> {
     lines: [
       "usable: a partition with a processor was made",
       `guest memory: up to ${Math.floor(MAX_GUEST_BYTES / MIB)} MiB`,
+      breakpoints,
     ],
   };
 }
