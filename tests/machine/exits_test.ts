@@ -53,7 +53,7 @@ Deno.test({
         mov %rax, %r9
         in %dx, %eax
         mov %rax, %r10
-        in $0xe9, %al
+        in $0xee, %al
         mov %rax, %r11
         mov $1, %al
         out %al, $0xf4
@@ -73,7 +73,7 @@ Deno.test({
     assertEquals(guest.reg(Reg.R8), 0xaabbccddeeff0044n);
     assertEquals(guest.reg(Reg.R9), 0xaabbccddeeff3344n);
     assertEquals(guest.reg(Reg.R10), 0x11223344n);
-    assertEquals(guest.reg(Reg.R11), 0x112233ffn, "nobody is at 0xe9");
+    assertEquals(guest.reg(Reg.R11), 0x112233ffn, "nobody is at 0xee");
     guest.close();
   },
 });

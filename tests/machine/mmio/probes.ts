@@ -602,7 +602,7 @@ const strings: readonly Probe[] = [
   },
   {
     name: "INS and OUTS with memory in a device",
-    code: `mov $0x80, %edx; mov %rbx, %rdi; mov $2, %ecx; rep insw
+    code: `mov $0xe0, %edx; mov %rbx, %rdi; mov $2, %ecx; rep insw
       lea 8(%rbx), %rsi; mov $3, %ecx; rep outsb`,
     log: ["w 0 2 ffff", "w 2 2 ffff", "r 8 1", "r 9 1", "r a 1"],
     regs: { rcx: 0n },
@@ -759,7 +759,7 @@ it:   divss (%rbx), %xmm0`,
   },
   {
     name: "#PF of INS to a page that is not there",
-    code: `mov $0x140000000, %rdi; mov $0x80, %edx
+    code: `mov $0x140000000, %rdi; mov $0xe0, %edx
 it:   insb`,
     log: [],
     fault: { vector: 14, error: 2n, cr2: 0x140000000n },
@@ -844,7 +844,7 @@ a:    ${END}`,
   {
     name: "one on RAM that string I/O accesses",
     code: `${dr("buffer", 3, 1)}
-      mov $0x80, %edx; mov $buffer, %edi; mov $2, %ecx
+      mov $0xe0, %edx; mov $buffer, %edi; mov $2, %ecx
 a:    rep insb
 b:    mov $buffer, %esi; outsb
 c:    ${END}`,
@@ -883,7 +883,7 @@ d:    nop`,
   {
     name: "TF with REP OUTS and REP INS",
     code:
-      `mov $buffer, %esi; mov $buffer + 64, %edi; mov $2, %ecx; mov $0x80, %edx
+      `mov $buffer, %esi; mov $buffer + 64, %edi; mov $2, %ecx; mov $0xe0, %edx
       ${TF}
 a:    rep outsb
 b:    mov $2, %ecx
