@@ -116,7 +116,12 @@ export type {
 } from "./ffi/winhvemulation.ts";
 export type { winhvplatform } from "./ffi/winhvplatform.ts";
 export type { debugPoints } from "./ffi/debug_points.ts";
-export type { DebugPointFilter } from "./ffi/mod.ts";
+export type { DebugPointFilter, IcebpFunctions } from "./ffi/mod.ts";
+export type { icebp } from "./ffi/icebp.ts";
+export type { DmaAccess } from "./src/machine/machine.ts";
+export type { DmaMemory } from "./src/machine/devices/virtio/queue.ts";
+export type { Architecture } from "./src/debug/register_sets.ts";
+export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/regions.ts";
 export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
 export type { DebugPoint } from "./src/platform/partition.ts";
 export type { AgentContext, AgentExpression } from "./src/debug/agent.ts";

@@ -29,12 +29,13 @@ export const debugPoints = {
     result: "i32",
     optional: true,
   },
-  /** The next instruction of a processor that does not run is not stopped at, and is
-   * executed before any interrupt. Setting RIP takes that back. */
+  /** The next instruction of a processor that does not run is not stopped at. Setting RIP
+   * takes that back. */
   IcebpPassDebugPoints: {
     parameters: [
       "u64", // WHV_PARTITION_HANDLE Partition
       "u32", // UINT32 VpIndex
+      "u32", // UINT32 How (DebugPass)
     ],
     result: "i32",
     optional: true,
@@ -83,6 +84,15 @@ export const DebugAccess = {
   Write: 2,
   /** Not together with the others. */
   Execute: 4,
+} as const;
+
+/** How a processor passes a point. */
+export const DebugPass = {
+  /** Before any interrupt. */
+  Next: 0,
+  /** As if there were no point; a JMP to itself again and again, until an interrupt or
+   * exception comes or the processor's slice of time ends. */
+  Spin: 1,
 } as const;
 
 /** Where a point's address is meant. */

@@ -117,6 +117,10 @@ export interface BootImage {
   readonly registers: InitialState;
   /** How firmware has programmed devices; without it they are as after RESET. */
   readonly ports?: readonly PortWrite[];
+  /** What its code is, as far as the file tells; most of it if it changes. */
+  readonly architecture?: "i386" | "x86-64";
+  /** Whether the file is an ELF file, which debuggers can read. */
+  readonly isElf?: boolean;
   /** One line for the log: what, where, entered how. */
   readonly describe: string;
 }

@@ -80,6 +80,14 @@ export function isLinux(file: Uint8Array): boolean {
     data.getUint32(Header.magic, true) === HDRS;
 }
 
+/** Whether a Linux image says that it has no 64-bit code; older than protocol
+ * 2.12 it says nothing. */
+export function isLinux32(file: Uint8Array): boolean {
+  const data = view(file);
+  return data.getUint16(Header.version, true) >= 0x20c &&
+    (data.getUint16(Header.xloadflags, true) & XLF_KERNEL_64) === 0;
+}
+
 interface Kernel {
   readonly setupBytes: number;
   readonly is64: boolean;

@@ -5,7 +5,7 @@ import { loadElfDirect } from "./elf_direct.ts";
 import { isBootSector, loadBootSector, loadFlat } from "./flat.ts";
 import { BootError, type BootImage, type BootRequest } from "./image.ts";
 import { checkInitrd } from "./initrd.ts";
-import { isLinux, loadLinux } from "./linux.ts";
+import { isLinux, isLinux32, loadLinux } from "./linux.ts";
 import {
   almostMultiboot,
   findMultibootHeader,
@@ -58,11 +58,35 @@ function describeForeign(file: Uint8Array): string {
     "(for a flat image give its address with --flat)";
 }
 
+const EFER_LMA = 1n << 10n;
+const ELF_CLASS = 4, ELFCLASS32 = 1;
+
+/** What the code of a guest is, which decides for gdb; undefined where the file
+ * does not tell. */
+function architectureOf(
+  file: Uint8Array,
+  { kind, registers }: BootImage,
+): BootImage["architecture"] {
+  if (isElf(file)) return file[ELF_CLASS] === ELFCLASS32 ? "i386" : "x86-64";
+  if ((registers.efer & EFER_LMA) !== 0n) return "x86-64";
+  if (kind === "boot-sector" || kind === "flat") return "i386";
+  return kind === "linux" && isLinux32(file) ? "i386" : undefined;
+}
+
 /**
  * Makes the boot image of `request`; throws a BootError with one line for the
  * user when the file cannot be booted in this machine.
  */
 export function loadGuest(request: BootRequest): BootImage {
+  const image = load(request);
+  return {
+    ...image,
+    architecture: architectureOf(request.image, image),
+    isElf: isElf(request.image),
+  };
+}
+
+function load(request: BootRequest): BootImage {
   const { image, name, flat } = request;
   if (image.length === 0) throw new BootError(`${name}: empty file`);
   if (flat !== undefined) return loadFlat(request, flat);

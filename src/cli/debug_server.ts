@@ -7,6 +7,7 @@ import {
 } from "../gdb/server.ts";
 import { gdbLine, placeDemoSymbols } from "./gdb_line.ts";
 import type { RunOptions } from "./options.ts";
+import { removeStaleSocket } from "./stale_socket.ts";
 
 /** The server cannot listen there; the message is one line for the user. */
 export class ListenError extends Error {
@@ -31,11 +32,19 @@ function listenProblem(address: Address, error: unknown): ListenError {
   return new ListenError(`--gdb=${where}: ${why}`, { cause: error });
 }
 
-function listen(options: GdbServerOptions): GdbServer {
+async function listen(options: GdbServerOptions): Promise<GdbServer> {
+  const { address } = options;
   try {
-    return new GdbServer(options);
+    try {
+      return new GdbServer(options);
+    } catch (error) {
+      const taken = error instanceof Deno.errors.AddrInUse &&
+        address.transport === "unix";
+      if (!taken || !await removeStaleSocket(address.path)) throw error;
+      return new GdbServer(options);
+    }
   } catch (error) {
-    throw listenProblem(options.address, error);
+    throw listenProblem(address, error);
   }
 }
 
@@ -56,10 +65,11 @@ export async function openDebugServer(
   onGone: () => void,
 ): Promise<DebugServer | null> {
   if (options.gdb === undefined) return null;
-  const server = listen({
+  const server = await listen({
     target: guest,
     address: options.gdb,
     afterDisconnect: options.afterDisconnect,
+    architecture: options.gdbArch,
     onGone,
   });
   const symbols = options.guest === undefined
@@ -70,10 +80,14 @@ export async function openDebugServer(
       ? "The guest waits for gdb. To attach, paste:"
       : "The guest runs. To attach gdb, paste:",
   );
-  const linux = guest.machine.booted?.kind === "linux";
-  // gdb cannot read a bzImage.
-  const file = linux ? undefined : options.guest;
-  say(`  ${gdbLine(server.address, file, symbols)}`);
+  const { booted } = guest.machine;
+  const linux = booted?.kind === "linux";
+  const line = gdbLine(
+    server.address,
+    booted?.isElf ? options.guest : undefined,
+    symbols,
+  );
+  say(`  ${line}`);
   if (linux) {
     say('There "monitor linux" tells how to get the kernel\'s symbols.');
   }

@@ -76,10 +76,16 @@ export async function playDemo(say: (line: string) => void): Promise<number> {
   try {
     const address = symbol(FUNCTION).toString(16);
     await client.ask("?", "why does it stand? (it has not started)");
+    let thread = "1";
     await client.ask(`Z0,${address},1`, `a breakpoint on ${FUNCTION}()`);
     for (let hit = 1; hit <= HITS; hit++) {
+      if (hit > 1) {
+        // Who goes on at a breakpoint is told again: gdb steps off it first.
+        await client.ask(`vCont;s:${thread}`, "step off the breakpoint");
+      }
       const stop = await client.ask("vCont;c", "run");
       if (!stop.startsWith("T05")) throw new Error(`it stopped with ${stop}`);
+      thread = /thread:([^;]+);/.exec(stop)?.[1] ?? thread;
       const ticks = number64(
         await client.ask(
           `m${symbol(VARIABLE).toString(16)},8`,

@@ -20,7 +20,8 @@ export function gdbTarget(address: Deno.Addr): string {
   return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }
 
-/** The command; `folder` is where the demo's symbols and sources are. */
+/** The command; `guest` is a file that gdb can read, `folder` is where the
+ * demo's symbols and sources are. */
 export function gdbLine(
   address: Deno.Addr,
   guest: string | undefined,

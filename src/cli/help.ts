@@ -16,7 +16,10 @@ it a built-in demo runs: a small kernel with symbols, on two processors.
 
 Debugging
   --gdb[=HOST:PORT|unix:PATH]  speak gdb's protocol there (127.0.0.1:1234); the
-                               guest waits for gdb before its first instruction
+                               guest waits for gdb before its first instruction,
+                               until gdb resumes it or detaches
+  --gdb-arch i386|x86-64|auto  what gdb is to take the guest for (auto: i386 for
+                               32-bit ELF, boot sectors and 16 or 32-bit images)
   --no-wait                    let the guest run until gdb comes
   --on-disconnect run|stay     what the guest does when gdb is suddenly gone (run)
   --breakpoints processor|memory

@@ -36,6 +36,8 @@ export interface RunOptions {
   /** Path of the image; undefined for the built-in demo. */
   readonly guest?: string;
   readonly gdb?: Address;
+  /** What gdb is to take the guest for. */
+  readonly gdbArch: "i386" | "x86-64" | "auto";
   /** Wait for a debugger before the first instruction. */
   readonly wait: boolean;
   /** What the guest does when a debugger's connection just ends. */
@@ -83,6 +85,7 @@ const DEFAULT_GDB = "127.0.0.1:1234";
 const FLAGS = ["help", "version", "no-wait", "stats"];
 const ONCE = [
   "gdb",
+  "gdb-arch",
   "platform",
   "cpus",
   "memory",
@@ -148,6 +151,11 @@ export function parseOptions(args: readonly string[]): Options {
     gdb: gdb === undefined
       ? undefined
       : parseAddress("--gdb", gdb || DEFAULT_GDB),
+    gdbArch: oneOf(
+      "--gdb-arch",
+      once("gdb-arch") ?? "auto",
+      ["i386", "x86-64", "auto"] as const,
+    ),
     wait: !parsed["no-wait"],
     afterDisconnect: oneOf(
       "--on-disconnect",

@@ -59,7 +59,11 @@ export class VirtioDevices {
     }
     return functions.map((device, i) => {
       const irq = machine.board.irq(virtioGsi(i));
-      const transport = new VirtioMmio(device, machine.memory, irq);
+      const transport = new VirtioMmio(
+        device,
+        machine.dma(device.name),
+        irq,
+      );
       if (device === this.#console) this.#consoleTransport = transport;
       machine.mmio.claim(
         virtioAddress(i),

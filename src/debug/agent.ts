@@ -10,7 +10,7 @@
 
 /** What an expression may ask about the processor that hit. */
 export interface AgentContext {
-  /** A register by its number in `registers` (registers.ts), unsigned. */
+  /** A register by its number in `allRegisters` (registers.ts), unsigned. */
   register(number: number): bigint;
   /** Fills `into` from virtual memory; false if any of it is not mapped. */
   memory(address: bigint, into: Uint8Array): boolean;
@@ -105,10 +105,11 @@ export class AgentExpression {
   readonly registers: readonly number[];
   readonly #code: readonly Instruction[];
 
-  /** Throws AgentError if the bytes are not an expression. */
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.#code = decode(bytes);
+  /** `renumber` makes numbers in `allRegisters` of those in `bytes`. Throws
+   * AgentError if the bytes are not an expression. */
+  constructor(bytes: Uint8Array, renumber?: (number: number) => number) {
+    this.bytes = renumber === undefined ? bytes : renumbered(bytes, renumber);
+    this.#code = decode(this.bytes);
     this.registers = [
       ...new Set(
         this.#code.filter((i) => i.op === REG).map((i) => i.number),
@@ -241,6 +242,25 @@ function decode(bytes: Uint8Array): Instruction[] {
     }
     return { ...instruction, number: target };
   });
+}
+
+/** The same with other numbers of registers. */
+function renumbered(
+  bytes: Uint8Array,
+  renumber: (number: number) => number,
+): Uint8Array {
+  const copy = bytes.slice();
+  const view = new DataView(copy.buffer);
+  for (let at = 0; at < copy.length;) {
+    const size = OPERAND_BYTES.get(copy[at]);
+    // What is wrong, decoding refuses.
+    if (size === undefined || at + size >= copy.length) break;
+    if (copy[at] === REG) {
+      view.setUint16(at + 1, renumber(view.getUint16(at + 1)));
+    }
+    at += 1 + size;
+  }
+  return copy;
 }
 
 function pop(stack: bigint[]): bigint {

@@ -12,6 +12,7 @@
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
+import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
 import { NOBODY } from "./exclusive.ts";
 import { STEP_VECTORS } from "./faults.ts";
@@ -46,6 +47,9 @@ export class RunControl extends Driver {
   #active = 0;
   #cause: Stop | null = null;
   #syncing = false;
+  /** Nobody waits any more for the stop that is under way. */
+  #letGo = false;
+  readonly #dma = new DmaWatch(this.walker);
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a machine that nobody runs. Its time stands still. */
@@ -56,7 +60,17 @@ export class RunControl extends Driver {
         if (v.untold.length === 0) keep(v, failure(error));
       };
     }
+    machine.onDma = (access) => {
+      const reason = this.#dma.reason(access);
+      if (reason !== null) this.#found(this.#anyRunning(), reason);
+    };
     machine.suspendTime();
+  }
+
+  /** Some processor that takes part in the plan. */
+  #anyRunning(): Vcpu {
+    const index = this.#plan.findIndex((a) => a.kind !== "stay");
+    return this.vcpus[Math.max(index, 0)];
   }
 
   get processors(): number {
@@ -72,8 +86,9 @@ export class RunControl extends Driver {
     if (this.#state !== "stopped") throw new TargetError("the guest runs");
   }
 
-  resume(plan: Plan): void {
+  resume(plan: Plan, stepOff = true): void {
     this.needStopped();
+    if (!stepOff) { for (const v of this.vcpus) v.toldAt = null; }
     if (this.stop?.reason.kind === "exited") {
       throw new TargetError("the guest has ended");
     }
@@ -113,6 +128,7 @@ export class RunControl extends Driver {
   }
 
   #start(plan: Plan): void {
+    this.#letGo = false;
     this.#plan = plan;
     this.#state = "resuming";
     this.#cause = null;
@@ -146,6 +162,8 @@ export class RunControl extends Driver {
     if (this.points !== null || runs || !alone) {
       this.setBreakpoints(this.hardware.free);
     }
+    const { watched } = this.points ?? this.hardware;
+    this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
     this.hardware.activate(this.inMemory?.lent ?? []);
     for (const v of this.vcpus) this.hardware.install(v);
     this.machine.setExceptionBitmap(
@@ -205,6 +223,10 @@ export class RunControl extends Driver {
         this.#start(this.vcpus.map(() => ({ kind: "continue" })));
         return;
       }
+      if (this.#letGo && FORGOTTEN.has(cause.reason.kind)) {
+        this.#start(this.vcpus.map(() => ({ kind: "continue" })));
+        return;
+      }
     } catch (error) {
       cause = { processor: cause.processor, reason: failure(error) };
     }
@@ -246,9 +268,17 @@ export class RunControl extends Driver {
   }
 
   interrupt(): void {
+    this.#letGo = false;
     if (!this.goesOn) return;
-    const index = this.#plan.findIndex((a) => a.kind !== "stay");
-    this.#found(this.vcpus[Math.max(index, 0)], { kind: "interrupted" });
+    this.#found(this.#anyRunning(), { kind: "interrupted" });
+  }
+
+  /** Lets the guest run on from whatever a debugger stopped it for, also where
+   * that stop is only under way. */
+  letGo(): void {
+    if (this.#state === "stopping") this.#letGo = true;
+    if (this.stop === null || this.stop.reason.kind === "exited") return;
+    this.resume(this.vcpus.map(() => ({ kind: "continue" })));
   }
 
   insertBreakpoint(breakpoint: Breakpoint): void {
@@ -318,6 +348,15 @@ export class RunControl extends Driver {
     this.stop = { processor: 0, reason: { kind: "paused" } };
   }
 }
+
+/** Stops of interest to a debugger only. */
+const FORGOTTEN: ReadonlySet<StopReason["kind"]> = new Set([
+  "interrupted",
+  "breakpoint",
+  "hardwareBreakpoint",
+  "watchpoint",
+  "step",
+]);
 
 /** Keeps a reason for the next resume; what failed is also said, for it may be
  * that nobody resumes. */

@@ -2,9 +2,20 @@
  * A guest under run control as a protocol server sees it: run control, and
  * memory, registers and commands of a stopped guest.
  */
+import { Reg } from "../../ffi/registers.ts";
+import { getLogger } from "@logtape/logtape";
 import { RunControl } from "./control.ts";
+import { DeviceMemory } from "./device_memory.ts";
+import { kernelSpace } from "./linux.ts";
 import { runMonitorCommand } from "./monitor.ts";
-import { readRegisterRange, writeRegisterRange } from "./registers.ts";
+import { type MemoryRegion, regionAt } from "./regions.ts";
+import type { Architecture } from "./register_sets.ts";
+import {
+  readRegisterRange,
+  registerNumber,
+  writeRegisterRange,
+} from "./registers.ts";
+import { loadSegment, SEGMENTS } from "./segments.ts";
 import {
   type DebugTarget,
   type ProcessorDescription,
@@ -12,8 +23,21 @@ import {
 } from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
 
+const RIP = registerNumber("rip");
+const log = getLogger(["icebp", "debug"]);
+
+const PAGE = 4096;
+const UPPER_HALF = 1n << 63n;
+
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
 export class Debugger extends RunControl implements DebugTarget {
+  readonly #devices = new DeviceMemory(this.machine);
+
+  /** Device registers, to be looked at. */
+  get devices(): DeviceMemory {
+    return this.#devices;
+  }
+
   /** A processor of the stopped guest, its context read. */
   #stopped(processor: number): Vcpu {
     this.needStopped();
@@ -38,17 +62,67 @@ export class Debugger extends RunControl implements DebugTarget {
     };
   }
 
+  codeAddress(processor: number): bigint {
+    return this.#stopped(processor).linear;
+  }
+
+  codeBits(processor: number): 16 | 32 | 64 {
+    return this.#stopped(processor).codeBits;
+  }
+
+  architecture(): Architecture {
+    this.needStopped();
+    for (const v of this.vcpus) {
+      v.read();
+      if (v.longMode) return "x86-64";
+    }
+    return this.machine.booted?.architecture ?? "x86-64";
+  }
+
   readMemory(processor: number, address: bigint, into: Uint8Array): number {
-    return this.memory.read(this.#stopped(processor), address, into);
+    const v = this.#stopped(processor);
+    let done = this.memory.read(v, address, into);
+    while (done < into.length) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const page = into.subarray(done, done + PAGE - Number(at % BigInt(PAGE)));
+      const gpa = this.memory.translate(v, at);
+      const count = gpa < 0 ? 0 : this.#devices.peek(processor, gpa, page);
+      if (count === 0) {
+        if (gpa >= 0 && done === 0) {
+          log.info("{why}", { why: this.#devices.refusal(processor, gpa) });
+        }
+        break;
+      }
+      done += count;
+      done += this.memory.read(v, at + BigInt(count), into.subarray(done));
+    }
+    return done;
+  }
+
+  regionAt(processor: number, address: bigint): MemoryRegion {
+    const { machine, walker } = this;
+    const v = this.#stopped(processor);
+    const kernel = address < UPPER_HALF ? null : kernelSpace(machine.memory, v);
+    return regionAt(
+      machine.memory,
+      (gpa) => this.#devices.nameAt(processor, gpa) !== null,
+      walker,
+      kernel ?? v,
+      address,
+    );
   }
 
   writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean {
     return this.memory.write(this.#stopped(processor), address, bytes);
   }
 
-  readPhysical(address: bigint, into: Uint8Array): number {
+  readPhysical(address: bigint, into: Uint8Array, processor = 0): number {
     this.needStopped();
-    return this.machine.memory.read(Number(address), into);
+    const gpa = Number(address);
+    const done = this.machine.memory.read(gpa, into);
+    if (done === into.length) return done;
+    return done +
+      this.#devices.peek(processor, gpa + done, into.subarray(done));
   }
 
   writePhysical(address: bigint, bytes: Uint8Array): boolean {
@@ -81,13 +155,31 @@ export class Debugger extends RunControl implements DebugTarget {
     count: number,
     bytes: Uint8Array,
   ): void {
-    this.needStopped();
-    writeRegisterRange(
-      this.machine.processors[processor].vp,
-      first,
-      count,
-      bytes,
-    );
+    const v = this.#stopped(processor);
+    const { linear } = v;
+    const { vp } = v.processor;
+    const selectors = [...SEGMENTS.keys()].map((register) => ({
+      register,
+      before: vp.getSegment(register),
+    }));
+    writeRegisterRange(vp, first, count, bytes);
+    for (const { register, before } of selectors) {
+      const { selector } = vp.getSegment(register);
+      if (selector === before.selector) continue;
+      try {
+        v.read();
+        loadSegment(v, this.memory, register, selector);
+      } catch (error) {
+        vp.setSegment(register, before);
+        throw error;
+      }
+    }
+    v.read();
+    const jumps = first === RIP && count === 1;
+    if (!jumps && v.linear === linear) return;
+    // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
+    v.toldAt = null;
+    if (v.halted) vp.set(Reg.InternalActivityState, 0n);
   }
 
   monitor(command: string, processor: number): string {
@@ -97,8 +189,6 @@ export class Debugger extends RunControl implements DebugTarget {
   detach(run: boolean): void {
     this.removeAllBreakpoints();
     for (const v of this.vcpus) v.untold.length = 0;
-    if (!run || this.stop === null) return;
-    if (this.stop.reason.kind === "exited") return;
-    this.resume(this.vcpus.map(() => ({ kind: "continue" })));
+    if (run) this.letGo();
   }
 }

@@ -44,6 +44,8 @@ export abstract class Driver implements StepControl {
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
   readonly gates: Gates;
+  /** How often a processor went on at a debug point that nobody wanted to be told of. */
+  passed = 0;
   protected readonly exclusive: Exclusive;
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
@@ -112,12 +114,23 @@ export abstract class Driver implements StepControl {
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
   stepOne(v: Vcpu): Promise<StepResult> {
-    if (this.points !== null) v.processor.vp.passDebugPoints();
-    const breakpoint = this.inMemory?.at(v.linear);
+    if (this.points !== null) return this.#stepPassing(v);
+    const breakpoint = this.inMemory!.at(v.linear) ??
+      this.inMemory!.heldAt(this.walker.translate(v, v.linear));
     if (breakpoint !== undefined && breakpoint.sites.length > 0) {
       return this.stepOver(v, breakpoint);
     }
     return this.#steppers[v.index].step(v);
+  }
+
+  /** One instruction, whatever points there are. */
+  async #stepPassing(v: Vcpu): Promise<StepResult> {
+    const { vp } = v.processor;
+    vp.passDebugPoints();
+    const result = await this.#steppers[v.index].step(v);
+    // It has not run, and what runs next may be something else.
+    if (result === "canceled") vp.set(Reg.Rip, v.rip);
+    return result;
   }
 
   /** Takes the fault that a processor exited with, into its handler. */
@@ -142,6 +155,12 @@ export abstract class Driver implements StepControl {
   /** Whether a processor that has come to an instruction point is to exit: asked while it
    * runs. */
   #stopsAt(index: number, id: number): boolean {
+    if (this.#judge(index, id)) return true;
+    this.passed++;
+    return false;
+  }
+
+  #judge(index: number, id: number): boolean {
     const breakpoint = this.points!.codeAt(id);
     if (breakpoint === undefined) return false;
     if (breakpoint.plants > 0) return true;
@@ -170,10 +189,7 @@ export abstract class Driver implements StepControl {
     breakpoint: SoftwareBreakpoint,
   ): Promise<StepResult> {
     const { machine, inMemory } = this;
-    if (inMemory === null) {
-      v.processor.vp.passDebugPoints();
-      return await this.#steppers[v.index].step(v);
-    }
+    if (inMemory === null) return await this.#stepPassing(v);
     const held = this.exclusive.acquire(v.index);
     if (held !== null) await held;
     const sites = inMemory.at(breakpoint.address);
@@ -303,14 +319,18 @@ export abstract class Driver implements StepControl {
       this.points.sync();
       return;
     }
-    if (this.breakpoints.size === 0) return;
+    if (this.breakpoints.size > 0) this.inMemory!.set(this.spaces(), registers);
+  }
+
+  /** The address spaces that processors are in, and the kernels' behind them. */
+  protected spaces(): Paging[] {
     const spaces: Paging[] = [...this.vcpus];
     for (const v of this.vcpus) {
       if (!v.processor.inRun) v.read();
       const kernel = kernelSpace(this.machine.memory, v);
       if (kernel !== null) spaces.push(kernel);
     }
-    this.inMemory!.set(spaces, registers);
+    return spaces;
   }
 
   /** Gives a processor its own debug registers back. A hit that is about to be

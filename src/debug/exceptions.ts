@@ -13,8 +13,12 @@ import {
 import type { SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
-import { INT1, type MemoryBreakpoints } from "./memory_breakpoints.ts";
-import { readRegisterRange, registers } from "./registers.ts";
+import {
+  INT1,
+  type MemoryBreakpoint,
+  type MemoryBreakpoints,
+} from "./memory_breakpoints.ts";
+import { allRegisters, readRegisterRange } from "./registers.ts";
 import type { StopReason } from "./target.ts";
 import {
   DR6_BD,
@@ -25,6 +29,7 @@ import {
   type Vcpu,
 } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
+import type { PageWalker } from "./walk.ts";
 
 const DR6_HITS = 15n;
 const DR6_KNOWN = DR6_HITS | DR6_BS | DR6_BD;
@@ -35,6 +40,7 @@ export interface Armed {
   readonly inMemory: MemoryBreakpoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
+  readonly walker: PageWalker;
 }
 
 const BREAKPOINT: StopReason = { kind: "breakpoint" };
@@ -71,19 +77,28 @@ export class DebugExceptions implements AgentContext {
       if (reason !== null) return reason;
     }
     const at = linear(exit);
-    const breakpoint = breakpoints?.at(at);
+    const breakpoint = breakpoints?.at(at) ?? this.#alias(v, at);
     if (breakpoint === undefined || v.trapAt !== at) v.trapAt = null;
     if (
       breakpoint !== undefined && breakpoint.sites.length > 0 &&
       !this.#isTrap(v, exit, at)
     ) {
-      const told = this.told(v, breakpoint);
+      const told = breakpoint.address === at ? this.told(v, breakpoint) : null;
       if (told === null) return breakpoint;
       v.read();
       return told;
     }
     this.#reflect(v, exit);
     return "go on";
+  }
+
+  /** The breakpoint whose 0xF1 is here by another address of the same page. */
+  #alias(v: Vcpu, at: bigint): MemoryBreakpoint | undefined {
+    const { inMemory, walker } = this.#armed;
+    if (inMemory === null || inMemory.size === 0) return undefined;
+    v.read();
+    const gpa = walker.translate(v, at);
+    return gpa < 0 ? undefined : inMemory.heldAt(gpa);
   }
 
   /** What a processor at a breakpoint is told; null if nobody wants to be told: every owner
@@ -104,7 +119,7 @@ export class DebugExceptions implements AgentContext {
   }
 
   register(number: number): bigint {
-    const { source, offset, width } = registers[number];
+    const { source, offset, width } = allRegisters[number];
     const { vp } = this.#subject!.processor;
     if (offset === 0 && width === 8) return vp.get(source);
     const bytes = this.#bytes.fill(0);

@@ -19,6 +19,8 @@ export interface Fence {
   readonly exits: readonly bigint[];
   /** Instructions inside that go where only running them tells. */
   readonly gates: readonly bigint[];
+  /** Whether what runs from `rip` on, inside, meets the fence at every way out. */
+  covers(rip: bigint): boolean;
 }
 
 const decoded = newDecoded();
@@ -33,7 +35,7 @@ export function fenceOf(
 ): Fence | null {
   const bits = v.codeBits;
   const size = end - start;
-  if (bits === 16 || size <= 0n || size > MAX_RANGE) return null;
+  if (size <= 0n || size > MAX_RANGE) return null;
   const code = new Uint8Array(Number(size) + SLACK);
   const readable = memory.read(v, v.linearOf(start), code);
   const bytes = code.subarray(0, readable);
@@ -41,7 +43,7 @@ export function fenceOf(
   const seen = new Uint8Array(length);
   const exits = new Set<number>();
   const gates: number[] = [];
-  const work = [Number(v.rip - start)];
+  const work: number[] = [];
   const go = (offset: number) => {
     if (offset < 0 || offset >= length) exits.add(offset);
     else if (seen[offset] === 0) {
@@ -49,6 +51,7 @@ export function fenceOf(
       work.push(offset);
     }
   };
+  go(Number(v.rip - start));
   for (let at = work.pop(); at !== undefined; at = work.pop()) {
     if (!decode(bytes, at, bits, decoded)) return null;
     const next = at + decoded.length;
@@ -62,9 +65,17 @@ export function fenceOf(
         break;
       case Kind.Plain:
       case Kind.Pushf:
-      case Kind.Halt:
       case Kind.LoadSs:
       case Kind.MoveDr:
+        go(next);
+        break;
+      case Kind.Halt:
+      case Kind.Popf:
+      case Kind.Call:
+      case Kind.Interrupt:
+      case Kind.Syscall:
+        // What they lead to comes back here as a rule.
+        gates.push(at);
         go(next);
         break;
       default:
@@ -72,6 +83,13 @@ export function fenceOf(
     }
     if (exits.size + gates.length > MAX_FENCES) return null;
   }
-  const linear = (offset: number) => v.linearOf(start + BigInt(offset));
-  return { exits: [...exits].map(linear), gates: gates.map(linear) };
+  const linear = (offset: number) => {
+    const rip = start + BigInt(offset);
+    return v.linearOf(bits === 16 ? BigInt.asUintN(16, rip) : rip);
+  };
+  return {
+    exits: [...exits].map(linear),
+    gates: gates.map(linear),
+    covers: (rip) => seen[Number(rip - start)] === 1,
+  };
 }

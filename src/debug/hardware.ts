@@ -20,6 +20,7 @@ import {
   type BreakpointKind,
   type StopReason,
   TargetError,
+  type WatchAccess,
 } from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
@@ -45,6 +46,13 @@ export interface WatchSlot {
   /** What is there, as far as known: a read watchpoint tells reads from
    * writes by it, for the processor does not. */
   readonly value: Uint8Array;
+}
+
+/** A range of data that is watched, whoever does it. */
+export interface WatchedData {
+  readonly kind: WatchAccess;
+  readonly address: bigint;
+  readonly length: number;
 }
 
 /** The guest's own debug registers, while ours are in the processor. */
@@ -145,6 +153,13 @@ export class HardwareBreakpoints {
   watches(kind: BreakpointKind, address: bigint): boolean {
     return this.#slots.some((slot) =>
       slot !== null && slot.kind === kind && slot.address === address
+    );
+  }
+
+  /** The data that is watched. */
+  get watched(): readonly WatchedData[] {
+    return this.#slots.filter((slot): slot is WatchedData & WatchSlot =>
+      slot !== null && slot.kind !== "hardware"
     );
   }
 

@@ -314,6 +314,16 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
     }
   }
 
+  /** The breakpoint whose 0xF1 is at `gpa`, by whatever address it was asked for. */
+  heldAt(gpa: number): MemoryBreakpoint | undefined {
+    const site = this.#sites.get(gpa);
+    if (site === undefined) return undefined;
+    for (const breakpoint of this.all()) {
+      if (breakpoint.sites.includes(site)) return breakpoint;
+    }
+    return undefined;
+  }
+
   /** Undoes what the 0xF1s hide in `bytes`, read from `gpa` on. */
   hide(gpa: number, bytes: Uint8Array): void {
     if (this.#sites.size === 0) return;

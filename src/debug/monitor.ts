@@ -8,6 +8,7 @@ import {
   kernelSpace,
   type LinuxKernel,
 } from "./linux.ts";
+import { examine, gva2gpa, info } from "./monitor_qemu.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import { entryFlags, pagingMode } from "./walk.ts";
 
@@ -44,7 +45,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   exits: {
     usage: "exits",
     help: "how often the guest has exited, for what, and to which devices",
-    run: ({ machine }) => {
+    run: ({ machine, passed }) => {
       const counted = (title: string, entries: Iterable<[string, number]>) => {
         const sorted = [...entries].sort(([, a], [, b]) => b - a);
         if (sorted.length === 0) return "";
@@ -55,7 +56,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       };
       const text = counted("exits", Object.entries(machine.exitCounts)) +
         counted("port accesses", machine.ports.accesses) +
-        counted("MMIO accesses", machine.mmio.accesses);
+        counted("MMIO accesses", machine.mmio.accesses) +
+        counted(
+          "without an exit",
+          passed > 0
+            ? [["breakpoint conditions that did not hold", passed]]
+            : [],
+        );
       return text === "" ? "no exits yet\n" : text;
     },
   },
@@ -80,6 +87,32 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       });
       return `NMI for CPU${processor}\n`;
     },
+  },
+  info: {
+    usage: "info status|cpus",
+    help: "as QEMU tells it",
+    run: info,
+  },
+  gva2gpa: {
+    usage: "gva2gpa ADDRESS",
+    help: "the guest physical address, as QEMU tells it",
+    run: gva2gpa,
+  },
+  x: {
+    usage: "x [/FMT] ADDRESS",
+    help: "memory as QEMU shows it: /4xw, /2xg, /8db...",
+    run: (target, words, processor) => examine(target, words, processor, false),
+  },
+  xp: {
+    usage: "xp [/FMT] ADDRESS",
+    help: "the same by guest physical address",
+    run: (target, words, processor) => examine(target, words, processor, true),
+  },
+  system_reset: {
+    usage: "system_reset",
+    help: "QEMU's name for reset",
+    run: (target, words, processor) =>
+      COMMANDS.reset.run(target, words, processor),
   },
   quit: {
     usage: "quit",
@@ -199,7 +232,21 @@ function kernelOf(target: Debugger, processor: number): LinuxKernel | null {
 function whyNoLinux(target: Debugger, found: LinuxKernel | null): string {
   const { booted } = target.machine;
   const lines: string[] = [];
-  if (booted?.kind === "linux") {
+  const modes = target.vcpus.map((v) => pagingMode(v));
+  if (
+    booted?.kind === "linux" &&
+    (booted.architecture === "i386" ||
+      (modes.some((m) => m === "32-bit" || m === "PAE") &&
+        !modes.some((m) => m.endsWith("-level"))))
+  ) {
+    lines.push(
+      "This is a 32-bit kernel: only 64-bit ones are found. With " +
+        '"nokaslr" on its',
+      "command line, or if it was built without KASLR, its symbols need no " +
+        "offset:",
+      "  symbol-file vmlinux",
+    );
+  } else if (booted?.kind === "linux") {
     lines.push(
       "It is too early: no processor has the kernel's page tables yet.",
       'With "nokaslr" on its command line its symbols need no offset, and ' +

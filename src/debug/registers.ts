@@ -2,7 +2,8 @@
  * The registers a debugger sees, by number, and where the platform keeps them.
  *
  * Numbers 0-65 and their sizes are those of QEMU's x86-64 stub, so that tools
- * made for it fit; those after are ours. No size depends on the CPU's mode.
+ * made for it fit; those after are ours. No size depends on the CPU's mode. A
+ * debugger of 32-bit guests sees another set (register_sets.ts).
  * Source of facts: QEMU's gdb-xml/i386-64bit.xml for the order,
  * winhvplatformdefs.h (WHV_REGISTER_VALUE) for the layouts, Intel SDM 1,
  * section 8.1.7 and 10.5.1.1 for the two forms of the x87 tag word.
@@ -79,7 +80,7 @@ const attributes = ([name, source]: readonly [string, number]) =>
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
 
-/** All registers; the index is the number. */
+/** The registers of a 64-bit debugger; the index is the number. */
 export const registers: readonly Register[] = [
   quad("rax", Reg.Rax),
   quad("rbx", Reg.Rbx),
@@ -147,7 +148,39 @@ export const registers: readonly Register[] = [
 /** How many of `registers`, from the first, are QEMU's. */
 export const QEMU_REGISTERS = 66;
 
+const GENERAL32: readonly (readonly [string, number])[] = [
+  ["eax", Reg.Rax],
+  ["ecx", Reg.Rcx],
+  ["edx", Reg.Rdx],
+  ["ebx", Reg.Rbx],
+  ["esp", Reg.Rsp],
+  ["ebp", Reg.Rbp],
+  ["esi", Reg.Rsi],
+  ["edi", Reg.Rdi],
+  ["eip", Reg.Rip],
+  ["eflags", Reg.Rflags],
+];
+
+/** The low half of a register that has 8 bytes elsewhere. */
+const half = (name: string) => {
+  const { source, offset } = registers[registerNumber(name)];
+  return register(name, 4, source, offset);
+};
+
 const numbers = new Map(registers.map((r, number) => [r.name, number]));
+
+/** What QEMU's i386 stub has, in its order (gdb-xml/i386-32bit.xml). */
+export const registers32: readonly Register[] = [
+  ...GENERAL32.map(([name, source]) => register(name, 4, source)),
+  ...SEGMENTS.map(selector),
+  ..."fs_base gs_base k_gs_base cr0 cr2 cr3 cr4 cr8 efer".split(" ").map(half),
+  ...registers.slice(registerNumber("st0"), registerNumber("xmm8")),
+  register("mxcsr", 4, Reg.XmmControlStatus, XMM_MXCSR),
+];
+
+/** Every register there is, by the number that this room uses: those of
+ * `registers`, then those of `registers32`. */
+export const allRegisters: readonly Register[] = [...registers, ...registers32];
 
 /** The number of a register by its name; throws RangeError if there is none. */
 export function registerNumber(name: string): number {
@@ -156,12 +189,11 @@ export function registerNumber(name: string): number {
   return number;
 }
 
-const FTAG = registerNumber("ftag");
 const ST0 = registerNumber("st0");
 
 /** Size in bytes of registers [first, first + count), packed. */
 export function registerBytes(first: number, count: number): number {
-  return registers.slice(first, first + count)
+  return allRegisters.slice(first, first + count)
     .reduce((sum, r) => sum + r.bytes, 0);
 }
 
@@ -181,7 +213,7 @@ interface Layout {
 const layouts = new Map<number, Layout>();
 
 function layoutOf(first: number, count: number): Layout {
-  const key = first * registers.length + count;
+  const key = first * allRegisters.length + count;
   let layout = layouts.get(key);
   if (layout === undefined) {
     layout = makeLayout(first, count);
@@ -191,11 +223,11 @@ function layoutOf(first: number, count: number): Layout {
 }
 
 function makeLayout(first: number, count: number): Layout {
-  if (first < 0 || count < 1 || first + count > registers.length) {
+  if (first < 0 || count < 1 || first + count > allRegisters.length) {
     throw new RangeError(`no registers ${first} to ${first + count - 1}`);
   }
-  const wanted = registers.slice(first, first + count);
-  const hasTag = first <= FTAG && FTAG < first + count;
+  const wanted = allRegisters.slice(first, first + count);
+  const hasTag = wanted.some((r) => r.name === "ftag");
   const sources = new Set(wanted.map((r) => r.source));
   // The full tag word says whether a value is zero or special.
   if (hasTag) {
@@ -207,7 +239,7 @@ function makeLayout(first: number, count: number): Layout {
   let packed = 0;
   let tagAt = -1;
   for (const r of wanted) {
-    if (r === registers[FTAG]) tagAt = packed;
+    if (r.name === "ftag") tagAt = packed;
     fields.push(packed, at(r.source) + r.offset, r.width, r.bytes);
     packed += r.bytes;
   }
@@ -247,8 +279,7 @@ export function readRegisterRange(
 
 /** Writes registers [first, first + count). Only values that differ are
  * written, so that writing back what was read has no effect of its own.
- * A selector is written alone: its base, limit and attributes are registers
- * by themselves. Throws what the platform call throws. */
+ * A selector is written alone: what loading it brings is segments.ts' to do. Throws what the platform call throws. */
 export function writeRegisterRange(
   access: RegisterAccess,
   first: number,

@@ -8,6 +8,7 @@
  * go to. HLT is carried out here. Instructions that exit for the machine are
  * complete when the machine has carried them out.
  */
+import { DebugPass } from "../../ffi/debug_points.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
@@ -26,6 +27,7 @@ import { type StopReason, TargetError } from "./target.ts";
 import {
   DR6_BS,
   INTERRUPT_SHADOW,
+  RFLAGS_IF,
   RFLAGS_OF,
   RFLAGS_RF,
   RFLAGS_TF,
@@ -54,6 +56,10 @@ export interface StepControl {
 }
 
 const STI = 0xfb;
+/** Host time that a step of a JMP to itself lasts where breakpoints are in memory, and
+ * how often it is given that to come out of an interrupt's handler. */
+const SPIN_MS = 1;
+const SPIN_TURNS = 10;
 
 export class Stepper {
   /** The watchpoint that the last step hit, if any. */
@@ -121,6 +127,9 @@ export class Stepper {
       case Kind.Halt:
         if (v.cpl !== 0) break;
         return this.#halt(v);
+      case Kind.Jump:
+        if (this.#decoded.target !== 0 || (v.rflags & RFLAGS_IF) === 0n) break;
+        return await this.#spin(v);
       case Kind.LoadSs:
         return await this.#until(v, v.rip + BigInt(this.#decoded.length));
       case Kind.Interrupt:
@@ -162,12 +171,63 @@ export class Stepper {
   }
 
   #halt(v: Vcpu): StepResult {
-    const batch = new RegisterBatch(Reg.Rip, Reg.InternalActivityState);
+    const batch = new RegisterBatch(
+      Reg.Rip,
+      Reg.InternalActivityState,
+      Reg.InterruptState,
+    );
     batch.set(0, v.rip + BigInt(this.#decoded.length));
     batch.set(1, 0n);
     ACTIVITY.HaltSuspend.set(batch.view, 1, 16);
+    // STI before it has held interrupts off for long enough.
+    batch.set(2, v.interruptState & ~INTERRUPT_SHADOW);
     batch.write(v.processor.vp);
     v.read();
+    return "done";
+  }
+
+  /** A JMP to itself waits for an interrupt: one turn of it and a million are the same.
+   * Stepped with interrupts held off, as by a debugger that judges a condition there
+   * by itself, it would wait for ever. */
+  async #spin(v: Vcpu): Promise<StepResult> {
+    const { points } = this.#control;
+    if (points === null) return await this.#runFor(v, SPIN_MS);
+    const at = v.linear;
+    points.plant(at);
+    try {
+      v.processor.vp.passDebugPoints(DebugPass.Spin);
+      for (;;) {
+        const why = await this.#control.run(v, false);
+        if (why === "machine") return why;
+        if (why === "exception" || why === "point") {
+          if (this.#control.meaningOf(v) !== "go on") return "done";
+        } else if (!this.#control.goesOn) return "done";
+      }
+    } finally {
+      points.pull(at);
+    }
+  }
+
+  /** Lets a processor run for some host time, and out of a handler that it is in then if
+   * that takes no longer. */
+  async #runFor(v: Vcpu, ms: number): Promise<StepResult> {
+    const { processor } = v;
+    const start = v.rip;
+    for (let turn = 0; turn < SPIN_TURNS; turn++) {
+      const timer = setTimeout(() => processor.requestReturn(), ms);
+      let why: Return;
+      try {
+        why = await this.#control.run(v, false);
+      } finally {
+        clearTimeout(timer);
+      }
+      if (why === "machine") return why;
+      if (this.#control.goesOn) processor.clearRequest();
+      v.read();
+      const stopped = why === "exception" &&
+        this.#control.meaningOf(v) !== "go on";
+      if (stopped || !this.#control.goesOn || v.rip === start) break;
+    }
     return "done";
   }
 
@@ -357,7 +417,6 @@ export class Stepper {
     const { breakpoints, vcpus } = this.#control;
     const { rip, interruptState } = v;
     const vp = v.processor.vp;
-    const hadTrapFlag = (v.rflags & RFLAGS_TF) !== 0n;
     if (!breakpoints.plant(target, vcpus)) {
       // It goes where nothing is mapped: running there faults, which is for
       // the next step to find.
@@ -382,12 +441,8 @@ export class Stepper {
       v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }
-    // A trap of the guest's own goes with an instruction, not with an event;
-    // INT n and SYSCALL have taken TF away before it could come.
-    if (
-      hadTrapFlag && delivering === null && result === "done" &&
-      this.#decoded.kind === Kind.LoadSs
-    ) v.guestTrap |= DR6_BS;
+    // No trap of the guest's own goes with these: INT n and SYSCALL have taken TF away,
+    // and behind MOV SS it comes with the next instruction.
     return result;
   }
 

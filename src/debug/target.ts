@@ -7,6 +7,8 @@
  * change the guest are for a stopped one and throw a `TargetError` otherwise.
  */
 import type { AgentExpression } from "./agent.ts";
+import type { Architecture } from "./register_sets.ts";
+import type { MemoryRegion } from "./regions.ts";
 
 /** What one processor does at a resume. */
 export type Action =
@@ -35,6 +37,8 @@ export type StopReason =
     readonly access: WatchAccess;
     /** The first watched byte, as it was given to insertBreakpoint. */
     readonly address: bigint;
+    /** The device that accessed it, by DMA; absent if a processor did. */
+    readonly device?: string;
   }
   /** By interrupt(). */
   | { readonly kind: "interrupted" }
@@ -94,32 +98,50 @@ export interface DebugTarget {
    * for a stop that nobody resumed from. */
   onStop: ((stop: Stop) => void) | null;
 
+  /** The linear address of a processor's next instruction: RIP, and the base of
+   * the code segment where that counts. */
+  codeAddress(processor: number): bigint;
+
+  /** How a processor's next instruction decodes. */
+  codeBits(processor: number): 16 | 32 | 64;
+
+  /** What a debugger does best to take the guest for, as it stands: i386 for
+   * those that a 32-bit debugger is made for, until they enter long mode. */
+  architecture(): Architecture;
+
   /** A processor's name and what it is doing. */
   describe(processor: number): ProcessorDescription;
 
   /** Starts the guest; returns at once. Stops found by the way and not yet
-   * told are told at the next resume instead of starting. */
-  resume(plan: Plan): void;
+   * told are told at the next resume instead of starting. A processor that was told
+   * of the breakpoint where it is goes past it, unless `stepOff` is false: then it is
+   * for the caller to step off before, and who did not is told again. */
+  resume(plan: Plan, stepOff?: boolean): void;
 
   /** Stops the guest soon, with reason "interrupted" if nothing else comes
    * first. Nothing happens if it is stopped. */
   interrupt(): void;
 
   /** Fills `into` from virtual memory, as far as it is mapped, and returns the
-   * number of bytes read. Never shows the debugger's own 0xF1. */
+   * number of bytes read. Never shows the debugger's own 0xF1. Device registers
+   * are read where that has no effect. */
   readMemory(processor: number, address: bigint, into: Uint8Array): number;
+
+  /** What a processor has mapped around an address. */
+  regionAt(processor: number, address: bigint): MemoryRegion;
 
   /** Writes to virtual memory, read-only pages too, all or nothing; false if
    * it is not mapped. */
   writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean;
 
-  /** As readMemory with guest physical addresses. */
-  readPhysical(address: bigint, into: Uint8Array): number;
+  /** As readMemory with guest physical addresses; `processor` (0 if absent) is
+   * the one whose local APIC answers. */
+  readPhysical(address: bigint, into: Uint8Array, processor?: number): number;
 
   /** As writeMemory with guest physical addresses. */
   writePhysical(address: bigint, bytes: Uint8Array): boolean;
 
-  /** Registers `first` up to `first + count` of `registers` (registers.ts),
+  /** Registers `first` up to `first + count` of `allRegisters` (registers.ts),
    * packed, little endian, into the beginning of `into`: one platform call. */
   readRegisters(
     processor: number,

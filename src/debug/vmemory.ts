@@ -25,7 +25,7 @@ export class VirtualMemory {
 
   /** Where an address is, also one of the kernel's while a user program runs on
    * page tables without them. */
-  #translate(space: Paging, linear: bigint): number {
+  translate(space: Paging, linear: bigint): number {
     const gpa = this.#walker.translate(space, linear);
     if (gpa >= 0 || linear < UPPER_HALF) return gpa;
     const kernel = kernelSpace(this.#memory, space);
@@ -38,7 +38,7 @@ export class VirtualMemory {
     let done = 0;
     while (done < into.length) {
       const at = BigInt.asUintN(64, linear + BigInt(done));
-      const gpa = this.#translate(space, at);
+      const gpa = this.translate(space, at);
       if (gpa < 0) break;
       const count = Math.min(
         into.length - done,
@@ -59,7 +59,7 @@ export class VirtualMemory {
       let done = 0;
       while (done < bytes.length) {
         const at = BigInt.asUintN(64, linear + BigInt(done));
-        const gpa = this.#translate(space, at);
+        const gpa = this.translate(space, at);
         if (gpa < 0) return false;
         const count = Math.min(
           bytes.length - done,

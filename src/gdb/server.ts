@@ -1,10 +1,17 @@
 /**
- * The thin server around a session: a listener, one connection at a time.
+ * The thin server around a session: a listener, one connection at a time. Who
+ * comes while another is there waits: gdb's end of the one before may be known
+ * later than its next beginning.
  */
 import { getLogger } from "@logtape/logtape";
 import type { DebugTarget } from "../debug/target.ts";
 import { BusyPoll } from "./busy_poll.ts";
-import { type AfterDisconnect, Session } from "./session.ts";
+import { Newcomer } from "./newcomer.ts";
+import {
+  type AfterDisconnect,
+  Session,
+  type SessionOptions,
+} from "./session.ts";
 
 const log = getLogger(["icebp", "gdb"]);
 
@@ -23,6 +30,8 @@ export interface GdbServerOptions {
   readonly address: Address;
   /** What the guest does when a connection ends without a detach. */
   readonly afterDisconnect: AfterDisconnect;
+  /** What gdb is to take the guest for. */
+  readonly architecture?: SessionOptions["architecture"];
   /** A debugger is gone and the guest has been let go. */
   readonly onGone?: () => void;
 }
@@ -33,6 +42,7 @@ export class GdbServer {
   readonly #listener: Deno.Listener;
   readonly #poll: BusyPoll;
   #connection: Connection | null = null;
+  readonly #waiting: Newcomer[] = [];
   readonly #accepting: Promise<void>;
 
   /** Throws what Deno.listen throws. */
@@ -60,6 +70,7 @@ export class GdbServer {
   /** Stops listening, sends what is still to be said, and hangs up. */
   async close(): Promise<void> {
     this.#listener.close();
+    for (const { conn } of this.#waiting.splice(0)) conn.close();
     const { address } = this.#options;
     await this.#connection?.hangUp();
     await this.#accepting;
@@ -79,32 +90,44 @@ export class GdbServer {
         log.warn("a debugger could not connect: {error}", { error });
         continue;
       }
-      if (this.#connection !== null) {
-        log.warn("a second debugger was turned away");
-        conn.close();
-        continue;
-      }
-      const { target, afterDisconnect } = this.#options;
-      const connection = new Connection(
-        conn,
-        target,
-        afterDisconnect,
-        this.#poll,
-      );
-      this.#connection = connection;
-      log.info("a debugger connected");
-      connection.done.then(() => {
-        this.#connection = null;
-        log.info("the debugger is gone");
-        this.#options.onGone?.();
-      });
+      if (this.#connection === null) this.#serve(conn, null);
+      else this.#keepWaiting(conn);
     }
+  }
+
+  #keepWaiting(conn: Deno.Conn): void {
+    log.warn("a second debugger waits until the first is gone");
+    this.#waiting.push(
+      new Newcomer(conn, (newcomer) => {
+        const at = this.#waiting.indexOf(newcomer);
+        if (at < 0) return;
+        this.#waiting.splice(at, 1);
+        conn.close();
+        log.info("the second debugger did not wait");
+      }),
+    );
+  }
+
+  #serve(conn: Deno.Conn, early: Newcomer | null): void {
+    const connection = new Connection(conn, early, this.#options, this.#poll);
+    this.#connection = connection;
+    log.info("a debugger connected");
+    connection.done.then(() => {
+      this.#connection = null;
+      log.info("the debugger is gone");
+      this.#options.onGone?.();
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#serve(next.conn, next);
+    });
   }
 }
 
 class Connection {
   readonly #conn: Deno.Conn;
-  readonly #session: Session;
+  readonly #options: GdbServerOptions;
+  /** From the first byte on: who only looks whether the port is open does not
+   * disturb the guest. */
+  #session: Session | null = null;
   readonly #poll: BusyPoll;
   #writing: Promise<void> | null = null;
   #hungUp = false;
@@ -113,37 +136,49 @@ class Connection {
 
   constructor(
     conn: Deno.Conn,
-    target: DebugTarget,
-    afterDisconnect: AfterDisconnect,
+    early: Newcomer | null,
+    options: GdbServerOptions,
     poll: BusyPoll,
   ) {
     this.#conn = conn;
+    this.#options = options;
     this.#poll = poll;
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
-    this.#session = new Session({
-      target,
-      afterDisconnect,
-      onOutput: () => this.#flush(),
-    });
-    this.done = this.#serve();
+    this.done = this.#serve(early);
   }
 
   get extended(): boolean {
-    return this.#session.extended;
+    return this.#session?.extended ?? false;
   }
 
-  async #serve(): Promise<void> {
+  #receive(bytes: Uint8Array): void {
+    this.#session ??= new Session({
+      target: this.#options.target,
+      afterDisconnect: this.#options.afterDisconnect,
+      architecture: this.#options.architecture,
+      onOutput: () => this.#flush(),
+    });
+    this.#session.receive(bytes);
+    this.#flush();
+  }
+
+  async #serve(early: Newcomer | null): Promise<void> {
     const buffer = new Uint8Array(READ_BYTES);
     try {
+      if (early !== null) {
+        for await (const bytes of early.take()) {
+          if (this.#hungUp) break;
+          this.#receive(bytes);
+        }
+      }
       while (!this.#hungUp) {
         const count = await this.#conn.read(buffer);
         if (count === null) break;
-        this.#session.receive(buffer.subarray(0, count));
-        this.#flush();
+        this.#receive(buffer.subarray(0, count));
         this.#poll.packet();
         // Reading goes on while a reply is written: that is faster. But a peer
         // that does not take its replies gets no further requests served.
-        while (this.#writing !== null && this.#session.pending > MAX_PENDING) {
+        while (this.#writing !== null && this.#session!.pending > MAX_PENDING) {
           await this.#writing;
         }
       }
@@ -151,7 +186,7 @@ class Connection {
       // What hangUp() interrupted is no news.
       if (!this.#hungUp) this.#report(error);
     }
-    this.#session.disconnect();
+    this.#session?.disconnect();
     await this.hangUp();
   }
 
@@ -166,6 +201,7 @@ class Connection {
 
   #flush(): void {
     if (this.#writing !== null || this.#hungUp) return;
+    if (this.#session === null) return;
     const bytes = this.#session.take();
     if (bytes.length > 0) {
       this.#writing = this.#write(bytes);
@@ -182,7 +218,7 @@ class Connection {
       }
     } catch (error) {
       this.#report(error);
-      this.#session.close();
+      this.#session?.close();
     }
     this.#writing = null;
     // More may have gathered meanwhile, or it was the last word.

@@ -14,6 +14,11 @@ import {
   type Stop,
   TargetError,
 } from "../debug/target.ts";
+import {
+  type Architecture,
+  REGISTER_SETS,
+  type RegisterSet,
+} from "../debug/register_sets.ts";
 import { commands } from "./commands/mod.ts";
 import { Deframer, Output } from "./framing.ts";
 import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
@@ -32,6 +37,8 @@ export type AfterDisconnect = "run" | "stay";
 export interface SessionOptions {
   readonly target: DebugTarget;
   readonly afterDisconnect: AfterDisconnect;
+  /** What gdb is to take the guest for; "auto" (if absent) goes by the guest. */
+  readonly architecture?: Architecture | "auto";
   /** There is output to take that no receive() call will return. */
   readonly onOutput: () => void;
 }
@@ -46,6 +53,11 @@ export class Session {
   /** lldb's: thread suffixes of register packets, threads in stop replies. */
   threadSuffix = false;
   threadsInStop = false;
+  /** The registers as the other side numbers them: QEMU's 64-bit ones, until it
+   * reads a description that says otherwise. */
+  registers: RegisterSet = REGISTER_SETS["x86-64"];
+  /** The description that was read last is one of 16-bit code. */
+  real = false;
   #acknowledging = true;
   #clientFeatures: ReadonlySet<string> = new Set();
 
@@ -70,6 +82,9 @@ export class Session {
   #lastFrame: Uint8Array = new Uint8Array();
   /** A stop reply is owed. */
   #owesStop = false;
+  /** What has been said of a change of mode. */
+  #saidLongMode = false;
+  #saidProtectedMode = false;
   #kept: Uint8Array[] = [];
   #keptBytes = 0;
   /** Inside receive(): whoever called it takes the output. */
@@ -120,14 +135,16 @@ export class Session {
     return this.#output.length;
   }
 
-  /** The connection is gone or is to end: the guest is let go. */
+  /** The connection is gone or is to end: the guest is let go. One that stands
+   * before its first instruction keeps waiting: nobody has resumed it. */
   disconnect(): void {
     if (this.#gone) return;
     this.#gone = true;
     this.target.onStop = null;
     this.#closed = true;
-    const over = this.target.stop?.reason.kind === "exited";
-    if (!over && !this.detached) this.#letGo(this.#options.afterDisconnect);
+    const why = this.target.stop?.reason.kind;
+    if (why === "exited" || this.detached) return;
+    this.#letGo(why === "paused" ? "stay" : this.#options.afterDisconnect);
   }
 
   /** Ends the conversation after what has been said. */
@@ -169,6 +186,20 @@ export class Session {
     );
   }
 
+  /** Goes by the guest as it stands: its description is about to be read. */
+  chooseRegisters(): void {
+    this.registers = REGISTER_SETS[this.architecture];
+    const { architecture = "auto" } = this.#options;
+    this.real = architecture === "auto" &&
+      this.target.codeBits(this.current) === 16;
+  }
+
+  /** What the other side should take the guest for now. */
+  get architecture(): Architecture {
+    const { architecture = "auto" } = this.#options;
+    return architecture === "auto" ? this.target.architecture() : architecture;
+  }
+
   /** The processor a packet means: lldb's suffix, or the current one. Null if
    * the suffix is wrong. */
   processorOf(packet: Packet): number | null {
@@ -182,7 +213,7 @@ export class Session {
   /** Reads memory as the present mode has it; returns the bytes read. */
   readMemory(address: bigint, into: Uint8Array): number {
     return this.physical
-      ? this.target.readPhysical(address, into)
+      ? this.target.readPhysical(address, into, this.current)
       : this.target.readMemory(this.current, address, into);
   }
 
@@ -242,7 +273,8 @@ export class Session {
     reply.none();
     this.#owesStop = true;
     try {
-      this.target.resume(plan);
+      // gdb steps off breakpoints itself; "jump" to the same place does not.
+      this.target.resume(plan, false);
     } catch (error) {
       this.#owesStop = false;
       reply.clear();
@@ -412,15 +444,54 @@ export class Session {
 
   #tellStop(stop: Stop): void {
     const reply = this.#stopReply;
-    if (stop.reason.kind === "failed") {
-      reply.clear();
-      reply.text("O");
-      reply.hexText(`${stop.reason.message}\n`);
-      this.#send(reply.payload);
+    const { reason } = stop;
+    if (reason.kind === "failed") this.#say(reason.message);
+    else if (reason.kind !== "exited") this.#sayMode(stop.processor);
+    if (reason.kind === "watchpoint" && reason.device !== undefined) {
+      this.#say(`Accessed by DMA: ${reason.device}.`);
     }
     reply.clear();
     putStop(this, stop, reply);
     this.#send(reply.payload);
+  }
+
+  /** Shows a line to the user; only before a stop reply. */
+  #say(line: string): void {
+    const reply = this.#stopReply;
+    reply.clear();
+    reply.text("O");
+    reply.hexText(`${line}\n`);
+    this.#send(reply.payload);
+  }
+
+  /** Says once that a debugger has code of another mode before it than it
+   * takes it for. */
+  #sayMode(processor: number): void {
+    if (this.registers.architecture !== "i386" || this.#saidLongMode) return;
+    const { architecture = "auto" } = this.#options;
+    try {
+      const bits = this.target.codeBits(processor);
+      if (bits === 32 && this.real && !this.#saidProtectedMode) {
+        this.#saidProtectedMode = true;
+        this.#say(
+          'The guest runs 32-bit code now: in gdb "set architecture i386" ' +
+            "decodes it.",
+        );
+      }
+      if (bits !== 64) return;
+    } catch (error) {
+      // It was only a courtesy: the stop must be told in any case.
+      log.warn("the guest's mode cannot be read: {error}", { error });
+      return;
+    }
+    this.#saidLongMode = true;
+    this.#say(
+      "The guest runs 64-bit code now, and this debugger takes it for i386. " +
+        (architecture === "auto"
+          ? 'In gdb "exec-file" and then "unset tdesc filename" make it ask ' +
+            "again; lldb has to attach again."
+          : "For its 64-bit code start icebp with --gdb-arch x86-64."),
+    );
   }
 }
 

@@ -5,11 +5,8 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Stop, StopReason } from "../debug/target.ts";
-import {
-  registerBytes,
-  registerNumber,
-  registers,
-} from "../debug/registers.ts";
+import { type Architecture, REGISTER_SETS } from "../debug/register_sets.ts";
+import { registerBytes } from "../debug/registers.ts";
 import type { Reply } from "./packet.ts";
 import type { Session } from "./session.ts";
 import { formatThread, PROCESS } from "./threads.ts";
@@ -37,8 +34,11 @@ const EXCEPTION_SIGNALS = new Map([
 ]);
 
 /** Sent with every stop: with these gdb can tell where it is without asking.
- * In ascending order. */
-const EXPEDITED: readonly number[] = ["rbp", "rsp", "rip"].map(registerNumber);
+ * In ascending order, the instruction pointer last. */
+const EXPEDITED: Readonly<Record<Architecture, readonly string[]>> = {
+  "i386": ["esp", "ebp", "eip"],
+  "x86-64": ["rbp", "rsp", "rip"],
+};
 
 const WATCH = { write: "watch", read: "rwatch", access: "awatch" } as const;
 
@@ -65,7 +65,7 @@ export function putStop(session: Session, stop: Stop, reply: Reply): void {
     return;
   }
   reply.text(`T${signalOf(reason).toString(16).padStart(2, "0")}`);
-  putRegisters(session, processor, reply);
+  const pointer = putRegisters(session, processor, reply);
   const thread = formatThread(processor, session.multiprocess);
   reply.text(`thread:${thread};core:${processor.toString(16)};`);
   if (session.threadsInStop) {
@@ -73,10 +73,14 @@ export function putStop(session: Session, stop: Stop, reply: Reply): void {
   }
   switch (reason.kind) {
     case "breakpoint":
-      if (session.clientKnows("swbreak+")) reply.text("swbreak:;");
+      if (session.clientKnows("swbreak+") && isAt(session, stop, pointer)) {
+        reply.text("swbreak:;");
+      }
       break;
     case "hardwareBreakpoint":
-      if (session.clientKnows("hwbreak+")) reply.text("hwbreak:;");
+      if (session.clientKnows("hwbreak+") && isAt(session, stop, pointer)) {
+        reply.text("hwbreak:;");
+      }
       break;
     case "watchpoint":
       reply.text(`${WATCH[reason.access]}:${reason.address.toString(16)};`);
@@ -84,36 +88,65 @@ export function putStop(session: Session, stop: Stop, reply: Reply): void {
   }
 }
 
-const FIRST = EXPEDITED[0];
-const COUNT = EXPEDITED[EXPEDITED.length - 1] - FIRST + 1;
-const values = new Uint8Array(registerBytes(FIRST, COUNT));
-/** Each one's number as it is said, and its bytes in `values`. */
-const PARTS = EXPEDITED.map((number) => {
-  const at = registerBytes(FIRST, number - FIRST);
-  return {
-    name: number.toString(16).padStart(2, "0"),
-    bytes: values.subarray(at, at + registers[number].bytes),
-  };
-});
+/** Whether what gdb sees as the program counter is the address of the code. With
+ * a code segment that begins elsewhere than at 0 gdb finds no breakpoint there,
+ * and goes on at once if it is told of one: so it is only told of a trap. */
+function isAt(
+  { target }: Session,
+  { processor }: Stop,
+  pointer: bigint | null,
+): boolean {
+  return pointer === null || target.codeAddress(processor) === pointer;
+}
 
+/** What a set sends: from which register of ours on, how many, and of those
+ * each one's number as it is said and its bytes in `values`. */
+function expedite(architecture: Architecture) {
+  const set = REGISTER_SETS[architecture];
+  const numbers = EXPEDITED[architecture].map((name) => set.number(name));
+  const first = numbers[0], from = set.internal(first);
+  const count = numbers[numbers.length - 1] - first + 1;
+  const values = new Uint8Array(registerBytes(from, count));
+  const parts = numbers.map((number) => {
+    const at = registerBytes(from, number - first);
+    return {
+      name: number.toString(16).padStart(2, "0"),
+      bytes: values.subarray(at, at + set.registers[number].bytes),
+    };
+  });
+  return { from, count, values, parts, pointer: parts[parts.length - 1].bytes };
+}
+
+const EXPEDITES = {
+  "i386": expedite("i386"),
+  "x86-64": expedite("x86-64"),
+};
+
+/** Returns the instruction pointer as it is told; null if it cannot be read. */
 function putRegisters(
   session: Session,
   processor: number,
   reply: Reply,
-): void {
+): bigint | null {
+  const { from, count, values, parts, pointer } =
+    EXPEDITES[session.registers.architecture];
   try {
     // One call for all, and for what lies between them.
-    session.target.readRegisters(processor, FIRST, COUNT, values);
+    session.target.readRegisters(processor, from, count, values);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // It was only a courtesy: the stop must be told in any case.
     log.warn("registers are missing in a stop reply: {error}", { error });
-    return;
+    return null;
   }
-  for (const { name, bytes } of PARTS) {
+  for (const { name, bytes } of parts) {
     reply.text(name);
     reply.text(":");
     reply.hex(bytes);
     reply.text(";");
   }
+  const data = new DataView(pointer.buffer, pointer.byteOffset);
+  return pointer.length === 8
+    ? data.getBigUint64(0, true)
+    : BigInt(data.getUint32(0, true));
 }

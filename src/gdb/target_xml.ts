@@ -1,10 +1,14 @@
 /**
- * The target description. Register numbers come from `registers`, and are
+ * The target descriptions. Register numbers come from a register set, and are
  * written down for each one, so that gdb's own features can be used although
  * QEMU's order mixes them: gdb then knows the x87 and SSE registers as such.
  * Source of facts: "Debugging with GDB", G.4 and G.5.12; Intel SDM 3 for bits.
  */
-import { registerNumber, registers } from "../debug/registers.ts";
+import {
+  type Architecture,
+  REGISTER_SETS,
+  type RegisterSet,
+} from "../debug/register_sets.ts";
 
 /** Name, first bit, last bit (if it is more than one). */
 type Field = readonly [string, number, number?];
@@ -144,6 +148,9 @@ const TYPES = new Map([
   ["rbp", "data_ptr"],
   ["rsp", "data_ptr"],
   ["rip", "code_ptr"],
+  ["ebp", "data_ptr"],
+  ["esp", "data_ptr"],
+  ["eip", "code_ptr"],
   ["eflags", "i386_eflags"],
   ["mxcsr", "i386_mxcsr"],
   ["cr0", "x64_cr0"],
@@ -153,57 +160,98 @@ const TYPES = new Map([
   ["dr6", "x64_dr6"],
 ]);
 
-function register(number: number): string {
-  const { name, bytes } = registers[number];
-  let type = TYPES.get(name);
+/** Pointers are as wide as the architecture's: other registers are none. */
+const OTHERS: Readonly<Record<Architecture, RegExp>> = {
+  "i386": /^r(bp|sp|ip)$/,
+  "x86-64": /^e(bp|sp|ip)$/,
+};
+
+function register(set: RegisterSet, number: number): string {
+  const { name, bytes } = set.registers[number];
+  let type = OTHERS[set.architecture].test(name) ? undefined : TYPES.get(name);
   let group = "";
   if (/^st\d$/.test(name)) type = "i387_ext";
   else if (/^f(ctrl|stat|tag|iseg|ioff|oseg|ooff|op)$/.test(name)) {
     type = "int";
     group = ` group="float"`;
-  } else if (/^xmm/.test(name)) type = "vec128";
-  else if (name === "mxcsr") group = ` group="vector"`;
-  else if (number > registerNumber("mxcsr")) group = ` group="system"`;
+  } else if (/^xmm/.test(name)) {
+    type = "vec128";
+    if (number >= set.general) group = ` group="vector"`;
+  } else if (name === "mxcsr") group = ` group="vector"`;
+  else if (number > set.number("mxcsr")) group = ` group="system"`;
   return `<reg name="${name}" bitsize="${8 * bytes}" type="${
     type ?? `int${8 * bytes}`
   }" regnum="${number}"${group}/>\n`;
 }
 
-function range(first: string, last: string): string {
-  let lines = "";
-  for (let n = registerNumber(first); n <= registerNumber(last); n++) {
-    lines += register(n);
+/** The features of gdb's own that a register belongs to; the rest is ours. */
+function featureOf(architecture: Architecture, name: string): string {
+  const core = architecture === "i386"
+    ? /^(e(ax|bx|cx|dx|si|di|bp|sp|ip|flags)|[cdefgs]s|st\d|f(ctrl|stat|tag|iseg|ioff|oseg|ooff|op))$/
+    : /^(r(ax|bx|cx|dx|si|di|bp|sp|ip|\d+)|eflags|[cdefgs]s|st\d|f(ctrl|stat|tag|iseg|ioff|oseg|ooff|op))$/;
+  if (core.test(name)) return "org.gnu.gdb.i386.core";
+  if (/^(xmm\d+|mxcsr)$/.test(name)) return "org.gnu.gdb.i386.sse";
+  if (architecture === "x86-64" && /^[fg]s_base$/.test(name)) {
+    return "org.gnu.gdb.i386.segments";
   }
-  return lines;
+  return "org.icebp.system";
 }
 
-function feature(name: string, content: string): string {
-  return `<feature name="${name}">\n${content}</feature>\n`;
+/** What a feature defines before its registers. */
+function typesOf(set: RegisterSet, feature: string): string {
+  const sized = (name: string, id: string, fields: readonly Field[]) => {
+    const { bytes } = set.registers[set.number(name)];
+    const last = 8 * bytes - 1;
+    return flags(
+      id,
+      bytes,
+      fields.map(([name, first, end]) =>
+        end === undefined ? [name, first] : [name, first, Math.min(end, last)]
+      ),
+    );
+  };
+  switch (feature) {
+    case "org.gnu.gdb.i386.core":
+      return flags("i386_eflags", 4, EFLAGS);
+    case "org.gnu.gdb.i386.sse":
+      return VECTOR_TYPES + flags("i386_mxcsr", 4, MXCSR);
+    case "org.icebp.system":
+      return sized("cr0", "x64_cr0", CR0) + sized("cr3", "x64_cr3", CR3) +
+        sized("cr4", "x64_cr4", CR4) + sized("efer", "x64_efer", EFER) +
+        sized("dr6", "x64_dr6", DR6);
+    default:
+      return "";
+  }
 }
 
-const LAST = registers[registers.length - 1].name;
-
-/** The document that `qXfer:features:read:target.xml` carries. */
-export const TARGET_XML: string = `<?xml version="1.0"?>
+function describe(set: RegisterSet, architecture: string): string {
+  const features = Map.groupBy(
+    set.registers.keys(),
+    (n) => featureOf(set.architecture, set.registers[n].name),
+  );
+  const parts = [...features].map(([name, numbers]) =>
+    `<feature name="${name}">\n${typesOf(set, name)}${
+      numbers.map((n) => register(set, n)).join("")
+    }</feature>\n`
+  );
+  return `<?xml version="1.0"?>
 <!DOCTYPE target SYSTEM "gdb-target.dtd">
 <target version="1.0">
-<architecture>i386:x86-64</architecture>
-` +
-  feature(
-    "org.gnu.gdb.i386.core",
-    flags("i386_eflags", 4, EFLAGS) + range("rax", "gs") +
-      range("st0", "fop"),
-  ) +
-  feature(
-    "org.gnu.gdb.i386.sse",
-    VECTOR_TYPES + flags("i386_mxcsr", 4, MXCSR) + range("xmm0", "mxcsr"),
-  ) +
-  feature("org.gnu.gdb.i386.segments", range("fs_base", "gs_base")) +
-  feature(
-    "org.icebp.system",
-    flags("x64_cr0", 8, CR0) + flags("x64_cr3", 8, CR3) +
-      flags("x64_cr4", 8, CR4) + flags("x64_efer", 8, EFER) +
-      flags("x64_dr6", 8, DR6) + range("k_gs_base", "efer") +
-      range("cs_base", LAST),
-  ) +
-  "</target>\n";
+<architecture>${architecture}</architecture>
+${parts.join("")}</target>
+`;
+}
+
+const DOCUMENTS = {
+  // Told of i386, gdb would decode 16-bit code as 32-bit whatever the user sets;
+  // from i8086 he can go to i386.
+  "i8086": describe(REGISTER_SETS.i386, "i8086"),
+  "i386": describe(REGISTER_SETS.i386, "i386"),
+  "x86-64": describe(REGISTER_SETS["x86-64"], "i386:x86-64"),
+};
+
+/** The document that `qXfer:features:read:target.xml` carries; `real` for one
+ * that decodes 16-bit code. */
+export function targetXml(architecture: Architecture, real: boolean): string {
+  return DOCUMENTS[architecture === "i386" && real ? "i8086" : architecture];
+}

@@ -143,6 +143,20 @@ export class MmioBus {
     return claim;
   }
 
+  /** Who answers at `gpa`. */
+  claimAt(gpa: number): Claim | null {
+    return this.#claims.find(({ first, count }) =>
+      gpa >= first && gpa < first + count
+    ) ?? null;
+  }
+
+  /** The 32-bit word at `gpa`, a multiple of 4, as a device shows it without any
+   * effect; null if there is none or it has no such thing. Not counted. */
+  peek(gpa: number): number | null {
+    const claim = this.claimAt(gpa) as MmioClaim | null;
+    return claim?.device.peekMmio?.(gpa - claim.first) ?? null;
+  }
+
   /** Reads `size` (1 to 8) bytes, little endian. */
   read(gpa: number, size: number): bigint {
     const claim = this.#find(gpa);

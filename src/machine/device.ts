@@ -62,6 +62,9 @@ export interface PortDevice {
 export interface MmioDevice {
   readMmio(offset: number, size: number): bigint;
   writeMmio(offset: number, size: number, value: bigint): void;
+  /** The 32-bit word at `offset`, a multiple of 4, without any effect of
+   * looking; absent where there is no such thing. */
+  peekMmio?(offset: number): number;
 }
 
 /** What the machine needs of the device that takes ExtInt (the PIC pair). */

@@ -6,19 +6,16 @@
 import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
-import {
-  LocalApicEmulationMode,
-  MapGpaRangeFlag as Map_,
-} from "../../ffi/enums.ts";
-import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
-import { PlatformError } from "../platform/errors.ts";
-import { type InterruptRequest, Partition } from "../platform/partition.ts";
+import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { PlatformError, refused } from "../platform/errors.ts";
+import type { InterruptRequest, Partition } from "../platform/partition.ts";
+import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
-import { CPUID_CHANGES } from "./cpuid.ts";
 import { Doorbells } from "./doorbells.ts";
+import type { DmaMemory } from "./devices/virtio/queue.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
@@ -28,6 +25,7 @@ import {
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
+import { makePartition } from "./setup.ts";
 import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -110,14 +108,23 @@ export class Machine {
   /** What stopped the machine; null while nothing has. */
   event: MachineEvent | null = null;
   /** What was booted, for people: its kind, and a line about it. */
-  booted: { readonly kind: string; readonly describe: string } | null = null;
+  booted: {
+    readonly kind: string;
+    readonly describe: string;
+    readonly architecture?: "i386" | "x86-64";
+    readonly isElf?: boolean;
+  } | null = null;
   /** Loads the guest and sets its registers; called at the end of reset(). */
   onReset: (() => void) | null = null;
+  /** Called behind every access of a device to memory. */
+  onDma: ((access: DmaAccess) => void) | null = null;
   readonly #exits: ExitHandler;
   readonly #extInt: ExtIntInput = { level: false, source: null };
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
+  #timeStands = false;
+  #lapicsRefused = false;
   #bitmap = 0n;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
@@ -129,11 +136,10 @@ export class Machine {
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
     this.memory.onHostWrite = options.onHostWrite ?? null;
     this.timers = new Timers(options.clock);
-    this.partition = Partition.create(options.platform);
+    this.partition = makePartition(options.platform, options.cpus);
     this.doorbells = new Doorbells(this.partition, options.platform);
     let handler: ExitHandler | null = null;
     try {
-      this.#configure();
       this.board = this.#makeBoard();
       this.#extInt.source = this.board.pic;
       this.#exits = handler = new ExitHandler({
@@ -165,33 +171,6 @@ export class Machine {
       this.doorbells.close();
       this.partition.delete();
       throw error;
-    }
-  }
-
-  #configure(): void {
-    const { partition, options } = this;
-    partition.setProcessorCount(options.cpus);
-    partition.setLocalApicEmulationMode(LocalApicEmulationMode.XApic);
-    partition.setExtendedVmExits(
-      ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
-        ExtendedVmExits.ExceptionExit,
-    );
-    optionally(() =>
-      partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
-    );
-    this.#configureCpuid();
-    partition.setup();
-  }
-
-  /** Without an exit where the host can do it. */
-  #configureCpuid(): void {
-    const { partition } = this;
-    const done = optionally(() => {
-      partition.setCpuidResultList2(CPUID_CHANGES);
-      return true;
-    });
-    if (done === null) {
-      partition.setCpuidExitList(CPUID_CHANGES.map(({ leaf }) => leaf));
     }
   }
 
@@ -234,6 +213,25 @@ export class Machine {
     this.#exits.stopped = true;
   }
 
+  /** Memory as a device reaches it; `onDma` is told of what it does there. */
+  dma(device: string): DmaMemory {
+    const { memory } = this;
+    const tell = (gpa: number, length: number, isWrite: boolean) =>
+      this.onDma?.({ device, gpa, length, isWrite });
+    return {
+      read(gpa, into) {
+        const done = memory.read(gpa, into);
+        tell(gpa, done, false);
+        return done;
+      },
+      write(gpa, bytes) {
+        const done = memory.write(gpa, bytes);
+        tell(gpa, done, true);
+        return done;
+      },
+    };
+  }
+
   /** Ends the machine, or resets it, as a device of it would. */
   power(event: PowerEvent): void {
     this.#stop(event);
@@ -245,9 +243,7 @@ export class Machine {
       this.partition.requestInterrupt(request);
     } catch (error) {
       // A guest can program any vector into an IOAPIC; real ones drop it too.
-      if (!(error instanceof PlatformError) || error.hresult !== E_INVALIDARG) {
-        throw error;
-      }
+      if (!refused(error)) throw error;
       log.debug("interrupt refused: {message}", { message: error.message });
     }
   }
@@ -255,14 +251,30 @@ export class Machine {
   /** Guest time stands still, the platform's and the devices'; no processor runs.
    * Where the platform's cannot, the devices' goes on with it. */
   suspendTime(): void {
+    this.#timeStands = true;
     if (this.partition.suspendTime()) this.options.clock.suspend?.();
     this.doorbells.hold();
   }
 
   /** Guest time goes on. */
   resumeTime(): void {
-    if (this.partition.resumeTime()) this.options.clock.resume?.();
+    this.#timeStands = false;
+    this.partition.resumeTime();
+    // Where that failed the next run does it.
+    this.options.clock.resume?.();
     this.doorbells.release();
+  }
+
+  /** Writes processors' time registers: their TSCs count from the same moment
+   * only if time stands still until all are written. */
+  #whileTimeStands(write: () => void): void {
+    if (this.#timeStands) return write();
+    this.suspendTime();
+    try {
+      write();
+    } finally {
+      this.resumeTime();
+    }
   }
 
   /** Which exceptions exit: a bit for every vector. No processor runs. A host
@@ -273,10 +285,7 @@ export class Machine {
     try {
       this.partition.setExceptionExitBitmap(bitmap);
     } catch (error) {
-      if (
-        !(error instanceof PlatformError) || error.hresult !== E_INVALIDARG ||
-        (bitmap & ~DEBUG_EXCEPTION) === 0n
-      ) throw error;
+      if (!refused(error) || (bitmap & ~DEBUG_EXCEPTION) === 0n) throw error;
       log.warn(
         "this host intercepts debug exceptions only: " +
           "a step that faults will not stop in the fault's handler",
@@ -310,12 +319,29 @@ export class Machine {
   }
 
   #resetProcessors(): void {
-    this.processors.forEach((processor, i) => {
-      const lapic = this.#lapics[i];
-      if (lapic !== null) processor.vp.setLapic(lapic);
-      resetRegisters(processor.vp, i);
-      processor.reset();
-    });
+    this.#whileTimeStands(() =>
+      this.processors.forEach((processor, i) => {
+        const lapic = this.#lapics[i];
+        if (lapic !== null) this.#setLapic(processor.vp, lapic);
+        resetRegisters(processor.vp, i);
+        processor.reset();
+      })
+    );
+  }
+
+  /** Some hosts refuse writes to their local APICs. */
+  #setLapic(vp: VirtualProcessor, lapic: Uint8Array): void {
+    try {
+      vp.setLapic(lapic);
+    } catch (error) {
+      if (!refused(error)) throw error;
+      if (this.#lapicsRefused) return;
+      this.#lapicsRefused = true;
+      log.warn("{message}: {lost}", {
+        message: error.message,
+        lost: LOST.WHvSetVirtualProcessorInterruptControllerState,
+      });
+    }
   }
 
   /** Everything that makes the machine what it is; no processor runs. */
@@ -348,13 +374,15 @@ export class Machine {
         this.memory.write(gpa, state.memory.subarray(offset, offset + bytes));
       }
     }
-    this.processors.forEach((processor, i) => {
-      const { registers, lapic, xsave } = state.processors[i];
-      if (xsave !== null) processor.vp.setXsave(xsave);
-      if (lapic !== null) processor.vp.setLapic(lapic);
-      loadRegisters(processor.vp, registers);
-      processor.reset();
-    });
+    this.#whileTimeStands(() =>
+      this.processors.forEach((processor, i) => {
+        const { registers, lapic, xsave } = state.processors[i];
+        if (xsave !== null) processor.vp.setXsave(xsave);
+        if (lapic !== null) this.#setLapic(processor.vp, lapic);
+        loadRegisters(processor.vp, registers);
+        processor.reset();
+      })
+    );
     this.board.load(state.devices);
     this.#attached.forEach((device, i) => device.load(state.attached[i]));
   }
@@ -370,6 +398,18 @@ export class Machine {
   }
 }
 
+/** What a device did with guest memory. */
+export interface DmaAccess {
+  /** The device's name. */
+  readonly device: string;
+  /** The first guest physical address. */
+  readonly gpa: number;
+  /** Bytes. */
+  readonly length: number;
+  /** False where it only read. */
+  readonly isWrite: boolean;
+}
+
 /** A local APIC as it was made, with the ID that guests are told of: a host's
  * own may be another. */
 function lapicAtReset(vp: VirtualProcessor): Uint8Array {
@@ -378,7 +418,6 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   return state;
 }
 
-const E_INVALIDARG = 0x80070057 | 0;
 const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */

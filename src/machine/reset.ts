@@ -7,13 +7,12 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { Reg } from "../../ffi/registers.ts";
-import { HResult } from "../../ffi/hresult.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
   WHV_X64_FP_CONTROL_STATUS_REGISTER as FP_STATUS,
   WHV_X64_XMM_CONTROL_STATUS_REGISTER as XMM_STATUS,
 } from "../../ffi/values.ts";
-import { PlatformError } from "../platform/errors.ts";
+import { refused } from "../platform/errors.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -77,6 +76,22 @@ const OPTIONAL: readonly (readonly [number, bigint])[] = [
   [Reg.MsrMtrrDefType, 0n],
 ];
 
+/** Registers of the table that some hosts do not let be written or read, and what
+ * is lost then. A call for many registers is refused as a whole. */
+const REFUSABLE: ReadonlyMap<number, string> = new Map([
+  [Reg.ApicBase, "the guest's own changes of it outlive a reset"],
+  [Reg.Pat, "the guest's own changes of it outlive a reset"],
+  [Reg.Tsc, "the time stamp counters are the host's"],
+  [Reg.PendingInterruption, "an interrupt may outlive a reset"],
+  [Reg.InterruptState, "an interrupt shadow may outlive a reset"],
+  [Reg.PendingEvent, "an exception may outlive a reset"],
+  [Reg.DeliverabilityNotifications, "an interrupt window may outlive a reset"],
+  [Reg.InternalActivityState, "a halt may outlive a reset"],
+]);
+
+/** What was said already, by register. */
+const said = new Set<number>();
+
 const CR0_AT_RESET = 0x60000010n; // CD, NW, ET
 const DR6_AT_RESET = 0xffff0ff0n;
 const DR7_AT_RESET = 0x400n;
@@ -139,11 +154,47 @@ function initial(processor: number): RegisterBatch {
 
 /** Puts a processor that is not running into its state after RESET. */
 export function resetRegisters(vp: RegisterAccess, processor: number): void {
-  initial(processor).write(vp);
+  writeAll(vp, initial(processor));
   for (const [name, value] of OPTIONAL) {
     const one = new RegisterBatch(name);
     one.set(0, value);
     ifKnown(name, () => one.write(vp));
+  }
+}
+
+/** Writes a batch, one by one if the host refuses it, and without those that can
+ * be done without. */
+function writeAll(vp: RegisterAccess, batch: RegisterBatch): void {
+  try {
+    batch.write(vp);
+  } catch (error) {
+    if (!refused(error)) throw error;
+    batch.names.forEach((name, i) => {
+      const one = new RegisterBatch(name);
+      one.values.set(batch.values.subarray(i * 16, i * 16 + 16));
+      orLost(name, () => one.write(vp));
+    });
+  }
+}
+
+/** False if the host refuses a register that can be done without. */
+function orLost(name: number, access: () => void): boolean {
+  try {
+    access();
+    return true;
+  } catch (error) {
+    const lost = REFUSABLE.get(name);
+    if (!refused(error) || lost === undefined) throw error;
+    if (!said.has(name)) {
+      said.add(name);
+      const register = Object.entries(Reg).find(([, value]) => value === name);
+      log.warn("{register}: {message}: {lost}", {
+        register: register?.[0],
+        message: error.message,
+        lost,
+      });
+    }
+    return false;
   }
 }
 
@@ -154,10 +205,18 @@ export type SavedRegisters = { readonly [name: string]: string };
 export function saveRegisters(vp: RegisterAccess): SavedRegisters {
   const saved: Record<string, string> = {};
   const batch = newBatch();
-  batch.read(vp);
-  REGISTERS.forEach((name, i) => {
-    saved[name] = batch.values.subarray(i * 16, i * 16 + 16).toHex();
-  });
+  try {
+    batch.read(vp);
+    REGISTERS.forEach((name, i) => {
+      saved[name] = batch.values.subarray(i * 16, i * 16 + 16).toHex();
+    });
+  } catch (error) {
+    if (!refused(error)) throw error;
+    for (const name of REGISTERS) {
+      const one = new RegisterBatch(name);
+      if (orLost(name, () => one.read(vp))) saved[name] = one.values.toHex();
+    }
+  }
   for (const [name] of OPTIONAL) {
     const one = new RegisterBatch(name);
     if (ifKnown(name, () => one.read(vp))) saved[name] = one.values.toHex();
@@ -167,11 +226,14 @@ export function saveRegisters(vp: RegisterAccess): SavedRegisters {
 
 /** Writes what saveRegisters() gave; throws a TypeError for anything else. */
 export function loadRegisters(vp: RegisterAccess, saved: SavedRegisters): void {
-  const batch = newBatch();
-  REGISTERS.forEach((name, i) => {
+  const there = REGISTERS.filter((name) =>
+    saved[name] !== undefined || !REFUSABLE.has(name)
+  );
+  const batch = new RegisterBatch(...there);
+  there.forEach((name, i) => {
     batch.values.set(valueOf(saved, name), i * 16);
   });
-  batch.write(vp);
+  writeAll(vp, batch);
   for (const [name] of OPTIONAL) {
     if (saved[name] === undefined) continue;
     const one = new RegisterBatch(name);
@@ -194,11 +256,7 @@ function ifKnown(name: number, access: () => void): boolean {
     access();
     return true;
   } catch (error) {
-    if (
-      !(error instanceof PlatformError) ||
-      (error.hresult !== HResult.WHV_E_INVALID_VP_REGISTER_NAME &&
-        error.hresult !== HResult.E_INVALIDARG)
-    ) throw error;
+    if (!refused(error)) throw error;
     log.debug("the platform has no register {name}", { name });
     return false;
   }

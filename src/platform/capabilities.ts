@@ -2,8 +2,7 @@
 
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { CapabilityCode } from "../../ffi/enums.ts";
-import { HResult } from "../../ffi/hresult.ts";
-import { check } from "./errors.ts";
+import { check, isRefusal } from "./errors.ts";
 
 /** The capabilities that a caller decides by. */
 export interface Capabilities {
@@ -39,7 +38,7 @@ export function getCapability(
     into.length,
     written,
   );
-  if (hresult === HResult.WHV_E_UNKNOWN_CAPABILITY) return null;
+  if (isRefusal(hresult) && name !== "HypervisorPresent") return null;
   check(hresult, "WHvGetCapability", name);
   return written[0];
 }

@@ -18,7 +18,7 @@ export type {
   EmulatedMemory,
   EmulatorHandlers,
 } from "./emulator.ts";
-export { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
+export { ENABLE_PLATFORM, PlatformError, refused } from "./errors.ts";
 export { getCapability, readCapabilities } from "./capabilities.ts";
 export type { Capabilities } from "./capabilities.ts";
 export { openNative, WHP } from "./native.ts";

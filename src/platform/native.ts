@@ -38,7 +38,18 @@ export const WHP = "whp";
  * @throws {PlatformError} The library is missing or lacks a function, or there
  * is no hypervisor.
  */
-export function openNative(name: string): WinHvPlatform {
+export function openNative(
+  name: string,
+  arch: string = Deno.build.arch,
+): WinHvPlatform {
+  if (name === WHP && arch !== "x86_64") {
+    // Windows on Arm has a platform of the same name, for Arm guests.
+    throw new PlatformError("dlopen", HResult.E_NOTIMPL, {
+      detail: "WinHvPlatform.dll",
+      meaning: `this host is ${arch}, its platform runs no x86-64 guests`,
+      remedy: "use --platform soft",
+    });
+  }
   const paths = name === WHP
     ? { platform: "WinHvPlatform.dll", emulation: ["WinHvEmulation.dll"] }
     : { platform: name, emulation: [name, beside(name)] };

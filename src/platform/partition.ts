@@ -363,13 +363,14 @@ export class Partition {
 
   /**
    * Stops the partition's clocks; no processor runs. Where the platform lacks
-   * the function they run on, which is logged once: false then.
+   * the function or it fails they run on, which is logged once: false then.
    */
   suspendTime(): boolean {
     return this.#callIfThere("WHvSuspendPartitionTime");
   }
 
-  /** Starts the partition's clocks again; false where they never stopped. */
+  /** Starts the partition's clocks again, which a run does by itself, too; false
+   * where they never stopped. */
   resumeTime(): boolean {
     return this.#callIfThere("WHvResumePartitionTime");
   }
@@ -378,16 +379,16 @@ export class Partition {
     call: "WHvSuspendPartitionTime" | "WHvResumePartitionTime",
   ): boolean {
     const fn = this.#calls[call];
-    if (fn !== null) {
-      check(fn(this.handle), call);
-      return true;
-    }
+    const hresult = fn === null ? null : fn(this.handle);
+    if (hresult !== null && hresult >= 0) return true;
     if (this.#missing.has(call)) return false;
     this.#missing.add(call);
-    log.warn(
-      "{provider} lacks {call}: {lost}",
-      { provider: this.functions.name, call, lost: LOST[call] },
-    );
+    log.warn("{what}: {lost}", {
+      what: hresult === null
+        ? `${this.functions.name} lacks ${call}`
+        : new PlatformError(call, hresult, { remedy: "" }).message,
+      lost: LOST[call],
+    });
     return false;
   }
 

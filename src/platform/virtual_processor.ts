@@ -6,7 +6,10 @@ import {
   WHV_VP_EXIT_CONTEXT,
 } from "../../ffi/exits.ts";
 import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
-import { ICEBP_DEBUG_POINT_CONTEXT } from "../../ffi/debug_points.ts";
+import {
+  DebugPass,
+  ICEBP_DEBUG_POINT_CONTEXT,
+} from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
 import { type DebugHit, debugHits } from "./debug_exits.ts";
@@ -137,11 +140,15 @@ export class VirtualProcessor {
     );
   }
 
-  /** Has the next instruction not be stopped at by a debug point, and be executed before
-   * any interrupt. Setting RIP takes that back. */
-  passDebugPoints(): void {
+  /** Has the next instruction not be stopped at by a debug point; `how` is a DebugPass.
+   * Setting RIP takes that back. */
+  passDebugPoints(how: number = DebugPass.Next): void {
     const call = "IcebpPassDebugPoints";
-    const hresult = this.#provider.extensions[call]!(this.#handle, this.index);
+    const hresult = this.#provider.extensions[call]!(
+      this.#handle,
+      this.index,
+      how,
+    );
     if (hresult < 0) this.#fail(call, hresult);
   }
 

@@ -49,8 +49,8 @@ export function softExtensions(
         : invalid,
     IcebpClearDebugPoint: (p, id) =>
       p === HANDLE ? core.whvClearDebugPoint(id) : invalid,
-    IcebpPassDebugPoints: (p, vp) =>
-      p === HANDLE ? core.whvPassDebugPoints(vp) : invalid,
+    IcebpPassDebugPoints: (p, vp, how) =>
+      p === HANDLE ? core.whvPassDebugPoints(vp, how) : invalid,
     IcebpTakeDebugHits: (p, vp, hits, bytes) => {
       const { size } = ICEBP_DEBUG_POINT_CONTEXT;
       if (p !== HANDLE || bytes < size || !has(hits, size)) return invalid;

@@ -1,10 +1,7 @@
 // WinHvPlatform.dll's functions over the module: this file only moves bytes between
 // the caller's buffers and the module's memory.
 
-import type {
-  DebugPointFilter,
-  WinHvPlatformFunctions,
-} from "../../ffi/mod.ts";
+import type { WinHvPlatformFunctions } from "../../ffi/mod.ts";
 import {
   PartitionCounterSet,
   VirtualProcessorPropertyCode,

@@ -105,7 +105,7 @@ export interface Core {
   /** An ICEBP_DEBUG_POINT at IOBUF. */
   whvSetDebugPoint(): number;
   whvClearDebugPoint(id: number): number;
-  whvPassDebugPoints(vp: number): number;
+  whvPassDebugPoints(vp: number, how: number): number;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */
   whvTakeDebugHits(vp: number): number;
   /** `carriedOut` accesses are at IOBUF; the completion is left at SIZE. */

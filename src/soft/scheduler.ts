@@ -11,6 +11,7 @@ import type { DebugPointFilter } from "../../ffi/mod.ts";
 import {
   DEBUG_POINT,
   DebugAccess,
+  DebugPass,
   ICEBP_DEBUG_POINT_CONTEXT,
 } from "../../ffi/debug_points.ts";
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
@@ -106,7 +107,7 @@ export class Scheduler {
       HIT.Access.get(view, POINT_AT) !== DebugAccess.Execute ||
       this.filter(vp, HIT.Identifier.get(view, POINT_AT)) !== 0
     ) return false;
-    this.#core.whvPassDebugPoints(vp);
+    this.#core.whvPassDebugPoints(vp, DebugPass.Spin);
     return true;
   }
 

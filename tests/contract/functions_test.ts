@@ -98,6 +98,7 @@ Deno.test("soft: what becomes of single MSRs can be said", async () => {
     wrote: (offset, bytes) => platform.hostWrote(offset, bytes),
   }, {
     extendedVmExits: ExtendedVmExits.X64MsrExit,
+    msrExitBitmap: 0n,
     configure: msrActions,
     code: `
       b8 01 00 00 00 b9 45 23 01 00 0f 30 0f 32 e6 80 # wrmsr, rdmsr 0x12345

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import { AgentExpression } from "../../src/debug/agent.ts";
 import { registerNumber } from "../../src/debug/registers.ts";
-import { TargetError } from "../../src/debug/target.ts";
+import { type Stop, TargetError } from "../../src/debug/target.ts";
 import { CODE, Toy } from "./toy.ts";
 
 const LOOP = "40 40 40 eb fb"; // three INC AX and back
@@ -254,4 +254,27 @@ Deno.test("monitor: help, exits, walk, registers, unknown", async () => {
   assert(target.monitor("frobnicate", 0).startsWith("no command"));
   target.monitor("quit", 0);
   assertEquals(target.stop?.reason.kind, "exited");
+});
+
+Deno.test("a guest that is let go while it stops runs on", async () => {
+  const toy = new Toy(LOOP, 2);
+  const stops: Stop[] = [];
+  const stop = toy.run();
+  toy.debugger.onStop = (stop) => stops.push(stop);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  toy.debugger.interrupt();
+  toy.debugger.detach(true);
+  const before = toy.platform.vps[0].instructions;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(stops, []);
+  assertEquals(toy.debugger.stop, null);
+  assert(toy.platform.vps[0].instructions > before);
+  // But not from under a debugger that comes meanwhile.
+  toy.debugger.interrupt();
+  toy.debugger.detach(true);
+  toy.debugger.interrupt();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(stops.map(({ reason }) => reason.kind), ["interrupted"]);
+  toy.debugger.detach(false);
+  void stop;
 });

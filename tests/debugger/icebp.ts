@@ -57,6 +57,28 @@ export function symbols(image = buildGuest()): Map<string, bigint> {
   return table;
 }
 
+const CFLAGS32 = CFLAGS.filter((flag) =>
+  !["-m64", "-mno-red-zone"].includes(flag)
+);
+let built32: string | undefined;
+
+/** Builds the 32-bit guest once; returns the path of the ELF file. */
+export function buildGuest32(): string {
+  if (built32 === undefined) {
+    const folder = Deno.makeTempDirSync({ prefix: "icebp-guest-" });
+    globalThis.addEventListener("unload", () => {
+      Deno.removeSync(folder, { recursive: true });
+    });
+    built32 = `${folder}/guest32.elf`;
+    runTool(
+      "gcc",
+      ["-m32", ...CFLAGS32, "-o", built32, "start.S", "main.c"],
+      { cwd: new URL("guest32/", import.meta.url).pathname },
+    );
+  }
+  return built32;
+}
+
 function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
@@ -135,9 +157,11 @@ function debuggerCommand(
   port: number,
   lines: readonly string[],
   patience = true,
+  file: string | null = buildGuest(),
 ): Deno.Command {
   const run = (flag: string, all: readonly string[]) =>
     all.flatMap((line) => [flag, line]);
+  const files = file === null ? [] : [file];
   const kind = tool === "gdb" ? "remote" : "extended-remote";
   const args = tool !== "lldb"
     ? [
@@ -145,13 +169,13 @@ function debuggerCommand(
       "-batch",
       ...run("-ex", ["set width 0", "set pagination off"]),
       ...run("-ex", [`target ${kind} 127.0.0.1:${port}`, ...lines]),
-      buildGuest(),
+      ...files,
     ]
     : [
       "-x",
       "-b",
       ...run("-o", [`gdb-remote 127.0.0.1:${port}`, ...lines]),
-      buildGuest(),
+      ...files,
     ];
   // What it says and what it complains of, in order.
   const guard = patience ? ["timeout", "-s", "KILL", `${PATIENCE}`] : [];
@@ -176,7 +200,18 @@ export async function debug(
   icebp: Icebp,
   ...lines: string[]
 ): Promise<string> {
-  const { stdout } = await debuggerCommand(tool, icebp.port, lines).output();
+  return await debugFile(tool, icebp, buildGuest(), ...lines);
+}
+
+/** The same with another guest's symbols, or none. */
+export async function debugFile(
+  tool: "gdb" | "extended gdb" | "lldb",
+  icebp: Icebp,
+  file: string | null,
+  ...lines: string[]
+): Promise<string> {
+  const { stdout } = await debuggerCommand(tool, icebp.port, lines, true, file)
+    .output();
   return new TextDecoder().decode(stdout);
 }
 

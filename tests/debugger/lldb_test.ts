@@ -42,5 +42,6 @@ Deno.test({
         /exited with status = 1 /,
       ]
     ) assert(pattern.test(said), `${pattern} in:\n${said}`);
+    assert(!said.includes("Assertion failed"), said);
   },
 });

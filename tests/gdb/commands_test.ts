@@ -510,3 +510,30 @@ Deno.test("what lldb asks about machine, process and threads", () => {
   client.ask("QThreadSuffixSupported");
   assertEquals(client.ask("g"), "E14");
 });
+
+Deno.test("regions of memory, for lldb", () => {
+  const { client } = pair();
+  assertEquals(
+    client.ask("qMemoryRegionInfo:123456"),
+    "start:123000;size:1000;permissions:rx;",
+  );
+  assertEquals(client.ask("qMemoryRegionInfo:"), "OK");
+  assertEquals(client.ask("qMemoryRegionInfo:x"), "E22");
+});
+
+Deno.test("what tools look for to know QEMU's system emulator", () => {
+  const { client } = pair();
+  for (const letter of ["q", "Q"]) {
+    assertEquals(
+      client.ask(`${letter}qemu.sstepbits`),
+      "ENABLE=1,NOIRQ=2,NOTIMER=4",
+    );
+    assertEquals(client.ask(`${letter}qemu.sstep`), "0x7");
+    assertEquals(client.ask(`${letter}qemu.sstep=7`), "OK");
+    assertEquals(client.ask(`${letter}qemu.sstep=0x7`), "OK");
+    assertEquals(client.ask(`${letter}qemu.sstep=f`), "E22");
+  }
+  assertEquals(client.ask("qqemu.Supported"), "sstepbits;sstep;PhyMemMode");
+  // A user-mode emulator would tell offsets.
+  assertEquals(client.ask("qOffsets"), "");
+});

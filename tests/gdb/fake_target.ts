@@ -9,6 +9,8 @@ import {
   registerNumber,
   writeRegisterRange,
 } from "../../src/debug/registers.ts";
+import type { Architecture } from "../../src/debug/register_sets.ts";
+import type { MemoryRegion } from "../../src/debug/regions.ts";
 import { conditionsHold } from "../../src/debug/agent.ts";
 import {
   type Action,
@@ -63,6 +65,11 @@ export class FakeTarget implements DebugTarget {
   readonly plans: Plan[] = [];
   /** Stop before resume() returns, as a fast target may. */
   synchronous = false;
+  /** Where the code segment begins. */
+  codeBase = 0n;
+  bits: 16 | 32 | 64 = 64;
+  /** What architecture() says. */
+  taken: Architecture = "x86-64";
   /** Every call that touches the guest fails with this. */
   failure: Error | null = null;
 
@@ -82,6 +89,18 @@ export class FakeTarget implements DebugTarget {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
     writeRegisterRange(this.cpus[processor], RIP, 1, bytes);
+  }
+
+  codeAddress(processor: number): bigint {
+    return this.codeBase + this.rip(processor);
+  }
+
+  codeBits(): 16 | 32 | 64 {
+    return this.bits;
+  }
+
+  architecture(): Architecture {
+    return this.taken;
   }
 
   describe(processor: number): ProcessorDescription {
@@ -160,6 +179,11 @@ export class FakeTarget implements DebugTarget {
     const part = this.memory.subarray(Number(at), Number(at) + into.length);
     into.set(part);
     return part.length;
+  }
+
+  regionAt(_processor: number, address: bigint): MemoryRegion {
+    const start = address & ~0xfffn;
+    return { start, bytes: 0x1000n, permissions: "rx" };
   }
 
   writeMemory(

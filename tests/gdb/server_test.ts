@@ -86,15 +86,66 @@ Deno.test("a large reply arrives whole", async () => {
   await server.close();
 });
 
-Deno.test("a second debugger is turned away, the first not disturbed", async () => {
+Deno.test("a second debugger waits its turn, the first not disturbed", async () => {
+  const server = serve(new FakeTarget());
+  const first = await connect(server);
+  assertEquals(await ask(first, "qC"), ["+", "$QC1"]);
+  const impatient = await connect(server);
+  await impatient.write(frame("qC"));
+  const second = await connect(server);
+  await second.write(frame("qC"));
+  impatient.close();
+  assertEquals(await ask(first, "qC"), ["+", "$QC1"]);
+  first.close();
+  assertEquals(await receive(second, 2), ["+", "$QC1"]);
+  assertEquals(await ask(second, "qC"), ["+", "$QC1"]);
+  second.close();
+  await server.close();
+});
+
+Deno.test("who waits is sent away when the server closes", async () => {
   const server = serve(new FakeTarget());
   const first = await connect(server);
   assertEquals(await ask(first, "qC"), ["+", "$QC1"]);
   const second = await connect(server);
-  assertEquals(await receive(second, 1), []);
-  assertEquals(await ask(first, "qC"), ["+", "$QC1"]);
-  second.close();
+  await new Promise((resolve) => setTimeout(resolve, 20));
   first.close();
+  assertEquals(await ask(second, "qC"), ["+", "$QC1"]);
+  const third = await connect(server);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await server.close();
+  assertEquals(await receive(third, 1), []);
+  second.close();
+  third.close();
+});
+
+Deno.test("who says nothing does not touch the guest", async () => {
+  for (const running of [false, true]) {
+    const target = new FakeTarget();
+    if (running) target.stop = null;
+    const server = new GdbServer({
+      target,
+      address: ANY,
+      afterDisconnect: "run",
+    });
+    (await connect(server)).close();
+    // The next one is served after the first.
+    const conn = await connect(server);
+    assertEquals(target.calls, []);
+    assertEquals(await ask(conn, "qC"), ["+", "$QC1"]);
+    assertEquals(target.calls, running ? ["interrupt"] : []);
+    conn.close();
+    await server.close();
+  }
+});
+
+Deno.test("who detaches may attach again at once", async () => {
+  const server = serve(new FakeTarget());
+  for (let turn = 0; turn < 50; turn++) {
+    const conn = await connect(server);
+    assertEquals(await ask(conn, "D"), ["+", "$OK"]);
+    conn.close();
+  }
   await server.close();
 });
 

@@ -281,6 +281,7 @@ Deno.test("a stop of a guest that nobody watched is there for the next", () => {
 Deno.test("a connection that ends lets the guest go, by option", () => {
   for (const after of ["run", "stay"] as const) {
     const target = new FakeTarget();
+    target.stop = { processor: 0, reason: { kind: "step" } };
     const client = new Client(target, { afterDisconnect: after });
     client.raw(frame("Z0,100000,1"));
     client.session.disconnect();
@@ -291,10 +292,66 @@ Deno.test("a connection that ends lets the guest go, by option", () => {
   }
 });
 
+Deno.test("a guest that waits goes on waiting when a connection ends", () => {
+  const target = new FakeTarget();
+  const client = new Client(target, { afterDisconnect: "run" });
+  client.raw(frame("Z0,100000,1"));
+  client.session.disconnect();
+  assertEquals(target.calls, ["detach and stay"]);
+  assertEquals(target.breakpoints, []);
+  const other = new Client(target, { afterDisconnect: "run" });
+  other.raw(frame("D"));
+  assertEquals(target.calls, ["detach and stay", "detach and run"]);
+});
+
 Deno.test("nothing is said any more after the end", () => {
   const { target, client } = pair();
   client.raw(frame("vCont;c"));
   client.session.disconnect();
   target.stopNow({ kind: "step" });
   assertEquals(client.raw(frame("g")), []);
+});
+
+Deno.test("where gdb sees no breakpoint, none is told", () => {
+  for (
+    const [kind, field] of [
+      ["breakpoint", "swbreak"],
+      ["hardwareBreakpoint", "hwbreak"],
+    ] as const
+  ) {
+    const { target, client } = pair();
+    for (const base of [0n, 0x7c00n]) {
+      target.codeBase = base;
+      client.raw(frame("vCont;c"));
+      target.stopNow({ kind });
+      assertEquals(client.output()[0].includes(field), base === 0n);
+    }
+  }
+});
+
+Deno.test("a description read makes the registers its own", () => {
+  const { target, client } = pair();
+  const read = () => client.ask("qXfer:features:read:target.xml:0,fffff");
+  assertMatch(read(), /<architecture>i386:x86-64</);
+  assertEquals(client.ask("g").length, 2 * 608);
+  target.taken = "i386";
+  target.bits = 16;
+  assertEquals(client.ask("g").length, 2 * 608, "not read yet");
+  assertMatch(read(), /<architecture>i8086</);
+  assertEquals(client.ask("g").length, 2 * 344);
+  target.setRip(0, 0x1_2345_6789n);
+  assertEquals(client.ask("p8"), "89674523", "eip");
+  assertMatch(client.ask("?"), /^T0505:0+;|^T0504:/);
+  // Said once, and before the stop it is about.
+  for (const [bits, said] of [[32, 1], [32, 0], [64, 1], [64, 0]] as const) {
+    target.bits = bits;
+    client.raw(frame("vCont;c"));
+    target.stopNow({ kind: "step" });
+    const output = client.output();
+    assertEquals(output.length, 1 + said);
+    if (said) assertMatch(output[0], /^\$O/);
+  }
+  target.taken = "x86-64";
+  assertMatch(read(), /<architecture>i386:x86-64</);
+  assertEquals(client.ask("g").length, 2 * 608);
 });

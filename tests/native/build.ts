@@ -14,7 +14,7 @@ const WASM = decodeURI(
 const MINGW = "x86_64-w64-mingw32-gcc";
 
 /** The parts of each library, besides the core. */
-const COMMON = ["runtime", "lock", "quirks"];
+const COMMON = ["runtime", "lock", "quirks", "variants"];
 const PLATFORM = [
   ...COMMON,
   "calls",
@@ -123,8 +123,11 @@ async function make(
     inputs.every((input) => modified(input) < at) && modified(record) >= 0 &&
     Deno.readTextFileSync(record) === command
   ) return;
-  // Under another name until it is whole: others may be using the old one.
-  const temporary = `${target}.${Deno.pid}`;
+  // In another folder until it is whole: others may be using the old one. A DLL keeps
+  // the name that it is made by.
+  const slash = target.lastIndexOf("/");
+  const folder = Deno.makeTempDirSync({ dir: target.slice(0, slash) });
+  const temporary = `${folder}${target.slice(slash)}`;
   const { success, stderr } = await new Deno.Command(tool, {
     args: [...args, "-o", temporary],
     cwd: HERE,
@@ -137,6 +140,7 @@ async function make(
   }
   Deno.renameSync(temporary, target);
   Deno.writeTextFileSync(record, command);
+  Deno.removeSync(folder);
 }
 
 /** core.c and core.h in build/, from src/soft/core.wasm. */
@@ -224,24 +228,42 @@ export async function buildNative(
   return await link(target, folder, [`-Wl,--version-script=${script}`]);
 }
 
-/** Builds the library and a program that drives it (driver/); returns the program's path. */
-export async function buildDriver(asan: boolean): Promise<string> {
-  await buildNative({ asan });
-  const { name, compiler, flags, platform, emulation } = asan ? ASAN : LINUX;
-  const folder = `${BUILD}/${name}`;
-  const sources = [...Deno.readDirSync(`${HERE}driver`)]
-    .map((entry) => `${HERE}driver/${entry.name}`);
+/** A program in C that uses the libraries, by the name of its folder. */
+export type Program = "driver" | "clients";
+
+/** Builds a program against a target's libraries, which are there; returns its path. */
+async function program(of: Program, target: Target): Promise<string> {
+  const { compiler, flags, platform, emulation } = target;
+  const folder = `${BUILD}/${target.name}`;
+  const sources = [...Deno.readDirSync(HERE + of)]
+    .map((entry) => `${HERE}${of}/${entry.name}`);
   const libraries = [platform, emulation].map((file) => `${folder}/${file}`);
-  const program = `${folder}/driver`;
-  await make(program, [...sources, `${HERE}winhv.h`, ...libraries], compiler, [
+  const path = `${folder}/${of}${target === WINDOWS ? ".exe" : ""}`;
+  await make(path, [...sources, `${HERE}winhv.h`, ...libraries], compiler, [
     ...CFLAGS,
     ...flags,
     ...STRICT,
-    ...sources.filter((path) => path.endsWith(".c")),
+    ...sources.filter((source) => source.endsWith(".c")),
     ...libraries,
-    `-Wl,-rpath,${folder}`,
+    // Windows looks beside the program anyhow.
+    ...(target === WINDOWS ? target.linking : [`-Wl,-rpath,${folder}`]),
   ]);
-  return program;
+  return path;
+}
+
+/** Builds the library and a program that uses it; returns the program's path. */
+export async function buildProgram(
+  of: Program,
+  asan: boolean,
+): Promise<string> {
+  await buildNative({ asan });
+  return await program(of, asan ? ASAN : LINUX);
+}
+
+/** Builds the DLLs and clients/, with Windows' own headers; returns clients.exe. */
+export async function buildWindowsClients(): Promise<string> {
+  await buildWindows();
+  return await program("clients", WINDOWS);
 }
 
 /** Builds the DLLs with mingw-w64; returns the path of WinHvPlatform.dll. */

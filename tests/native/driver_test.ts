@@ -3,7 +3,7 @@
  * AddressSanitizer, which ends the program if anybody uses memory that was freed.
  */
 import { assertEquals } from "@std/assert";
-import { canBuild, driver } from "./libraries.ts";
+import { canBuild, program } from "./libraries.ts";
 
 const TESTS: Readonly<Record<string, string>> = {
   storm: "10,000 cancels of eight processors at random times, none lost",
@@ -21,7 +21,7 @@ for (const asan of [false, true]) {
       ignore: !canBuild,
       fn: async () => {
         const { code, stdout, stderr } = await new Deno.Command(
-          await driver(asan),
+          await program("driver", asan),
           { args: [test] },
         ).output();
         const said = new TextDecoder().decode(stderr);

@@ -1,6 +1,11 @@
 /** The libraries for a test file, built once, and icebp on them. */
 import { requireTool } from "../util/tools.ts";
-import { buildDriver, buildNative, type NativeOptions } from "./build.ts";
+import {
+  buildNative,
+  buildProgram,
+  type NativeOptions,
+  type Program,
+} from "./build.ts";
 
 /** Whether they can be built; if not, a line on the console says so. */
 export const canBuild: boolean = requireTool("gcc", "wasm2c");
@@ -18,7 +23,7 @@ export function library(options: NativeOptions = {}): Promise<string> {
   return once(JSON.stringify(options), () => buildNative(options));
 }
 
-/** Path of the program that drives the C interface. */
-export function driver(asan: boolean): Promise<string> {
-  return once(`driver ${asan}`, () => buildDriver(asan));
+/** Path of a program that uses the C interface. */
+export function program(of: Program, asan: boolean): Promise<string> {
+  return once(`${of} ${asan}`, () => buildProgram(of, asan));
 }

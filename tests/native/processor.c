@@ -1,6 +1,7 @@
 /* Virtual processors: create, delete, run, cancel; their registers and other state. */
 #include "calls.h"
 #include "engine.h"
+#include "variants.h"
 
 #define MAX_REGISTERS 256
 #define APIC_BYTES 4096
@@ -73,6 +74,8 @@ EXPORT HRESULT WINAPI WHvGetVirtualProcessorRegisters(WHV_PARTITION_HANDLE Parti
     ENTER(Partition);
     if (!take_names(RegisterNames, RegisterCount, RegisterValues))
         return leave(E_INVALIDARG);
+    if (quirks_refuses(IOBUF, RegisterCount))
+        return leave(HV_REFUSED);
     HRESULT hresult = CORE(whvGetRegisters, VpIndex, RegisterCount);
     if (hresult == S_OK) {
         quirks_registers(IOBUF, RegisterCount, VALUES);
@@ -86,6 +89,8 @@ EXPORT HRESULT WINAPI WHvSetVirtualProcessorRegisters(WHV_PARTITION_HANDLE Parti
     ENTER(Partition);
     if (!take_names(RegisterNames, RegisterCount, RegisterValues))
         return leave(E_INVALIDARG);
+    if (quirks_refuses(IOBUF, RegisterCount))
+        return leave(HV_REFUSED);
     memcpy(VALUES, (const void *)RegisterValues, RegisterCount * 16);
     return leave(CORE(whvSetRegisters, VpIndex, RegisterCount));
 }
@@ -222,5 +227,6 @@ EXPORT HRESULT WINAPI WHvRequestInterrupt(WHV_PARTITION_HANDLE Partition, const 
         return leave(E_INVALIDARG);
     /* what the interrupt announces may be in memory by now */
     CORE(hostMayWrite);
-    return leave(CORE(whvRequestInterrupt, Interrupt->Type, Interrupt->DestinationMode, Interrupt->TriggerMode, Interrupt->Destination, Interrupt->Vector));
+    HRESULT hresult = CORE(whvRequestInterrupt, Interrupt->Type, Interrupt->DestinationMode, Interrupt->TriggerMode, Interrupt->Destination, Interrupt->Vector);
+    return leave(variants_request(hresult));
 }

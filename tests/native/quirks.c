@@ -2,6 +2,7 @@
 #include "quirks.h"
 
 #include "library.h"
+#include "variants.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 
 static bool length0, nobytes, reset, g0, cancels, capabilities0, off;
 static uint32_t seed = 1;
+static uint32_t refused[8];
+static unsigned refused_count;
 
 static struct {
     char function[64];
@@ -24,7 +27,7 @@ static unsigned failure_count;
 
 static void refuse(const char *word)
 {
-    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, fail=FUNCTION:HRESULT:N\n", word);
+    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, noregister=HEX, fail=FUNCTION:HRESULT:N, " VARIANT_WORDS "\n", word);
     abort();
 }
 
@@ -50,12 +53,14 @@ static void take(const char *word)
     else if (sscanf(word, "cancels=%lu%n", &number, &end) == 1 && !word[end] && number) {
         cancels = true;
         seed = (uint32_t)number;
+    } else if (sscanf(word, "noregister=%lx%n", &number, &end) == 1 && !word[end] && refused_count < 8) {
+        refused[refused_count++] = (uint32_t)number;
     } else if (sscanf(word, "fail=%63[A-Za-z0-9]:%lx:%lu%n", function, &hresult, &nth, &end) == 3 &&
                !word[end] && nth > 0 && failure_count < MAX_FAILURES) {
         strcpy(failures[failure_count].function, function);
         failures[failure_count].hresult = (HRESULT)(uint32_t)hresult;
         failures[failure_count++].left = nth;
-    } else
+    } else if (!variants_take(word))
         refuse(word);
 }
 
@@ -141,6 +146,15 @@ void quirks_registers(const void *names, UINT32 count, void *values)
         if (name >= ES && name <= TR)
             clear_g((uint8_t *)values + 16 * i);
     }
+}
+
+bool quirks_refuses(const void *names, UINT32 count)
+{
+    for (UINT32 i = 0; i < count; i++)
+        for (unsigned k = 0; k < refused_count; k++)
+            if (!memcmp((const uint8_t *)names + 4 * i, &refused[k], 4))
+                return true;
+    return false;
 }
 
 void quirks_reset(UINT32 vp)

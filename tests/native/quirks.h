@@ -7,6 +7,8 @@
 #include "winhv.h"
 #include "address.h"
 
+#include <stdbool.h>
+
 /* Reads ICEBP_NATIVE; a word that it does not know ends the program. */
 HIDDEN void quirks_start(void);
 
@@ -24,6 +26,12 @@ HIDDEN unsigned quirks_cancel(void);
 
 /* Changes registers that were read: names (32 bits each), values (16 bytes each). */
 HIDDEN void quirks_registers(const void *names, UINT32 count, void *values);
+
+/* STATUS_HV_INVALID_PARAMETER, passed on. */
+#define HV_REFUSED ((HRESULT)0xC0350005)
+
+/* Whether one of the registers (names of 32 bits) is refused, and with it all. */
+HIDDEN bool quirks_refuses(const void *names, UINT32 count);
 
 /* Changes the state of a virtual processor that was just created. */
 HIDDEN void quirks_reset(UINT32 vp);

@@ -3,7 +3,11 @@
  * loses nothing all the same, or there is one clear line and an exit code for it.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Reg } from "../../ffi/registers.ts";
 import { ExitCode } from "../../src/cli/exit_codes.ts";
+import { HostClock } from "../../src/cli/host_clock.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import { openNative } from "../../src/platform/mod.ts";
 import { command } from "../cli/icebp.ts";
 import { Client } from "../debugger/client.ts";
 import { Icebp, symbols } from "../debugger/icebp.ts";
@@ -29,6 +33,11 @@ for (
     ["g0", "segment limits above 0xFFFFF with G=0"],
     ["cancels", "Canceled exits that nobody asked for"],
     ["capabilities0", "capabilities of 0 for what is there"],
+    [
+      "msrgp,extintwakes,activity,writebytes,hypervisor,noapictpr,mtrrcap," +
+      "noruntime,nosse,vector0=80070057,noapic=80070057",
+      "everything as other versions of the platform have it",
+    ],
   ]
 ) {
   nativeTest(`a debugger loses nothing with ${what}`, async () => {
@@ -97,7 +106,6 @@ for (
     ["WHvMapGpaRange", 1],
     ["WHvCreateVirtualProcessor", 2],
     ["WHvSetVirtualProcessorRegisters", 4],
-    ["WHvResumePartitionTime", 1],
     ["WHvRunVirtualProcessor", 1],
     ["WHvRunVirtualProcessor", 9],
     ["WHvEmulatorCreateEmulator", 1],
@@ -112,6 +120,156 @@ for (
     assertMatch(err, new RegExp(`^icebp: ${call}\\b.*E_FAIL.*\\n$`));
   });
 }
+
+/** Calls that a host may refuse, and which of the demo's that is. */
+const OPTIONAL_CALLS = [
+  ["WHvGetCapability", 3],
+  ["WHvSetPartitionProperty", 4], // X64MsrExitBitmap
+  ["WHvSetPartitionProperty", 5], // CpuidResultList2
+  ["WHvGetVirtualProcessorInterruptControllerState2", 1],
+  ["WHvSuspendPartitionTime", 1],
+  ["WHvResumePartitionTime", 1],
+  ["WHvSetVirtualProcessorRegisters", 2], // the optional registers
+  ["WHvSetVirtualProcessorRegisters", 3],
+  ["WHvSetVirtualProcessorRegisters", 4],
+  ["WHvSetVirtualProcessorRegisters", 5],
+  ["WHvRequestInterrupt", 3],
+] as const;
+
+for (
+  const [code, name] of [
+    ["80070057", "E_INVALIDARG"],
+    ["80004001", "E_NOTIMPL"],
+    ["80370302", "WHV_E_UNKNOWN_PROPERTY"],
+    ["C0350005", "STATUS_HV_INVALID_PARAMETER"],
+    ["C0350006", "STATUS_HV_ACCESS_DENIED"],
+    ["C0350008", "STATUS_HV_OPERATION_DENIED"],
+    ["D0350015", "STATUS_HV_INVALID_VP_STATE"],
+  ]
+) {
+  nativeTest(`what is refused with ${name} is done without`, async () => {
+    await Promise.all(OPTIONAL_CALLS.map(async ([call, nth]) => {
+      const quirk = `fail=${call}:${code}:${nth}`;
+      const { code: exit, out, err } = await demo(await library(), quirk);
+      assertEquals(exit, 0, `${quirk}: ${err}`);
+      assertMatch(out, /the demo ends/, quirk);
+      // A clock that goes on is told, nothing else.
+      if (!/PartitionTime/.test(call)) assertEquals(err, "", quirk);
+      else {assertMatch(
+          err,
+          new RegExp(`^.*${call}.*${name}.*clocks run.*\\n$`),
+        );}
+    }));
+  });
+}
+
+for (
+  const [quirk, what] of [
+    ["fail=WHvSetupPartition:80370304:1", "CPUID results"],
+    [
+      "fail=WHvSetupPartition:C0350005:1,fail=WHvSetupPartition:C0350005:1",
+      "CPUID results, then an MSR bitmap",
+    ],
+    [
+      Array(3).fill("fail=WHvSetupPartition:80070057:1").join(),
+      "either",
+    ],
+  ]
+) {
+  nativeTest(
+    `a set-up that is refused for ${what} is tried again`,
+    async () => {
+      const { code, out, err } = await demo(await library(), quirk);
+      assertEquals([code, err], [0, ""]);
+      assertMatch(out, /the demo ends/);
+    },
+  );
+}
+
+nativeTest(
+  "a set-up that is refused whatever is left out is one line",
+  async () => {
+    const quirk = Array(4).fill("fail=WHvSetupPartition:C0350008:1").join();
+    const { code, err } = await demo(await library(), quirk);
+    assertEquals(code, ExitCode.host);
+    assertMatch(
+      err,
+      /^icebp: WHvSetupPartition: STATUS_HV_OPERATION_DENIED.*\n$/,
+    );
+  },
+);
+
+for (
+  const name of [
+    "ApicBase",
+    "Pat",
+    "Tsc",
+    "PendingInterruption",
+    "DeliverabilityNotifications",
+  ] as const
+) {
+  nativeTest(
+    `a host that refuses ${name} starts a guest, and tells`,
+    async () => {
+      const quirk = `noregister=${Reg[name].toString(16)}`;
+      const { code, out, err } = await demo(await library(), quirk);
+      assertEquals(code, 0, err);
+      assertMatch(out, /the demo ends/);
+      assertMatch(err, new RegExp(`^.*${name}: .*INVALID_PARAMETER.*\\n$`));
+    },
+  );
+}
+
+nativeTest("a register that no guest can do without is one line", async () => {
+  const quirk = `noregister=${Reg.Cr0.toString(16)}`;
+  const { code, err } = await demo(await library(), quirk);
+  assertEquals(code, ExitCode.host);
+  assertMatch(
+    err,
+    /^icebp: WHvSetVirtualProcessorRegisters.*INVALID_PARAM.*\n$/,
+  );
+});
+
+nativeTest("local APICs that cannot be set are told once", async () => {
+  const call = "WHvSetVirtualProcessorInterruptControllerState2";
+  const quirk = Array(2).fill(`fail=${call}:C0350006:1`).join();
+  const { code, out, err } = await demo(await library(), quirk);
+  assertEquals(code, 0, err);
+  assertMatch(out, /the demo ends/);
+  assertMatch(err, /^.*ControllerState .*ACCESS_DENIED.*reset leaves it.*\n$/);
+});
+
+nativeTest("processors' TSCs are in step from the start", async () => {
+  const platform = openNative(await library());
+  const { buffer } = new WebAssembly.Memory({ initial: 16, maximum: 16 });
+  const machine = new Machine({
+    platform,
+    guestMemory: new Uint8Array(buffer),
+    clock: new HostClock(),
+    entropy: { fill: (bytes) => bytes.fill(4) },
+    cpus: 4,
+    ramBytes: 1 << 20,
+  });
+  try {
+    const inStep = (when: string) => {
+      machine.suspendTime();
+      const tscs = machine.processors.map(({ vp }) => vp.get(Reg.Tsc));
+      assertEquals(new Set(tscs).size, 1, `${when}: ${tscs}`);
+      machine.resumeTime();
+    };
+    inStep("made");
+    machine.reset();
+    inStep("reset");
+    machine.suspendTime();
+    const state = machine.save();
+    machine.resumeTime();
+    machine.load(state);
+    inStep("loaded");
+  } finally {
+    await machine.close();
+    platform.close();
+  }
+});
 
 /** What a session does until it has ended one way or the other. */
 async function session(client: Client): Promise<string> {
@@ -148,7 +306,12 @@ for (
     async () => {
       await using icebp = new Icebp({
         cpus: 2,
-        platform: await library(),
+        platform: await library({
+          // Without it instructions are emulated.
+          without: call.startsWith("WHvEmulator")
+            ? ["IcebpCompleteAccess"]
+            : [],
+        }),
         env: { ICEBP_NATIVE: `fail=${call}:${E_FAIL}:${nth}` },
       });
       const told = await session(await Client.connect(icebp));

@@ -135,3 +135,12 @@ Deno.test("a missing library says what to do", () => {
     "enable 'Windows Hypervisor Platform' in Windows features",
   );
 });
+
+Deno.test("Windows' platform on another architecture is one clear line", () => {
+  const error = assertThrows(() => openNative("whp", "aarch64"), PlatformError);
+  assertEquals(
+    error.message,
+    "dlopen (WinHvPlatform.dll): E_NOTIMPL: this host is aarch64, its platform " +
+      "runs no x86-64 guests: use --platform soft",
+  );
+});

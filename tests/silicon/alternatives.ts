@@ -15,11 +15,13 @@ import {
   CS,
   DATA,
   DATA_BYTES,
+  DS,
   ES,
   Flag,
   Fx,
   FX_BYTES,
   GPR_NAMES,
+  RBX,
   RDI,
   READ_ONLY,
   READ_ONLY_BYTES,
@@ -45,7 +47,7 @@ export interface Alternative {
   /** Names of the forms that may take it. */
   forms: RegExp;
   /** Whether all the differences are this alternative's. */
-  explains(c: Comparison): boolean;
+  explains(c: Comparison, form: string): boolean;
 }
 
 /** Whether nothing differs but what `allowed` matches. */
@@ -203,6 +205,22 @@ function transition(c: Comparison): boolean {
   return fxOf(c.silicon, c.index).getUint8(Fx.ftw) === 0xff;
 }
 
+/** A page fault at the last byte of an operand that wraps at 64 KiB. */
+function lastByte(c: Comparison, form: string): boolean {
+  const bytes = Number(/ m(\d+)byte$/.exec(form)?.[1]);
+  const record = c.batch.offsets[c.index];
+  const { view, offsets } = c.silicon;
+  const at = offsets[c.index];
+  const ds = view.getUint16(at + Result.segments + 2 * DS, true);
+  const offset = view.getUint16(at + Result.gpr + 8 * RBX, true);
+  const last = (offset + bytes - 1 & 0xffff) + (hiddenPart(ds)?.base ?? 0);
+  return offset + bytes > 0x1_0000 &&
+    view.getBigUint64(at + Result.rip, true) ===
+      c.batch.view.getBigUint64(record + Case.rip, true) &&
+    view.getUint32(at + Result.vector, true) === 14 &&
+    view.getBigUint64(at + Result.cr2, true) === BigInt(last);
+}
+
 export const ALTERNATIVES: readonly Alternative[] = [{
   name: "CMPS: the fault of ES:RDI before that of DS:RSI",
   source: "no manual says; AMD's processors before family 1Ah",
@@ -228,6 +246,11 @@ export const ALTERNATIVES: readonly Alternative[] = [{
   source: "SDM vol.2, CVTPI2PS; AMD's and newer processors do not",
   forms: /^CVTPI2PS xmm, mm\/m64/,
   explains: transition,
+}, {
+  name: "x87 environments and FXSAVE areas: the last byte is touched first",
+  source: "no manual says; AMD's processors, family 1Ah at least",
+  forms: /^at 64 KiB: (FLDENV|FNSTENV|FXSAVE|FXRSTOR) /,
+  explains: lastByte,
 }];
 
 /** The alternative that explains every difference, or null. */
@@ -236,5 +259,5 @@ export function alternativeFor(
   c: Comparison,
   table: readonly Alternative[] = ALTERNATIVES,
 ): Alternative | null {
-  return table.find((a) => a.forms.test(form) && a.explains(c)) ?? null;
+  return table.find((a) => a.forms.test(form) && a.explains(c, form)) ?? null;
 }

@@ -30,6 +30,7 @@ const ENTRIES: Entry[] = [
   { base: CODE, limit: 0xffff, big: true, contents: 2, restricted: true },
   { base: DATA, limit: 0xfff, big: true, contents: 0, absent: true },
   { base: DATA, limit: 0x7ff, big: false, contents: 1 },
+  { base: DATA - 0xf000, limit: 0xffff, big: false, contents: 0 },
 ];
 
 const selector = (index: number) => index << 3 | 7;
@@ -46,6 +47,8 @@ export const Local = {
   executeOnly: selector(6),
   absent: selector(7),
   expandDown16: selector(8),
+  /** Its last 4 KiB are the first of the scratch region, others not there. */
+  last: selector(9),
 } as const;
 
 export const LDT_LIMIT = ENTRIES.length * 8 - 1;

@@ -2,110 +2,29 @@
 // Each runs a guest of a few instructions and says what came of it.
 
 import { LocalApicEmulationMode } from "../../ffi/enums.ts";
-import { ExtendedVmExits } from "../../ffi/flags.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_X64_PENDING_INTERRUPTION_REGISTER as PENDING_INTERRUPTION,
 } from "../../ffi/values.ts";
 import { injectException, injectExtInt } from "../../src/machine/events.ts";
+import { Partition, readCapabilities } from "../../src/platform/mod.ts";
+import { expectExit, TF } from "../contract/guest.ts";
+import { DEBUG_QUESTIONS } from "./debug_questions.ts";
+import { HOST_QUESTIONS } from "./host_questions.ts";
 import {
-  type Exit,
-  Partition,
-  PlatformError,
-  readCapabilities,
-} from "../../src/platform/mod.ts";
-import {
-  CODE,
-  DATA,
-  expectExit,
-  Guest,
-  type GuestOptions,
-  TF,
-} from "../contract/guest.ts";
-import type { Opened } from "../contract/providers.ts";
+  attempt,
+  codeOf,
+  describe,
+  factsOnly,
+  hex,
+  next,
+  type Question,
+  question,
+  request,
+  sleep,
+} from "./question.ts";
 
-/** A question and how it is put. */
-export interface Question {
-  /** What is asked, as a heading. */
-  readonly about: string;
-  /** Puts it to a platform that was opened for it alone; the answer is text. */
-  ask(opened: Opened): Promise<string>;
-}
-
-const ALL_EXITS = ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
-  ExtendedVmExits.ExceptionExit;
-const hex = (value: bigint | number) => `0x${value.toString(16)}`;
-
-/** Runs `fn` with a guest and takes the guest away. */
-async function withGuest(
-  opened: Opened,
-  options: GuestOptions,
-  fn: (guest: Guest) => Promise<string> | string,
-): Promise<string> {
-  const guest = new Guest(opened, { extendedVmExits: ALL_EXITS, ...options });
-  try {
-    return await fn(guest);
-  } finally {
-    guest.delete();
-  }
-}
-
-function question(
-  about: string,
-  options: GuestOptions,
-  fn: (guest: Guest) => Promise<string> | string,
-): Question {
-  return { about, ask: (opened) => withGuest(opened, options, fn) };
-}
-
-/** An exit in words: what it is, and where. */
-function describe(exit: Exit): string {
-  const at = `at ${hex(exit.rip)} (code begins at ${hex(CODE)})`;
-  switch (exit.reason) {
-    case "exception":
-      return `exception ${exit.vector} ${at}, length ${exit.instructionLength}, ` +
-        `parameter ${hex(exit.parameter)}, ` +
-        `${exit.softwareException ? "" : "not "}a software exception, ` +
-        `${exit.instructionByteCount} instruction bytes`;
-    case "ioPort":
-      return `port ${hex(exit.port)}, EAX ${hex(exit.eax)} ${at}`;
-    case "memory":
-      return `memory ${hex(exit.gpa)}, access ${exit.access}, ` +
-        `${exit.gpaUnmapped ? "unmapped" : "mapped"}, ` +
-        `length ${exit.instructionLength}, ` +
-        `${exit.instructionByteCount} instruction bytes ${at}`;
-    default:
-      return `${exit.reason} ${at}`;
-  }
-}
-
-/** The next exit in words; one that does not come in 200 ms is said, too. */
-async function next(guest: Guest): Promise<string> {
-  let canceled = false;
-  const timer = setTimeout(() => {
-    canceled = true;
-    guest.vp.cancel();
-  }, 200);
-  const exit = await guest.run();
-  clearTimeout(timer);
-  if (exit.reason === "canceled" && canceled) return "runs on (canceled)";
-  return describe(exit);
-}
-
-/** What the platform says to a call: "accepted", or why not. */
-function attempt(call: () => void): string {
-  try {
-    call();
-    return "accepted";
-  } catch (error) {
-    if (!(error instanceof PlatformError)) throw error;
-    return error.hresultName;
-  }
-}
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-const FIXED = 0, SOFTWARE_EXCEPTION = 6;
+const SOFTWARE_EXCEPTION = 6;
 
 /** Every question, in the order of WHP.md. */
 export const QUESTIONS: readonly Question[] = [
@@ -120,8 +39,11 @@ export const QUESTIONS: readonly Question[] = [
             guest.partition.setExceptionExitBitmap(1n << BigInt(vector))
           ) === "accepted"
         );
-      return `capability ${hex(exceptionExitBitmap)}; property takes vectors ` +
-        (taken.join(" ") || "none");
+      return {
+        text: `capability ${hex(exceptionExitBitmap)}; property takes ` +
+          `vectors ${taken.join(" ") || "none"}`,
+        facts: { exceptionCapability: exceptionExitBitmap !== 0n },
+      };
     },
   ),
   {
@@ -153,11 +75,12 @@ export const QUESTIONS: readonly Question[] = [
           return `${name} ${said === "accepted" ? value : said}`;
         });
         vp.delete();
-        return Promise.resolve(
-          `CS ${hex(cs.selector)} base ${hex(cs.base)} limit ` +
+        return Promise.resolve({
+          text: `CS ${hex(cs.selector)} base ${hex(cs.base)} limit ` +
             `${hex(cs.limit)} attributes ${hex(cs.attributes)}; ` +
             values.join(", "),
-        );
+          facts: { csBase: hex(cs.base) },
+        });
       } finally {
         partition.delete();
       }
@@ -166,7 +89,16 @@ export const QUESTIONS: readonly Question[] = [
   question(
     "A read of unmapped memory: the instruction's length and bytes",
     { code: "8b 04 25 00 00 00 40" },
-    next,
+    async (guest) => {
+      const exit = expectExit(await guest.run(), "memory");
+      return {
+        text: describe(exit),
+        facts: {
+          memoryExitLength: exit.instructionLength,
+          memoryExitBytes: exit.instructionByteCount,
+        },
+      };
+    },
   ),
   question(
     "A write to unmapped memory by an instruction with a prefix",
@@ -178,8 +110,11 @@ export const QUESTIONS: readonly Question[] = [
     {},
     (guest) => {
       const ds = guest.vp.getSegment(Reg.Ds);
-      return `limit ${hex(ds.limit)}, attributes ${hex(ds.attributes)} ` +
-        "(0xffffffff, 0xc093 were written)";
+      return {
+        text: `limit ${hex(ds.limit)}, attributes ${hex(ds.attributes)} ` +
+          "(0xffffffff, 0xc093 were written)",
+        facts: { segmentG: ds.attributes >> 15 },
+      };
     },
   ),
   question(
@@ -205,16 +140,7 @@ export const QUESTIONS: readonly Question[] = [
       return `neither: ${all.join(" ")}`;
     },
   ),
-  question(
-    "An intercepted INT3",
-    { code: "cc", exceptionExitBitmap: 1n << 3n },
-    next,
-  ),
-  question(
-    "An intercepted INT1",
-    { code: "f1", exceptionExitBitmap: 1n << 1n },
-    next,
-  ),
+  ...DEBUG_QUESTIONS,
   question(
     "A step by TF with an interrupt shadow",
     { code: "90 90", exceptionExitBitmap: 1n << 1n },
@@ -241,18 +167,6 @@ export const QUESTIONS: readonly Question[] = [
       if (first.reason !== "cpuid") return `no exit, but ${describe(first)}`;
       guest.skip(2);
       return `then ${await next(guest)}`;
-    },
-  ),
-  question(
-    "A data breakpoint (write, 4 bytes)",
-    {
-      code: "c7 04 25 00 00 05 00 01 00 00 00 90",
-      exceptionExitBitmap: 1n << 1n,
-    },
-    async (guest) => {
-      guest.vp.set(Reg.Dr0, BigInt(DATA));
-      guest.vp.set(Reg.Dr7, 0xd0401n);
-      return `${await next(guest)}; DR6 ${hex(guest.vp.get(Reg.Dr6))}`;
     },
   ),
   question(
@@ -311,16 +225,7 @@ export const QUESTIONS: readonly Question[] = [
   question(
     "An interrupt request with vector 0",
     { code: "90", apic: LocalApicEmulationMode.XApic },
-    (guest) =>
-      attempt(() =>
-        guest.partition.requestInterrupt({
-          type: FIXED,
-          destinationMode: 0,
-          triggerMode: 0,
-          destination: 0,
-          vector: 0,
-        })
-      ),
+    (guest) => factsOnly({ vector0: codeOf(() => request(guest, 0)) }),
   ),
   question(
     "The TSC while partition time is suspended for 50 ms",
@@ -358,4 +263,5 @@ export const QUESTIONS: readonly Question[] = [
       ).join(", ");
     },
   ),
+  ...HOST_QUESTIONS,
 ];

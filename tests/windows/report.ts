@@ -2,15 +2,20 @@
  * For a person with Windows: one command that runs the contract tests and the
  * debugger's on the real platform and writes what came of it.
  *
- *     deno run -A tests/windows/report.ts [--platform whp] [--output FILE]
+ *     deno run -A tests/windows/report.ts [--platform whp] [--output FILE] [--questions]
  *
  * The report (icebp-windows-report.md) also has the host's answers to what WHP.md
- * leaves open. Exit code 0 if every test passed, else 1.
+ * leaves open; with --questions it has nothing else. It ends with a table of them that
+ * can be pasted into an issue, and a profile that tests read back (profile.ts). What
+ * tells who made it is taken out. Exit code 0 if every test passed, else 1.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { providerOf } from "../contract/providers.ts";
 import { checkDebugger, checkGdb, type Outcome } from "./debugger.ts";
+import { anonymous, secrets } from "./anonymous.ts";
+import { type Profile, profileLines } from "./profile.ts";
 import { QUESTIONS } from "./questions.ts";
+import type { Answer } from "./question.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const OUTPUT = "icebp-windows-report.md";
@@ -53,10 +58,13 @@ async function doctor(platform: string): Promise<Part> {
   };
 }
 
-async function answers(platform: string): Promise<Part> {
-  const lines: string[] = [];
+/** A question's heading and what came of it. */
+type Answered = readonly [about: string, answer: Answer];
+
+async function askAll(platform: string): Promise<Answered[]> {
+  const answered: Answered[] = [];
   for (const { about, ask } of QUESTIONS) {
-    let answer: string;
+    let answer: Answer;
     try {
       const opened = await providerOf(platform).open();
       try {
@@ -66,11 +74,60 @@ async function answers(platform: string): Promise<Part> {
       }
     } catch (error) {
       // An answer, too: what the host refuses.
-      answer = `could not be asked: ${(error as Error).message}`;
+      const text = `could not be asked: ${(error as Error).message}`;
+      answer = { text, facts: {} };
     }
-    lines.push(`- ${about}:  `, `  ${answer}`);
+    answered.push([about, answer]);
   }
-  return { title: "What the host answers", lines, failures: 0 };
+  return answered;
+}
+
+function answers(answered: readonly Answered[]): Part {
+  return {
+    title: "What the host answers",
+    lines: answered.flatMap((
+      [about, { text }],
+    ) => [`- ${about}:  `, `  ${text}`]),
+    failures: 0,
+  };
+}
+
+/** A cell of a table in one line. */
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replace(/\s+/g, " ");
+}
+
+/** The table for an issue, and the profile. */
+function summary(
+  platform: string,
+  answered: readonly Answered[],
+  parts: readonly Part[],
+): Part {
+  const { deno, v8 } = Deno.version;
+  const rows: (readonly [string, string])[] = [
+    ["platform", platform],
+    ["system", `${Deno.build.target}, ${Deno.osRelease()}`],
+    ["deno", `${deno}, V8 ${v8}`],
+    ["logical processors", String(navigator.hardwareConcurrency)],
+    ...parts.map(({ title, failures }) =>
+      [title, failures === 0 ? "ok" : `${failures} failed`] as const
+    ),
+    ...answered.map(([about, { text }]) => [about, text] as const),
+  ];
+  return {
+    title: "For an issue: the table and the profile",
+    lines: [
+      "| what | answer |",
+      "| ---- | ------ |",
+      ...rows.map(([what, answer]) => `| ${cell(what)} | ${cell(answer)} |`),
+    ],
+    failures: 0,
+  };
+}
+
+/** Of facts alone: there is nothing in it to take out. */
+function profile(answered: readonly Answered[]): Profile {
+  return Object.assign({}, ...answered.map(([, { facts }]) => facts));
 }
 
 async function contract(platform: string): Promise<Part> {
@@ -113,13 +170,21 @@ async function gdb(platform: string): Promise<Part> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = parseArgs([...args], { string: ["platform", "output"] });
+  const options = parseArgs([...args], {
+    string: ["platform", "output"],
+    boolean: ["questions"],
+  });
   const platform = String(options.platform ?? "whp");
   const output = String(options.output ?? OUTPUT);
   const parts: Part[] = [];
-  const steps = [
+  let answered: Answered[] = [];
+  const ask = async (name: string) => {
+    answered = await askAll(name);
+    return answers(answered);
+  };
+  const steps = options.questions ? [ask] : [
     doctor,
-    answers,
+    ask,
     contract,
     async (name: string) =>
       outcomes("Debugger on the demo", await checkDebugger(name)),
@@ -137,6 +202,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (step === doctor && part.failures > 0) break;
   }
   const failures = parts.reduce((sum, part) => sum + part.failures, 0);
+  parts.push(summary(platform, answered, parts));
   const text = [
     `# icebp on platform "${platform}"`,
     "",
@@ -144,7 +210,11 @@ async function main(args: readonly string[]): Promise<number> {
     ...parts.flatMap(({ title, lines }) => ["", `## ${title}`, "", ...lines]),
     "",
   ].join("\n");
-  await Deno.writeTextFile(output, text);
+  await Deno.writeTextFile(
+    output,
+    [anonymous(text, secrets(ROOT)), ...profileLines(profile(answered)), ""]
+      .join("\n"),
+  );
   console.log(`${output}: ${failures} failures`);
   return failures === 0 ? 0 : 1;
 }

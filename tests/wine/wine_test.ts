@@ -4,7 +4,11 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DEMO_ELF, demoFile } from "../../src/boot/demo/mod.ts";
 import { ExitCode } from "../../src/cli/exit_codes.ts";
 import * as sectors from "../cli/sectors.ts";
-import { buildWindows, whyNoNative } from "../native/build.ts";
+import {
+  buildWindows,
+  buildWindowsClients,
+  whyNoNative,
+} from "../native/build.ts";
 import { requireTool } from "../util/tools.ts";
 import { whyNoWine, Wine, WineError } from "./wine.ts";
 
@@ -243,6 +247,23 @@ wineTest("gdb attaches over TCP to icebp on whp", async (wine) => {
     assertEquals((await child.status).code, 0);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+wineTest("QEMU's, crosvm's, OpenVMM's and libwhp's calls", async (wine) => {
+  await buildWindowsClients();
+  // The DLLs are beside the program.
+  const exe = Wine.path("tests/native/build/windows/clients.exe");
+  for (const name of ["qemu", "qemu-pic", "crosvm", "openvmm", "libwhp"]) {
+    const script = `
+      const { code, stdout, stderr } = await new Deno.Command(
+        ${JSON.stringify(exe)}, { args: [${JSON.stringify(name)}] },
+      ).output();
+      await Deno.stdout.write(stdout);
+      await Deno.stderr.write(stderr);
+      Deno.exit(code);`;
+    const { code, out, err } = await wine.deno(["eval", script]);
+    assertEquals([code, out, err], [0, `${name}: ok\n`, ""]);
   }
 });
 

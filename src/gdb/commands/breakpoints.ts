@@ -4,6 +4,7 @@ import type { BreakpointKind } from "../../debug/target.ts";
 import { fromHex } from "../bytes.ts";
 import type { Command } from "../command.ts";
 import { EINVAL, type Packet } from "../packet.ts";
+import type { Session } from "../session.ts";
 
 /** The digit after Z and z. */
 const KINDS: readonly BreakpointKind[] = [
@@ -34,7 +35,10 @@ function takePlace(packet: Packet): Place | null | undefined {
 }
 
 /** `;Xlen,bytes` any number of times; null if malformed. */
-function takeConditions(packet: Packet): AgentExpression[] | null {
+function takeConditions(
+  packet: Packet,
+  { registers }: Session,
+): AgentExpression[] | null {
   const conditions: AgentExpression[] = [];
   // The manual has a `;` only before the list; gdb puts none between.
   packet.accept(";");
@@ -44,7 +48,7 @@ function takeConditions(packet: Packet): AgentExpression[] | null {
     const digits = packet.take(2 * length);
     const bytes = digits === null ? null : fromHex(digits);
     if (bytes === null) return null;
-    conditions.push(new AgentExpression(bytes));
+    conditions.push(new AgentExpression(bytes, (n) => registers.internal(n)));
     packet.accept(";");
   }
   return packet.atEnd ? conditions : null;
@@ -58,7 +62,7 @@ export const insert: Command = {
     if (place === undefined) return;
     if (place === null) return reply.error(EINVAL);
     try {
-      const conditions = takeConditions(packet);
+      const conditions = takeConditions(packet, session);
       if (conditions === null) return reply.error(EINVAL);
       const { kind, address, length } = place;
       session.insertBreakpoint(kind, address, length, conditions);

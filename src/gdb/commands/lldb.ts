@@ -3,7 +3,8 @@
  * Source of facts: LLVM's docs/resources/lldbgdbremote.md.
  */
 import type { Command } from "../command.ts";
-import { EINVAL } from "../packet.ts";
+import { EINVAL, type Reply } from "../packet.ts";
+import type { Session } from "../session.ts";
 import { putStop } from "../stop_reply.ts";
 import { parseThread, PROCESS } from "../threads.ts";
 
@@ -24,21 +25,46 @@ export const listThreadsInStop: Command = {
   },
 };
 
-/** "x86_64-unknown-none", in hexadecimal as lldb wants it. */
-const TRIPLE = [..."x86_64-unknown-none"]
-  .map((c) => c.charCodeAt(0).toString(16)).join("");
+/** The guest's kind, the triple in hexadecimal as lldb wants it. */
+function putKind({ architecture }: Session, reply: Reply): void {
+  reply.text("triple:");
+  reply.hexText(
+    architecture === "i386" ? "i386-unknown-none" : "x86_64-unknown-none",
+  );
+  reply.text(`;endian:little;ptrsize:${architecture === "i386" ? 4 : 8};`);
+}
 
 export const hostInfo: Command = {
   name: "qHostInfo",
-  handle(_session, _packet, reply) {
-    reply.text(`triple:${TRIPLE};endian:little;ptrsize:8;`);
+  handle(session, _packet, reply) {
+    putKind(session, reply);
   },
 };
 
 export const processInfo: Command = {
   name: "qProcessInfo",
-  handle(_session, _packet, reply) {
-    reply.text(`pid:${PROCESS};triple:${TRIPLE};endian:little;ptrsize:8;`);
+  handle(session, _packet, reply) {
+    reply.text(`pid:${PROCESS};`);
+    putKind(session, reply);
+  },
+};
+
+/** What is mapped, region by region: where nothing is, lldb keeps the memory of
+ * its expressions for itself. */
+export const memoryRegionInfo: Command = {
+  name: "qMemoryRegionInfo",
+  handle(session, packet, reply) {
+    const address = packet.accept(":") ? packet.address() : null;
+    // Without an address: whether the packet is known.
+    if (address === null) {
+      return packet.atEnd ? reply.ok() : reply.error(EINVAL);
+    }
+    const { start, bytes, permissions } = session.target.regionAt(
+      session.current,
+      address,
+    );
+    reply.text(`start:${start.toString(16)};size:${bytes.toString(16)};`);
+    if (permissions !== "") reply.text(`permissions:${permissions};`);
   },
 };
 

@@ -6,6 +6,7 @@ import * as life from "./life.ts";
 import * as lldb from "./lldb.ts";
 import * as memory from "./memory.ts";
 import * as monitor from "./monitor.ts";
+import * as qemu from "./qemu.ts";
 import * as registers from "./registers.ts";
 import * as resume from "./resume.ts";
 import * as threads from "./threads.ts";
@@ -23,5 +24,6 @@ export const commands: CommandTable = new CommandTable(
     life,
     monitor,
     lldb,
+    qemu,
   ].flatMap((module) => Object.values(module)),
 );

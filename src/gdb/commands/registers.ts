@@ -2,29 +2,32 @@
  * Reading and writing registers. `g` and `G` carry those of QEMU's stub; the
  * others are read by number when somebody looks, so that a stop stays cheap.
  */
-import {
-  QEMU_REGISTERS,
-  registerBytes,
-  registers,
-} from "../../debug/registers.ts";
+import { registerBytes } from "../../debug/registers.ts";
 import { TargetError } from "../../debug/target.ts";
 import type { Command } from "../command.ts";
 import { toBytes } from "../bytes.ts";
 import { EINVAL, type Packet } from "../packet.ts";
+import type { Session } from "../session.ts";
 
-const all = new Uint8Array(registerBytes(0, QEMU_REGISTERS));
+const all = new Uint8Array(1024);
 const one = new Uint8Array(16);
 
 /** What stands for a register that cannot be read. */
 const UNAVAILABLE = toBytes("x".repeat(2 * one.length));
+
+/** What `g` carries: how many, and from which of ours on. */
+function generalOf({ registers }: Session) {
+  return { general: registers.general, internal: registers.internal(0) };
+}
 
 export const readAll: Command = {
   name: "g",
   handle(session, packet, reply) {
     const processor = session.processorOf(packet);
     if (processor === null) return reply.error(EINVAL);
-    session.target.readRegisters(processor, 0, QEMU_REGISTERS, all);
-    reply.hex(all);
+    const { general, internal } = generalOf(session);
+    session.target.readRegisters(processor, internal, general, all);
+    reply.hex(all.subarray(0, registerBytes(internal, general)));
   },
 };
 
@@ -34,18 +37,23 @@ export const writeAll: Command = {
     const bytes = packet.hexBytes();
     const processor = session.processorOf(packet);
     if (bytes === null || processor === null) return reply.error(EINVAL);
+    const { general, internal } = generalOf(session);
+    const { registers } = session.registers;
     // As many as were sent, if they end where a register ends.
     let count = 0, length = 0;
-    while (count < QEMU_REGISTERS && length < bytes.length) {
+    while (count < general && length < bytes.length) {
       length += registers[count++].bytes;
     }
     if (count === 0 || length !== bytes.length) return reply.error(EINVAL);
-    session.target.writeRegisters(processor, 0, count, bytes);
+    session.target.writeRegisters(processor, internal, count, bytes);
     reply.ok();
   },
 };
 
-function takeNumber(packet: Packet): number | null {
+function takeNumber(
+  packet: Packet,
+  { registers: { registers } }: Session,
+): number | null {
   const number = packet.number();
   return number !== null && number < registers.length ? number : null;
 }
@@ -53,12 +61,13 @@ function takeNumber(packet: Packet): number | null {
 export const readOne: Command = {
   name: "p",
   handle(session, packet, reply) {
-    const number = takeNumber(packet);
+    const number = takeNumber(packet, session);
     const processor = session.processorOf(packet);
     if (number === null || processor === null) return reply.error(EINVAL);
-    const value = one.subarray(0, registers[number].bytes);
+    const set = session.registers;
+    const value = one.subarray(0, set.registers[number].bytes);
     try {
-      session.target.readRegisters(processor, number, 1, value);
+      session.target.readRegisters(processor, set.internal(number), 1, value);
     } catch (error) {
       if (!(error instanceof TargetError)) throw error;
       // A platform without this one must not spoil the list of all.
@@ -72,14 +81,15 @@ export const readOne: Command = {
 export const writeOne: Command = {
   name: "P",
   handle(session, packet, reply) {
-    const number = takeNumber(packet);
+    const number = takeNumber(packet, session);
     if (number === null || !packet.accept("=")) return reply.error(EINVAL);
     const bytes = packet.hexBytes();
     const processor = session.processorOf(packet);
-    if (processor === null || bytes?.length !== registers[number].bytes) {
+    const set = session.registers;
+    if (processor === null || bytes?.length !== set.registers[number].bytes) {
       return reply.error(EINVAL);
     }
-    session.target.writeRegisters(processor, number, 1, bytes);
+    session.target.writeRegisters(processor, set.internal(number), 1, bytes);
     reply.ok();
   },
 };

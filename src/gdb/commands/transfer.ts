@@ -3,12 +3,12 @@ import type { Command } from "../command.ts";
 import { toBytes } from "../bytes.ts";
 import { EINVAL } from "../packet.ts";
 import type { Session } from "../session.ts";
-import { TARGET_XML } from "../target_xml.ts";
+import { targetXml } from "../target_xml.ts";
 import { formatThread } from "../threads.ts";
 
 function transfer(
   object: string,
-  document: (annex: string, session: Session) => string | null,
+  document: (annex: string, session: Session, offset: number) => string | null,
 ): Command {
   return {
     name: `qXfer:${object}:read`,
@@ -19,7 +19,7 @@ function transfer(
       const offset = packet.accept(":") ? packet.number() : null;
       const length = packet.accept(",") ? packet.number() : null;
       if (offset === null || length === null) return reply.error(EINVAL);
-      const text = document(annex, session);
+      const text = document(annex, session, offset);
       // E00: the annex does not exist.
       if (text === null) return reply.error(0);
       const bytes = toBytes(text);
@@ -31,9 +31,14 @@ function transfer(
   };
 }
 
+/** Asked for again after a change of mode, it is the new mode's. */
 export const features = transfer(
   "features",
-  (annex) => annex === "target.xml" ? TARGET_XML : null,
+  (annex, session, offset) => {
+    if (annex !== "target.xml") return null;
+    if (offset === 0) session.chooseRegisters();
+    return targetXml(session.registers.architecture, session.real);
+  },
 );
 
 export const threads = transfer("threads", (_annex, session) => {
@@ -47,15 +52,18 @@ export const threads = transfer("threads", (_annex, session) => {
 
 /**
  * Addresses here are virtual ones, which a guest maps as it likes: so all of
- * them count as RAM, in two halves because a length has 64 bits only. What is
- * not mapped says so when it is read.
+ * them count as RAM. What is not mapped says so when it is read. gdb 13 reckons in a
+ * region with signed numbers: none has 2^63 bytes and more behind a place in it. lldb
+ * takes a region that ends at 2^64 for none: it is the last page, and
+ * qMemoryRegionInfo tells it more anyway.
  */
 const MEMORY_MAP = `<?xml version="1.0"?>
 <!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN"
  "http://sourceware.org/gdb/gdb-memory-map.dtd">
 <memory-map>
 <memory type="ram" start="0x0" length="0x8000000000000000"/>
-<memory type="ram" start="0x8000000000000000" length="0x8000000000000000"/>
+<memory type="ram" start="0x8000000000000000" length="0x7ffffffffffff000"/>
+<memory type="ram" start="0xfffffffffffff000" length="0x1000"/>
 </memory-map>
 `;
 

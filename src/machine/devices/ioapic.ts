@@ -109,6 +109,11 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
     return shifted & ((1n << BigInt(8 * size)) - 1n);
   }
 
+  /** No register changes by being read. */
+  peekMmio(offset: number): number {
+    return Number(this.readMmio(offset, 4));
+  }
+
   writeMmio(offset: number, _size: number, value: bigint): void {
     if (offset === IOREGSEL) this.state.select = Number(value & 0xffn);
     else if (offset === IOWIN) {

@@ -6,6 +6,7 @@ import { CR4, lapicOf, VPINDEX } from "./layout";
 import { MAXPHYADDR } from "./mem";
 import { SIGNATURE } from "./reset";
 import { cpuidMasked, cpuidResult } from "./whv_lists";
+import { HYPERVISOR_BIT, variant } from "./whv_variants";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;
@@ -15,6 +16,7 @@ export let cpuidD: u32 = 0;
 
 const LAST_BASIC: u32 = 0x16;
 const FIRST_HYPERVISOR: u32 = 0x40000000;
+const LAST_HYPERVISOR: u32 = 0x400000ff;
 const LAST_EXTENDED: u32 = 0x80000008;
 
 // Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE36
@@ -23,8 +25,9 @@ const F1_EDX: u32 = 0x078bf9ff;
 const F1_EDX_APIC: u32 = 1 << 9;
 const F1_EDX_HTT: u32 = 1 << 28;
 // Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 CX16 PCID SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE
-// RDRAND HYPERVISOR
-const F1_ECX: u32 = 0xc6da2203;
+// RDRAND
+const F1_ECX: u32 = 0x46da2203;
+const F1_ECX_HYPERVISOR: u32 = 0x80000000;
 const F1_ECX_X2APIC: u32 = 1 << 21;
 const F1_ECX_TSC_DEADLINE: u32 = 1 << 24;
 const F1_ECX_OSXSAVE: u32 = 1 << 27;
@@ -119,6 +122,7 @@ function bits(count: u32): u32 {
 function features(): void {
   const vp = load<u32>(VPINDEX);
   let c = F1_ECX;
+  if (variant(HYPERVISOR_BIT)) c |= F1_ECX_HYPERVISOR;
   let d = F1_EDX;
   if (apicMode) {
     c |= F1_ECX_TSC_DEADLINE;
@@ -259,19 +263,27 @@ function masked(v: u32, output: usize): u32 {
   return (v & ~mask) | (load<u32>(output) & mask);
 }
 
+/** A hypervisor's own leaves: none is seen, unless the caller makes it so. */
+function hypervisor(leaf: u32): void {
+  if (leaf != FIRST_HYPERVISOR || !variant(HYPERVISOR_BIT)) {
+    set(0, 0, 0, 0);
+    return;
+  }
+  set(
+    FIRST_HYPERVISOR,
+    load<u32>(HYPERVISOR),
+    load<u32>(HYPERVISOR, 4),
+    load<u32>(HYPERVISOR, 8),
+  );
+}
+
 function unmasked(leaf: u32, index: u32): void {
   const given = cpuidResult(leaf);
   if (given) {
     words(given);
     return;
   }
-  if (leaf == FIRST_HYPERVISOR) {
-    set(
-      FIRST_HYPERVISOR,
-      load<u32>(HYPERVISOR),
-      load<u32>(HYPERVISOR, 4),
-      load<u32>(HYPERVISOR, 8),
-    );
-  } else if (leaf >= 0x80000000 && leaf <= LAST_EXTENDED) extended(leaf);
+  if (leaf >= FIRST_HYPERVISOR && leaf <= LAST_HYPERVISOR) hypervisor(leaf);
+  else if (leaf >= 0x80000000 && leaf <= LAST_EXTENDED) extended(leaf);
   else basic(leaf > LAST_BASIC ? LAST_BASIC : leaf, index);
 }

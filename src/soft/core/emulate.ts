@@ -1,6 +1,8 @@
 // WinHvEmulation: carries out one instruction of a processor whose state the caller
 // holds. The registers come from its callback, every data access goes to its
 // callbacks, and nothing of the loaded VP is touched: STATE is lent and given back.
+// What has results elsewhere fails. Where the VP's own state can be used, complete.ts
+// does better.
 import { decodeOne } from "./decode";
 import { getFlags, setFlagsRaw, TF } from "./flags";
 import {
@@ -28,11 +30,13 @@ import {
   FETCH,
   IOBUF,
   JGEN,
+  MXCSR,
   MODE,
   MODE_LONG,
   REGS,
   RIP,
   S_CS,
+  S_LDTR,
   S_SS,
   SEG_ATTR,
   SEG_BASE,
@@ -46,6 +50,7 @@ import {
 } from "./layout";
 import { updateMode } from "./mode";
 import { REC } from "./record";
+import { NO_SSE_MMIO, variant } from "./whv_variants";
 
 /** The record of the emulated instruction. */
 const RECORD: usize = 0x3d00;
@@ -71,6 +76,51 @@ export function emulate(bytes: u32): u32 {
  */
 export function emulateOnce(bytes: u32): u32 {
   return carryOut(bytes, true);
+}
+
+/** Whether the instruction at FETCH is one of SSE (SDM vol. 2, table A-3). */
+function isSse(bytes: u32): bool {
+  let i: u32 = 0;
+  while (i < bytes && isPrefix(load<u8>(FETCH + i))) i++;
+  if (i + 1 >= bytes || load<u8>(FETCH + i) != 0x0f) return false;
+  const op = load<u8>(FETCH + i, 1);
+  return (op >= 0x10 && op <= 0x17) || (op >= 0x28 && op <= 0x2f) ||
+    (op >= 0x50 && op <= 0x7f) || op == 0xc2 ||
+    (op >= 0xc4 && op <= 0xc6) || op >= 0xd0;
+}
+
+/** Legacy prefixes and, in 64-bit mode, REX. */
+function isPrefix(byte: u32): bool {
+  if (byte == 0x66 || byte == 0xf0 || byte == 0xf2 || byte == 0xf3) return true;
+  if ((byte & 0xe7) == 0x26 || byte == 0x64 || byte == 0x65) return true;
+  return byte == 0x67 || (load<u8>(MODE) == MODE_LONG && byte >> 4 == 4);
+}
+
+/** Whether [from, to) of STATE is not what `bank` has. */
+function differs(bank: usize, from: usize, to: usize): bool {
+  return memory.compare(from, bank + (from - STATE), to - from) != 0;
+}
+
+/**
+ * Whether the instruction has changed what VALUES cannot take back: such a one is not
+ * emulated. `bank` has the state before it, except for what was at VALUES.
+ */
+function lost(bank: usize): bool {
+  for (let i: u32 = 0; i < 6; i++) {
+    const s = SEGS + (<usize> i << 5);
+    const v = value(18 + i);
+    if (
+      load<u64>(s, SEG_BASE) != load<u64>(v) ||
+      load<u64>(s, SEG_LIMIT) != load<u64>(v, 8)
+    ) return true;
+  }
+  return load<u64>(CR0) != load<u64>(value(24)) ||
+    load<u64>(CR3) != load<u64>(value(25)) ||
+    load<u64>(CR4) != load<u64>(value(26)) ||
+    load<u64>(EFER) != load<u64>(value(27)) ||
+    differs(bank, SEGS + (<usize> S_LDTR << 5), MXCSR) ||
+    // an exception's flag alone is no result
+    ((load<u32>(MXCSR) ^ load<u32>(bank + (MXCSR - STATE))) & ~0x3f) != 0;
 }
 
 function carryOut(bytes: u32, once: bool): u32 {
@@ -118,6 +168,7 @@ function carryOut(bytes: u32, once: bool): u32 {
   if (bytes > 16) bytes = 16;
   if (
     load<u32>(FAULT) == 0 && bytes > 0 &&
+    !(variant(NO_SSE_MMIO) && isSse(bytes)) &&
     decodeOne(FETCH, bytes, 0, RECORD) > 0
   ) {
     setSynced(true);
@@ -129,7 +180,7 @@ function carryOut(bytes: u32, once: bool): u32 {
       more = p == 0 && load<u32>(FAULT) == 0 && load<u64>(RIP) == ip;
     } while (more && !once);
     setSynced(false);
-    if (load<u32>(FAULT) == 0) {
+    if (load<u32>(FAULT) == 0 && !lost(bank)) {
       if (p == RECORD + REC) store<u64>(RIP, nextIp(RECORD));
       setEmuStatus(emuStatus | (more ? EMU_AGAIN : EMU_SUCCESS));
       for (let i: u32 = 0; i < 16; i++) {

@@ -12,6 +12,7 @@ import {
   CR4,
   CR8,
   DBGPEND,
+  DELIVER,
   DR0,
   DR7,
   EFER,
@@ -47,6 +48,7 @@ import {
 import { getFlags } from "./flags";
 import { rLen, rOff } from "./record";
 import { countApic } from "./whv_counters";
+import { variant, WINDOW_LOST } from "./whv_variants";
 
 // --- processors
 
@@ -199,6 +201,7 @@ export function finishExit(length: u32, interruptionPending: bool): void {
   putSegment(EXITBUF + 16, S_CS);
   store<u64>(EXITBUF, load<u64>(RIP), 32);
   store<u64>(EXITBUF, <u64> getFlags(), 40);
+  if (variant(WINDOW_LOST)) store<u64>(DELIVER, 0);
 }
 
 /** Describes a memory access exit; sets FAULT. */

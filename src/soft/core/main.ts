@@ -110,6 +110,7 @@ export {
   whvSetDebugPoint,
   whvTakeDebugHits,
 } from "./whv_points";
+export { setVariants } from "./whv_variants";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
 export { whvCompleteAccess } from "./complete";

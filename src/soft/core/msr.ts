@@ -46,8 +46,10 @@ import {
   EXT_MSR,
   extendedExits,
   msrExits,
+  msrExitsGiven,
   msrUnknown,
 } from "./whv_properties";
+import { MSR_FAULTS, variant } from "./whv_variants";
 
 export const MSR_OK: u32 = 0;
 export const MSR_GP: u32 = 1;
@@ -95,7 +97,7 @@ const TSC_AUX: u32 = 0xc0000103;
 // PSDP, BHI, PBRSB, GDS, RFDS. Nothing is speculated here.
 const ARCH_CAPABILITIES_VALUE: u64 = 0xd10e179;
 /** 8 variable ranges, fixed ranges, write-combining. */
-const MTRRCAP_VALUE: u64 = 0x508;
+export const MTRRCAP_VALUE: u64 = 0x508;
 const MTRR_VARIABLE: u32 = 16;
 
 /** What msrRead() read. */
@@ -118,7 +120,11 @@ function decided(action: u32): u32 {
 
 function unhandled(): u32 {
   if (wanted(EXIT_UNHANDLED)) return MSR_EXIT;
-  return msrUnknown == MSR_DEFAULT ? MSR_GP : decided(msrUnknown);
+  if (msrUnknown != MSR_DEFAULT) return decided(msrUnknown);
+  // without a bitmap X64MsrExit alone asks for all of them
+  return extendedExits & EXT_MSR && !msrExitsGiven && !variant(MSR_FAULTS)
+    ? MSR_EXIT
+    : MSR_GP;
 }
 
 // @ts-ignore: decorator

@@ -32,6 +32,7 @@ import {
   POINT_DATA,
   POINT_PAGES,
   POINTS,
+  RIP,
   S_CS,
   SEG_BASE,
   SEGS,
@@ -258,8 +259,18 @@ export const PASS_NONE: u8 = 0;
 export const PASS_NEXT: u8 = 1;
 /** The next iteration of the REP that is under way. */
 export const PASS_REP: u8 = 2;
-/** The instruction that is being executed (run.ts). */
-export const PASSING: u8 = 3;
+/** As PASS_NEXT, with interrupts as ever: nobody wants to be told (the filter). */
+export const PASS_UNTOLD: u8 = 3;
+/** As PASS_UNTOLD, and again at the same JMP to itself: until an event comes, or the
+ * slice ends, nothing can change that anybody would want to be told. */
+export const PASS_SPIN: u8 = 4;
+/** Together with one of them: the instruction is being executed (run.ts). */
+export const PASSING: u8 = 0x80;
+
+function passOn(pass: u8): void {
+  store<u8>(PASS, pass);
+  store<u32>(PENDING, load<u32>(PENDING) | P_PASS);
+}
 
 /** The handler of a record that makePoint made: exits, or executes the instruction. */
 export function pointReached(p: usize): usize {
@@ -277,11 +288,14 @@ export function pointReached(p: usize): usize {
     }
   }
   const own = p + REC;
+  const pass = load<u8>(PASS) & ~PASSING;
   const next = call_indirect<usize>(load<u16>(own), own);
-  if (next == 0 && load<u32>(FAULT) == 0 && repeats(own)) {
-    store<u8>(PASS, PASS_REP);
-    store<u32>(PENDING, load<u32>(PENDING) | P_PASS);
-  }
+  if (load<u32>(FAULT)) return next;
+  if (next == 0 && repeats(own)) passOn(PASS_REP);
+  else if (
+    pass >= PASS_UNTOLD && (rOpcode(own) | 2) == 0xeb &&
+    (next == p || (next == 0 && load<u64>(RIP) == ip))
+  ) passOn(PASS_SPIN);
   return next;
 }
 
@@ -562,8 +576,19 @@ export function pointClear(id: u32): bool {
 
 /** The next instruction of the VP in STATE is not stopped at, and comes before any interrupt. */
 export function pointPass(): void {
-  store<u8>(PASS, PASS_NEXT);
-  store<u32>(PENDING, load<u32>(PENDING) | P_PASS);
+  passOn(PASS_NEXT);
+}
+
+/** Nobody wants to be told of the point that the VP in STATE is at. */
+export function pointUntold(): void {
+  passOn(PASS_UNTOLD);
+}
+
+/** A slice begins: who spins is asked about again. */
+export function pointsSlice(): void {
+  if (load<u8>(PASS) != PASS_SPIN) return;
+  store<u8>(PASS, PASS_NONE);
+  store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
 }
 
 /** The hits that wait for the VP in STATE to be run again, to IOBUF. */

@@ -216,20 +216,34 @@ export function segCheck(
 
 /** Linear address of the memory operand; FAULT set when its segment forbids it. */
 export function eaLinear(p: usize, bytes: u32, write: bool): u64 {
+  return rEak(p) == EAK_64 ? eaSum(p) : eaSlow(p, 0, bytes, write);
+}
+
+/**
+ * The same of a part of the operand, `skip` bytes behind its first: an operand of
+ * several parts (a far pointer, BOUND's limits, 80 bits) is so many accesses. The
+ * offset of each wraps at the address size, and each has checks of its own.
+ */
+export function eaPart(p: usize, skip: u64, bytes: u32, write: bool): u64 {
+  return eaSlow(p, skip, bytes, write);
+}
+
+function eaSlow(p: usize, skip: u64, bytes: u32, write: bool): u64 {
   const k = rEak(p);
-  if (k == EAK_64) return eaSum(p);
+  const sum = eaSum(p) + skip;
+  if (k == EAK_64) return sum;
   const s = SEGS + (<usize> rSeg(p) << 5);
   if (k == EAK_64SEG) {
     // as AMD processors do: the offset must be canonical even before the base is added
-    const o = eaSum(p);
+    const o = sum;
     if (<i64> (o << 16) >> 16 != <i64> o) store<u32>(FAULT, F_NONCANON);
     return o + load<u64>(s, SEG_BASE);
   }
   if (k == EAK_64A32) {
-    const o = eaSum(p) & 0xffffffff;
+    const o = sum & 0xffffffff;
     return rSeg(p) >= S_FS ? o + load<u64>(s, SEG_BASE) : o;
   }
-  return linear(rSeg(p), eaSum(p) & addrMask(p), bytes, write);
+  return linear(rSeg(p), sum & addrMask(p), bytes, write);
 }
 
 // --- memory operands: on a fault FAULT is set; loads then give 0

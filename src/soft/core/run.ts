@@ -16,6 +16,8 @@ import {
   EXIT_EXCEPTION,
   EXIT_HALT,
   EXIT_INITSIPI,
+  EXIT_IO,
+  EXIT_MEMORY,
   EXIT_UNRECOVERABLE,
   EXIT_WINDOW,
   finishExit,
@@ -110,10 +112,11 @@ import {
 import { ACC_READ, translate, xGpa } from "./mem";
 import { flagsChanged } from "./mode";
 import { physHost } from "./phys";
-import { PASS_NEXT, PASS_NONE, PASSING, pointExit } from "./points";
+import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
 import { isMem, rLen, rSeg } from "./record";
 import { initVp, sipiVp } from "./reset";
 import { countEvent } from "./whv_counters";
+import { EXTINT_WAKES, variant, WRITE_IS_TOLD } from "./whv_variants";
 
 export { again, ipOf, leave, needSync, nextIp, synced } from "./hooks";
 
@@ -310,6 +313,12 @@ function debugException(bits: u64): u32 {
   return inject(1, 3, false, 0, load<u64>(RIP));
 }
 
+/** Whether the exit at EXITBUF is a write to memory mapped without Write. */
+function isWriteToRom(): bool {
+  // MemoryAccess' AccessInfo: AccessType write, GpaUnmapped clear
+  return load<u32>(EXITBUF) == EXIT_MEMORY && (load<u32>(EXITBUF, 68) & 7) == 1;
+}
+
 /** An instruction did not complete: RIP is at it, FAULT says why. 0, or RUN_EXIT. */
 function onFault(): u32 {
   const f = load<u32>(FAULT);
@@ -317,9 +326,11 @@ function onFault(): u32 {
   settle(1);
   const length = faulting ? rLen(faulting) : 0;
   if (f == F_EXIT) {
-    const reason = load<u32>(EXITBUF);
-    if (reason <= 2) putInstruction(EXITBUF + 48, EXITBUF + 52);
-    finishExit(length, false);
+    const told = !isWriteToRom() || variant(WRITE_IS_TOLD);
+    if (told && load<u32>(EXITBUF) <= EXIT_IO) {
+      putInstruction(EXITBUF + 48, EXITBUF + 52);
+    }
+    finishExit(told ? length : 0, false);
     return RUN_EXIT;
   }
   if (f == F_NONCANON) {
@@ -392,8 +403,9 @@ function injectPending(): u32 {
   if (pe & 1) {
     const type = <u32> (pe >> 1) & 7;
     if (type == 5) {
-      // ExtInt: waits like any maskable interrupt
+      // ExtInt: waits like any maskable interrupt, and for the end of a halt
       if (!(load<u32>(EFL) & IF) || load<u8>(SHADOW)) return 0;
+      if (load<u8>(ACTIVITY) == A_HALT && !variant(EXTINT_WAKES)) return 0;
       store<u64>(PEND_EVENT, 0);
       store<u8>(ACTIVITY, <u8> A_RUN);
       return inject(<u32> (pe >> 8) & 0xff, 0, false, 0, load<u64>(RIP));
@@ -573,7 +585,7 @@ function windowExit(type: u32): u32 {
 
 /** After an instruction that was passed, unless it is a REP's and goes on. */
 function passDone(): void {
-  if (load<u8>(PASS) == PASSING) store<u8>(PASS, PASS_NONE);
+  if (load<u8>(PASS) & PASSING) store<u8>(PASS, PASS_NONE);
   flagsChanged();
 }
 
@@ -598,6 +610,7 @@ export function execute(budget: i32): u32 {
   store<u32>(FAULT, 0);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
   setRecheck(true);
+  pointsSlice();
   if (load<u32>(LATE)) {
     const r = onLateFault();
     if (r) return r;
@@ -628,7 +641,7 @@ export function execute(budget: i32): u32 {
       continue;
     }
     const passed = load<u8>(PASS);
-    if (passed) store<u8>(PASS, PASSING);
+    if (passed) store<u8>(PASS, passed | PASSING);
     let chunk = sliceLeft;
     if (single) {
       chunk = 1;

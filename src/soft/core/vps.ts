@@ -34,6 +34,7 @@ import {
   VPINDEX,
 } from "./layout";
 import { IF } from "./flags";
+import { EXTINT_WAKES, variant } from "./whv_variants";
 
 let current: u32 = 0;
 
@@ -63,6 +64,11 @@ export function fieldOf(vp: u32, field: usize): usize {
   return vp == current ? field : bankOf(vp) + (field - STATE);
 }
 
+/** Without the platform's APIC no ExtInt is taken: the run says so. */
+function extIntWakes(): bool {
+  return !apicMode || variant(EXTINT_WAKES);
+}
+
 /** Whether running `vp` would execute an instruction, exit or deliver something. */
 export function vpReady(vp: u32): bool {
   const a = load<u8>(fieldOf(vp, ACTIVITY));
@@ -77,7 +83,9 @@ export function vpReady(vp: u32): bool {
   if (load<u64>(fieldOf(vp, DBGPEND))) return true;
   const open = (load<u32>(fieldOf(vp, EFL)) & IF) != 0;
   const event = load<u64>(fieldOf(vp, PEND_EVENT));
-  if (event & 1 && (open || ((event >> 1) & 7) != 5)) return true;
+  if (event & 1 && (((event >> 1) & 7) != 5 || (open && extIntWakes()))) {
+    return true;
+  }
   if (load<u64>(fieldOf(vp, DELIVER)) & (open ? 3 : 1)) return true;
   if (!apicMode) return true; // a halt exit is due
   if (lapicPending(base) & LAPIC_PENDING_NMI) return true;

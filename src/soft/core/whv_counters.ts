@@ -19,11 +19,17 @@ import {
   WHV_E_INSUFFICIENT_BUFFER,
 } from "./whv_hresult";
 import { whvCheckVp } from "./whv_partition";
+import { NO_RUNTIME, variant } from "./whv_variants";
 
 const COUNTERS: usize = WHV + 0x8000;
 const ACTIVITIES: u32 = 14;
 const EVENTS: u32 = 14;
 const APIC: u32 = 17;
+
+/** Nanoseconds that times are told in. */
+const UNIT: u64 = 100;
+/** What an exit is taken to cost the hypervisor, in these units. */
+const EXIT_TIME: u64 = 1;
 
 // Indices of WHV_PROCESSOR_ACTIVITY_COUNTERS
 const IO_INSTRUCTIONS: u32 = 2;
@@ -95,6 +101,18 @@ export function countApic(offset: u32, write: bool, mmio: bool, v: u32): void {
   }
 }
 
+/** WHV_PROCESSOR_RUNTIME_COUNTERS to IOBUF, in guest time: it repeats itself. */
+function putRuntime(instructions: u64, counters: usize): void {
+  if (variant(NO_RUNTIME)) return;
+  let exits: u64 = 0;
+  for (let i: u32 = 0; i < ACTIVITIES; i++) {
+    exits += load<u64>(counters + (<usize> i << 3));
+  }
+  const guest = (instructions * TICKS + UNIT - 1) / UNIT;
+  store<u64>(IOBUF, guest + exits * EXIT_TIME);
+  store<u64>(IOBUF, exits * EXIT_TIME, 8);
+}
+
 /** A counter set of a VP to IOBUF; its size to IOBUF + 0x1800. */
 export function whvGetVpCounters(vp: u32, set: u32, room: u32): i32 {
   const hresult = whvCheckVp(vp);
@@ -103,17 +121,16 @@ export function whvGetVpCounters(vp: u32, set: u32, room: u32): i32 {
   const from = cells(vp);
   let bytes: u32 = 0;
   switch (set) {
-    case 0: // runtime, in units of 100 ns
+    case 0: // runtime: all of it, the hypervisor's
       bytes = 16;
-      store<u64>(IOBUF, load<u64>(fieldOf(vp, ICOUNT)) * TICKS / 100);
+      putRuntime(load<u64>(fieldOf(vp, ICOUNT)), from);
       break;
-    case 1: // intercepts: counts; the time they took is the host's, not the guest's
+    case 1: // intercepts: how many, how long
       bytes = ACTIVITIES << 4;
       for (let i: u32 = 0; i < ACTIVITIES; i++) {
-        store<u64>(
-          IOBUF + (<usize> i << 4),
-          load<u64>(from + (<usize> i << 3)),
-        );
+        const n = load<u64>(from + (<usize> i << 3));
+        store<u64>(IOBUF + (<usize> i << 4), n);
+        store<u64>(IOBUF + (<usize> i << 4), n * EXIT_TIME, 8);
       }
       break;
     case 2: // guest events

@@ -3,6 +3,10 @@ export const S_OK: i32 = 0;
 export const E_ACCESSDENIED: i32 = <i32> 0x80070005;
 export const E_INVALIDARG: i32 = <i32> 0x80070057;
 export const E_OUTOFMEMORY: i32 = <i32> 0x8007000e;
+// of the hypervisor itself (facility 0x35)
+export const HV_INVALID_PARAMETER: i32 = <i32> 0xc0350005;
+export const HV_ACCESS_DENIED: i32 = <i32> 0xc0350006;
+export const HV_OPERATION_DENIED: i32 = <i32> 0xc0350008;
 export const WHV_E_UNKNOWN_CAPABILITY: i32 = <i32> 0x80370300;
 export const WHV_E_INSUFFICIENT_BUFFER: i32 = <i32> 0x80370301;
 export const WHV_E_UNKNOWN_PROPERTY: i32 = <i32> 0x80370302;

@@ -1,6 +1,12 @@
 // Debug points for the caller: functions of icebp's own beside WinHvPlatform's (the
 // table and the structures: ffi/debug_points.ts). Arguments that are buffers lie at IOBUF.
-import { pointClear, pointHits, pointPass, pointSet } from "./points";
+import {
+  pointClear,
+  pointHits,
+  pointPass,
+  pointSet,
+  pointUntold,
+} from "./points";
 import { switchTo } from "./vps";
 import { E_INVALIDARG, S_OK } from "./whv_hresult";
 import { exists, ready, whvCheckVp } from "./whv_partition";
@@ -14,12 +20,14 @@ export function whvClearDebugPoint(id: u32): i32 {
   return exists && ready && pointClear(id) ? S_OK : E_INVALIDARG;
 }
 
-/** The VP's next instruction is not stopped at, and comes before any interrupt. */
-export function whvPassDebugPoints(vp: u32): i32 {
+/** The VP's next instruction is not stopped at; `how` is a DebugPass. */
+export function whvPassDebugPoints(vp: u32, how: u32): i32 {
+  if (how > 1) return E_INVALIDARG;
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
-  pointPass();
+  if (how == 0) pointPass();
+  else pointUntold();
   return S_OK;
 }
 

@@ -24,6 +24,8 @@ import { resetVp } from "./reset";
 import { switchTo } from "./vps";
 import {
   E_INVALIDARG,
+  HV_INVALID_PARAMETER,
+  HV_OPERATION_DENIED,
   S_OK,
   WHV_E_INSUFFICIENT_BUFFER,
   WHV_E_INVALID_VP_REGISTER_NAME,
@@ -40,7 +42,12 @@ import {
   setRunning,
   whvCheckVp,
 } from "./whv_partition";
-import { canSetRegister, getRegister, setRegister } from "./whv_registers";
+import {
+  canSetRegister,
+  getRegister,
+  refusalOf,
+  setRegister,
+} from "./whv_registers";
 
 // @ts-ignore: decorator
 @inline
@@ -106,11 +113,7 @@ export function whvSetRegisters(vp: u32, n: u32): i32 {
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
     const v = IOBUF + 0x400 + (<usize> i << 4);
-    if (!canSetRegister(name, v)) {
-      return getRegister(name, IOBUF + 0x1800)
-        ? E_INVALIDARG
-        : WHV_E_INVALID_VP_REGISTER_NAME;
-    }
+    if (!canSetRegister(name, v)) return refusalOf(name);
   }
   // the x87 status word first: ST(i) is relative to its TOP
   let modes = false;
@@ -141,7 +144,8 @@ export function whvRequestInterrupt(
   destination: u32,
   vector: u32,
 ): i32 {
-  if (!exists || !ready || !apicMode) return E_INVALIDARG;
+  if (!exists || !ready) return E_INVALIDARG;
+  if (!apicMode) return HV_OPERATION_DENIED;
   const r = lapicRequest(
     type,
     logical != 0,
@@ -149,7 +153,7 @@ export function whvRequestInterrupt(
     destination,
     vector,
   );
-  if (r & LAPIC_ILLEGAL) return E_INVALIDARG;
+  if (r & LAPIC_ILLEGAL) return HV_INVALID_PARAMETER;
   wantInterrupts();
   return S_OK;
 }

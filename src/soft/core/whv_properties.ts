@@ -86,6 +86,8 @@ const PP_COUNT: u32 = 0x1fff;
 export let extendedExits: u64 = 0;
 /** WHvPartitionPropertyCodeX64MsrExitBitmap. */
 export let msrExits: u64 = 0;
+/** Whether the caller has set X64MsrExitBitmap. */
+export let msrExitsGiven: bool = false;
 /** WHvPartitionPropertyCodeUnimplementedMsrAction. */
 export let msrUnknown: u32 = 0;
 
@@ -108,6 +110,7 @@ function add(code: u32, size: u32, value: u64): void {
 /** Every property at its default. */
 export function propertiesReset(): void {
   end = PROPS;
+  msrExitsGiven = false;
   add(PP_EXT, 8, 0);
   add(PP_EXC, 8, 0);
   add(PP_SEPARATE_DOMAIN, 4, 0);
@@ -231,6 +234,7 @@ export function whvSetPartitionProperty(code: u32, bytes: u32): i32 {
   if (!allowed(code, v, load<u64>(p, 8))) return E_INVALIDARG;
   if (code == PP_EXC && running) return WHV_E_INVALID_VP_STATE;
   store<u64>(p, v, 8);
+  if (code == PP_MSR) msrExitsGiven = true;
   apply();
   return S_OK;
 }

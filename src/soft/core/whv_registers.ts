@@ -48,6 +48,7 @@ import {
   FTW,
   GDTR,
   IDTR,
+  IOBUF,
   lapicOf,
   M_CSTAR,
   M_KGSBASE,
@@ -92,7 +93,19 @@ import { setControl } from "./insn/x87_control";
 import { updateES } from "./insn/x87_state";
 import { MAXPHYADDR, tlbFlush } from "./mem";
 import { flagsChanged, updateMode } from "./mode";
+import { MTRRCAP_VALUE } from "./msr";
 import { apicPageChanged } from "./vps";
+import {
+  E_INVALIDARG,
+  HV_ACCESS_DENIED,
+  WHV_E_INVALID_VP_REGISTER_NAME,
+} from "./whv_hresult";
+import {
+  ACTIVITY_ALWAYS,
+  MTRR_CAP,
+  NO_APIC_TPR,
+  variant,
+} from "./whv_variants";
 
 /** Cell of a register that is plainly 64 bits wide and free to write, or 0. */
 function plainCell(name: u32): usize {
@@ -231,7 +244,8 @@ export function getRegister(name: u32, to: usize): bool {
       store<u64>(to, <u64> load<u32>(VPINDEX));
       return true;
     case 0x200d:
-      store<u64>(to, 0x508);
+      if (!variant(MTRR_CAP)) return false;
+      store<u64>(to, MTRRCAP_VALUE);
       return true;
     case 0x2087:
       store<u64>(to, load<u64>(M_TSCOFF));
@@ -260,6 +274,7 @@ export function getRegister(name: u32, to: usize): bool {
       return true;
     }
   }
+  if (name == 0x3008 && variant(NO_APIC_TPR)) return false;
   if (apicMode && name >= 0x3002 && name <= 0x303f) {
     // an APIC register: name - 0x3000 is its offset / 16
     store<u64>(to, <u64> lapicField(base, (name - 0x3000) << 4));
@@ -294,9 +309,10 @@ export function canSetRegister(name: u32, from: usize): bool {
     case 0x2087:
     case 0x80000001:
     case 0x80000002:
-    case 0x80000005:
     case 0x80000006:
       return true;
+    case 0x80000005:
+      return apicMode != 0 || variant(ACTIVITY_ALWAYS);
     case 0x20:
       return v < 16;
     case 0x27:
@@ -308,6 +324,14 @@ export function canSetRegister(name: u32, from: usize): bool {
       return apicMode != 0;
   }
   return false;
+}
+
+/** The HRESULT for a register that canSetRegister() refused. */
+export function refusalOf(name: u32): i32 {
+  if (name == 0x80000005) return HV_ACCESS_DENIED;
+  return getRegister(name, IOBUF + 0x1800)
+    ? E_INVALIDARG
+    : WHV_E_INVALID_VP_REGISTER_NAME;
 }
 
 const APIC_EXTD: u64 = 1 << 10;

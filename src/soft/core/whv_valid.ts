@@ -3,7 +3,7 @@
 // does not depend on the intercepts in use.
 import { CR4_BITS } from "./control";
 import { VM } from "./flags";
-import { beginExit, EXIT_INVALID, finishExit } from "./hooks";
+import { apicMode, beginExit, EXIT_INVALID, finishExit } from "./hooks";
 import {
   CR0,
   CR3,
@@ -12,6 +12,7 @@ import {
   EFL,
   GDTR,
   IDTR,
+  PEND_EVENT,
   RIP,
   S_CS,
   S_FS,
@@ -32,6 +33,8 @@ const PCIDE: u64 = 1 << 17;
 const LME: u64 = 1 << 8;
 const LMA: u64 = 1 << 10;
 const EFER_BITS: u64 = 0xd01;
+/** WHV_X64_PENDING_EVENT_TYPE. */
+const EXT_INT: u64 = 5;
 // of a segment's attributes
 const TYPE: u32 = 15;
 const CODE: u32 = 8;
@@ -40,7 +43,14 @@ const S_AND_P: u32 = 0x90;
 const L: u32 = 0x2000;
 const DB: u32 = 0x4000;
 
+/** An ExtInt is the platform's own APIC's to deliver. */
+function extIntWithoutApic(): bool {
+  const event = load<u64>(PEND_EVENT);
+  return !apicMode && (event & 1) != 0 && ((event >> 1) & 7) == EXT_INT;
+}
+
 function valid(): bool {
+  if (extIntWithoutApic()) return false;
   const cr0 = load<u64>(CR0);
   const cr4 = load<u64>(CR4);
   const efer = load<u64>(EFER);

@@ -17,6 +17,7 @@ import { shift } from "./shift.ts";
 import { simd, simd32 } from "./simd.ts";
 import { sse } from "./sse.ts";
 import { traps } from "./traps.ts";
+import { wrap } from "./wrap.ts";
 import { x87 } from "./x87.ts";
 import { x87Aliases } from "./x87_aliases.ts";
 
@@ -39,6 +40,7 @@ export const groups: Group[] = [
   { name: "SSE floating point", families: sse },
   { name: "SSE encodings", families: simd },
   { name: "MMX and SSE in 32-bit code", families: simd32 },
+  { name: "ends of segments", families: wrap },
   { name: "32-bit code", families: compatibility(32) },
   { name: "16-bit code", families: compatibility(16) },
 ];

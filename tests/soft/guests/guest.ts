@@ -33,13 +33,22 @@ function words(bytes: Uint8Array): number[] {
 
 /** Assembles NAME.S into a ROM image in `folder`; its path. */
 export function assemble(name: string, folder: string): string {
+  return assembleFile(`${directory}${name}.S`, folder);
+}
+
+/** The same of a source anywhere, which finds what it includes in `folders`. */
+export function assembleFile(
+  source: string,
+  folder: string,
+  folders: readonly string[] = [],
+): string {
+  const name = source.slice(source.lastIndexOf("/") + 1, -2);
   const object = `${folder}/${name}.o`;
   const image = `${folder}/${name}.bin`;
   runTool("as", [
     "--64",
-    "-I",
-    directory,
-    `${directory}${name}.S`,
+    ...[directory, ...folders].flatMap((each) => ["-I", each]),
+    source,
     "-o",
     object,
   ]);

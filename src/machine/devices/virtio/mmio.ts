@@ -118,6 +118,11 @@ export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
     return size === 4 ? BigInt(this.#read(offset) >>> 0) : 0n;
   }
 
+  /** No register changes by being read. */
+  peekMmio(offset: number): number {
+    return Number(this.readMmio(offset, 4));
+  }
+
   writeMmio(offset: number, size: number, value: bigint): void {
     // No device here has configuration that the driver may write.
     if (offset >= R.Config || size !== 4) return;

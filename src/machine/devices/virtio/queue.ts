@@ -6,7 +6,9 @@
 
 /** Guest memory as a device reaches it. Both return the bytes that are memory. */
 export interface DmaMemory {
+  /** Fills `into` from a guest physical address on. */
   read(gpa: number, into: Uint8Array): number;
+  /** Writes from a guest physical address on. */
   write(gpa: number, bytes: Uint8Array): number;
 }
 

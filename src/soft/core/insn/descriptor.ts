@@ -29,7 +29,7 @@ import {
   SZ_V,
 } from "../optable";
 import {
-  eaLinear,
+  eaPart,
   gp0,
   isMem,
   ldm,
@@ -97,23 +97,27 @@ export function stWord(p: usize, v: u64): usize {
 function storeTable(p: usize, table: usize): usize {
   if (umip()) return 0;
   const long = load<u8>(MODE) == MODE_LONG;
-  const at = eaLinear(p, long ? 10 : 6, true);
+  const at = eaPart(p, 0, 2, true);
+  if (load<u32>(FAULT)) return 0;
+  const second = eaPart(p, 2, long ? 8 : 4, true);
   if (load<u32>(FAULT)) return 0;
   wr<u16>(at, <u16> load<u32>(table, SEG_LIMIT));
   if (load<u32>(FAULT)) return 0;
-  if (long) wr<u64>(at + 2, load<u64>(table));
-  else wr<u32>(at + 2, <u32> load<u64>(table));
+  if (long) wr<u64>(second, load<u64>(table));
+  else wr<u32>(second, <u32> load<u64>(table));
   return load<u32>(FAULT) ? 0 : p + REC;
 }
 
 function loadTable(p: usize, table: usize): usize {
   if (load<u8>(CPL)) return gp0();
   const long = load<u8>(MODE) == MODE_LONG;
-  const at = eaLinear(p, long ? 10 : 6, false);
+  const at = eaPart(p, 0, 2, false);
   if (load<u32>(FAULT)) return 0;
   const limit = rd<u16>(at);
   if (load<u32>(FAULT)) return 0;
-  let base = long ? rd<u64>(at + 2) : <u64> rd<u32>(at + 2);
+  const second = eaPart(p, 2, long ? 8 : 4, false);
+  if (load<u32>(FAULT)) return 0;
+  let base = long ? rd<u64>(second) : <u64> rd<u32>(second);
   if (load<u32>(FAULT)) return 0;
   if (long) {
     if (!canonical(base)) return gp0();

@@ -38,7 +38,7 @@ import {
   MEMONLY,
   SZ_V,
 } from "../optable";
-import { eaLinear, linear, rDisp, rImm, rOsz } from "../record";
+import { eaPart, linear, rDisp, rImm, rOsz } from "../record";
 import { nextIp } from "../hooks";
 import {
   A_CODE,
@@ -288,8 +288,7 @@ function direct(p: usize, call: bool): usize {
 
 function indirect(p: usize, call: bool): usize {
   const size = rOsz(p);
-  const bytes: u32 = (1 << size) + 2;
-  const at = eaLinear(p, bytes, false);
+  const at = eaPart(p, 0, 1 << size, false);
   if (load<u32>(FAULT)) return 0;
   const ip = size == 3
     ? rd<u64>(at)
@@ -297,7 +296,9 @@ function indirect(p: usize, call: bool): usize {
     ? <u64> rd<u32>(at)
     : <u64> rd<u16>(at);
   if (load<u32>(FAULT)) return 0;
-  const sel = <u32> rd<u16>(at + (1 << size));
+  const second = eaPart(p, (<u64> 1) << size, 2, false);
+  if (load<u32>(FAULT)) return 0;
+  const sel = <u32> rd<u16>(second);
   if (load<u32>(FAULT)) return 0;
   far(sel, ip, size, call, nextIp(p));
   return 0;

@@ -41,7 +41,7 @@ import {
 import { getPF, getZF } from "../flags";
 import {
   addrMask,
-  eaLinear,
+  eaPart,
   gp0,
   ldmI,
   REC,
@@ -283,11 +283,13 @@ function jcxz(p: usize): usize {
 // @ts-ignore: decorator
 @inline
 function bound<T, S>(p: usize): usize {
-  const a = eaLinear(p, sizeof<T>() * 2, false);
+  const a = eaPart(p, 0, sizeof<T>(), false);
   if (load<u32>(FAULT)) return 0;
   const low = <S> rd<T>(a);
   if (load<u32>(FAULT)) return 0;
-  const high = <S> rd<T>((a + sizeof<T>()) & 0xffffffff);
+  const b = eaPart(p, sizeof<T>(), sizeof<T>(), false);
+  if (load<u32>(FAULT)) return 0;
+  const high = <S> rd<T>(b);
   if (load<u32>(FAULT)) return 0;
   const i = <S> load<T>(rReg(p));
   if (i < low || i > high) return raise(BR);

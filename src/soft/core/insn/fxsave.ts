@@ -25,8 +25,8 @@ import {
 } from "../layout";
 import { rd, wr } from "../mem";
 import { grp, hm, M_0F, MEMONLY, P_NONE } from "../optable";
-import { eaLinear, gp0, ldm, REC, RF_REXW, rFlags, stm } from "../record";
-import { advance, readyNoWait, st, updateES, writable } from "./x87_state";
+import { gp0, ldm, REC, RF_REXW, rFlags, stm } from "../record";
+import { advance, operand, readyNoWait, st, updateES, writable } from "./x87_state";
 import { initFpu, setControl } from "./x87_control";
 
 /** Implemented MXCSR bits, DAZ among them. */
@@ -125,7 +125,7 @@ function rexW(p: usize): bool {
 
 function fxsave(p: usize): usize {
   if (!readyNoWait()) return 0;
-  const a = writable(p, 512);
+  const a = writable(p, 512, 8);
   if (load<u32>(FAULT)) return 0;
   if (a & 15) return gp0();
   buildX87(STAGE, rexW(p));
@@ -141,7 +141,7 @@ function fxsave(p: usize): usize {
 
 function fxrstor(p: usize): usize {
   if (!readyNoWait()) return 0;
-  const a = eaLinear(p, 512, false);
+  const a = operand(p, 512, 8, false);
   if (load<u32>(FAULT)) return 0;
   if (a & 15) return gp0();
   const sse = (load<u32>(CR4) & CR4_OSFXSR) != 0;
@@ -175,7 +175,7 @@ function requested(): u64 {
 
 function xsave(p: usize): usize {
   if (!xsaveReady()) return 0;
-  const a = writable(p, 576);
+  const a = writable(p, 576, 8);
   if (load<u32>(FAULT)) return 0;
   if (a & 63) return gp0();
   const which = requested();
@@ -199,7 +199,7 @@ function xsave(p: usize): usize {
 
 function xrstor(p: usize): usize {
   if (!xsaveReady()) return 0;
-  const a = eaLinear(p, 576, false);
+  const a = operand(p, 576, 8, false);
   if (load<u32>(FAULT)) return 0;
   if (a & 63) return gp0();
   if (!getStage(a, 0, AT_XMM + xmmBytes())) return 0;

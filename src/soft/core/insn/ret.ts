@@ -145,8 +145,10 @@ function farReturn(
   const csLimit = dLimit();
   const csAttr = dAttr() | A_ACCESSED;
   const mine = stackMask();
+  // at the same privilege the address comes first, to an outer one SS does
+  if (rpl == cpl && !checkIp(ip, csLimit, csAttr, 0)) return false;
   if (rpl == cpl && !always) {
-    if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
+    if (!markAccessed()) return false;
     putSp(load<u64>(RSP) + (<u64> items << size) + extra, mine);
     putSeg(S_CS, sel, csBase, csLimit, csAttr);
     store<u64>(RIP, ip);

@@ -16,7 +16,7 @@ import {
   v3m,
 } from "../optable";
 import {
-  eaLinear,
+  eaPart,
   ldRM,
   raise,
   REC,
@@ -62,11 +62,13 @@ function popSeg(p: usize, seg: u32): usize {
 
 /** A far pointer in memory to a segment and a general register. */
 function loadFar<T>(p: usize, seg: u32): usize {
-  const a = eaLinear(p, sizeof<T>() + 2, false);
+  const a = eaPart(p, 0, sizeof<T>(), false);
   if (load<u32>(FAULT)) return 0;
   const off = rd<T>(a);
   if (load<u32>(FAULT)) return 0;
-  const sel = <u32> rd<u16>(a + sizeof<T>());
+  const b = eaPart(p, sizeof<T>(), 2, false);
+  if (load<u32>(FAULT)) return 0;
+  const sel = <u32> rd<u16>(b);
   if (load<u32>(FAULT)) return 0;
   if (!loadSegment(seg, sel)) return 0;
   setReg<T>(rReg(p), off);

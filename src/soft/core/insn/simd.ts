@@ -6,7 +6,17 @@
 import { GP, NM, raise, raiseErr, UD } from "../fault";
 import { CR0, CR4, FAULT, FPR, XMM } from "../layout";
 import { rd, rd128, wr128 } from "../mem";
-import { EAK_64, eaLinear, eaSum, isMem, rEak, REC } from "../record";
+import {
+  EAK_64,
+  eaLinear,
+  eaOffset,
+  eaSum,
+  isMem,
+  rEak,
+  REC,
+  rSeg,
+} from "../record";
+import { segOf } from "../segment";
 import { hostOf, tlbEntry } from "../span";
 import { mmxReady, mmxUsed } from "./x87_state";
 
@@ -75,10 +85,13 @@ export function copy16(d: usize, s: usize): void {
 
 /** Linear address of a 16-byte operand that must be aligned; FAULT set if it is not or may not be used. */
 function alignedLinear(p: usize, write: bool): u64 {
-  const a = eaLinear(p, 16, write);
-  if (load<u32>(FAULT)) return 0;
-  if (a & 15) raiseErr(GP, 0);
-  return a;
+  // alignment comes before the segment's limit: #GP for SS, too, as silicon has it
+  const base = rEak(p) == EAK_64 ? 0 : load<u64>(segOf(rSeg(p)));
+  if ((eaOffset(p) + base) & 15) {
+    raiseErr(GP, 0);
+    return 0;
+  }
+  return eaLinear(p, 16, write);
 }
 
 function slow16(p: usize, aligned: bool): usize {

@@ -20,10 +20,11 @@ import {
   RAX,
 } from "../layout";
 import { rd, wr } from "../mem";
-import { eaLinear, ldm, REC, rOsz, stm } from "../record";
+import { ldm, REC, rOsz, stm } from "../record";
 import {
   advance,
   nonePending,
+  operand,
   read80,
   readM,
   readSe,
@@ -267,7 +268,7 @@ function isWide(p: usize): bool {
 export function fnstenv(p: usize): usize {
   if (!readyNoWait()) return 0;
   const wide = isWide(p);
-  const a = writable(p, wide ? 28 : 14);
+  const a = writable(p, wide ? 28 : 14, wide ? 4 : 2);
   if (load<u32>(FAULT)) return 0;
   putEnvironment(a, wide);
   if (load<u32>(FAULT)) return 0;
@@ -280,7 +281,7 @@ export function fnstenv(p: usize): usize {
 export function fldenv(p: usize): usize {
   if (!ready()) return 0;
   const wide = isWide(p);
-  const a = eaLinear(p, wide ? 28 : 14, false);
+  const a = operand(p, wide ? 28 : 14, wide ? 4 : 2, false);
   if (load<u32>(FAULT)) return 0;
   if (!getEnvironment(a, wide)) return 0;
   applyEnvironment();
@@ -292,13 +293,13 @@ export function fnsave(p: usize): usize {
   if (!readyNoWait()) return 0;
   const wide = isWide(p);
   const size: u64 = wide ? 28 : 14;
-  const a = writable(p, <u32> size + 80);
+  const a = writable(p, <u32> size + 80, 2);
   if (load<u32>(FAULT)) return 0;
   putEnvironment(a, wide);
   for (let i: u32 = 0; i < 8; i++) {
     if (load<u32>(FAULT)) return 0;
     const r = st(i);
-    write80(advance(a, size + i * 10), load<u16>(r, 8), load<u64>(r));
+    write80(a, size + i * 10, load<u16>(r, 8), load<u64>(r));
   }
   if (load<u32>(FAULT)) return 0;
   initFpu();
@@ -313,11 +314,11 @@ export function frstor(p: usize): usize {
   if (!ready()) return 0;
   const wide = isWide(p);
   const size: u64 = wide ? 28 : 14;
-  const a = eaLinear(p, <u32> size + 80, false);
+  const a = operand(p, <u32> size + 80, 2, false);
   if (load<u32>(FAULT)) return 0;
   if (!getEnvironment(a, wide)) return 0;
   for (let i: u32 = 0; i < 8; i++) {
-    read80(advance(a, size + i * 10));
+    read80(a, size + i * 10);
     if (load<u32>(FAULT)) return 0;
     const r = STAGE + (<usize> i << 4);
     store<u64>(r, readM);

@@ -28,12 +28,13 @@ import {
 import { raise, UD } from "../fault";
 import { FAULT } from "../layout";
 import { rd, wr } from "../mem";
-import { eaLinear, ldm, REC, rModrm, stm } from "../record";
+import { ldm, REC, rModrm, stm } from "../record";
 import {
   advance,
   checkWritable,
   isEmpty,
   mOf,
+  operand,
   overflow,
   popStack,
   pushRaw,
@@ -87,9 +88,9 @@ export function loadF64(p: usize): usize {
 /** FLD m80. */
 export function loadF80(p: usize): usize {
   if (!ready()) return 0;
-  const a = eaLinear(p, 10, false);
+  const a = operand(p, 10, 8, false);
   if (load<u32>(FAULT)) return 0;
-  read80(a);
+  read80(a, 0);
   if (load<u32>(FAULT)) return 0;
   if (isEmpty(7)) pushRaw(readSe, readM);
   else if (overflow()) pushRaw(0xffff, 0xc000000000000000);
@@ -123,7 +124,7 @@ export function loadI64(p: usize): usize {
 /** FBLD. */
 export function loadBcd(p: usize): usize {
   if (!ready()) return 0;
-  const a = eaLinear(p, 10, false);
+  const a = operand(p, 10, 8, false);
   if (load<u32>(FAULT)) return 0;
   const lo = rd<u64>(a);
   if (load<u32>(FAULT)) return 0;
@@ -176,10 +177,10 @@ export function storeF80(p: usize): usize {
   if (!ready()) return 0;
   const empty = isEmpty(0);
   if (!empty || underflow()) {
-    const a = writable(p, 10);
+    const a = writable(p, 10, 8);
     if (load<u32>(FAULT)) return 0;
-    if (empty) write80(a, 0xffff, 0xc000000000000000);
-    else write80(a, seOf(st(0)), mOf(st(0)));
+    if (empty) write80(a, 0, 0xffff, 0xc000000000000000);
+    else write80(a, 0, seOf(st(0)), mOf(st(0)));
     if (load<u32>(FAULT)) return 0;
     popStack();
   } else if (!checkWritable(p, 10)) return 0;
@@ -227,7 +228,7 @@ export function storeBcd(p: usize): usize {
     ok = x87Stores();
   }
   if (ok) {
-    const a = writable(p, 10);
+    const a = writable(p, 10, 8);
     if (load<u32>(FAULT)) return 0;
     wr<u64>(a, lo);
     if (load<u32>(FAULT)) return 0;

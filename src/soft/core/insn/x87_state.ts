@@ -37,7 +37,16 @@ import {
 } from "../layout";
 import { ipOf } from "../hooks";
 import { ACC_WRITE, probe, rd, wr } from "../mem";
-import { eaLinear, eaOffset, rModrm, rOpcode, rSeg } from "../record";
+import {
+  EAK_16,
+  eaLinear,
+  eaOffset,
+  eaPart,
+  rEak,
+  rModrm,
+  rOpcode,
+  rSeg,
+} from "../record";
 
 /** Status word bits. */
 export const SW_SF: u32 = 0x40;
@@ -228,23 +237,59 @@ export function settleConditionsMem(p: usize, mask: u32, codes: u32): void {
 
 // --- memory operands wider than 8 bytes
 
-/** linear + n, wrapped in 32-bit address spaces. */
+/** Bytes of the operand before its 16-bit offset wraps to 0. */
+let wrapsAfter: u64 = ~<u64> 0;
+
+/**
+ * Linear address of a memory operand of several parts, for advance(): where a
+ * 16-bit offset wraps between two of them (of `part` bytes), both sides are checked.
+ */
+export function operand(
+  p: usize,
+  bytes: u32,
+  part: u32,
+  write: bool,
+): u64 {
+  wrapsAfter = ~<u64> 0;
+  if (rEak(p) == EAK_16) {
+    const room = <u32> (0x10000 - eaOffset(p));
+    const whole = (room + part - 1) / part * part;
+    if (whole < bytes) {
+      const a = eaPart(p, 0, whole, write);
+      if (load<u32>(FAULT)) return 0;
+      eaPart(p, whole, bytes - whole, write);
+      wrapsAfter = whole;
+      return a;
+    }
+  }
+  return eaLinear(p, bytes, write);
+}
+
+/** linear + n, wrapped in 32-bit address spaces and where operand() says. */
 export function advance(linear: u64, n: u64): u64 {
-  const a = linear + n;
+  const a = linear + n - (n >= wrapsAfter ? 0x10000 : 0);
   return load<u8>(MODE) == MODE_LONG ? a : a & 0xffffffff;
 }
 
 /** For a store that an unmasked exception stops: its address faults anyway. */
 export function checkWritable(p: usize, bytes: u32): bool {
-  const a = eaLinear(p, bytes, true);
-  return !load<u32>(FAULT) && probe(a, bytes, ACC_WRITE);
+  const a = operand(p, bytes, 8, true);
+  return !load<u32>(FAULT) && probeParts(a, bytes);
+}
+
+/** Whether an operand that operand() gave can be written; false with FAULT set. */
+function probeParts(a: u64, bytes: u32): bool {
+  if (<u64> bytes <= wrapsAfter) return probe(a, bytes, ACC_WRITE);
+  const first = <u32> wrapsAfter;
+  return probe(a, first, ACC_WRITE) &&
+    probe(advance(a, first), bytes - first, ACC_WRITE);
 }
 
 /** The linear address of a memory operand of any size that can be written. */
-export function writable(p: usize, bytes: u32): u64 {
-  const a = eaLinear(p, bytes, true);
+export function writable(p: usize, bytes: u32, part: u32): u64 {
+  const a = operand(p, bytes, part, true);
   if (load<u32>(FAULT)) return 0;
-  if ((<u32> a & 0xfff) + bytes > 0x1000) probe(a, bytes, ACC_WRITE);
+  if ((<u32> a & 0xfff) + bytes > 0x1000) probeParts(a, bytes);
   return a;
 }
 
@@ -252,20 +297,20 @@ export function writable(p: usize, bytes: u32): u64 {
 export let readSe: u32 = 0;
 export let readM: u64 = 0;
 
-/** Reads 10 bytes at a linear address; FAULT set on failure. */
-export function read80(linear: u64): void {
-  const m = rd<u64>(linear);
+/** Reads the 10 bytes that are `n` behind a linear address; FAULT set on failure. */
+export function read80(linear: u64, n: u64): void {
+  const m = rd<u64>(advance(linear, n));
   if (load<u32>(FAULT)) return;
-  const se = rd<u16>(advance(linear, 8));
+  const se = rd<u16>(advance(linear, n + 8));
   readM = m;
   readSe = se;
 }
 
-/** Writes 10 bytes at a linear address that `writable` prepared. */
-export function write80(linear: u64, se: u32, m: u64): void {
-  wr<u64>(linear, m);
+/** Writes 10 bytes, `n` behind a linear address that `writable` prepared. */
+export function write80(linear: u64, n: u64, se: u32, m: u64): void {
+  wr<u64>(advance(linear, n), m);
   if (load<u32>(FAULT)) return;
-  wr<u16>(advance(linear, 8), <u16> se);
+  wr<u16>(advance(linear, n + 8), <u16> se);
 }
 
 // --- MMX on the x87 registers

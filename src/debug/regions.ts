@@ -1,0 +1,84 @@
+/** The address space as a list of regions: what is mapped, and how. */
+import type { GuestMemory } from "../machine/memory.ts";
+import { type PageWalker, type Paging, pagingMode } from "./walk.ts";
+
+/** A stretch of linear addresses of one kind. */
+export interface MemoryRegion {
+  /** The first linear address. */
+  readonly start: bigint;
+  /** Size in bytes. */
+  readonly bytes: bigint;
+  /** Letters of "rwx" as the page tables have it for their owner, or "" where
+   * nothing is. */
+  readonly permissions: string;
+}
+
+/** Page table entries followed for one answer at most. */
+const MAX_PIECES = 1 << 14;
+const END = 1n << 64n;
+const FOUR_GIB = 1n << 32n;
+const ENTRY_WRITE = 2n;
+const NO_EXECUTE = 1n << 63n;
+const EFER_NXE = 1n << 11n;
+
+/** The region that `address` is in, from its page on. */
+export function regionAt(
+  memory: GuestMemory,
+  isDevice: (gpa: number) => boolean,
+  walker: PageWalker,
+  space: Paging,
+  address: bigint,
+): MemoryRegion {
+  const start = address & ~0xfffn;
+  let { end, permissions } = pieceAt(start);
+  for (let i = 0; i < MAX_PIECES && end < END; i++) {
+    const next = pieceAt(end);
+    if (next.permissions !== permissions) break;
+    end = next.end;
+  }
+  return { start, bytes: end - start, permissions };
+
+  function pieceAt(at: bigint): { end: bigint; permissions: string } {
+    const mode = pagingMode(space);
+    const long = mode.endsWith("-level");
+    if (!long && at >= FOUR_GIB) return { end: END, permissions: "" };
+    const half = mode === "4-level" ? 1n << 47n : 1n << 56n;
+    if (long && at >= half && at < END - half) {
+      return { end: END - half, permissions: "" };
+    }
+    const { gpa, pageBytes, entries } = walker.walk(space, at);
+    const page = BigInt(pageBytes);
+    let pageEnd = mode === "none" ? FOUR_GIB : at - at % page + page;
+    if (gpa < 0) return { end: pageEnd, permissions: "" };
+    for (const region of memory.regions) {
+      const { gpa: first, bytes } = region;
+      const last = first + bytes;
+      if (gpa >= first && gpa < last) {
+        const left = BigInt(last - gpa);
+        if (at + left < pageEnd) pageEnd = at + left;
+        const rom = region.kind === "rom";
+        return { end: pageEnd, permissions: permissionsOf(entries, rom) };
+      }
+    }
+    if (isDevice(gpa)) {
+      return { end: at + 4096n, permissions: permissionsOf(entries, false) };
+    }
+    // Devices lie on pages of their own.
+    return { end: mode === "none" ? at + 4096n : pageEnd, permissions: "" };
+  }
+
+  function permissionsOf(
+    entries: readonly { readonly level: string; readonly value: bigint }[],
+    rom: boolean,
+  ): string {
+    const pae = pagingMode(space) === "PAE";
+    // PAE's directory pointers have no such bit.
+    const writable = !rom &&
+      entries.every(({ level, value }) =>
+        (pae && level === "PDPTE") || (value & ENTRY_WRITE) !== 0n
+      );
+    const executable = (space.efer & EFER_NXE) === 0n ||
+      entries.every(({ value }) => (value & NO_EXECUTE) === 0n);
+    return `r${writable ? "w" : ""}${executable ? "x" : ""}`;
+  }
+}
