@@ -25,6 +25,17 @@ export class SoftwareBreakpoint {
   plants = 0;
   /** Whether every owner has conditions. */
   conditional = false;
+  /** How a processor was made to stop there when the guest last ran; "" if never. */
+  held = "";
+  /** Guest time in ns since which it is so. */
+  since = 0n;
+
+  /** Notes how it is held from now on. */
+  hold(how: string, now: bigint): void {
+    if (how === this.held) return;
+    this.held = how;
+    this.since = now;
+  }
 
   constructor(address: bigint) {
     this.address = address;

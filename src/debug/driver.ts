@@ -316,10 +316,15 @@ export abstract class Driver implements StepControl {
    * are going to do; no processor runs that is not held. */
   setBreakpoints(registers = 0): void {
     if (this.points !== null) {
-      this.points.sync();
+      this.points.sync(this.machine.options.clock.now());
       return;
     }
-    if (this.breakpoints.size > 0) this.inMemory!.set(this.spaces(), registers);
+    if (this.breakpoints.size === 0) return;
+    this.inMemory!.set(
+      this.spaces(),
+      registers,
+      this.machine.options.clock.now(),
+    );
   }
 
   /** The address spaces that processors are in, and the kernels' behind them. */

@@ -184,8 +184,29 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 
   /** Writes 0xF1 for every pending breakpoint that is mapped in one of the
    * address spaces, or in one where it was found before; but leaves `registers`
-   * of them at most to debug registers, first of all those that are not mapped. */
-  set(spaces: readonly Paging[], registers = 0): void {
+   * of them at most to debug registers, first of all those that are not mapped. `now` is
+   * guest time in ns. */
+  set(spaces: readonly Paging[], registers = 0, now = 0n): void {
+    this.#setPending(spaces, registers);
+    for (const breakpoint of this.all()) {
+      if (breakpoint.owners.length > 0) {
+        breakpoint.hold(this.#howHeld(breakpoint), now);
+      }
+    }
+  }
+
+  #howHeld({ address, sites }: MemoryBreakpoint): string {
+    if (sites.length > 0) {
+      return `INT1 at physical ${
+        sites.map(({ gpa }) => `0x${gpa.toString(16)}`).join(", ")
+      }`;
+    }
+    return this.#lent.includes(address)
+      ? "a debug register"
+      : "nothing: its code is not mapped";
+  }
+
+  #setPending(spaces: readonly Paging[], registers: number): void {
     this.#forgetPending();
     const patched: MemoryBreakpoint[] = [];
     for (const page of this.#pages.values()) {

@@ -8,6 +8,7 @@ import {
   kernelSpace,
   type LinuxKernel,
 } from "./linux.ts";
+import { showBreakpoints } from "./monitor_breakpoints.ts";
 import { examine, gva2gpa, info } from "./monitor_qemu.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import { entryFlags, pagingMode } from "./walk.ts";
@@ -41,6 +42,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: "linux",
     help: "where Linux is, and how gdb gets its symbols",
     run: showLinux,
+  },
+  breakpoints: {
+    usage: "breakpoints",
+    help: "how each breakpoint is held, where, and since when",
+    run: showBreakpoints,
   },
   exits: {
     usage: "exits",

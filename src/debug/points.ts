@@ -73,8 +73,8 @@ export class ProcessorPoints extends BreakpointTable {
   }
 
   /** Gives the platform what is wanted, and takes from it what is not; no processor
-   * runs. */
-  sync(): void {
+   * runs. `now` is guest time in ns. */
+  sync(now = 0n): void {
     for (const point of this.#stale) {
       if (point instanceof SoftwareBreakpoint) {
         if (this.at(point.address) === point) continue;
@@ -87,7 +87,10 @@ export class ProcessorPoints extends BreakpointTable {
       }
     }
     this.#stale.clear();
-    for (const breakpoint of this.all()) this.#setCode(breakpoint);
+    for (const breakpoint of this.all()) {
+      this.#setCode(breakpoint);
+      breakpoint.hold("a debug point in the processor", now);
+    }
     for (const watch of this.#watches) {
       if (watch.id >= 0) continue;
       watch.id = this.#allocate(watch);

@@ -345,3 +345,70 @@ test("random programs end as they do without, count for count", async () => {
     assertEquals(ends[1], ends[0], `seed ${seed}`);
   }
 });
+
+Deno.test({
+  name: "in memory: who comes by a page's other address goes on",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(
+      `
+loop:   mov $0x40000000, %eax
+        add $fn, %eax
+        call *%rax
+        call fn
+        jmp loop
+fn:     inc %rcx
+last:   ret
+`,
+      1,
+      { breakpoints: "memory" },
+    );
+    guest.machine.memory.write(PDPT + 8, Uint8Array.of(3, PD >> 8));
+    guest.break("last");
+    for (let turn = 1n; turn < 5n; turn++) {
+      assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+      assertEquals(guest.rip(), guest.symbol("last"));
+      assertEquals(guest.reg(Reg.Rcx), 2n * turn);
+    }
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "monitor breakpoints says how each is held",
+  ignore,
+  async fn() {
+    for (const way of ["processor", "memory"] as const) {
+      const guest = await LongMode.start(
+        "loop: nop\njmp loop\n.align 8\nword: .quad 0",
+        1,
+        {
+          breakpoints: way,
+        },
+      );
+      const show = () => guest.debugger.monitor("breakpoints", 0);
+      assertEquals(show(), "no breakpoints\n");
+      const at = guest.symbol("loop");
+      const address = `0x${at.toString(16).padStart(16, "0")}`;
+      guest.break("loop");
+      assertEquals(
+        show().split("\n")[0],
+        `${address}  break: not held yet: the guest has not run since`,
+      );
+      await guest.run();
+      guest.debugger.insertBreakpoint(
+        point("write", guest.symbol("word"), 8),
+      );
+      const lines = show().split("\n");
+      assertEquals(
+        lines[0].replace(/since .*/, ""),
+        `${address}  break: ` +
+          (way === "processor"
+            ? "a debug point in the processor, "
+            : `INT1 at physical 0x${at.toString(16)}, `),
+      );
+      assert(lines[1].includes("write watchpoint, 8 bytes"), lines[1]);
+      guest.close();
+    }
+  },
+});
