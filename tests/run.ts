@@ -179,6 +179,10 @@ async function everything(): Promise<Outcome[]> {
     }
     const others = [...LONG, "tests/native", "tests/wine"];
     outcomes.push(await tests(["tests", `--ignore=${others}`]));
+    // The way of hosts, which the software platform can have, too.
+    console.log("tests/debug with breakpoints in memory:");
+    const memory = { ICEBP_TEST_BREAKPOINTS: "memory" };
+    outcomes.push(await tests(["tests/debug"], memory));
     await made;
     return [...outcomes, await runSuite(NATIVE)];
   };

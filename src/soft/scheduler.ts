@@ -25,8 +25,13 @@ import {
 
 /** Nanoseconds of guest time an instruction takes (TICKS in core/hooks.ts). */
 const TICKS = 10;
-/** Instructions of a turn when several processors want to run. */
-const TURN = 20_000;
+/**
+ * Instructions of a turn when several processors want to run: from TURN up to twice as
+ * many, another number each time. Were it always the same, a guest whose loop's length
+ * divides it would end each turn at the same place, inside a lock for ever.
+ */
+const TURN = 1 << 14;
+const MOST_OF_TURN = 2 * TURN;
 /** Instructions of a turn when one does; bounds how late a ^C is seen. */
 const TURN_ALONE = 400_000;
 /** The event loop gets a turn this often, in ms. */
@@ -69,6 +74,7 @@ export class Scheduler {
   #pending = 0;
   #owner = 0;
   #left = 0;
+  #turns = 0x1ceb1ceb;
   /**
    * "turn": the owner runs (or the event loop has its turn meanwhile). "owner": it exited
    * and its caller is expected back. "gather": a turn is about to begin. "idle":
@@ -127,7 +133,7 @@ export class Scheduler {
         this.#latched[vp] = false;
         this.#cancelNow(vp);
       } else if (this.#phase === "owner" && vp === this.#owner) {
-        const fresh = this.#left > TURN || this.#left <= 0;
+        const fresh = this.#left > MOST_OF_TURN || this.#left <= 0;
         if (fresh && this.#runs.length > 1) {
           // Its turn was given to it as the only one: others may want to run by now. Else
           // a processor that steps over a breakpoint, others held, would run on to the
@@ -264,11 +270,22 @@ export class Scheduler {
       const vp = (this.#owner + i) % n;
       if (runs[vp] && this.#core.vpReady(vp)) {
         this.#owner = vp;
-        this.#left = this.#pending > 1 ? TURN : TURN_ALONE;
+        this.#left = this.#pending > 1 ? this.#nextTurn() : TURN_ALONE;
         return vp;
       }
     }
     return -1;
+  }
+
+  /** The length of a turn: numbers that look random (Marsaglia's xorshift), the same in
+   * every run. */
+  #nextTurn(): number {
+    let x = this.#turns;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#turns = x;
+    return TURN + ((x >>> 0) % TURN);
   }
 
   /** Runs the turn's owner until it exits, its turn is over, or the event loop is due. */
@@ -313,7 +330,7 @@ export class Scheduler {
       }
       if (result === RUN_IDLE) this.#left = 0;
       // a long slice may have used up the event loop's patience
-      if (budget > TURN) this.#untilClock = 0;
+      if (budget > MOST_OF_TURN) this.#untilClock = 0;
       if (this.#left <= 0) {
         this.#gather();
         return;
