@@ -37,6 +37,8 @@ const RETRY_MS = 20;
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
   onStop: ((stop: Stop) => void) | null = null;
+  /** Called for a stop that nobody else is told of: no debugger is there any more. */
+  onUnheard: ((stop: Stop) => void) | null = null;
   /** Called when the guest has ended, whoever is told of stops. */
   onExit: ((code: number) => void) | null = null;
   /** Called when the user wants the program to end, too. */
@@ -233,6 +235,7 @@ export class RunControl extends Driver {
     this.#state = "stopped";
     this.stop = cause;
     if (this.onStop !== null) this.onStop(cause);
+    else if (this.onUnheard !== null) this.onUnheard(cause);
     else if (cause.reason.kind === "failed") {
       log.error("{message}", { ...cause.reason });
     }
