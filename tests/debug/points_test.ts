@@ -2,6 +2,7 @@
 // cannot have them, and that a guest neither finds nor feels them.
 
 import { assert, assertEquals } from "@std/assert";
+import { DebugAccess, DebugSpace } from "../../ffi/debug_points.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { AgentExpression } from "../../src/debug/agent.ts";
 import type { BreakpointKind } from "../../src/debug/target.ts";
@@ -253,6 +254,82 @@ test("a processor that starts later", async () => {
   }
   const { processor, reason } = await guest.run();
   assertEquals([processor, reason.kind], [1, "watchpoint"]);
+  guest.close();
+});
+
+test("more addresses than the tables hold, one after the other", async () => {
+  const guest = await LongMode.start("loop: inc %rcx\nlast: jmp loop");
+  const { partition } = guest.machine;
+  guest.break("last");
+  await guest.run();
+  for (let i = 0; i < 150_000; i++) {
+    partition.setDebugPoint({
+      identifier: 60_000,
+      access: DebugAccess.Execute,
+      space: DebugSpace.All,
+      address: 0x400000n + BigInt(i),
+      length: 0n,
+      cr3: 0n,
+    });
+  }
+  for (let turn = 2n; turn < 5n; turn++) {
+    assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+    assertEquals(guest.reg(Reg.Rcx), turn);
+  }
+  guest.close();
+});
+
+test("a physical address, and one address space alone", async () => {
+  const guest = await LongMode.start(`
+loop:   inc %rcx
+        mov $0x40000000 + fn, %eax
+        call *%rax
+        jmp loop
+fn:     mov %rcx, data
+last:   ret
+        .align 64
+data:   .quad 0
+`);
+  guest.machine.memory.write(PDPT + 8, Uint8Array.of(3, PD >> 8));
+  const { partition, processors } = guest.machine;
+  // The debugger's lets pass what it does not know.
+  partition.setDebugPointFilter(() => 1);
+  const run = async () => {
+    const exit = await processors[0].vp.run();
+    assert(exit.reason === "debugPoint", exit.reason);
+    return exit.hits[0];
+  };
+  const set = (
+    identifier: number,
+    access: number,
+    space: number,
+    address: number,
+    cr3 = 0,
+  ) =>
+    partition.setDebugPoint({
+      identifier,
+      access,
+      space,
+      address: BigInt(address),
+      length: 8n,
+      cr3: BigInt(cr3),
+    });
+  const { Execute, Write } = DebugAccess;
+  set(1, Execute, DebugSpace.Physical, guest.symbol("last"));
+  set(2, Write, DebugSpace.Physical, guest.symbol("data"));
+  set(3, Execute, DebugSpace.One, guest.symbol("loop"), PML4);
+  set(4, Execute, DebugSpace.One, guest.symbol("loop"), 0x10000);
+  for (let turn = 0n; turn < 3n; turn++) {
+    assertEquals((await run()).identifier, 3);
+    processors[0].vp.passDebugPoints();
+    const { identifier, address, before, after } = await run();
+    assertEquals([identifier, before, after], [2, turn, turn + 1n]);
+    assertEquals(address, BigInt(guest.symbol("data")));
+    const hit = await run();
+    assertEquals(hit.identifier, 1);
+    assertEquals(hit.address, BigInt(0x40000000 + guest.symbol("last")));
+    processors[0].vp.passDebugPoints();
+  }
   guest.close();
 });
 

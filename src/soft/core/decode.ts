@@ -420,8 +420,8 @@ function endRecord(p: usize, off: u32): void {
 /**
  * Decodes the block at a host address (linear address `linear`), whose page's bytes are
  * at `page`, into records from `first` on, with the debug points of its variant. Returns
- * their number; with bit 31 set, the
- * address of a record outside the pool, used once; or 0 with FAULT set.
+ * their number; with bit 31 set, the address of a record outside the pool, used once;
+ * or 0 with FAULT set.
  */
 export function decodeBlock(
   host: u32,

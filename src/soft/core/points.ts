@@ -47,8 +47,7 @@ export const POINT_READ: u32 = 1;
 export const POINT_WRITE: u32 = 2;
 export const POINT_EXECUTE: u32 = 4;
 
-/** Where a point's address is meant (ICEBP_DEBUG_POINT.Space). */
-const SPACE_ALL: u32 = 0;
+/** Where a point's address is meant (ICEBP_DEBUG_POINT.Space), if not in every space. */
 const SPACE_ONE: u32 = 1;
 const SPACE_PHYSICAL: u32 = 2;
 
@@ -81,8 +80,6 @@ const PHYSICAL: u64 = <u64> 1 << 62;
 
 /** Instruction addresses that blocks know, live or not. */
 let addresses: u32 = 0;
-/** Pages that have instruction addresses. */
-let pages: u32 = 0;
 /** Whether any block is to have points. */
 export let anyCode: bool = false;
 let physicalCode: u32 = 0;
@@ -167,7 +164,6 @@ function know(key: u64): usize {
     : key >> 12;
   const t = find(POINT_PAGES, PAGE_SLOTS, page);
   if (!load<u32>(t, 12)) {
-    pages++;
     store<u64>(t, page);
     store<u32>(t, 1, 12);
   }
@@ -196,7 +192,6 @@ function forgetDead(): void {
 
 function clearTables(): void {
   addresses = 0;
-  pages = 0;
   anyCode = false;
   memory.fill(POINT_ADDRESSES, 0, <usize> ADDRESS_SLOTS << 4);
   memory.fill(POINT_PAGES, 0, <usize> PAGE_SLOTS << 4);
@@ -493,10 +488,12 @@ export function pointsRemap(): void {
     if (
       !load<u32>(p, P_ACCESS) || load<u32>(p, P_SPACE) != SPACE_PHYSICAL
     ) continue;
-    const code = (load<u32>(p, P_ACCESS) & POINT_EXECUTE) != 0;
-    if (code) unlink(id);
+    const access = load<u32>(p, P_ACCESS);
+    if (access & POINT_EXECUTE) unlink(id);
+    store<u32>(p, 0, P_ACCESS);
     store<u32>(p, physHost(load<u64>(p, P_ADDRESS)), P_HOST);
-    if (code) link(id);
+    if (access & POINT_EXECUTE) link(id);
+    store<u32>(p, access, P_ACCESS);
   }
   retag();
 }
@@ -546,7 +543,6 @@ export function pointSet(): bool {
   store<u64>(p, address, P_ADDRESS);
   store<u64>(p, length, P_LENGTH);
   store<u64>(p, load<u64>(IOBUF, 32), P_CR3);
-  store<u32>(p, access, P_ACCESS);
   store<u32>(p, space, P_SPACE);
   store<u32>(p, 0, P_NEXT);
   const physical = space == SPACE_PHYSICAL;
@@ -561,6 +557,8 @@ export function pointSet(): bool {
     if (physical) physicalData++;
     watching = true;
   }
+  // last: what is linked anew meanwhile is all the others
+  store<u32>(p, access, P_ACCESS);
   if (data) retag();
   return true;
 }
