@@ -42,10 +42,19 @@ export class SoftwareBreakpoint {
   }
 }
 
+/** A breakpoint as it was when its last owner went. */
+export type Removed = Pick<
+  SoftwareBreakpoint,
+  "address" | "owners" | "held" | "since"
+>;
+
 export abstract class BreakpointTable<
   B extends SoftwareBreakpoint = SoftwareBreakpoint,
 > {
   readonly #byAddress = new Map<bigint, B>();
+  /** Those that were removed since the guest last started, as they were: debuggers take
+   * all away at a stop and put them back. */
+  readonly #removed = new Map<bigint, Removed>();
   /** Breakpoints that somebody wants to be told of. */
   #wanted = 0;
 
@@ -78,6 +87,16 @@ export abstract class BreakpointTable<
     return this.#byAddress.values();
   }
 
+  /** What was removed since the guest last started. */
+  get removed(): Iterable<Removed> {
+    return this.#removed.values();
+  }
+
+  /** The guest starts: what has been removed until now is gone. */
+  forgetRemoved(): void {
+    if (this.#removed.size > 0) this.#removed.clear();
+  }
+
   /** One more owner of a breakpoint at `address`. */
   insert(
     address: bigint,
@@ -96,6 +115,8 @@ export abstract class BreakpointTable<
     if (breakpoint === undefined) {
       breakpoint = this.make(address);
       this.#byAddress.set(address, breakpoint);
+      const before = this.#removed.get(address);
+      if (before !== undefined) breakpoint.hold(before.held, before.since);
     }
     return breakpoint;
   }
@@ -111,6 +132,7 @@ export abstract class BreakpointTable<
     const breakpoint = this.#byAddress.get(address);
     const last = breakpoint?.owners.findLastIndex((o) => o.kind === kind) ?? -1;
     if (breakpoint === undefined || last < 0) return false;
+    if (breakpoint.owners.length === 1) this.#remember(breakpoint);
     breakpoint.owners.splice(last, 1);
     this.#judge(breakpoint);
     if (breakpoint.owners.length === 0) {
@@ -124,10 +146,15 @@ export abstract class BreakpointTable<
   removeAll(): void {
     for (const breakpoint of [...this.#byAddress.values()]) {
       if (breakpoint.owners.length === 0) continue;
+      this.#remember(breakpoint);
       breakpoint.owners.length = 0;
       this.#wanted--;
       this.release(breakpoint);
     }
+  }
+
+  #remember({ address, owners, held, since }: B): void {
+    this.#removed.set(address, { address, owners: [...owners], held, since });
   }
 
   /** Takes it out of the table unless somebody wants it. */

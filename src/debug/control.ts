@@ -166,6 +166,8 @@ export class RunControl extends Driver {
     }
     const { watched } = this.points ?? this.hardware;
     this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
+    // A step alone is how a debugger gets off one, before it puts all back.
+    if (runs) this.breakpoints.forgetRemoved();
     this.hardware.activate(this.inMemory?.lent ?? []);
     for (const v of this.vcpus) this.hardware.install(v);
     this.machine.setExceptionBitmap(

@@ -1,14 +1,22 @@
 /** `monitor breakpoints`: how each breakpoint and watchpoint is held, where, since when. */
-import type { Owner } from "./breakpoints.ts";
+import type { Owner, SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver } from "./driver.ts";
 
 /** A line for each. */
 export function showBreakpoints(target: Driver): string {
   const lines: string[] = [];
-  for (const { address, owners, held, since } of target.breakpoints.all()) {
-    if (owners.length === 0) continue;
+  const { breakpoints } = target;
+  const now = [...breakpoints.all()].filter(({ owners }) => owners.length > 0);
+  const removed = [...breakpoints.removed].filter(({ address }) =>
+    !now.some((breakpoint) => breakpoint.address === address)
+  );
+  for (const breakpoint of [...now, ...removed]) {
+    const { address, owners, held, since } = breakpoint;
+    const out = now.includes(breakpoint as SoftwareBreakpoint)
+      ? ""
+      : " (taken out while the guest stands)";
     lines.push(
-      `${hex(address)}  ${owners.map(nameOf).join(", ")}: ` +
+      `${hex(address)}  ${owners.map(nameOf).join(", ")}${out}: ` +
         (held === ""
           ? "not held yet: the guest has not run since"
           : `${held}, since ${seconds(since)} s of guest time`),

@@ -457,7 +457,7 @@ Deno.test({
   async fn() {
     for (const way of ["processor", "memory"] as const) {
       const guest = await LongMode.start(
-        "loop: nop\njmp loop\n.align 8\nword: .quad 0",
+        "loop: nop\nafter: jmp loop\n.align 8\nword: .quad 0",
         1,
         {
           breakpoints: way,
@@ -485,6 +485,21 @@ Deno.test({
             : `INT1 at physical 0x${at.toString(16)}, `),
       );
       assert(lines[1].includes("write watchpoint, 8 bytes"), lines[1]);
+      // gdb takes them out at a stop, and puts them back.
+      assert(guest.unbreak("loop"));
+      assertEquals(
+        show().split("\n")[0],
+        lines[0].replace(
+          "break:",
+          "break (taken out while the guest stands):",
+        ),
+      );
+      guest.break("loop");
+      assertEquals(show().split("\n")[0], lines[0]);
+      assert(guest.unbreak("loop"));
+      guest.break("after");
+      await guest.run();
+      assert(!show().includes(address));
       guest.close();
     }
   },
