@@ -83,6 +83,10 @@ export class RunControl extends Driver {
     return this.#state === "running" || this.#state === "resuming";
   }
 
+  unheard(stop: Stop): void {
+    this.onUnheard?.(stop);
+  }
+
   /** Throws unless the guest is stopped. */
   needStopped(): void {
     if (this.#state !== "stopped") throw new TargetError("the guest runs");
@@ -237,7 +241,7 @@ export class RunControl extends Driver {
     this.#state = "stopped";
     this.stop = cause;
     if (this.onStop !== null) this.onStop(cause);
-    else if (this.onUnheard !== null) this.onUnheard(cause);
+    else if (this.onUnheard !== null) this.unheard(cause);
     else if (cause.reason.kind === "failed") {
       log.error("{message}", { ...cause.reason });
     }

@@ -109,6 +109,9 @@ export interface DebugTarget {
    * those that a 32-bit debugger is made for, until they enter long mode. */
   architecture(): Architecture;
 
+  /** To be called by who is told of stops but has nobody to tell any more. */
+  unheard?(stop: Stop): void;
+
   /** A processor's name and what it is doing. */
   describe(processor: number): ProcessorDescription;
 

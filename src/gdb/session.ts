@@ -430,7 +430,7 @@ export class Session {
     if (this.#owesStop) {
       this.#owesStop = false;
       this.#tellStop(stop);
-    }
+    } else if (this.#closed || this.detached) this.target.unheard?.(stop);
     if (this.#busy) return;
     // What is performed here may resume and stop again at once.
     this.#busy = true;
