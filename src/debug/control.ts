@@ -269,7 +269,7 @@ export class RunControl extends Driver {
   #resetMachine(): void {
     this.hardware.forget();
     for (const v of this.vcpus) {
-      v.toldAt = null;
+      v.toldAt = v.passAt = null;
       v.untold.length = 0;
       v.guestTrap = 0n;
     }

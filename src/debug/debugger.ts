@@ -178,7 +178,7 @@ export class Debugger extends RunControl implements DebugTarget {
     const jumps = first === RIP && count === 1;
     if (!jumps && v.linear === linear) return;
     // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
-    v.toldAt = null;
+    v.toldAt = v.passAt = null;
     if (v.halted) vp.set(Reg.InternalActivityState, 0n);
   }
 

@@ -244,9 +244,9 @@ export abstract class Driver implements StepControl {
         if (result !== "done") return result === "machine" ? result : null;
       }
     }
-    const at = v.toldAt;
+    const at = v.toldAt ?? v.passAt;
     if (at !== null) {
-      v.toldAt = null;
+      v.toldAt = v.passAt = null;
       v.read();
       if (v.linear === at) {
         if (this.points !== null) {
@@ -274,7 +274,7 @@ export abstract class Driver implements StepControl {
     if (result === "machine") return result;
     if (result === "canceled") {
       // It has been decided on: the next resume goes past it.
-      v.toldAt = breakpoint.address;
+      v.passAt = breakpoint.address;
       return null;
     }
     return this.watchReason(v) ?? "done";

@@ -41,6 +41,9 @@ export class Vcpu implements Paging {
   /** Linear address of a breakpoint, or a step's end, that was told to the
    * debugger: running on from there does not stop there again. */
   toldAt: bigint | null = null;
+  /** As toldAt, of a breakpoint that nobody wants to be told of and that could not be
+   * stepped over before the guest stopped: it has been decided on. */
+  passAt: bigint | null = null;
   /** Stops found while another one was told; told at the next resume. */
   readonly untold: StopReason[] = [];
   /** The guest's own debug exception, which has exited or our step has taken, as
