@@ -16,6 +16,16 @@ const ignore = !requireTool("gcc", "ld", "nm", "objcopy") ||
 
 /** What LongMode maps to itself from. */
 const PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000;
+/** Runs a page by its two addresses, 1 GiB apart. */
+const ALIASED = `
+loop:   mov $0x40000000, %eax
+        add $fn, %eax
+        call *%rax
+        call fn
+        jmp loop
+fn:     inc %rcx
+last:   ret
+`;
 /** "0": never true. */
 const NEVER = new AgentExpression(Uint8Array.of(0x22, 0, 0x27));
 
@@ -55,15 +65,7 @@ image_end:
 });
 
 test("one of two addresses of a page, and the other goes on", async () => {
-  const guest = await LongMode.start(`
-loop:   mov $0x40000000, %eax
-        add $fn, %eax
-        call *%rax
-        call fn
-        jmp loop
-fn:     inc %rcx
-last:   ret
-`);
+  const guest = await LongMode.start(ALIASED);
   // 1 GiB up is what is at 0.
   guest.machine.memory.write(PDPT + 8, Uint8Array.of(3, PD >> 8));
   guest.break("last");
@@ -428,15 +430,7 @@ Deno.test({
   ignore,
   async fn() {
     const guest = await LongMode.start(
-      `
-loop:   mov $0x40000000, %eax
-        add $fn, %eax
-        call *%rax
-        call fn
-        jmp loop
-fn:     inc %rcx
-last:   ret
-`,
+      ALIASED,
       1,
       { breakpoints: "memory" },
     );

@@ -47,15 +47,7 @@ import {
   SIZE,
 } from "./layout";
 import { flagsChanged } from "./mode";
-import {
-  isMem,
-  RF_REP,
-  RF_REPNE,
-  rFlags,
-  rLen,
-  rOpcode,
-  rSeg,
-} from "./record";
+import { isMem, isRepeated, rLen, rSeg } from "./record";
 import { withoutPoint } from "./points";
 import { afterInstruction, allowStepTrap } from "./run";
 import { switchTo } from "./vps";
@@ -153,13 +145,6 @@ function attempt(known: u32): u32 {
       !load<u32>(HIT_COUNT)
     ? AGAIN
     : DONE;
-}
-
-function isRepeated(p: usize): bool {
-  if (!(rFlags(p) & (RF_REP | RF_REPNE))) return false;
-  const op = rOpcode(p);
-  return (op & 0xfc) == 0x6c || (op & 0xfc) == 0xa4 || (op & 0xfe) == 0xaa ||
-    (op & 0xfc) == 0xac;
 }
 
 /** Nothing has changed; FAULT says why. */

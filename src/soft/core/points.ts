@@ -40,7 +40,7 @@ import {
   TLBS,
 } from "./layout";
 import { physHost } from "./phys";
-import { REC, RF_REP, RF_REPNE, rFlags, rOpcode } from "./record";
+import { isRepeated, REC, rOpcode } from "./record";
 
 /** Accesses that a point is for (ICEBP_DEBUG_POINT.Access). */
 export const POINT_READ: u32 = 1;
@@ -235,14 +235,6 @@ function liveAt(key: u64): u32 {
   return 0;
 }
 
-/** Whether the instruction at p is a string instruction with REP, which is gone on with. */
-function repeats(p: usize): bool {
-  if (!(rFlags(p) & (RF_REP | RF_REPNE))) return false;
-  const op = rOpcode(p);
-  return (op >= 0xa4 && op <= 0xaf && (op & 0xfe) != 0xa8) ||
-    (op >= 0x6c && op <= 0x6f);
-}
-
 /** The record of the instruction itself, where p may be of the point before it. */
 export function withoutPoint(p: usize): usize {
   return load<u16>(p) == <u16> pointHandler ? p + REC : p;
@@ -286,7 +278,7 @@ export function pointReached(p: usize): usize {
   const pass = load<u8>(PASS) & ~PASSING;
   const next = call_indirect<usize>(load<u16>(own), own);
   if (load<u32>(FAULT)) return next;
-  if (next == 0 && repeats(own)) passOn(PASS_REP);
+  if (next == 0 && isRepeated(own)) passOn(PASS_REP);
   else if (
     pass >= PASS_UNTOLD && (rOpcode(own) | 2) == 0xeb &&
     (next == p || (next == 0 && load<u64>(RIP) == ip))

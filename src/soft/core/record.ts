@@ -142,6 +142,14 @@ export function setReg<T>(cell: usize, v: T): void {
   else store<T>(cell, v);
 }
 
+/** Whether it is a string instruction with REP, which may end at itself and go on. */
+export function isRepeated(p: usize): bool {
+  if (!(rFlags(p) & (RF_REP | RF_REPNE))) return false;
+  const op = rOpcode(p);
+  return (op & 0xfc) == 0x6c || (op & 0xfc) == 0xa4 || (op & 0xfe) == 0xaa ||
+    (op & 0xfc) == 0xac;
+}
+
 // --- effective addresses
 
 /** The raw sum base + index * scale + displacement. */
