@@ -22,9 +22,11 @@ import {
   MAX_GUEST_BYTES,
 } from "./module.ts";
 import { type ClockMode, Scheduler } from "./scheduler.ts";
+import { type TranslateMode, Translator } from "./translate/translator.ts";
 
 export { MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
+export type { TranslateMode } from "./translate/translator.ts";
 
 /** How to open the software platform. */
 export interface SoftOptions {
@@ -32,6 +34,8 @@ export interface SoftOptions {
   readonly memoryBytes: number;
   /** What happens to guest time while all processors wait; default "virtual". */
   readonly clock?: ClockMode;
+  /** Whether hot guest code becomes WebAssembly; default "never". */
+  readonly translate?: TranslateMode;
 }
 
 /** How often the core did what costs. */
@@ -108,10 +112,18 @@ export class SoftPlatform implements WinHvPlatform {
   readonly #emulator: SoftEmulator;
 
   /** Use {@linkcode openSoft}. */
-  constructor(instance: Instance, emulator: SoftEmulator, mode: ClockMode) {
+  constructor(
+    instance: Instance,
+    emulator: SoftEmulator,
+    mode: ClockMode,
+    translate: TranslateMode,
+  ) {
     this.#instance = instance;
     this.#scheduler = new Scheduler(instance);
     this.#scheduler.mode = mode;
+    if (translate !== "never") {
+      this.#scheduler.translator = new Translator(instance, translate);
+    }
     this.#emulator = emulator;
     this.platform = softFunctions(instance, this.#scheduler);
     this.emulation = emulator.functions(instance);
@@ -172,5 +184,11 @@ export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
   }
   const emulator = new SoftEmulator();
   const instance = await instantiate(bytes, emulator.host);
-  return new SoftPlatform(instance, emulator, options.clock ?? "virtual");
+  return new SoftPlatform(
+    instance,
+    emulator,
+    options.clock ?? "virtual",
+    options.translate ??
+      (Deno.env.get("ICEBP_TRANSLATE") as TranslateMode | undefined) ?? "never",
+  );
 }

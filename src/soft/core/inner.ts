@@ -23,6 +23,8 @@ import {
   JCACHE,
   JGEN,
   RAX,
+  REGION_LAST,
+  REGION_LEFT,
   REGS,
   RSP,
   TLB_ENTRIES,
@@ -37,6 +39,7 @@ import {
   rOff,
   setReg,
 } from "./record";
+import { REGION, regionCell } from "./regions";
 
 /** The last record executed, and what is left of the chunk after it. */
 export let innerCur: usize = 0;
@@ -2591,6 +2594,25 @@ export function inner(p: usize, left: i32): usize {
         } else p = slow(p);
         break;
       // pairs end: cases
+      case REGION:
+        {
+          const cell = load<u32>(regionCell(p));
+          const next = call_indirect<usize>(
+            cell & 0xfffff,
+            p,
+            (cell >> 20) & 0x7ff,
+            left,
+          );
+          const rest = load<i32>(REGION_LEFT);
+          if (next == p && rest == left) p = slow(p); // the chunk is too short for it
+          else {
+            p = next;
+            left = rest;
+            if (p != 0) left++;
+            else cur = load<u32>(REGION_LAST);
+          }
+        }
+        break;
       default:
         p = slow(p);
     }

@@ -111,6 +111,7 @@ export {
   whvTakeDebugHits,
 } from "./whv_points";
 export { setVariants } from "./whv_variants";
+export { setTranslation } from "./regions";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
 export { whvCompleteAccess } from "./complete";
