@@ -22,7 +22,11 @@ import {
   MAX_GUEST_BYTES,
 } from "./module.ts";
 import { type ClockMode, Scheduler } from "./scheduler.ts";
-import { type TranslateMode, Translator } from "./translate/translator.ts";
+import {
+  type TranslateMode,
+  type TranslationCounters,
+  Translator,
+} from "./translate/translator.ts";
 
 export { MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
@@ -52,6 +56,8 @@ export interface SoftCounters {
   readonly tlbFlushes: bigint;
   /** Interrupts and exceptions delivered. */
   readonly events: bigint;
+  /** Instructions that translated code executed. */
+  readonly translated: bigint;
 }
 
 /** In the order of counter() in core/main.ts. */
@@ -62,6 +68,7 @@ const COUNTERS: readonly (keyof SoftCounters)[] = [
   "tlbMisses",
   "tlbFlushes",
   "events",
+  "translated",
 ];
 
 /** Guest time: counted instructions. */
@@ -160,6 +167,11 @@ export class SoftPlatform implements WinHvPlatform {
     return Object.fromEntries(
       COUNTERS.map((name, n) => [name, core.counter(n)]),
     ) as unknown as SoftCounters;
+  }
+
+  /** What translation has done; null where nothing is translated. */
+  translation(): TranslationCounters | null {
+    return this.#scheduler.translator?.counters() ?? null;
   }
 
   /** Instructions that one processor has completed. */

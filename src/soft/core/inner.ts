@@ -44,6 +44,8 @@ import { REGION, regionCell } from "./regions";
 /** The last record executed, and what is left of the chunk after it. */
 export let innerCur: usize = 0;
 export let innerLeft: i32 = 0;
+/** Instructions that translated code executed, for --stats. */
+export let translated: u64 = 0;
 
 // @ts-ignore: decorator
 @inline
@@ -2607,6 +2609,7 @@ export function inner(p: usize, left: i32): usize {
           if (next == p && rest == left) p = slow(p); // the chunk is too short for it
           else {
             p = next;
+            translated += left - rest;
             left = rest;
             if (p != 0) left++;
             else cur = load<u32>(REGION_LAST);

@@ -48,7 +48,7 @@ import { registerSimdScalar } from "./insn/simd_scalar";
 import { registerSimdSelect } from "./insn/simd_select";
 import { registerSimdText } from "./insn/simd_text";
 import { registerSimdCrypto } from "./insn/simd_crypto";
-import { registerFast } from "./inner";
+import { registerFast, translated } from "./inner";
 import { registerSegmentLoads } from "./insn/segload";
 import { registerSimdInt } from "./insn/simd_int";
 import { registerSimdMove } from "./insn/simd_move";
@@ -231,6 +231,8 @@ export function counter(n: u32): u64 {
       return statTlbMisses;
     case 4:
       return statTlbFlushes;
+    case 6:
+      return translated;
     default:
       return statEvents;
   }

@@ -499,7 +499,9 @@ export class Generator {
 
   #loadRegisters(): void {
     const { code: c } = this;
-    for (const n of this.#used) this.#loadCell(REGS + n * 8, this.#registers[n]);
+    for (const n of this.#used) {
+      this.#loadCell(REGS + n * 8, this.#registers[n]);
+    }
     c.i32(0);
     c.memory(Op.i32_load, TLBB);
     c.set(this.#tlb);

@@ -4,13 +4,7 @@
 // would, instruction by instruction.
 
 import "../assemblyscript.ts";
-import {
-  CODE_DROPS,
-  HOT,
-  HOT_COUNT,
-  POOL,
-  REGIONS,
-} from "../core/layout.ts";
+import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
 import type { Instance } from "../module.ts";
 import { generate, type Lookup } from "./generator.ts";
 import { type Block, Records } from "./records.ts";
@@ -72,6 +66,8 @@ export class Translator {
   readonly #drops = new Map<number, number>();
   readonly #waiting: number[] = [];
   readonly #most: number;
+  /** Whether code that changes all the time is left to the interpreter. */
+  readonly #patient: boolean;
   #seenDrops = 0;
   #translated = 0;
   #instructions = 0;
@@ -87,6 +83,7 @@ export class Translator {
     this.#records = new Records(instance.view);
     this.#lookup = instructionRows(instance.view);
     this.#most = mostRegions;
+    this.#patient = mode === "auto";
     const { every, samples } = SAMPLING[mode];
     instance.core.setTranslation(every, samples);
   }
@@ -133,7 +130,7 @@ export class Translator {
     const blocks = formRegion(this.#records, p);
     if (blocks.length === 0) return;
     const page = blocks[0].host >>> 12;
-    if ((this.#drops.get(page) ?? 0) > MOST_DROPS) return;
+    if (this.#patient && (this.#drops.get(page) ?? 0) > MOST_DROPS) return;
     if (this.#regions.size >= this.#most) this.#evict();
     const { bytes, instructions } = generate(blocks, this.#lookup);
     const module = new WebAssembly.Module(bytes as BufferSource);
