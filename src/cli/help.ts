@@ -39,6 +39,9 @@ Machine
                                the input once the guest uses it
   --clock virtual|host         skip the time in which all processors wait, or
                                sleep through it (host on an interactive console)
+  --translate never|auto|always
+                               whether hot guest code becomes WebAssembly, which
+                               the guest cannot tell (soft; auto)
 
 Guest
   --append TEXT                the guest's command line

@@ -1,4 +1,5 @@
 /** The command line taken apart: every option checked before anything runs. */
+import type { TranslateMode } from "../soft/mod.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import type { FlatChoice } from "../boot/image.ts";
 import { VIRTIO_MAX_DEVICES } from "../machine/devices/virtio/layout.ts";
@@ -58,6 +59,8 @@ export interface RunOptions {
   readonly console?: SerialChoice;
   /** Undefined: "host" on an interactive console, else "virtual". */
   readonly clock?: ClockChoice;
+  /** Whether hot guest code becomes WebAssembly (soft). */
+  readonly translate: TranslateMode;
   readonly stats: boolean;
   readonly log: LogLevels;
 }
@@ -95,6 +98,7 @@ const ONCE = [
   "serial",
   "console",
   "clock",
+  "translate",
   "log",
   "on-disconnect",
   "breakpoints",
@@ -187,6 +191,11 @@ export function parseOptions(args: readonly string[]): Options {
     clock: optional(
       once("clock"),
       (value) => oneOf("--clock", value, ["virtual", "host"] as const),
+    ),
+    translate: oneOf(
+      "--translate",
+      once("translate") ?? "auto",
+      ["never", "auto", "always"] as const,
     ),
     stats: Boolean(parsed.stats),
     log: parseLogLevels(once("log") ?? "warning"),

@@ -49,6 +49,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     options.platform,
     options.memoryBytes,
     clock,
+    options.translate,
   );
   if (opened.soft === undefined) refuseTooMany(options.cpus);
   const ended = Promise.withResolvers<number>();
