@@ -1066,7 +1066,7 @@ export function inner(p: usize, left: i32): usize {
             flagsSet<u32>(
               <u32> (x >> c),
               <u64> ((x >> <u32> (c - 1)) & 1),
-              <u64> (x >> 31),
+              <u64> ((x >> c >> 31) ^ (x >> c >> 30)) & 1,
             );
           }
         }
@@ -1094,7 +1094,7 @@ export function inner(p: usize, left: i32): usize {
             flagsSet<u64>(
               <u64> (x >> c),
               <u64> ((x >> <u64> (c - 1)) & 1),
-              <u64> (x >> 63),
+              ((x >> c >> 63) ^ (x >> c >> 62)) & 1,
             );
           }
         }
