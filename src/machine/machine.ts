@@ -11,6 +11,7 @@ import { PlatformError, refused } from "../platform/errors.ts";
 import type { InterruptRequest, Partition } from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { Subscribers } from "../util/subscribers.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
@@ -114,10 +115,10 @@ export class Machine {
     readonly architecture?: "i386" | "x86-64";
     readonly isElf?: boolean;
   } | null = null;
-  /** Loads the guest and sets its registers; called at the end of reset(). */
-  onReset: (() => void) | null = null;
-  /** Called behind every access of a device to memory. */
-  onDma: ((access: DmaAccess) => void) | null = null;
+  /** Told at the end of reset(): who loads the guest and sets its registers. */
+  readonly onReset = new Subscribers<[]>();
+  /** Told behind every access of a device to memory. */
+  readonly onDma = new Subscribers<[access: DmaAccess]>();
   readonly #exits: ExitHandler;
   readonly #extInt: ExtIntInput = { level: false, source: null };
   /** The local APICs as they were made: what RESET brings back. */
@@ -134,7 +135,9 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.options = options;
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
-    this.memory.onHostWrite = options.onHostWrite ?? null;
+    if (options.onHostWrite !== undefined) {
+      this.memory.onHostWrite.subscribe(options.onHostWrite);
+    }
     this.timers = new Timers(options.clock);
     this.partition = makePartition(options.platform, options.cpus);
     this.doorbells = new Doorbells(this.partition, options.platform);
@@ -217,7 +220,7 @@ export class Machine {
   dma(device: string): DmaMemory {
     const { memory } = this;
     const tell = (gpa: number, length: number, isWrite: boolean) =>
-      this.onDma?.({ device, gpa, length, isWrite });
+      this.onDma.tell({ device, gpa, length, isWrite });
     return {
       read(gpa, into) {
         const done = memory.read(gpa, into);
@@ -315,7 +318,7 @@ export class Machine {
     this.board.reset();
     for (const device of this.#attached) device.reset();
     this.#resetProcessors();
-    this.onReset?.();
+    this.onReset.tell();
   }
 
   #resetProcessors(): void {
