@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
 import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { Reg } from "../../ffi/registers.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
 import type { InterruptRequest, Partition } from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
@@ -17,7 +18,7 @@ import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
-import { type ExitCounts, ExitHandler } from "./exits.ts";
+import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
 import {
@@ -27,6 +28,7 @@ import {
   saveRegisters,
 } from "./reset.ts";
 import { makePartition } from "./setup.ts";
+import { stubEntryOf } from "./stub_entry.ts";
 import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -86,9 +88,9 @@ export class Machine {
   /** Guest physical memory. */
   readonly memory: GuestMemory;
   /** I/O ports. */
-  readonly ports = new PortBus();
+  readonly ports = new PortBus(() => this.#exits.where());
   /** Memory-mapped registers. */
-  readonly mmio = new MmioBus();
+  readonly mmio = new MmioBus(() => this.#exits.where());
   /**
    * Writes that need no exit.
    * @internal
@@ -124,6 +126,9 @@ export class Machine {
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
+  /** What ends being told of a standstill. */
+  readonly #watch: () => void;
+  #standstillTold = false;
   #timeStands = false;
   #lapicsRefused = false;
   #bitmap = 0n;
@@ -169,6 +174,7 @@ export class Machine {
       this.#attached = options.attach?.(this) ?? [];
       this.#mapMemory();
       this.#resetProcessors();
+      this.#watch = this.partition.onStandstill(() => this.#standstill());
     } catch (error) {
       handler?.close();
       this.doorbells.close();
@@ -190,6 +196,11 @@ export class Machine {
       requestInterrupt: (request) => this.requestInterrupt(request),
       extInt: { set: (level) => this.#setExtInt(level) },
       power: (event) => this.#stop(event),
+      where: () => this.#exits.where(),
+      stubEntry: () => {
+        const access = this.#exits.portAccess;
+        return access && stubEntryOf(access.vp, access.exit, this.memory);
+      },
       serialOut: options.serialOut ?? (() => {}),
     });
   }
@@ -214,6 +225,20 @@ export class Machine {
   #stop(event: MachineEvent): void {
     this.event ??= event;
     this.#exits.stopped = true;
+  }
+
+  /** All processors that run take no interrupts: said once. */
+  #standstill(): void {
+    if (
+      this.#standstillTold || this.event !== null ||
+      this.board.ioapic.reachesDeaf || this.processors.some((p) => !p.inRun)
+    ) return;
+    this.#standstillTold = true;
+    log.warn(
+      "all processors are halted with interrupts off, and nothing wakes them: " +
+        "{where}",
+      { where: this.processors.map(({ vp }) => restingPlace(vp)).join(", ") },
+    );
   }
 
   /** Memory as a device reaches it; `onDma` is told of what it does there. */
@@ -393,6 +418,7 @@ export class Machine {
   /** Deletes the partition; no processor runs, nothing is used again. The
    * platform itself may be closed when the promise resolves. */
   close(): Promise<void> {
+    this.#watch();
     const rung = this.doorbells.close();
     this.#exits.close();
     for (const { vp } of this.processors) vp.delete();
@@ -421,6 +447,17 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   return state;
 }
 
+/** Where a processor that does not run on is, for messages. */
+function restingPlace(vp: VirtualProcessor): string {
+  const activity = vp.get(Reg.InternalActivityState);
+  return `CPU${vp.index} ` +
+    (activity & STARTUP_SUSPEND
+      ? "waits for a SIPI"
+      : `at ${placeOf(vp.get(Reg.Rip), vp.getSegment(Reg.Cs))}`);
+}
+
+/** WHV_INTERNAL_ACTIVITY_REGISTER.StartupSuspend. */
+const STARTUP_SUSPEND = 1n;
 const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */

@@ -137,6 +137,11 @@ export class SoftPlatform implements WinHvPlatform {
     return this.#emulator.register(fn);
   }
 
+  /** Gives a JavaScript function an address for IcebpSetStandstillCallback. */
+  standstillCallback(fn: () => void): CallbackHandle {
+    return this.#emulator.register(fn);
+  }
+
   /** To be called after the host wrote guestMemory: decoded code there is stale. */
   hostWrote(offset: number, bytes: number): void {
     this.#instance.core.hostWrote(GUEST + offset, bytes);

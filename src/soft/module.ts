@@ -37,6 +37,8 @@ export interface Core {
   init(): void;
   vpRun(vp: number, budget: number): number;
   vpReady(vp: number): number;
+  /** Whether a VP that is not ready takes no interrupts. */
+  vpDeaf(vp: number): number;
   vpCanceled(vp: number): void;
   /** Guest time of the next APIC timer event in ns; infinite if there is none. */
   nextTimerNumber(): number;

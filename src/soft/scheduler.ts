@@ -68,6 +68,8 @@ export class Scheduler {
   readonly #exitView: DataView;
   /** IcebpSetDebugPointFilter. */
   filter: DebugPointFilter | null = null;
+  /** IcebpSetStandstillCallback. */
+  standstill: (() => void) | null = null;
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
@@ -308,6 +310,7 @@ export class Scheduler {
       }
       const vp = this.#choose();
       if (vp < 0) {
+        if (this.standstill !== null && this.#allDeaf()) this.standstill();
         if (this.#pending > 0 && this.#idle(now)) continue;
         this.#phase = "idle";
         return;
@@ -336,6 +339,15 @@ export class Scheduler {
         return;
       }
     }
+  }
+
+  /** Of those that nobody can run, whether all take no interrupts. */
+  #allDeaf(): boolean {
+    if (this.#pending === 0) return false;
+    for (let vp = 0; vp < this.#runs.length; vp++) {
+      if (this.#runs[vp] && !this.#core.vpDeaf(vp)) return false;
+    }
+    return true;
   }
 
   /** Nobody can run. True if time was moved to where somebody can. */

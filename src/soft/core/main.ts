@@ -62,7 +62,7 @@ import { Handler, indexOf } from "./optable";
 import { mapsHost } from "./phys";
 import { pointReached, pointsInit, pointsTrim } from "./points";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
-import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
+import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./vps";
 import { countExit } from "./whv_counters";
 import { checkState } from "./whv_valid";
 
@@ -174,6 +174,7 @@ export {
   mapsHost,
   setDoorbells,
   setTicks,
+  vpDeaf,
   vpReady,
 };
 
