@@ -62,6 +62,7 @@ import { Handler, indexOf } from "./optable";
 import { mapsHost } from "./phys";
 import { pointReached, pointsInit, pointsTrim } from "./points";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
+import { allowSpins } from "./spin";
 import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./vps";
 import { countExit } from "./whv_counters";
 import { checkState } from "./whv_valid";
@@ -143,7 +144,8 @@ export function init(): void {
   register();
 }
 
-/** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting. */
+/** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting,
+ * 3 as many spins made as were allowed. */
 export function vpRun(vp: u32, budget: i32): u32 {
   switchTo(vp);
   last = 0;
@@ -169,6 +171,7 @@ export function vpInstructions(vp: u32): u64 {
 }
 
 export {
+  allowSpins,
   hostMayWrite,
   hostWrote,
   mapsHost,
