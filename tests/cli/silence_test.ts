@@ -92,7 +92,7 @@ Deno.test("not where interrupts are on, as ever", async () => {
 });
 
 Deno.test("not where the IOAPIC makes NMIs of the timer's interrupts", async () => {
-  const u32 = (n: number) => [n, n >> 8, n >> 16, n >> 24].map((b) => b & 0xff);
+  const { u32 } = sectors;
   const base = 0x100000, idt = 0x100, handler = 0x80;
   const image = new Uint8Array(0x200);
   image.set([
@@ -103,13 +103,7 @@ Deno.test("not where the IOAPIC makes NMIs of the timer's interrupts", async () 
     ...[0xc7, 0x03, ...u32(0x14), 0xc7, 0x43, 0x10, ...u32(0x400)],
     ...[0xf4, 0xeb, 0xfd],
   ]);
-  image.set(
-    sectors.out(0x604, 0x2000, 2).flatMap((b, at, all) =>
-      // The same in 32-bit code: the operand sizes are the other way round.
-      b === 0x66 ? [] : b === 0xef && at === all.length - 1 ? [0x66, 0xef] : [b]
-    ),
-    handler,
-  );
+  image.set(sectors.out32(0x604, 0x2000, 2), handler);
   image.set([0x17, 0, ...u32(base + idt)], idt - 8);
   const at = base + handler;
   image.set(

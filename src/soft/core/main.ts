@@ -57,7 +57,12 @@ import { registerStack } from "./insn/stack";
 import { registerStrings } from "./insn/string";
 import { lapicTimerDue } from "./lapic";
 import { ICOUNT, lapicOf, RIP } from "./layout";
-import { setDoorbells, statTlbFlushes, statTlbMisses } from "./mem";
+import {
+  setDoorbells,
+  statBesideCode,
+  statTlbFlushes,
+  statTlbMisses,
+} from "./mem";
 import { Handler, indexOf } from "./optable";
 import { mapsHost } from "./phys";
 import { pointReached, pointsInit, pointsTrim } from "./points";
@@ -234,8 +239,10 @@ export function counter(n: u32): u64 {
       return statTlbMisses;
     case 4:
       return statTlbFlushes;
-    default:
+    case 5:
       return statEvents;
+    default:
+      return statBesideCode;
   }
 }
 
