@@ -104,6 +104,9 @@ export interface WinHvPlatform {
   ): CallbackHandle;
   /** As callback(), for IcebpSetDebugPointFilter; where there are debug points. */
   debugPointFilter?(fn: DebugPointFilter): CallbackHandle;
+  /** As callback(), for IcebpSetStandstillCallback; where that is. Registers may be read
+   * in it; nothing may be changed. */
+  standstillCallback?(fn: () => void): CallbackHandle;
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

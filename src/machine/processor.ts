@@ -4,6 +4,7 @@
  */
 import type { DebugPointExit, ExceptionExit, Exit } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { Subscribers } from "../util/subscribers.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
@@ -52,7 +53,8 @@ export class Processor {
   exception: ExceptionExit | null = null;
   /** The exit that "point" is about; valid until the next run. */
   point: DebugPointExit | null = null;
-  onCancelFailed: ((error: unknown) => void) | null = null;
+  /** Told of a cancel that the platform refused. */
+  readonly onCancelFailed = new Subscribers<[error: unknown]>();
   readonly handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
   #returnRequested = false;
@@ -79,7 +81,7 @@ export class Processor {
     try {
       this.vp.cancel();
     } catch (error) {
-      this.onCancelFailed?.(error);
+      this.onCancelFailed.tell(error);
       setTimeout(() => {
         if (this.#returnRequested) this.requestReturn();
       }, CANCEL_RETRY_MS);

@@ -22,6 +22,7 @@ import {
   WHV_EMULATOR_MEMORY_ACCESS_INFO,
 } from "../../ffi/emulator.ts";
 import { debugPointFilter } from "../../ffi/debug_points.ts";
+import { standstillCallback } from "../../ffi/icebp.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { readCapabilities } from "./capabilities.ts";
 import { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
@@ -184,6 +185,10 @@ class NativePlatform implements WinHvPlatform {
 
   debugPointFilter(fn: DebugPointFilter): CallbackHandle {
     return handleOf(new Deno.UnsafeCallback(debugPointFilter, fn));
+  }
+
+  standstillCallback(fn: () => void): CallbackHandle {
+    return handleOf(new Deno.UnsafeCallback(standstillCallback, fn));
   }
 
   callback<K extends EmulatorCallbackKind>(

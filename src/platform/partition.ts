@@ -349,6 +349,21 @@ export class Partition {
     };
   }
 
+  /** Has `fn` called whenever all processors that run are halted with interrupts masked,
+   * or wait for a SIPI; never where the platform cannot tell. Returns what takes it
+   * back. */
+  onStandstill(fn: () => void): () => void {
+    const call = "IcebpSetStandstillCallback";
+    const set = this.functions.extensions[call];
+    if (set === null) return () => {};
+    const callback = this.functions.standstillCallback!(fn);
+    check(set(this.handle, callback.address), call);
+    return () => {
+      check(set(this.handle, 0n), call);
+      callback.close();
+    };
+  }
+
   /** Whether writes can signal events. */
   get hasDoorbells(): boolean {
     return this.#calls.WHvRegisterPartitionDoorbellEvent !== null;

@@ -8,7 +8,6 @@ import type {
   Clock,
   Device,
   DeviceState,
-  EoiListener,
   ExtIntSource,
   IrqLine,
 } from "../device.ts";
@@ -22,6 +21,7 @@ import {
   POST_PORTS,
   PostCode,
 } from "./debug_ports.ts";
+import { BIOS_CALL_PORT, BiosCalls, type StubEntry } from "./bios_calls.ts";
 import { KeyboardController } from "./i8042.ts";
 import { Pit } from "./i8254.ts";
 import { PicPair } from "./i8259.ts";
@@ -72,6 +72,10 @@ export interface BoardWiring {
   readonly extInt: IrqLine;
   /** Called from inside a port write: stop after this instruction. */
   readonly power: PowerSink;
+  /** Which instruction accesses a device now, for messages. */
+  where(): string;
+  /** What has come to a stub of firmware, if it is one that accesses a device. */
+  stubEntry(): StubEntry | null;
   /** What COM1 sends, one byte a call; the array is used again. */
   serialOut(bytes: Uint8Array): void;
 }
@@ -108,7 +112,13 @@ export class Board {
       timers,
       transmit: (bytes) => wiring.serialOut(bytes),
     });
-    this.acpi = new AcpiPm(this.irq(Irq.sci), clock, timers, power);
+    this.acpi = new AcpiPm(
+      this.irq(Irq.sci),
+      clock,
+      timers,
+      power,
+      () => wiring.where(),
+    );
 
     const claim = (first: number, count: number, device: Device & Ports) =>
       ports.claim(first, count, device, device.name);
@@ -129,6 +139,8 @@ export class Board {
     claim(CONFIG_DATA, 4, pci);
     claim(BOCHS_SHUTDOWN_PORT, 1, bochs);
     claim(BOCHS_ACPI_PORT, 2, bochs);
+    const biosCalls = new BiosCalls(() => wiring.stubEntry());
+    claim(BIOS_CALL_PORT, 1, biosCalls);
     const crtc = new Crtc();
     claim(CRTC_PORT, 2, crtc);
     this.#debugConsoles = DEBUG_CONSOLE_PORTS.map((port) => {
@@ -158,6 +170,7 @@ export class Board {
       this.serial,
       this.acpi,
       crtc,
+      biosCalls,
       ...this.#debugConsoles,
       ...postCodes,
     ];
@@ -167,7 +180,7 @@ export class Board {
     return this.#pic;
   }
 
-  get ioapic(): EoiListener {
+  get ioapic(): IoApic {
     return this.#ioapic;
   }
 

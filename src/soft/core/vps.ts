@@ -93,6 +93,12 @@ export function vpReady(vp: u32): bool {
   return time >= lapicTimerDue(base);
 }
 
+/** Whether `vp`, which is not ready, takes no interrupts. */
+export function vpDeaf(vp: u32): bool {
+  return (apicMode && lapicWaitsForSipi(lapicOf(vp))) ||
+    !(load<u32>(fieldOf(vp, EFL)) & IF);
+}
+
 /** Guest time of the next APIC timer event of any VP, or the maximum. */
 export function nextTimer(): u64 {
   let due: u64 = ~<u64> 0;
