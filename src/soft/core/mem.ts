@@ -705,11 +705,11 @@ function note(
 ): void {
   const n = firstPart(linear, bytes);
   let h = physicalData ? quietHost(linear, ACC_READ, user, implicit) : 0;
-  noteAccess(acc, linear, bytes, n, h, before, after);
+  noteAccess(acc, linear, bytes, linear, n, h, before, after);
   if (n == bytes) return;
   const next = wrap(linear + n);
   h = physicalData ? quietHost(next, ACC_READ, user, implicit) : 0;
-  noteAccess(acc, next, bytes, bytes - n, h, before, after);
+  noteAccess(acc, linear, bytes, next, bytes - n, h, before, after);
 }
 
 /** Reads with regard to data points; `set` is the TLB set for the access. */
