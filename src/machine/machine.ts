@@ -119,7 +119,7 @@ export class Machine {
   /** Called behind every access of a device to memory. */
   onDma: ((access: DmaAccess) => void) | null = null;
   readonly #exits: ExitHandler;
-  readonly #extInt: ExtIntInput = { level: false, source: null };
+  readonly #extInt: ExtIntInput;
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
@@ -136,6 +136,8 @@ export class Machine {
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
     this.memory.onHostWrite = options.onHostWrite ?? null;
     this.timers = new Timers(options.clock);
+    const timers = options.clock.realTime ? this.timers : null;
+    this.#extInt = { level: false, source: null, timers };
     this.partition = makePartition(options.platform, options.cpus);
     this.doorbells = new Doorbells(this.partition, options.platform);
     let handler: ExitHandler | null = null;

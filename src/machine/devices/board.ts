@@ -177,9 +177,13 @@ export class Board {
       throw new RangeError(`no interrupt wire ${number}`);
     }
     const gsi = number === Irq.timer ? TIMER_GSI : number;
+    const pic = this.#pic;
     return {
+      get waiting() {
+        return number < 16 && pic.waits(number);
+      },
       set: (level) => {
-        if (number < 16) this.#pic.setInput(number, level);
+        if (number < 16) pic.setInput(number, level);
         this.#ioapic.setInput(gsi, level);
       },
     };

@@ -102,6 +102,12 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
     this.#update();
   }
 
+  /** Whether input wire `irq` asks for an interrupt that it has not had. */
+  waits(irq: number): boolean {
+    const chip = irq < 8 ? this.state.master : this.state.slave;
+    return (chip.irr & ~chip.imr & 1 << (irq & 7)) !== 0;
+  }
+
   /** The INTA cycles: takes the request into service, returns its vector. */
   acknowledge(): number {
     const { master, slave } = this.state;
