@@ -81,11 +81,8 @@ export class HostClock implements Clock {
       this.#alarm = null;
       alarm.fn();
     };
-    this.#takeBack = delay > 0 && delay <= BUSY
+    this.#takeBack = delay <= BUSY
       ? this.#host.soon(due)
-      : this.#host.after(
-        Math.max(0, Math.min(Math.ceil(delay), LONGEST_DELAY)),
-        due,
-      );
+      : this.#host.after(Math.min(Math.ceil(delay), LONGEST_DELAY), due);
   }
 }

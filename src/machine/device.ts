@@ -41,8 +41,10 @@ export interface Entropy {
 /** One interrupt wire. Setting the level it already has does nothing. */
 export interface IrqLine {
   set(level: boolean): void;
-  /** Whether the last rise still waits for a processor, as far as the board can tell. */
+  /** Whether the last rise still waits for a processor, as far as the board can tell;
+   * `onTaken` is called when it does no more. */
   readonly waiting?: boolean;
+  onTaken?: (() => void) | null;
 }
 
 /** What every device can do, whatever buses it is on. */

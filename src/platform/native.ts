@@ -25,6 +25,7 @@ import { debugPointFilter } from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { readCapabilities } from "./capabilities.ts";
 import { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
+import { TimerPeriod } from "./timer_period.ts";
 import { VALUE_SIZE } from "./virtual_processor.ts";
 
 /** The name that stands for Windows' own libraries. */
@@ -159,6 +160,8 @@ class NativePlatform implements WinHvPlatform {
   readonly emulation: WinHvEmulationFunctions;
   readonly extensions: IcebpFunctions;
   readonly events: EventFunctions | null;
+  readonly timerMs: number | null;
+  readonly #timerPeriod = TimerPeriod.ask();
   readonly #libraries: { close(): void }[];
 
   constructor(
@@ -178,6 +181,7 @@ class NativePlatform implements WinHvPlatform {
     this.events = events === null
       ? null
       : events.symbols as unknown as EventFunctions;
+    this.timerMs = this.#timerPeriod?.ms ?? null;
     this.#libraries = [emulation, platform];
     if (events !== null) this.#libraries.push(events);
   }
@@ -194,6 +198,7 @@ class NativePlatform implements WinHvPlatform {
   }
 
   close(): void {
+    this.#timerPeriod?.end();
     for (const library of this.#libraries) library.close();
   }
 }

@@ -85,10 +85,13 @@ export class Board {
   readonly #pic: PicPair;
   readonly #ioapic: IoApic;
   readonly #debugConsoles: readonly DebugConsole[];
+  /** By number; those that somebody has. */
+  readonly #lines: IrqLine[] = [];
 
   constructor(wiring: BoardWiring) {
     const { ports, mmio, timers, clock, power } = wiring;
     this.#pic = new PicPair(wiring.extInt);
+    this.#pic.onTaken = (irq) => this.#lines[irq]?.onTaken?.();
     this.#ioapic = new IoApic({
       requestInterrupt: (request) => wiring.requestInterrupt(request),
       extIntVector: () => this.#pic.acknowledge(),
@@ -178,7 +181,8 @@ export class Board {
     }
     const gsi = number === Irq.timer ? TIMER_GSI : number;
     const pic = this.#pic;
-    return {
+    const line: IrqLine = {
+      onTaken: null,
       get waiting() {
         return number < 16 && pic.waits(number);
       },
@@ -187,6 +191,8 @@ export class Board {
         this.#ioapic.setInput(gsi, level);
       },
     };
+    this.#lines[number] = line;
+    return line;
   }
 
   /** Logs what debug consoles have not: the guest may say no more. */

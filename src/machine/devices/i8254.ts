@@ -29,8 +29,8 @@ const REFRESH_NS = 15085n;
 /** Edges that came late are given at up to four times their rate, and not faster than
  * guests serve them: the distance of two, ns. */
 const CLOSEST = 250_000n, CLOSEST_OF_FAST = 100_000n;
-/** An edge that was not taken: the next one is tried after this time, ns. */
-const RETRY = 1_000_000n;
+/** An edge that is not taken: whether it still waits is looked at so often, ns. */
+const LOOK_AGAIN = 20_000_000n;
 /** A backlog of more than a second is nobody's. */
 const BACKLOG_SECONDS = 1;
 
@@ -73,6 +73,7 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
     this.#irq0 = irq0;
     this.#clock = clock;
     this.#timer = timers.create(() => this.#onTimer());
+    irq0.onTaken = () => this.#onTaken();
     this.rewire();
   }
 
@@ -169,7 +170,7 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
     this.#irq0.set(true);
     if (risen > s.given && now >= this.#notBefore) {
       if (this.#irq0.waiting) {
-        this.#notBefore = now + RETRY;
+        this.#notBefore = now + LOOK_AGAIN;
       } else {
         this.#irq0.set(false);
         this.#irq0.set(true);
@@ -179,6 +180,14 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
     }
     const next = risen > s.given ? now : nsOfTick(counter.nextRise(c, tick));
     this.#timer.arm(next > this.#notBefore ? next : this.#notBefore);
+  }
+
+  /** The last edge has its processor: the next one may come. */
+  #onTaken(): void {
+    const c = this.state.channels[0];
+    if (!this.#makesUp(c)) return;
+    this.#notBefore = this.#clock.now() + CLOSEST_OF_FAST;
+    this.#giveEdge(c);
   }
 
   protected rewire(): void {

@@ -83,6 +83,8 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
   implements PortDevice, ExtIntSource {
   readonly name = "i8259";
   readonly #intr: IrqLine;
+  /** Called behind the INTA cycles, with the input wire. */
+  onTaken: ((irq: number) => void) | null = null;
 
   /** `intr` is the master's INT output. */
   constructor(intr: IrqLine) {
@@ -115,13 +117,16 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
     if (input < 0) return master.vectorBase | SPURIOUS;
     this.#serve(master, input);
     let vector = master.vectorBase | input;
+    let irq = input;
     if (input === CASCADE && !master.single) {
       const inner = this.#request(slave);
       // A request that vanished at the slave: spurious, no slave ISR bit.
       vector = slave.vectorBase | (inner < 0 ? SPURIOUS : inner);
       if (inner >= 0) this.#serve(slave, inner);
+      irq = 8 + inner;
     }
     this.#update();
+    this.onTaken?.(irq);
     return vector;
   }
 
