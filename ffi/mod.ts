@@ -97,6 +97,9 @@ export interface WinHvPlatform {
   readonly extensions: IcebpFunctions;
   /** The event objects that its doorbells signal; null if it has none. */
   readonly events: EventFunctions | null;
+  /** How exact the system has made its timers for it, ms; null or absent where it was
+   * not asked, or refused. */
+  readonly timerMs?: number | null;
   /** Makes something with an address that the emulator can call. */
   callback<K extends EmulatorCallbackKind>(
     kind: K,

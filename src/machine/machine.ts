@@ -122,7 +122,7 @@ export class Machine {
   /** Told behind every access of a device to memory. */
   readonly onDma = new Subscribers<[access: DmaAccess]>();
   readonly #exits: ExitHandler;
-  readonly #extInt: ExtIntInput = { level: false, source: null };
+  readonly #extInt: ExtIntInput;
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
@@ -144,6 +144,8 @@ export class Machine {
       this.memory.onHostWrite.subscribe(options.onHostWrite);
     }
     this.timers = new Timers(options.clock);
+    const timers = options.clock.realTime ? this.timers : null;
+    this.#extInt = { level: false, source: null, timers };
     this.partition = makePartition(options.platform, options.cpus);
     this.doorbells = new Doorbells(this.partition, options.platform);
     let handler: ExitHandler | null = null;

@@ -26,6 +26,7 @@ import { standstillCallback } from "../../ffi/icebp.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { readCapabilities } from "./capabilities.ts";
 import { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
+import { TimerPeriod } from "./timer_period.ts";
 import { VALUE_SIZE } from "./virtual_processor.ts";
 
 /** The name that stands for Windows' own libraries. */
@@ -160,6 +161,8 @@ class NativePlatform implements WinHvPlatform {
   readonly emulation: WinHvEmulationFunctions;
   readonly extensions: IcebpFunctions;
   readonly events: EventFunctions | null;
+  readonly timerMs: number | null;
+  readonly #timerPeriod = TimerPeriod.ask();
   readonly #libraries: { close(): void }[];
 
   constructor(
@@ -179,6 +182,7 @@ class NativePlatform implements WinHvPlatform {
     this.events = events === null
       ? null
       : events.symbols as unknown as EventFunctions;
+    this.timerMs = this.#timerPeriod?.ms ?? null;
     this.#libraries = [emulation, platform];
     if (events !== null) this.#libraries.push(events);
   }
@@ -199,6 +203,7 @@ class NativePlatform implements WinHvPlatform {
   }
 
   close(): void {
+    this.#timerPeriod?.end();
     for (const library of this.#libraries) library.close();
   }
 }

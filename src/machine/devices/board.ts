@@ -89,10 +89,13 @@ export class Board {
   readonly #pic: PicPair;
   readonly #ioapic: IoApic;
   readonly #debugConsoles: readonly DebugConsole[];
+  /** By number; those that somebody has. */
+  readonly #lines: IrqLine[] = [];
 
   constructor(wiring: BoardWiring) {
     const { ports, mmio, timers, clock, power } = wiring;
     this.#pic = new PicPair(wiring.extInt);
+    this.#pic.onTaken = (irq) => this.#lines[irq]?.onTaken?.();
     this.#ioapic = new IoApic({
       requestInterrupt: (request) => wiring.requestInterrupt(request),
       extIntVector: () => this.#pic.acknowledge(),
@@ -190,12 +193,19 @@ export class Board {
       throw new RangeError(`no interrupt wire ${number}`);
     }
     const gsi = number === Irq.timer ? TIMER_GSI : number;
-    return {
+    const pic = this.#pic;
+    const line: IrqLine = {
+      onTaken: null,
+      get waiting() {
+        return number < 16 && pic.waits(number);
+      },
       set: (level) => {
-        if (number < 16) this.#pic.setInput(number, level);
+        if (number < 16) pic.setInput(number, level);
         this.#ioapic.setInput(gsi, level);
       },
     };
+    this.#lines[number] = line;
+    return line;
   }
 
   /** Logs what debug consoles have not: the guest may say no more. */

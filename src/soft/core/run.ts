@@ -117,7 +117,12 @@ import { isMem, rLen, rSeg } from "./record";
 import { initVp, sipiVp } from "./reset";
 import { forgetSpun, spun } from "./spin";
 import { countEvent } from "./whv_counters";
-import { EXTINT_WAKES, variant, WRITE_IS_TOLD } from "./whv_variants";
+import {
+  EXTINT_WAKES,
+  NO_HALT_WINDOW,
+  variant,
+  WRITE_IS_TOLD,
+} from "./whv_variants";
 
 export { again, ipOf, leave, needSync, nextIp, synced } from "./hooks";
 
@@ -529,6 +534,7 @@ function boundary(): u32 {
       const priority = (notify >> 2) & 15;
       if (
         notify & 2 && (load<u32>(EFL) & IF) != 0 && !load<u8>(SHADOW) &&
+        !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
         (priority == 0 || priority > load<u64>(CR8)) &&
         !(load<u64>(PEND_EVENT) & 1)
       ) {
