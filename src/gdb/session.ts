@@ -338,6 +338,8 @@ export class Session {
       this.#perform(payload);
     } else {
       this.#keep(payload);
+      // It was let run (monitor cont) without a stop being owed: asked, it stands.
+      if (!this.#owesStop) this.target.interrupt();
     }
   }
 
