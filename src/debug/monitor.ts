@@ -26,7 +26,7 @@ interface Command {
   ): string;
 }
 
-/** A command of QEMU's. */
+/** A command of QEMU's, with its ends of lines: tools look for those. */
 function fromQemu(
   name: keyof typeof qemuCommands,
   usage: string,
@@ -36,7 +36,7 @@ function fromQemu(
     usage,
     help,
     run: (target, _words, processor, text) =>
-      qemuCommands[name](target, text, processor),
+      qemuCommands[name](target, text, processor).replaceAll("\n", "\r\n"),
   };
 }
 

@@ -36,7 +36,11 @@ Deno.test({
         0xf0000,
         Uint8Array.fromHex("432483c4205b5e5f5dc35557565383ec"),
       );
-      const ask = (line: string) => guest.debugger.monitor(line, 0);
+      const ask = (line: string) => {
+        const said = guest.debugger.monitor(line, 0);
+        assertEquals(said.replaceAll("\r\n", "").includes("\n"), false);
+        return said.replaceAll("\r\n", "\n");
+      };
       const at = "00000000000f0000:";
       assertEquals(
         ask("xp /4xw 0xf0000"),

@@ -20,7 +20,7 @@ const STOPS = [
 const COMMANDS = [
   ..."registers|registers -a|registers 0|registers 9|registers -z|mem|tlb|cpus"
     .split("|").map((subject) => `info ${subject}`),
-  ..."lapic|lapic 0|lapic 7|pic|version|status|nothing".split("|")
+  ..."kvm|lapic|lapic 0|lapic 7|pic|version|status|nothing".split("|")
     .map((subject) => `info ${subject}`),
   ..."0x100000|0x800000|0x801004|1048576+4096*2|0x40200010|".split("|")
     .map((address) => `gva2gpa ${address}`),
@@ -142,10 +142,13 @@ function expected(command: string, said: string, ours: string): string {
   return said;
 }
 
-/** What a stub's monitor says to a line. QEMU ends lines as for a terminal. */
+/** What a stub's monitor says to a line. Lines end as for a terminal. */
 async function monitor(client: Client, line: string): Promise<string> {
-  const text = (hex: string) =>
-    new TextDecoder().decode(Uint8Array.fromHex(hex)).replaceAll("\r\n", "\n");
+  const text = (hex: string) => {
+    const said = new TextDecoder().decode(Uint8Array.fromHex(hex));
+    assert(!/(?<!\r)\n/.test(said), `a bare line feed: ${line}`);
+    return said.replaceAll("\r\n", "\n");
+  };
   await client.send(`qRcmd,${new TextEncoder().encode(line).toHex()}`);
   let said = "";
   for (;;) {

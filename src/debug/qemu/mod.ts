@@ -34,6 +34,11 @@ const INFO: Readonly<Record<string, Subject>> = {
         }\n`
       ).join(""),
   },
+  kvm: {
+    usage: "",
+    help: "whether the host's KVM runs the guest; it does not",
+    run: () => "kvm support: disabled\n",
+  },
   lapic: {
     usage: " [APIC-ID]",
     help: "a local APIC",
