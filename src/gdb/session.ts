@@ -22,6 +22,7 @@ import {
 import { commands } from "./commands/mod.ts";
 import { Deframer, Output } from "./framing.ts";
 import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
+import { SSTEP_ALL } from "./sstep.ts";
 import { putStop } from "./stop_reply.ts";
 import { formatThread, parseThread } from "./threads.ts";
 
@@ -68,6 +69,8 @@ export class Session {
   resumed: number | "all" = "all";
   /** Memory packets mean physical addresses (QEMU's PhyMemMode). */
   physical = false;
+  /** What a step does (sstep.ts). */
+  sstep = SSTEP_ALL;
   /** No process is being debugged: detached, in extended mode. */
   detached = false;
 
