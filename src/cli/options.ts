@@ -1,6 +1,7 @@
 /** The command line taken apart: every option checked before anything runs. */
 import { parseArgs } from "@std/cli/parse-args";
 import type { FlatChoice } from "../boot/image.ts";
+import type { ApicKind } from "../machine/setup.ts";
 import { VIRTIO_MAX_DEVICES } from "../machine/devices/virtio/layout.ts";
 import { parseLogLevels } from "./log_levels.ts";
 import type { LogLevels } from "./log_levels.ts";
@@ -47,6 +48,7 @@ export interface RunOptions {
   /** "whp", "soft", a library's path, or undefined to choose. */
   readonly platform?: string;
   readonly cpus: number;
+  readonly apic: ApicKind;
   readonly memoryBytes: number;
   readonly append: string;
   readonly initrd?: string;
@@ -88,6 +90,7 @@ const ONCE = [
   "gdb-arch",
   "platform",
   "cpus",
+  "apic",
   "memory",
   "append",
   "initrd",
@@ -169,6 +172,11 @@ export function parseOptions(args: readonly string[]): Options {
     ),
     platform: once("platform"),
     cpus: parseCount("--cpus", once("cpus") ?? (positional[0] ? "1" : "2")),
+    apic: oneOf(
+      "--apic",
+      once("apic") ?? "xapic",
+      ["xapic", "x2apic"] as const,
+    ),
     memoryBytes: parseMemory(once("memory")),
     append: once("append") ?? "",
     initrd: once("initrd"),

@@ -64,6 +64,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
       clock: opened.clock,
       entropy: new SeededEntropy(ENTROPY_SEED),
       cpus: options.cpus,
+      apic: options.apic,
       ramBytes: options.memoryBytes,
       startTime: clock === "virtual"
         ? VIRTUAL_START

@@ -14,7 +14,14 @@ import type { MemoryRegion } from "./regions.ts";
 /** What one processor does at a resume. */
 export type Action =
   | { readonly kind: "continue" }
-  | { readonly kind: "step" }
+  | {
+    readonly kind: "step";
+    /** An interrupt may come first: then the step ends in its handler. */
+    readonly interrupts?: boolean;
+    /** Guest time stands, so that no timer's comes; if no processor does else, and
+     * the platform runs them so. */
+    readonly timeStands?: boolean;
+  }
   /** Step until RIP leaves [start, end). At least one step is made. */
   | { readonly kind: "range"; readonly start: bigint; readonly end: bigint }
   | { readonly kind: "stay" };

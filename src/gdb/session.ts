@@ -23,6 +23,7 @@ import type { Unsubscribe } from "../util/subscribers.ts";
 import { commands } from "./commands/mod.ts";
 import { Deframer, Output } from "./framing.ts";
 import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
+import { SSTEP_ALL } from "./sstep.ts";
 import { putStop } from "./stop_reply.ts";
 import { formatThread, parseThread } from "./threads.ts";
 
@@ -69,6 +70,8 @@ export class Session {
   resumed: number | "all" = "all";
   /** Memory packets mean physical addresses (QEMU's PhyMemMode). */
   physical = false;
+  /** What a step does (sstep.ts). */
+  sstep = SSTEP_ALL;
   /** No process is being debugged: detached, in extended mode. */
   detached = false;
 
@@ -347,6 +350,8 @@ export class Session {
       this.#perform(payload);
     } else {
       this.#keep(payload);
+      // It was let run (monitor cont) without a stop being owed: asked, it stands.
+      if (!this.#owesStop) this.target.interrupt();
     }
   }
 

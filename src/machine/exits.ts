@@ -23,7 +23,7 @@ import { adjustCpuid, type CpuidAnswer } from "./cpuid.ts";
 import type { EoiListener } from "./device.ts";
 import { Vector } from "./events.ts";
 import type { GuestMemory } from "./memory.ts";
-import { readMsr, writeMsr } from "./msrs.ts";
+import type { Msrs } from "./msrs.ts";
 
 /** The guest did what this machine cannot carry out; one line for the user. */
 export class MachineError extends Error {
@@ -37,6 +37,8 @@ export interface ExitWiring {
   readonly mmio: MmioBus;
   readonly memory: GuestMemory;
   readonly eoi: () => EoiListener;
+  /** Registers that the platform leaves to us, by processor. */
+  readonly msrs: readonly Msrs[];
   tripleFault(processor: number): void;
 }
 
@@ -313,13 +315,14 @@ export class ExitHandler {
 
   #msr(vp: VirtualProcessor, exit: MsrExit): Outcome {
     const batch = this.#ripRaxRdx;
+    const msrs = this.#wiring.msrs[vp.index];
     if (exit.isWrite) {
-      if (!writeMsr(exit.msr)) return this.#fault(Vector.GP, 0);
+      if (!msrs.write(exit.msr, exit.value)) return this.#fault(Vector.GP, 0);
       this.#rip.set(0, nextRip(exit, TWO_BYTES));
       this.#rip.write(vp);
       return Outcome.Completed;
     }
-    const value = readMsr(exit.msr);
+    const value = msrs.read(exit.msr);
     if (value === undefined) return this.#fault(Vector.GP, 0);
     batch.set(0, nextRip(exit, TWO_BYTES));
     batch.set(1, value & 0xffffffffn);

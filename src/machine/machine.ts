@@ -21,13 +21,14 @@ import type { DmaMemory } from "./devices/virtio/queue.ts";
 import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
+import { Msrs } from "./msrs.ts";
 import {
   loadRegisters,
   resetRegisters,
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
-import { makePartition } from "./setup.ts";
+import { type ApicKind, makePartition } from "./setup.ts";
 import { stubEntryOf } from "./stub_entry.ts";
 import { Timers } from "./timers.ts";
 
@@ -45,6 +46,8 @@ export interface MachineOptions {
   readonly entropy: Entropy;
   /** Processors, 1 to 64. */
   readonly cpus: number;
+  /** What the guest can make of its local APICs; xAPIC's page alone if absent. */
+  readonly apic?: ApicKind;
   /** Whole pages. */
   readonly ramBytes: number;
   /** Unix seconds that the RTC shows at guest time 0. */
@@ -68,6 +71,7 @@ export interface MachineState {
   /** Each processor's state. */
   readonly processors: readonly {
     readonly registers: SavedRegisters;
+    readonly msrs: string;
     readonly lapic: Uint8Array | null;
     readonly xsave: Uint8Array | null;
   }[];
@@ -122,6 +126,7 @@ export class Machine {
   /** Told behind every access of a device to memory. */
   readonly onDma = new Subscribers<[access: DmaAccess]>();
   readonly #exits: ExitHandler;
+  readonly #msrs: readonly Msrs[];
   readonly #extInt: ExtIntInput;
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
@@ -146,8 +151,13 @@ export class Machine {
     this.timers = new Timers(options.clock);
     const timers = options.clock.realTime ? this.timers : null;
     this.#extInt = { level: false, source: null, timers };
-    this.partition = makePartition(options.platform, options.cpus);
+    this.partition = makePartition(
+      options.platform,
+      options.cpus,
+      options.apic ?? "xapic",
+    );
     this.doorbells = new Doorbells(this.partition, options.platform);
+    this.#msrs = Array.from({ length: options.cpus }, () => new Msrs());
     let handler: ExitHandler | null = null;
     try {
       this.board = this.#makeBoard();
@@ -158,6 +168,7 @@ export class Machine {
         mmio: this.mmio,
         memory: this.memory,
         eoi: () => this.board.ioapic,
+        msrs: this.#msrs,
         tripleFault: (processor) =>
           this.#stop({ kind: "triple-fault", processor }),
       });
@@ -354,6 +365,7 @@ export class Machine {
         const lapic = this.#lapics[i];
         if (lapic !== null) this.#setLapic(processor.vp, lapic);
         resetRegisters(processor.vp, i);
+        this.#msrs[i].reset();
         processor.reset();
       })
     );
@@ -377,8 +389,9 @@ export class Machine {
   /** Everything that makes the machine what it is; no processor runs. */
   save(): MachineState {
     return {
-      processors: this.processors.map(({ vp }) => ({
+      processors: this.processors.map(({ vp }, i) => ({
         registers: saveRegisters(vp),
+        msrs: this.#msrs[i].save(),
         lapic: optionally(() => vp.getLapic()),
         xsave: optionally(() => vp.getXsave()),
       })),
@@ -406,7 +419,8 @@ export class Machine {
     }
     this.#whileTimeStands(() =>
       this.processors.forEach((processor, i) => {
-        const { registers, lapic, xsave } = state.processors[i];
+        const { registers, msrs, lapic, xsave } = state.processors[i];
+        this.#msrs[i].load(msrs);
         if (xsave !== null) processor.vp.setXsave(xsave);
         if (lapic !== null) this.#setLapic(processor.vp, lapic);
         loadRegisters(processor.vp, registers);

@@ -120,6 +120,15 @@ export class Processor {
     if (this.inRun && !this.#windowArmed) this.vp.cancel();
   }
 
+  /** Has the interrupt that the PIC asks for, if it does, come next: the processor takes
+   * interrupts. */
+  takeExtInt(): boolean {
+    const input = this.#extInt;
+    if (input === null || input.source === null || !input.level) return false;
+    injectExtInt(this.vp, input.source.acknowledge());
+    return true;
+  }
+
   /** Forgets what was set up for a wire that a reset has lowered. */
   reset(): void {
     this.#lookAgain?.disarm();
@@ -198,11 +207,7 @@ export class Processor {
   }
 
   #window(single: boolean): void {
-    const input = this.#extInt;
-    if (single || input === null || input.source === null || !input.level) {
-      return;
-    }
-    injectExtInt(this.vp, input.source.acknowledge());
+    if (!single) this.takeExtInt();
   }
 
   /** The guest's own TF: an instruction carried out by us has trapped, too. */

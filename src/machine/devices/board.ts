@@ -4,13 +4,7 @@
  * at the IOAPIC's input 2 as on every PC (the MADT says so).
  */
 import type { MmioBus, PortBus } from "../bus.ts";
-import type {
-  Clock,
-  Device,
-  DeviceState,
-  ExtIntSource,
-  IrqLine,
-} from "../device.ts";
+import type { Clock, Device, DeviceState, IrqLine } from "../device.ts";
 import type { Timers } from "../timers.ts";
 import { AcpiPm, AcpiPorts, SCI_IRQ } from "./acpi_pm.ts";
 import {
@@ -86,19 +80,19 @@ export class Board {
   readonly devices: readonly Device[];
   readonly serial: Serial16550;
   readonly acpi: AcpiPm;
-  readonly #pic: PicPair;
-  readonly #ioapic: IoApic;
+  readonly pic: PicPair;
+  readonly ioapic: IoApic;
   readonly #debugConsoles: readonly DebugConsole[];
   /** By number; those that somebody has. */
   readonly #lines: IrqLine[] = [];
 
   constructor(wiring: BoardWiring) {
     const { ports, mmio, timers, clock, power } = wiring;
-    this.#pic = new PicPair(wiring.extInt);
-    this.#pic.onTaken = (irq) => this.#lines[irq]?.onTaken?.();
-    this.#ioapic = new IoApic({
+    this.pic = new PicPair(wiring.extInt);
+    this.pic.onTaken = (irq) => this.#lines[irq]?.onTaken?.();
+    this.ioapic = new IoApic({
       requestInterrupt: (request) => wiring.requestInterrupt(request),
-      extIntVector: () => this.#pic.acknowledge(),
+      extIntVector: () => this.pic.acknowledge(),
     });
     const reset = () => power({ kind: "reset" });
     const pit = new Pit(this.irq(Irq.timer), clock, timers);
@@ -125,9 +119,9 @@ export class Board {
 
     const claim = (first: number, count: number, device: Device & Ports) =>
       ports.claim(first, count, device, device.name);
-    claim(0x20, 2, this.#pic);
-    claim(0xa0, 2, this.#pic);
-    claim(0x4d0, 2, this.#pic);
+    claim(0x20, 2, this.pic);
+    claim(0xa0, 2, this.pic);
+    claim(0x4d0, 2, this.pic);
     claim(0x40, 4, pit);
     claim(0x61, 1, pit);
     claim(0x60, 1, keyboard);
@@ -156,12 +150,12 @@ export class Board {
       claim(port, 1, device);
       return device;
     });
-    mmio.claim(IOAPIC_BASE, IOAPIC_SIZE, this.#ioapic, this.#ioapic.name);
+    mmio.claim(IOAPIC_BASE, IOAPIC_SIZE, this.ioapic, this.ioapic.name);
 
     // The interrupt controllers come first: the others drive their inputs.
     this.devices = [
-      this.#pic,
-      this.#ioapic,
+      this.pic,
+      this.ioapic,
       pit,
       rtc,
       keyboard,
@@ -179,21 +173,13 @@ export class Board {
     ];
   }
 
-  get pic(): ExtIntSource {
-    return this.#pic;
-  }
-
-  get ioapic(): IoApic {
-    return this.#ioapic;
-  }
-
   /** An ISA interrupt (0-15) or an IOAPIC input of its own (16-23). */
   irq(number: number): IrqLine {
     if (number < 0 || number >= IOAPIC_INPUTS || number === TIMER_GSI) {
       throw new RangeError(`no interrupt wire ${number}`);
     }
     const gsi = number === Irq.timer ? TIMER_GSI : number;
-    const pic = this.#pic;
+    const { pic } = this;
     const line: IrqLine = {
       onTaken: null,
       get waiting() {
@@ -201,7 +187,7 @@ export class Board {
       },
       set: (level) => {
         if (number < 16) pic.setInput(number, level);
-        this.#ioapic.setInput(gsi, level);
+        this.ioapic.setInput(gsi, level);
       },
     };
     this.#lines[number] = line;

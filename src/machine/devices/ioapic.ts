@@ -71,6 +71,8 @@ export interface IoApicWiring {
 export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
   implements MmioDevice, EoiListener {
   readonly name = "ioapic";
+  /** As the guest reads it. */
+  readonly version = VERSION;
   readonly #wiring: IoApicWiring;
 
   constructor(wiring: IoApicWiring) {
