@@ -30,6 +30,7 @@ Machine
   --platform whp|soft|PATH     who runs the guest: Windows' hypervisor, software,
                                or a library (whp where it is there, else soft)
   --cpus N                     processors, 1 to 64 (1; the demo: 2)
+  --apic xapic|x2apic          whether guests can switch to x2APIC mode (xapic)
   --memory SIZE                like 512M or 2G; a bare number is MiB (256M)
   --disk FILE[,ro]             a virtio disk backed by FILE; repeatable
   --serial stdio|null|file:PATH

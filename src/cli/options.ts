@@ -2,6 +2,7 @@
 import type { TranslateMode } from "../soft/mod.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import type { FlatChoice } from "../boot/image.ts";
+import type { ApicKind } from "../machine/setup.ts";
 import { VIRTIO_MAX_DEVICES } from "../machine/devices/virtio/layout.ts";
 import { parseLogLevels } from "./log_levels.ts";
 import type { LogLevels } from "./log_levels.ts";
@@ -48,6 +49,7 @@ export interface RunOptions {
   /** "whp", "soft", a library's path, or undefined to choose. */
   readonly platform?: string;
   readonly cpus: number;
+  readonly apic: ApicKind;
   readonly memoryBytes: number;
   readonly append: string;
   readonly initrd?: string;
@@ -91,6 +93,7 @@ const ONCE = [
   "gdb-arch",
   "platform",
   "cpus",
+  "apic",
   "memory",
   "append",
   "initrd",
@@ -173,6 +176,11 @@ export function parseOptions(args: readonly string[]): Options {
     ),
     platform: once("platform"),
     cpus: parseCount("--cpus", once("cpus") ?? (positional[0] ? "1" : "2")),
+    apic: oneOf(
+      "--apic",
+      once("apic") ?? "xapic",
+      ["xapic", "x2apic"] as const,
+    ),
     memoryBytes: parseMemory(once("memory")),
     append: once("append") ?? "",
     initrd: once("initrd"),

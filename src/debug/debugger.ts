@@ -8,6 +8,7 @@ import { RunControl } from "./control.ts";
 import { DeviceMemory } from "./device_memory.ts";
 import { kernelSpace } from "./linux.ts";
 import { runMonitorCommand } from "./monitor.ts";
+import { type ExamineFormat, FIRST_FORMAT } from "./qemu/examine.ts";
 import { type MemoryRegion, regionAt } from "./regions.ts";
 import type { Architecture } from "./register_sets.ts";
 import {
@@ -32,6 +33,8 @@ const UPPER_HALF = 1n << 63n;
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
 export class Debugger extends RunControl implements DebugTarget {
   readonly #devices = new DeviceMemory(this.machine);
+  /** How the monitor showed memory the last time. */
+  examineFormat: ExamineFormat = FIRST_FORMAT;
 
   /** Device registers, to be looked at. */
   get devices(): DeviceMemory {

@@ -94,7 +94,7 @@ export abstract class Driver implements StepControl {
   protected perform(v: Vcpu, action: Action): Promise<Ending> {
     switch (action.kind) {
       case "step":
-        return this.#step(v);
+        return this.#step(v, action.interrupts === true);
       case "range":
         return rangeStep(this, v, action.start, action.end);
       default:
@@ -102,32 +102,35 @@ export abstract class Driver implements StepControl {
     }
   }
 
-  async #step(v: Vcpu): Promise<Ending> {
+  async #step(v: Vcpu, interrupts: boolean): Promise<Ending> {
     v.read();
     // There is nothing to step yet: it waits as it would running.
     if (v.waitsForSipi) return await this.#continue(v);
-    const result = await this.stepOne(v);
+    const taken = interrupts
+      ? await this.#steppers[v.index].takeInterrupt(v)
+      : null;
+    const result = taken ?? await this.stepOne(v, interrupts);
     if (result !== "done") return result === "machine" ? result : null;
     return this.watchReason(v) ?? { kind: "step" };
   }
 
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
-  stepOne(v: Vcpu): Promise<StepResult> {
-    if (this.points !== null) return this.#stepPassing(v);
+  stepOne(v: Vcpu, interrupts = false): Promise<StepResult> {
+    if (this.points !== null) return this.#stepPassing(v, interrupts);
     const breakpoint = this.inMemory!.at(v.linear) ??
       this.inMemory!.heldAt(this.walker.translate(v, v.linear));
     if (breakpoint !== undefined && breakpoint.sites.length > 0) {
-      return this.stepOver(v, breakpoint);
+      return this.stepOver(v, breakpoint, interrupts);
     }
-    return this.#steppers[v.index].step(v);
+    return this.#steppers[v.index].step(v, interrupts);
   }
 
   /** One instruction, whatever points there are. */
-  async #stepPassing(v: Vcpu): Promise<StepResult> {
+  async #stepPassing(v: Vcpu, interrupts = false): Promise<StepResult> {
     const { vp } = v.processor;
     vp.passDebugPoints();
-    const result = await this.#steppers[v.index].step(v);
+    const result = await this.#steppers[v.index].step(v, interrupts);
     // It has not run, and what runs next may be something else.
     if (result === "canceled") vp.set(Reg.Rip, v.rip);
     return result;
@@ -187,6 +190,7 @@ export abstract class Driver implements StepControl {
   async stepOver(
     v: Vcpu,
     breakpoint: SoftwareBreakpoint,
+    interrupts = false,
   ): Promise<StepResult> {
     const { machine, inMemory } = this;
     if (inMemory === null) return await this.#stepPassing(v);
@@ -199,7 +203,7 @@ export abstract class Driver implements StepControl {
       machine.setExceptionBitmap(bitmap | STEP_VECTORS);
       if (sites !== undefined) inMemory.lift(sites);
       try {
-        return await this.#steppers[v.index].step(v);
+        return await this.#steppers[v.index].step(v, interrupts);
       } finally {
         if (sites !== undefined) inMemory.settle(sites);
       }

@@ -9,7 +9,7 @@ import {
   type LinuxKernel,
 } from "./linux.ts";
 import { showBreakpoints } from "./monitor_breakpoints.ts";
-import { examine, gva2gpa, info } from "./monitor_qemu.ts";
+import { qemuCommands } from "./qemu/mod.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import { entryFlags, pagingMode } from "./walk.ts";
 
@@ -17,7 +17,27 @@ interface Command {
   /** Its parameters, for help. */
   readonly usage: string;
   readonly help: string;
-  run(target: Debugger, words: readonly string[], processor: number): string;
+  /** `text` is what follows the name, `words` the same by words. */
+  run(
+    target: Debugger,
+    words: readonly string[],
+    processor: number,
+    text: string,
+  ): string;
+}
+
+/** A command of QEMU's, with its ends of lines: tools look for those. */
+function fromQemu(
+  name: keyof typeof qemuCommands,
+  usage: string,
+  help: string,
+): Command {
+  return {
+    usage,
+    help,
+    run: (target, _words, processor, text) =>
+      qemuCommands[name](target, text, processor).replaceAll("\n", "\r\n"),
+  };
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -94,38 +114,46 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return `NMI for CPU${processor}\n`;
     },
   },
-  info: {
-    usage: "info status|cpus",
-    help: "as QEMU tells it",
-    run: info,
+  info: fromQemu("info", "info SUBJECT", "as QEMU tells it; info alone lists"),
+  gva2gpa: fromQemu(
+    "gva2gpa",
+    "gva2gpa ADDRESS",
+    "the guest physical address, as QEMU tells it",
+  ),
+  x: fromQemu(
+    "x",
+    "x[/FMT] ADDRESS",
+    "memory as QEMU shows it: /4xw, /2xg, /8db, /3i...",
+  ),
+  xp: fromQemu("xp", "xp[/FMT] ADDRESS", "the same by guest physical address"),
+  print: fromQemu("print", "print[/FMT] NUMBER", "a number, such as $rsp+8"),
+  stop: {
+    usage: "stop",
+    help: "stop the guest; it stands whenever this is asked",
+    run: () => "",
   },
-  gva2gpa: {
-    usage: "gva2gpa ADDRESS",
-    help: "the guest physical address, as QEMU tells it",
-    run: gva2gpa,
-  },
-  x: {
-    usage: "x [/FMT] ADDRESS",
-    help: "memory as QEMU shows it: /4xw, /2xg, /8db...",
-    run: (target, words, processor) => examine(target, words, processor, false),
-  },
-  xp: {
-    usage: "xp [/FMT] ADDRESS",
-    help: "the same by guest physical address",
-    run: (target, words, processor) => examine(target, words, processor, true),
+  cont: {
+    usage: "cont",
+    help: "let the guest run until anything is asked, without gdb knowing",
+    run: (target) => {
+      target.resume(target.vcpus.map(() => ({ kind: "continue" })));
+      return "";
+    },
   },
   system_reset: {
     usage: "system_reset",
-    help: "QEMU's name for reset",
-    run: (target, words, processor) =>
-      COMMANDS.reset.run(target, words, processor),
+    help: "reset, in QEMU's way: without a word",
+    run: (target) => {
+      target.restart();
+      return "";
+    },
   },
   quit: {
     usage: "quit",
     help: "end the guest and icebp",
     run: (target) => {
       target.kill();
-      target.onQuit?.();
+      target.onQuit.tell();
       return "the guest has ended\n";
     },
   },
@@ -138,12 +166,14 @@ export function runMonitorCommand(
   line: string,
   processor: number,
 ): string {
-  const [name = "help", ...words] = line.trim().split(/\s+/).filter(Boolean);
+  // A format stands behind a name at once: x/4xw.
+  const [, name, text] = /^([^\s/]*)(.*)$/s.exec(line.trim() || "help")!;
+  const words = text.split(/\s+/).filter(Boolean);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     return `no command ${name}; "monitor help" lists them\n`;
   }
-  return command.run(target, words, processor);
+  return command.run(target, words, processor, text.trim());
 }
 
 function showRegisters(

@@ -23,6 +23,7 @@ import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
 import type { ProcessorPoints } from "./points.ts";
+import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "./target.ts";
 import {
   DR6_BS,
@@ -91,8 +92,8 @@ export class Stepper {
 
   /** Makes one instruction; `v` has been read, and is when it is done. On any
    * way out TF and the shadow are the guest's own again; if even that fails,
-   * the first error is thrown. */
-  async step(v: Vcpu): Promise<StepResult> {
+   * the first error is thrown. With `interrupts` takeInterrupt() comes first. */
+  async step(v: Vcpu, interrupts = false): Promise<StepResult> {
     this.watched = null;
     if (v.waitsForSipi) {
       throw new TargetError(`CPU${v.index} waits for a SIPI: nothing to step`);
@@ -129,6 +130,8 @@ export class Stepper {
         return this.#halt(v);
       case Kind.Jump:
         if (this.#decoded.target !== 0 || (v.rflags & RFLAGS_IF) === 0n) break;
+        // Where interrupts come between steps they get it out of there.
+        if (interrupts) break;
         return await this.#spin(v);
       case Kind.LoadSs:
         return await this.#until(v, v.rip + BigInt(this.#decoded.length));
@@ -155,6 +158,18 @@ export class Stepper {
         }
     }
     return await this.#trapFlag(v, kind);
+  }
+
+  /** The interrupt that comes before the next instruction of `v` (read), up to its
+   * handler; null if none does, or where that is is not known. */
+  async takeInterrupt(v: Vcpu): Promise<StepResult | null> {
+    this.watched = null;
+    if (!takesInterrupts(v)) return null;
+    if (v.processor.takeExtInt()) v.read();
+    const vector = v.pendingVector < 0 ? apicVector(v) : v.pendingVector;
+    const handler = vector < 0 ? null : this.#control.gates.handler(v, vector);
+    if (handler === null) return null;
+    return await this.#untilLinear(v, handler, vector);
   }
 
   /** Has the guest take the fault that `v` (read) has exited with, up to the

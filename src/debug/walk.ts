@@ -14,20 +14,25 @@ export interface Paging {
 }
 
 const CR0_PG = 1n << 31n;
-const CR4_PSE = 1n << 4n;
+export const CR4_PSE = 1n << 4n;
 const CR4_PAE = 1n << 5n;
 const CR4_LA57 = 1n << 12n;
 /** SMAP, PKE, CET and PKS: reasons of their own for a fault. */
 const CR4_SMAP_PKE_CET = (1n << 21n) | (1n << 22n) | (1n << 23n) | (1n << 24n);
 const EFER_LMA = 1n << 10n;
 
-const ENTRY_PRESENT = 1;
-const ENTRY_WRITE = 2;
-const ENTRY_USER = 4;
-const ENTRY_ACCESSED = 0x20;
-const ENTRY_DIRTY = 0x40;
-const ENTRY_LARGE = 0x80;
-const ENTRY_GLOBAL = 0x100;
+/** Bits of a table's entry. */
+export const ENTRY = {
+  Present: 1,
+  Write: 2,
+  User: 4,
+  WriteThrough: 8,
+  NoCache: 0x10,
+  Accessed: 0x20,
+  Dirty: 0x40,
+  Large: 0x80,
+  Global: 0x100,
+} as const;
 
 /** What one step of a walk read, for showing it. */
 export interface WalkEntry {
@@ -104,8 +109,8 @@ export class PageWalker {
     if (mode !== "4-level" || (p.cr4 & CR4_SMAP_PKE_CET) !== 0n) return -1;
     let index = Number((linear >> 12n) & 0xfffffffffn);
     let table = Number(p.cr3 & 0xffffffffff000n);
-    let needed = ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED;
-    if (user) needed |= ENTRY_USER;
+    let needed = ENTRY.Present | ENTRY.Write | ENTRY.Accessed;
+    if (user) needed |= ENTRY.User;
     for (let level = 3; level >= 0; level--) {
       const shift = 512 ** level;
       const at = table + Math.floor(index / shift) * 8;
@@ -113,8 +118,8 @@ export class PageWalker {
       const offset = this.#memory.offsetOf(at);
       if (offset < 0) return -1;
       const low = this.#data.getUint32(offset, true);
-      const large = level > 0 && (low & ENTRY_LARGE) !== 0;
-      if (level === 0 || large) needed |= ENTRY_DIRTY;
+      const large = level > 0 && (low & ENTRY.Large) !== 0;
+      if (level === 0 || large) needed |= ENTRY.Dirty;
       if ((low & needed) !== needed) return -1;
       table = (this.#data.getUint32(offset + 4, true) & 0xfffff) * 0x100000000 +
         ((low & 0xfffff000) >>> 0);
@@ -140,8 +145,8 @@ export class PageWalker {
       1,
       trace,
     );
-    if (pde < 0 || (pde & ENTRY_PRESENT) === 0) return -1;
-    if ((pde & ENTRY_LARGE) !== 0 && (p.cr4 & CR4_PSE) !== 0n) {
+    if (pde < 0 || (pde & ENTRY.Present) === 0) return -1;
+    if ((pde & ENTRY.Large) !== 0 && (p.cr4 & CR4_PSE) !== 0n) {
       this.pageBytes = 0x400000;
       // PSE-36: bits 13-20 of the entry are bits 32-39 of the address.
       const above = ((pde >>> 13) & 0xff) * 0x100000000;
@@ -152,7 +157,7 @@ export class PageWalker {
       0,
       trace,
     );
-    if (pte < 0 || (pte & ENTRY_PRESENT) === 0) return -1;
+    if (pte < 0 || (pte & ENTRY.Present) === 0) return -1;
     return ((pte & 0xfffff000) >>> 0) + (low & 0xfff);
   }
 
@@ -167,7 +172,7 @@ export class PageWalker {
     // CR3 has 52 bits of address at most: an exact number.
     let table = Number(root & 0xfffffffffffffn);
     const pae = level === 2;
-    let flags = ENTRY_WRITE;
+    let flags = ENTRY.Write;
     for (;; level--) {
       let index: number;
       switch (level) {
@@ -198,7 +203,7 @@ export class PageWalker {
           value: (BigInt(entryHigh) << 32n) | BigInt(entryLow),
         });
       }
-      if ((entryLow & ENTRY_PRESENT) === 0) {
+      if ((entryLow & ENTRY.Present) === 0) {
         this.pageBytes = 4096 * 512 ** level;
         return -1;
       }
@@ -211,7 +216,7 @@ export class PageWalker {
         return table + (low & 0xfff);
       }
       if (
-        (entryLow & ENTRY_LARGE) !== 0 && (level === 1 || (level === 2 && !pae))
+        (entryLow & ENTRY.Large) !== 0 && (level === 1 || (level === 2 && !pae))
       ) {
         this.pageWritable = flags !== 0;
         this.pageBytes = level === 1 ? 0x200000 : 0x40000000;
@@ -236,13 +241,13 @@ export class PageWalker {
 export function entryFlags(value: bigint): string {
   const low = Number(value & 0xfffn);
   return [
-    low & ENTRY_PRESENT ? "P" : "-",
-    low & ENTRY_WRITE ? "W" : "R",
-    low & ENTRY_USER ? "U" : "S",
-    low & ENTRY_ACCESSED ? "A" : "-",
-    low & ENTRY_DIRTY ? "D" : "-",
-    low & ENTRY_LARGE ? "L" : "-",
-    low & ENTRY_GLOBAL ? "G" : "-",
+    low & ENTRY.Present ? "P" : "-",
+    low & ENTRY.Write ? "W" : "R",
+    low & ENTRY.User ? "U" : "S",
+    low & ENTRY.Accessed ? "A" : "-",
+    low & ENTRY.Dirty ? "D" : "-",
+    low & ENTRY.Large ? "L" : "-",
+    low & ENTRY.Global ? "G" : "-",
     value >> 63n ? "N" : "-",
   ].join("");
 }

@@ -19,9 +19,11 @@ import {
   REGISTER_SETS,
   type RegisterSet,
 } from "../debug/register_sets.ts";
+import type { Unsubscribe } from "../util/subscribers.ts";
 import { commands } from "./commands/mod.ts";
 import { Deframer, Output } from "./framing.ts";
 import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
+import { SSTEP_ALL } from "./sstep.ts";
 import { putStop } from "./stop_reply.ts";
 import { formatThread, parseThread } from "./threads.ts";
 
@@ -68,6 +70,8 @@ export class Session {
   resumed: number | "all" = "all";
   /** Memory packets mean physical addresses (QEMU's PhyMemMode). */
   physical = false;
+  /** What a step does (sstep.ts). */
+  sstep = SSTEP_ALL;
   /** No process is being debugged: detached, in extended mode. */
   detached = false;
 
@@ -91,6 +95,7 @@ export class Session {
   #busy = false;
   #closed = false;
   #gone = false;
+  readonly #unsubscribe: Unsubscribe;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -102,7 +107,9 @@ export class Session {
       acknowledged: () => {},
       refused: () => this.#onRefused(),
     }, PACKET_SIZE);
-    this.target.onStop = (stop) => this.#onStop(stop);
+    this.#unsubscribe = this.target.onStop.subscribe((stop) =>
+      this.#onStop(stop)
+    );
     const stop = this.target.stop;
     if (stop === null) this.target.interrupt();
     else this.current = stop.processor;
@@ -111,6 +118,11 @@ export class Session {
   /** True when the conversation is over: send what is left and hang up. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether there is somebody to tell of stops. */
+  get attends(): boolean {
+    return !this.#closed && !this.detached;
   }
 
   /** Takes bytes that arrived; take() has the answers afterwards. */
@@ -140,7 +152,7 @@ export class Session {
   disconnect(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.target.onStop = null;
+    this.#unsubscribe();
     this.#closed = true;
     const why = this.target.stop?.reason.kind;
     if (why === "exited" || this.detached) return;
@@ -338,6 +350,8 @@ export class Session {
       this.#perform(payload);
     } else {
       this.#keep(payload);
+      // It was let run (monitor cont) without a stop being owed: asked, it stands.
+      if (!this.#owesStop) this.target.interrupt();
     }
   }
 
@@ -430,7 +444,7 @@ export class Session {
     if (this.#owesStop) {
       this.#owesStop = false;
       this.#tellStop(stop);
-    } else if (this.#closed || this.detached) this.target.unheard?.(stop);
+    }
     if (this.#busy) return;
     // What is performed here may resume and stop again at once.
     this.#busy = true;

@@ -7,25 +7,29 @@ import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
 import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { Reg } from "../../ffi/registers.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
 import type { InterruptRequest, Partition } from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { Subscribers } from "../util/subscribers.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
-import { type ExitCounts, ExitHandler } from "./exits.ts";
+import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
+import { Msrs } from "./msrs.ts";
 import {
   loadRegisters,
   resetRegisters,
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
-import { makePartition } from "./setup.ts";
+import { type ApicKind, makePartition } from "./setup.ts";
+import { stubEntryOf } from "./stub_entry.ts";
 import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -42,6 +46,8 @@ export interface MachineOptions {
   readonly entropy: Entropy;
   /** Processors, 1 to 64. */
   readonly cpus: number;
+  /** What the guest can make of its local APICs; xAPIC's page alone if absent. */
+  readonly apic?: ApicKind;
   /** Whole pages. */
   readonly ramBytes: number;
   /** Unix seconds that the RTC shows at guest time 0. */
@@ -65,6 +71,7 @@ export interface MachineState {
   /** Each processor's state. */
   readonly processors: readonly {
     readonly registers: SavedRegisters;
+    readonly msrs: string;
     readonly lapic: Uint8Array | null;
     readonly xsave: Uint8Array | null;
   }[];
@@ -85,9 +92,9 @@ export class Machine {
   /** Guest physical memory. */
   readonly memory: GuestMemory;
   /** I/O ports. */
-  readonly ports = new PortBus();
+  readonly ports = new PortBus(() => this.#exits.where());
   /** Memory-mapped registers. */
-  readonly mmio = new MmioBus();
+  readonly mmio = new MmioBus(() => this.#exits.where());
   /**
    * Writes that need no exit.
    * @internal
@@ -114,15 +121,19 @@ export class Machine {
     readonly architecture?: "i386" | "x86-64";
     readonly isElf?: boolean;
   } | null = null;
-  /** Loads the guest and sets its registers; called at the end of reset(). */
-  onReset: (() => void) | null = null;
-  /** Called behind every access of a device to memory. */
-  onDma: ((access: DmaAccess) => void) | null = null;
+  /** Told at the end of reset(): who loads the guest and sets its registers. */
+  readonly onReset = new Subscribers<[]>();
+  /** Told behind every access of a device to memory. */
+  readonly onDma = new Subscribers<[access: DmaAccess]>();
   readonly #exits: ExitHandler;
-  readonly #extInt: ExtIntInput = { level: false, source: null };
+  readonly #msrs: readonly Msrs[];
+  readonly #extInt: ExtIntInput;
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
+  /** What ends being told of a standstill. */
+  readonly #watch: () => void;
+  #standstillTold = false;
   #timeStands = false;
   #lapicsRefused = false;
   #bitmap = 0n;
@@ -134,10 +145,19 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.options = options;
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
-    this.memory.onHostWrite = options.onHostWrite ?? null;
+    if (options.onHostWrite !== undefined) {
+      this.memory.onHostWrite.subscribe(options.onHostWrite);
+    }
     this.timers = new Timers(options.clock);
-    this.partition = makePartition(options.platform, options.cpus);
+    const timers = options.clock.realTime ? this.timers : null;
+    this.#extInt = { level: false, source: null, timers };
+    this.partition = makePartition(
+      options.platform,
+      options.cpus,
+      options.apic ?? "xapic",
+    );
     this.doorbells = new Doorbells(this.partition, options.platform);
+    this.#msrs = Array.from({ length: options.cpus }, () => new Msrs());
     let handler: ExitHandler | null = null;
     try {
       this.board = this.#makeBoard();
@@ -148,6 +168,7 @@ export class Machine {
         mmio: this.mmio,
         memory: this.memory,
         eoi: () => this.board.ioapic,
+        msrs: this.#msrs,
         tripleFault: (processor) =>
           this.#stop({ kind: "triple-fault", processor }),
       });
@@ -166,6 +187,7 @@ export class Machine {
       this.#attached = options.attach?.(this) ?? [];
       this.#mapMemory();
       this.#resetProcessors();
+      this.#watch = this.partition.onStandstill(() => this.#standstill());
     } catch (error) {
       handler?.close();
       this.doorbells.close();
@@ -187,6 +209,11 @@ export class Machine {
       requestInterrupt: (request) => this.requestInterrupt(request),
       extInt: { set: (level) => this.#setExtInt(level) },
       power: (event) => this.#stop(event),
+      where: () => this.#exits.where(),
+      stubEntry: () => {
+        const access = this.#exits.portAccess;
+        return access && stubEntryOf(access.vp, access.exit, this.memory);
+      },
       serialOut: options.serialOut ?? (() => {}),
     });
   }
@@ -213,11 +240,25 @@ export class Machine {
     this.#exits.stopped = true;
   }
 
+  /** All processors that run take no interrupts: said once. */
+  #standstill(): void {
+    if (
+      this.#standstillTold || this.event !== null ||
+      this.board.ioapic.reachesDeaf || this.processors.some((p) => !p.inRun)
+    ) return;
+    this.#standstillTold = true;
+    log.warn(
+      "all processors are halted with interrupts off, and nothing wakes them: " +
+        "{where}",
+      { where: this.processors.map(({ vp }) => restingPlace(vp)).join(", ") },
+    );
+  }
+
   /** Memory as a device reaches it; `onDma` is told of what it does there. */
   dma(device: string): DmaMemory {
     const { memory } = this;
     const tell = (gpa: number, length: number, isWrite: boolean) =>
-      this.onDma?.({ device, gpa, length, isWrite });
+      this.onDma.tell({ device, gpa, length, isWrite });
     return {
       read(gpa, into) {
         const done = memory.read(gpa, into);
@@ -315,7 +356,7 @@ export class Machine {
     this.board.reset();
     for (const device of this.#attached) device.reset();
     this.#resetProcessors();
-    this.onReset?.();
+    this.onReset.tell();
   }
 
   #resetProcessors(): void {
@@ -324,6 +365,7 @@ export class Machine {
         const lapic = this.#lapics[i];
         if (lapic !== null) this.#setLapic(processor.vp, lapic);
         resetRegisters(processor.vp, i);
+        this.#msrs[i].reset();
         processor.reset();
       })
     );
@@ -347,8 +389,9 @@ export class Machine {
   /** Everything that makes the machine what it is; no processor runs. */
   save(): MachineState {
     return {
-      processors: this.processors.map(({ vp }) => ({
+      processors: this.processors.map(({ vp }, i) => ({
         registers: saveRegisters(vp),
+        msrs: this.#msrs[i].save(),
         lapic: optionally(() => vp.getLapic()),
         xsave: optionally(() => vp.getXsave()),
       })),
@@ -376,7 +419,8 @@ export class Machine {
     }
     this.#whileTimeStands(() =>
       this.processors.forEach((processor, i) => {
-        const { registers, lapic, xsave } = state.processors[i];
+        const { registers, msrs, lapic, xsave } = state.processors[i];
+        this.#msrs[i].load(msrs);
         if (xsave !== null) processor.vp.setXsave(xsave);
         if (lapic !== null) this.#setLapic(processor.vp, lapic);
         loadRegisters(processor.vp, registers);
@@ -390,6 +434,7 @@ export class Machine {
   /** Deletes the partition; no processor runs, nothing is used again. The
    * platform itself may be closed when the promise resolves. */
   close(): Promise<void> {
+    this.#watch();
     const rung = this.doorbells.close();
     this.#exits.close();
     for (const { vp } of this.processors) vp.delete();
@@ -418,6 +463,17 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   return state;
 }
 
+/** Where a processor that does not run on is, for messages. */
+function restingPlace(vp: VirtualProcessor): string {
+  const activity = vp.get(Reg.InternalActivityState);
+  return `CPU${vp.index} ` +
+    (activity & STARTUP_SUSPEND
+      ? "waits for a SIPI"
+      : `at ${placeOf(vp.get(Reg.Rip), vp.getSegment(Reg.Cs))}`);
+}
+
+/** WHV_INTERNAL_ACTIVITY_REGISTER.StartupSuspend. */
+const STARTUP_SUSPEND = 1n;
 const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */

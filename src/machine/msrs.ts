@@ -1,8 +1,8 @@
 /**
  * Model specific registers that the platform leaves to the caller. A few are
- * read or written by every kernel without asking CPUID first; they read as
- * below and ignore writes. All others raise #GP, as on a processor without
- * them. (Intel SDM volume 4; AMD APM volume 2, appendix A.)
+ * read or written by every kernel without asking CPUID first: they read as
+ * below and ignore writes, but for IA32_MISC_ENABLE. All others raise #GP, as on a
+ * processor without them. (Intel SDM volume 4; AMD APM volume 2, appendix A.)
  */
 
 /** What RDMSR gives, by MSR number. */
@@ -22,7 +22,6 @@ const BENIGN: ReadonlyMap<number, bigint> = new Map([
   [0x199, 0n], // IA32_PERF_CTL
   [0x19a, 0n], // IA32_CLOCK_MODULATION
   [0x19c, 0n], // IA32_THERM_STATUS
-  [0x1a0, 1n], // IA32_MISC_ENABLE: fast strings
   [0x1b0, 0n], // IA32_ENERGY_PERF_BIAS
   [0x1d9, 0n], // IA32_DEBUGCTL
   [0xc0010010, 0n], // SYSCFG
@@ -34,12 +33,48 @@ const BENIGN: ReadonlyMap<number, bigint> = new Map([
   [0xc0011029, 0n], // DE_CFG
 ]);
 
-/** What RDMSR gives; undefined if it faults. */
-export function readMsr(msr: number): bigint | undefined {
-  return BENIGN.get(msr);
-}
+const MISC_ENABLE = 0x1a0;
+/** Its bits (SDM volume 4, table 2-2): those that hold what is written, those where
+ * that is ignored (R), and those that cannot be changed (RO). */
+const MiscEnable = {
+  writable: 0x400c50009n,
+  ignored: 1n << 7n,
+  readOnly: 0x1800n,
+  /** Fast strings; neither BTS nor PEBS. */
+  atReset: 0x1801n,
+} as const;
 
-/** True if WRMSR is ignored, false if it faults. */
-export function writeMsr(msr: number): boolean {
-  return BENIGN.has(msr);
+/** Those registers of one processor. */
+export class Msrs {
+  #miscEnable: bigint = MiscEnable.atReset;
+
+  /** RESET. */
+  reset(): void {
+    this.#miscEnable = MiscEnable.atReset;
+  }
+
+  /** What can change, for load(). */
+  save(): string {
+    return this.#miscEnable.toString(16);
+  }
+
+  load(saved: string): void {
+    this.#miscEnable = BigInt(`0x${saved}`);
+  }
+
+  /** What RDMSR gives; undefined if it faults. */
+  read(msr: number): bigint | undefined {
+    return msr === MISC_ENABLE ? this.#miscEnable : BENIGN.get(msr);
+  }
+
+  /** WRMSR; false if it faults. */
+  write(msr: number, value: bigint): boolean {
+    if (msr !== MISC_ENABLE) return BENIGN.has(msr);
+    const { writable, ignored, readOnly } = MiscEnable;
+    const old = this.#miscEnable;
+    if ((value ^ old) & readOnly) return false;
+    if (value & ~(writable | ignored | readOnly)) return false;
+    this.#miscEnable = (value & writable) | (old & ~writable);
+    return true;
+  }
 }

@@ -4,14 +4,21 @@
  */
 import type { DebugPointExit, ExceptionExit, Exit } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { Subscribers } from "../util/subscribers.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
 } from "../../ffi/values.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { ExtIntSource } from "./device.ts";
-import { injectException, injectExtInt, Vector } from "./events.ts";
+import {
+  canTakeExtIntHalted,
+  injectException,
+  injectExtInt,
+  Vector,
+} from "./events.ts";
 import { type ExitHandler, Outcome } from "./exits.ts";
+import type { Timer, Timers } from "./timers.ts";
 
 /**
  * Why run() returned:
@@ -36,11 +43,17 @@ const DR6_BS = 1n << 14n;
 /** Host time between tries to get a processor back. */
 const CANCEL_RETRY_MS = 5;
 
+/** How often a processor is looked at while its interrupt window does not come, where
+ * time is the host's: not every host tells of the window of one that halts. Guest ns. */
+const LOOK_AGAIN_NS = 5_000_000n;
+
 /** The PIC's INTR wire as one processor sees it. */
 export interface ExtIntInput {
   /** Level of the wire. */
   level: boolean;
   source: ExtIntSource | null;
+  /** For looking again; null where that is not needed. */
+  readonly timers: Timers | null;
 }
 
 export class Processor {
@@ -52,10 +65,13 @@ export class Processor {
   exception: ExceptionExit | null = null;
   /** The exit that "point" is about; valid until the next run. */
   point: DebugPointExit | null = null;
-  onCancelFailed: ((error: unknown) => void) | null = null;
+  /** Told of a cancel that the platform refused. */
+  readonly onCancelFailed = new Subscribers<[error: unknown]>();
   readonly handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
+  readonly #lookAgain: Timer | null;
   #returnRequested = false;
+  /** Whether the platform was asked, in this run, to tell of an interrupt window. */
   #windowArmed = false;
   readonly #notify = new RegisterBatch(Reg.DeliverabilityNotifications);
 
@@ -69,6 +85,9 @@ export class Processor {
     this.vp = vp;
     this.handler = handler;
     this.#extInt = extInt;
+    this.#lookAgain = extInt?.timers?.create(() => {
+      if (this.inRun && extInt.level) this.vp.cancel();
+    }) ?? null;
   }
 
   /** Makes run() return soon, or at once when it is called next. A cancel that
@@ -79,7 +98,7 @@ export class Processor {
     try {
       this.vp.cancel();
     } catch (error) {
-      this.onCancelFailed?.(error);
+      this.onCancelFailed.tell(error);
       setTimeout(() => {
         if (this.#returnRequested) this.requestReturn();
       }, CANCEL_RETRY_MS);
@@ -101,9 +120,18 @@ export class Processor {
     if (this.inRun && !this.#windowArmed) this.vp.cancel();
   }
 
+  /** Has the interrupt that the PIC asks for, if it does, come next: the processor takes
+   * interrupts. */
+  takeExtInt(): boolean {
+    const input = this.#extInt;
+    if (input === null || input.source === null || !input.level) return false;
+    injectExtInt(this.vp, input.source.acknowledge());
+    return true;
+  }
+
   /** Forgets what was set up for a wire that a reset has lowered. */
   reset(): void {
-    this.#windowArmed = false;
+    this.#lookAgain?.disarm();
     this.#returnRequested = false;
     this.exception = null;
     this.point = null;
@@ -118,10 +146,11 @@ export class Processor {
     const handler = this.handler;
     for (;;) {
       if (this.#returnRequested) return "canceled";
-      if (
-        this.#extInt !== null && this.#extInt.level && !single &&
-        !this.#windowArmed
-      ) this.#armWindow();
+      // Some hosts forget the request for a window at any exit.
+      this.#windowArmed = false;
+      if (this.#extInt !== null && this.#extInt.level && !single) {
+        this.#offerExtInt(this.#extInt);
+      }
       this.inRun = true;
       let exit: Exit;
       try {
@@ -161,20 +190,24 @@ export class Processor {
     }
   }
 
-  #armWindow(): void {
+  /** Before a run while the wire is high. A halted processor that can take it is given
+   * the interrupt at once, for no window might come; else the platform is asked to tell
+   * when it can. */
+  #offerExtInt(input: ExtIntInput): void {
+    if (input.source !== null && canTakeExtIntHalted(this.vp)) {
+      injectExtInt(this.vp, input.source.acknowledge());
+      if (!input.level) return;
+    }
     this.#notify.set(0, 0n);
     NOTIFICATIONS.InterruptNotification.set(this.#notify.view, 1);
     this.#notify.write(this.vp);
     this.#windowArmed = true;
+    const timers = input.timers;
+    if (timers !== null) this.#lookAgain!.arm(timers.now() + LOOK_AGAIN_NS);
   }
 
   #window(single: boolean): void {
-    this.#windowArmed = false;
-    const input = this.#extInt;
-    if (single || input === null || input.source === null || !input.level) {
-      return;
-    }
-    injectExtInt(this.vp, input.source.acknowledge());
+    if (!single) this.takeExtInt();
   }
 
   /** The guest's own TF: an instruction carried out by us has trapped, too. */

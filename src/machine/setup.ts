@@ -9,6 +9,11 @@ import { CPUID_CHANGES } from "./cpuid.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
+/** What local APICs are: registers in a page, or those and, once the guest switches to
+ * it, x2APIC mode, which CPUID tells. There are no IDs above 254, so ACPI's tables are
+ * the same for both. */
+export type ApicKind = "xapic" | "x2apic";
+
 /** Properties that save exits, or faults of the guest, on hosts that have them. */
 interface Luxuries {
   /** CpuidResultList2 instead of exits. */
@@ -29,12 +34,13 @@ const ATTEMPTS: readonly Luxuries[] = [
 export function makePartition(
   platform: WinHvPlatform,
   cpus: number,
+  apic: ApicKind,
 ): Partition {
   let first: unknown;
   for (const luxuries of ATTEMPTS) {
     const partition = Partition.create(platform);
     try {
-      configure(partition, cpus, luxuries);
+      configure(partition, cpus, apic, luxuries);
       partition.setup();
       return partition;
     } catch (error) {
@@ -50,10 +56,15 @@ export function makePartition(
 function configure(
   partition: Partition,
   cpus: number,
+  apic: ApicKind,
   { cpuidResults, msrBitmap }: Luxuries,
 ): void {
   partition.setProcessorCount(cpus);
-  partition.setLocalApicEmulationMode(LocalApicEmulationMode.XApic);
+  partition.setLocalApicEmulationMode(
+    apic === "x2apic"
+      ? LocalApicEmulationMode.X2Apic
+      : LocalApicEmulationMode.XApic,
+  );
   partition.setExtendedVmExits(
     ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
       ExtendedVmExits.ExceptionExit,

@@ -61,6 +61,26 @@ const CFLAGS32 = CFLAGS.filter((flag) =>
   !["-m64", "-mno-red-zone"].includes(flag)
 );
 let built32: string | undefined;
+let modes: string | undefined;
+
+/** Builds the kernel that goes through all modes; returns the path of the ELF file. */
+export function buildModes(): string {
+  if (modes === undefined) {
+    const folder = Deno.makeTempDirSync({ prefix: "icebp-guest-" });
+    globalThis.addEventListener("unload", () => {
+      Deno.removeSync(folder, { recursive: true });
+    });
+    modes = `${folder}/modes.elf`;
+    const link =
+      "-Wl,--build-id=none,--no-warn-rwx-segments,-Ttext=0x100000,-N";
+    runTool(
+      "gcc",
+      ["-m32", "-nostdlib", "-static", "-no-pie", link, "-o", modes, "modes.S"],
+      { cwd: new URL("guest_modes/", import.meta.url).pathname },
+    );
+  }
+  return modes;
+}
 
 /** Builds the 32-bit guest once; returns the path of the ELF file. */
 export function buildGuest32(): string {
@@ -79,7 +99,8 @@ export function buildGuest32(): string {
   return built32;
 }
 
-function freePort(): number {
+/** A TCP port that nobody has. */
+export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();

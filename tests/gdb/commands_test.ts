@@ -522,17 +522,41 @@ Deno.test("regions of memory, for lldb", () => {
 });
 
 Deno.test("what tools look for to know QEMU's system emulator", () => {
-  const { client } = pair();
+  const { target, client } = pair();
   for (const letter of ["q", "Q"]) {
     assertEquals(
       client.ask(`${letter}qemu.sstepbits`),
       "ENABLE=1,NOIRQ=2,NOTIMER=4",
     );
     assertEquals(client.ask(`${letter}qemu.sstep`), "0x7");
-    assertEquals(client.ask(`${letter}qemu.sstep=7`), "OK");
+    for (const bits of [0, 1, 2, 3, 4, 5, 6, 7]) {
+      assertEquals(client.ask(`${letter}qemu.sstep=${bits}`), "OK");
+      assertEquals(client.ask(`${letter}qemu.sstep`), `0x${bits}`);
+    }
     assertEquals(client.ask(`${letter}qemu.sstep=0x7`), "OK");
     assertEquals(client.ask(`${letter}qemu.sstep=f`), "E22");
   }
+  const plans = [
+    [7, { kind: "step" }],
+    [3, { kind: "step" }],
+    [5, { kind: "step", interrupts: true, timeStands: true }],
+    [1, { kind: "step", interrupts: true, timeStands: false }],
+    [6, { kind: "continue" }],
+  ] as const;
+  for (const [bits, action] of plans) {
+    client.ask(`Qqemu.sstep=${bits}`);
+    for (const packet of ["vCont;s:p1.1", "vCont;S05:p1.1", "s", "S05"]) {
+      client.ask("Hcp1.1");
+      target.plans.length = 0;
+      target.synchronous = true;
+      client.raw(frame(packet));
+      if (target.stop === null) target.stopNow({ kind: "interrupted" });
+      client.output();
+      assertEquals(target.plans[0][0], action, `${bits} ${packet}`);
+      assertEquals(target.plans[0][1], { kind: "stay" });
+    }
+  }
+  client.ask("Qqemu.sstep=7");
   assertEquals(client.ask("qqemu.Supported"), "sstepbits;sstep;PhyMemMode");
   // A user-mode emulator would tell offsets.
   assertEquals(client.ask("qOffsets"), "");

@@ -209,6 +209,7 @@ function withoutMaskedCpuid(whole: WinHvPlatform): WinHvPlatform {
     events: whole.events,
     callback: (kind, fn) => whole.callback(kind, fn),
     debugPointFilter: (fn) => whole.debugPointFilter!(fn),
+    standstillCallback: (fn) => whole.standstillCallback!(fn),
     close: () => whole.close(),
   };
 }

@@ -5,10 +5,7 @@
 import type { Command } from "../command.ts";
 import { EINVAL, type Packet, type Reply } from "../packet.ts";
 import type { Session } from "../session.ts";
-
-/** Bits of `sstep`: single-step at all; hold interrupts; hold timers. A step here
- * does all three, and nothing else is promised. */
-const SSTEP_ALL = 7;
+import { SSTEP_ALL } from "../sstep.ts";
 
 /** QEMU answers both spellings alike. */
 function both(
@@ -30,14 +27,15 @@ export const [sstepBits, sstepBitsToo] = both(
 
 export const [sstep, sstepToo] = both(
   "sstep",
-  (_session, packet, reply) => {
-    if (packet.atEnd) return reply.text(`0x${SSTEP_ALL.toString(16)}`);
+  (session, packet, reply) => {
+    if (packet.atEnd) return reply.text(`0x${session.sstep.toString(16)}`);
     if (!packet.accept("=")) return;
     packet.acceptText("0x");
     const bits = packet.number();
-    if (bits !== SSTEP_ALL || !packet.atEnd) {
+    if (bits === null || bits > SSTEP_ALL || !packet.atEnd) {
       return reply.error(EINVAL);
     }
+    session.sstep = bits;
     reply.ok();
   },
   true,

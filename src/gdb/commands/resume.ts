@@ -4,11 +4,11 @@ import { registerNumber } from "../../debug/registers.ts";
 import type { Command } from "../command.ts";
 import { EINVAL, type Packet, type Reply } from "../packet.ts";
 import type { Session } from "../session.ts";
+import { stepAction } from "../sstep.ts";
 import { putStop } from "../stop_reply.ts";
 import { parseThread, PROCESS } from "../threads.ts";
 
 const CONTINUE: Action = { kind: "continue" };
-const STEP: Action = { kind: "step" };
 const STAY: Action = { kind: "stay" };
 const RIP = registerNumber("rip");
 
@@ -38,7 +38,7 @@ export const resume: Command = {
     const plan: (Action | undefined)[] = new Array(processors).fill(undefined);
     do {
       if (!packet.accept(";")) return reply.error(EINVAL);
-      const action = takeAction(packet);
+      const action = takeAction(session, packet);
       const thread = packet.accept(":")
         ? parseThread(packet, processors)
         : "all";
@@ -53,16 +53,16 @@ export const resume: Command = {
 };
 
 /** Takes one action. Signals are of no meaning to a machine. */
-function takeAction(packet: Packet): Action | null {
+function takeAction(session: Session, packet: Packet): Action | null {
   switch (packet.character()) {
     case "c":
       return CONTINUE;
     case "C":
       return packet.number() === null ? null : CONTINUE;
     case "s":
-      return STEP;
+      return stepAction(session.sstep);
     case "S":
-      return packet.number() === null ? null : STEP;
+      return packet.number() === null ? null : stepAction(session.sstep);
     case "t":
       return STAY;
     case "r": {
@@ -80,7 +80,7 @@ function resumeOld(
   session: Session,
   packet: Packet,
   reply: Reply,
-  action: Action,
+  action: "continue" | "step",
   signal: boolean,
 ): void {
   if (signal && packet.number() === null) return reply.error(EINVAL);
@@ -94,17 +94,22 @@ function resumeOld(
     session.target.writeRegisters(processor, RIP, 1, rip);
   }
   if (!packet.atEnd) return reply.error(EINVAL);
+  const chosenAction = action === "step" ? stepAction(session.sstep) : CONTINUE;
   const others = chosen === "all" ? CONTINUE : STAY;
   session.resume(
     Array.from(
       { length: session.target.processors },
-      (_, i) => i === processor ? action : others,
+      (_, i) => i === processor ? chosenAction : others,
     ),
     reply,
   );
 }
 
-function oldCommand(name: string, action: Action, signal: boolean): Command {
+function oldCommand(
+  name: string,
+  action: "continue" | "step",
+  signal: boolean,
+): Command {
   return {
     name,
     handle(session, packet, reply) {
@@ -113,7 +118,7 @@ function oldCommand(name: string, action: Action, signal: boolean): Command {
   };
 }
 
-export const oldContinue = oldCommand("c", CONTINUE, false);
-export const oldStep = oldCommand("s", STEP, false);
-export const oldContinueSignal = oldCommand("C", CONTINUE, true);
-export const oldStepSignal = oldCommand("S", STEP, true);
+export const oldContinue = oldCommand("c", "continue", false);
+export const oldStep = oldCommand("s", "step", false);
+export const oldContinueSignal = oldCommand("C", "continue", true);
+export const oldStepSignal = oldCommand("S", "step", true);

@@ -31,6 +31,11 @@ export abstract class StatefulDevice<S extends { [K in keyof S]: Volatile }>
     this.state = initial();
   }
 
+  /** The state, to be looked at. */
+  get shown(): Readonly<S> {
+    return this.state;
+  }
+
   reset(): void {
     this.state = this.#initial();
     this.rewire();

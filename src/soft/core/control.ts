@@ -15,6 +15,7 @@ import {
   DR7,
   EFER,
   lapicOf,
+  M_MISC,
   MODE,
   MODE_LONG,
   S_CS,
@@ -50,6 +51,11 @@ export const EFER_SCE: u64 = 1;
 const EFER_LME: u64 = 1 << 8;
 const EFER_LMA: u64 = 1 << 10;
 const EFER_NXE: u64 = 1 << 11;
+
+/** IA32_MISC_ENABLE: the last leaf of CPUID is 2. */
+export const MISC_LIMIT_CPUID: u64 = 1 << 22;
+/** IA32_MISC_ENABLE: there is no execute-disable. */
+const MISC_NO_XD: u64 = (<u64> 1) << 34;
 
 const CR3_BITS: u64 = ((<u64> 1) << MAXPHYADDR) - 1;
 
@@ -141,9 +147,15 @@ export function writeCr8(v: u64): bool {
   return true;
 }
 
+/** Whether NX is offered, and EFER.NXE can be set. */
+export function noExecute(): bool {
+  return (load<u64>(M_MISC) & MISC_NO_XD) == 0;
+}
+
 export function writeEfer(v: u64): bool {
   const old = load<u64>(EFER);
   if (v & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) return refuse();
+  if (v & ~old & EFER_NXE && !noExecute()) return refuse();
   if ((v ^ old) & EFER_LME && load<u64>(CR0) & CR0_PG) return refuse();
   v = (v & ~EFER_LMA) | (old & EFER_LMA);
   store<u64>(EFER, v);

@@ -1,8 +1,8 @@
 // CPUID: exactly what this processor has. Source: Intel SDM vol. 2, "CPUID".
-import { CR4_OSXSAVE } from "./control";
+import { CR4_OSXSAVE, MISC_LIMIT_CPUID, noExecute } from "./control";
 import { apicMode, vpCount } from "./hooks";
 import { LAPIC_MODE_DISABLED, lapicMode } from "./lapic";
-import { CR4, lapicOf, VPINDEX } from "./layout";
+import { CR4, lapicOf, M_MISC, VPINDEX } from "./layout";
 import { MAXPHYADDR } from "./mem";
 import { SIGNATURE } from "./reset";
 import { cpuidMasked, cpuidResult } from "./whv_lists";
@@ -39,6 +39,7 @@ const F7_EDX_ARCH_CAPABILITIES: u32 = 1 << 29;
 // Leaf 80000001: LAHF LZCNT PREFETCHW; SYSCALL NX 1GB RDTSCP LM
 const FE_ECX: u32 = 0x121;
 const FE_EDX: u32 = 0x2c100800;
+const FE_EDX_NX: u32 = 1 << 20;
 
 // "icebp soft  "
 const HYPERVISOR: usize = memory.data<u8>([
@@ -114,6 +115,12 @@ function set(a: u32, b: u32, c: u32, d: u32): void {
   cpuidD = d;
 }
 
+/** The last basic leaf that is told: IA32_MISC_ENABLE can limit it, for software
+ * of the time when there were three. */
+function lastBasic(): u32 {
+  return load<u64>(M_MISC) & MISC_LIMIT_CPUID ? 2 : LAST_BASIC;
+}
+
 /** Bits that number `count` things. */
 function bits(count: u32): u32 {
   return count < 2 ? 0 : 32 - clz<u32>(count - 1);
@@ -183,7 +190,7 @@ function extended(leaf: u32): void {
       set(LAST_EXTENDED, 0, 0, 0);
       break;
     case 0x80000001:
-      set(0, 0, FE_ECX, FE_EDX);
+      set(0, 0, FE_ECX, noExecute() ? FE_EDX : FE_EDX & ~FE_EDX_NX);
       break;
     case 0x80000002:
     case 0x80000003:
@@ -208,7 +215,7 @@ function basic(leaf: u32, index: u32): void {
   switch (leaf) {
     case 0:
       // "GenuineIntel"
-      set(LAST_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69);
+      set(lastBasic(), 0x756e6547, 0x6c65746e, 0x49656e69);
       break;
     case 1:
       features();

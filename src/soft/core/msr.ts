@@ -100,6 +100,13 @@ const ARCH_CAPABILITIES_VALUE: u64 = 0xd10e179;
 export const MTRRCAP_VALUE: u64 = 0x508;
 const MTRR_VARIABLE: u32 = 16;
 
+// IA32_MISC_ENABLE. Fast strings, thermal control, SpeedStep, the monitor, the
+// limit of CPUID, xTPR messages off, execute-disable off.
+const MISC_WRITABLE: u64 = 0x400c50009;
+const MISC_IGNORED: u64 = 1 << 7; // performance monitoring available (R)
+const MISC_READ_ONLY: u64 = 0x1800; // BTS and PEBS unavailable (RO)
+const MISC_REFUSED: u64 = u64.MAX_VALUE;
+
 /** What msrRead() read. */
 export let msrValue: u64 = 0;
 
@@ -222,6 +229,14 @@ export function msrRead(index: u32): u32 {
   }
 }
 
+/** What IA32_MISC_ENABLE becomes: (R) bits stay, changing (RO) ones and setting
+ * reserved ones is refused (SDM vol. 4, table 2-2). */
+function miscEnable(old: u64, v: u64): u64 {
+  if ((v ^ old) & MISC_READ_ONLY) return MISC_REFUSED;
+  if (v & ~(MISC_WRITABLE | MISC_IGNORED | MISC_READ_ONLY)) return MISC_REFUSED;
+  return (v & MISC_WRITABLE) | (old & ~MISC_WRITABLE);
+}
+
 /** Without the platform's APIC the register only tells where one would be. */
 function apicBaseRead(): u32 {
   if (apicMode) return ok(lapicApicBase(apic()));
@@ -308,8 +323,8 @@ export function msrWrite(index: u32, v: u64): u32 {
       if (v & ~<u64> 0xcff || !memoryType(v & 0xff)) return MSR_GP;
       break;
     case MISC_ENABLE:
-      // fast strings is the only switch there is
-      v = (v & 1) | (load<u64>(M_MISC) & ~1);
+      v = miscEnable(load<u64>(M_MISC), v);
+      if (v == MISC_REFUSED) return MSR_GP;
       break;
     case BIOS_UPDT_TRIG:
     case BIOS_SIGN_ID:

@@ -136,6 +136,9 @@ export function sipiVp(vector: u32): void {
   finish();
 }
 
+/** IA32_MISC_ENABLE at power-up: fast strings; BTS and PEBS unavailable. */
+const MISC_AT_RESET: u64 = 0x1801;
+
 /** Power-up state of the VP in STATE. */
 export function resetVp(vp: u32): void {
   memory.fill(STATE, 0, STATE_SIZE);
@@ -149,7 +152,7 @@ export function resetVp(vp: u32): void {
   memory.fill(FPR, 0, 128);
   store<u32>(MXCSR, 0x1f80);
   store<u64>(M_PAT, 0x0007040600070406);
-  store<u64>(M_MISC, 1);
+  store<u64>(M_MISC, MISC_AT_RESET);
   if (apicMode) {
     lapicReset(lapicOf(vp), vp, apicMode == 2 ? 1 : 0, vp == 0);
     apicPageChanged();

@@ -53,7 +53,6 @@ import {
   M_CSTAR,
   M_KGSBASE,
   M_LSTAR,
-  M_MISC,
   M_MTRR,
   M_MTRRDEF,
   M_PAT,

@@ -16,7 +16,7 @@ export type TranslateMode = "never" | "auto" | "always";
 
 /** How often, in instructions, and after how many samples. */
 const SAMPLING = {
-  auto: { every: 1024, samples: 4 },
+  auto: { every: 4096, samples: 4 },
   always: { every: 32, samples: 1 },
 } as const;
 

@@ -1,0 +1,49 @@
+/**
+ * Which interrupt a processor takes before its next instruction: for steps that
+ * let interrupts come.
+ *
+ * Source of facts: Intel SDM 3, 10.8.3 (priorities), 10.8.4 (acceptance).
+ */
+import { APIC_STATE } from "../../ffi/apic.ts";
+import { PlatformError } from "../platform/errors.ts";
+import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
+
+const SVR_ENABLED = 1 << 8;
+const CLASS = 0xf0;
+
+/** Whether a processor (read) takes interrupts now. */
+export function takesInterrupts(v: Vcpu): boolean {
+  return (v.rflags & RFLAGS_IF) !== 0n &&
+    (v.interruptState & INTERRUPT_SHADOW) === 0n &&
+    v.pendingVector < 0 && !v.waitsForSipi;
+}
+
+/** The vector that a processor's local APIC is about to deliver; -1 if none, and
+ * where the platform keeps its local APICs to itself. */
+export function apicVector({ processor: { vp } }: Vcpu): number {
+  let state: Uint8Array;
+  try {
+    state = vp.getLapic();
+  } catch (error) {
+    if (error instanceof PlatformError) return -1;
+    throw error;
+  }
+  const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
+  if ((APIC_STATE.Svr.get(view) & SVR_ENABLED) === 0) return -1;
+  const asked = highest(view, APIC_STATE.Irr0.offset);
+  const served = highest(view, APIC_STATE.Isr0.offset);
+  const priority = Math.max(
+    APIC_STATE.Tpr.get(view) & CLASS,
+    served < 0 ? 0 : served & CLASS,
+  );
+  return asked >= 0 && (asked & CLASS) > priority ? asked : -1;
+}
+
+/** The highest of 256 bits in eight words, 16 bytes apart; -1 if none is set. */
+function highest(view: DataView, at: number): number {
+  for (let word = 7; word >= 0; word--) {
+    const bits = view.getUint32(at + 16 * word, true);
+    if (bits !== 0) return 32 * word + 31 - Math.clz32(bits);
+  }
+  return -1;
+}
