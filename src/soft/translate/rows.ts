@@ -148,10 +148,17 @@ on(ONE, 0x8d, -1, WIDE, (g, i, size) => {
   g.setRegister(i.reg, size);
 });
 
-both(ONE, 0x86, -1, (g, i, size) => {
+both(ONE, 0x86, -1, (g, i, size, memory) => {
   getForWrite(g, i, size);
   const t = size === 3 ? g.x : g.x32;
   g.code.set(t);
+  if (memory) {
+    // nothing changes: it may wait for another processor (core/spin.ts)
+    g.code.get(t);
+    g.getRegister(i.reg, size);
+    g.code.op(size === 3 ? Op.i64_eq : Op.i32_eq);
+    g.exitIf(i);
+  }
   putRm(g, i, size, () => g.getRegister(i.reg, size));
   g.code.get(t);
   g.setRegister(i.reg, size);
@@ -1183,45 +1190,58 @@ on(ONE, 0xf5, -1, WIDE, (g) =>
 
 // --- XADD CMPXCHG
 
-both(OF, 0xc0, -1, (g, i, size) => {
-  const { code: c } = g;
-  const add = OPERATIONS[0];
+both(OF, 0xc0, -1, (g, i, size, memory) =>
   arithmetic(
     g,
-    add,
+    OPERATIONS[0],
     size,
     () => getForWrite(g, i, size),
     () => g.getRegister(i.reg, size),
     (push) => {
-      if (i.flags & RF_MEM) putRm(g, i, size, push);
+      if (memory) putRm(g, i, size, push);
       g.getNarrow(g.fa, size);
       g.setRegister(i.reg, size);
-      // the sum goes last where both are the same
-      if (!(i.flags & RF_MEM)) putRm(g, i, size, push);
+      // the sum goes last where both are the same register
+      if (!memory) putRm(g, i, size, push);
     },
-  );
-  void c;
-});
-both(OF, 0xb0, -1, (g, i, size) => {
+  ));
+both(OF, 0xb0, -1, (g, i, size, memory) => {
   const { code: c } = g;
   getForWrite(g, i, size);
-  g.setWide(g.fb, size);
+  g.setWide(g.y, size);
   g.getRegister(RAX, size);
-  g.setWide(g.fa, size);
-  g.getNarrow(g.fa, size);
-  g.getNarrow(g.fb, size);
+  g.setWide(g.x, size);
+  const equal = () => {
+    c.get(g.x);
+    c.get(g.y);
+    c.op(Op.i64_eq);
+  };
+  if (memory) {
+    // it fails: it may wait for another processor (core/spin.ts)
+    equal();
+    c.op(Op.i32_eqz);
+    g.exitIf(i);
+  }
+  c.get(g.x);
+  c.set(g.fa);
+  c.get(g.y);
+  c.set(g.fb);
+  g.getNarrow(g.x, size);
+  g.getNarrow(g.y, size);
   g.operate(Op.i32_sub, Op.i64_sub, size);
   g.setWide(g.fr, size);
-  c.get(g.fa);
-  c.get(g.fb);
-  c.op(Op.i64_eq);
+  g.setFlags(Lazy.SUB, size);
+  if (memory) {
+    putRm(g, i, size, () => g.getRegister(i.reg, size));
+    return;
+  }
+  equal();
   c.if_();
   putRm(g, i, size, () => g.getRegister(i.reg, size));
   c.else_();
-  g.getNarrow(g.fb, size);
+  g.getNarrow(g.y, size);
   g.setRegister(RAX, size);
   c.end();
-  g.setFlags(Lazy.SUB, size);
 });
 
 // --- the look-up
