@@ -444,10 +444,52 @@ export class Generator {
   /** Has the interpreter's handler carry the instruction out. */
   callHandler(i: Instruction): void {
     const { code: c } = this;
+    this.#storeState();
+    this.#dirty.clear();
+    this.#call(i);
+    c.if_();
+    this.#leaveBehind(i);
+    c.end();
+    if (this.key === KEY_32) {
+      this.#guard(() => {
+        c.get(this.#left);
+        c.i32(this.#executed + 1);
+        c.op(Op.i32_sub);
+        c.set(this.#left);
+        this.#leave(() => c.i32(i.p + REC));
+      });
+    }
+    this.#loadRegisters();
+    this.#loadFlags();
+  }
+
+  /** As callHandler(), for a handler that uses general registers for addresses and as a
+   * source only, and no flags. */
+  callFloating(i: Instruction): void {
+    const { code: c } = this;
+    for (const offset of [i.base, i.index, i.rm, i.reg]) {
+      if (!this.#dirty.delete(offset >> 3)) continue;
+      this.#storeRegister(offset >> 3);
+    }
+    this.#call(i);
+    c.if_();
+    const flags = this.#flags;
+    this.#storeState();
+    this.#flags = flags;
+    this.#leaveBehind(i);
+    c.end();
+  }
+
+  /** Has memory have the state, but for what `dirty` says of registers. */
+  #storeState(): void {
     this.#cells();
     this.#storeFlags();
     for (const n of this.#dirty) this.#storeRegister(n);
-    this.#dirty.clear();
+  }
+
+  /** Calls a handler; pushes whether the region cannot go on behind it. */
+  #call(i: Instruction): void {
+    const { code: c } = this;
     c.i32(i.p);
     c.i32(i.handler);
     c.callIndirect(T_HANDLER);
@@ -459,8 +501,11 @@ export class Generator {
     c.get(this.#drops);
     c.op(Op.i32_ne);
     c.op(Op.i32_or);
-    c.if_();
-    // memory has the state
+  }
+
+  /** Leaves with what a handler returned; memory has the state. */
+  #leaveBehind(i: Instruction): void {
+    const { code: c } = this;
     c.i32(0);
     c.i32(i.p);
     c.memory(Op.i32_store, REGION_LAST);
@@ -474,18 +519,6 @@ export class Generator {
     c.op(Op.i32_sub);
     c.set(this.#left);
     this.#leave(() => c.get(this.#record));
-    c.end();
-    if (this.key === KEY_32) {
-      this.#guard(() => {
-        c.get(this.#left);
-        c.i32(this.#executed + 1);
-        c.op(Op.i32_sub);
-        c.set(this.#left);
-        this.#leave(() => c.i32(i.p + REC));
-      });
-    }
-    this.#loadRegisters();
-    this.#loadFlags();
   }
 
   // --- registers
@@ -812,13 +845,27 @@ export class Generator {
       c.end();
     }
     this.exitTo(1);
-    this.endBlock();
   }
 
-  /** Takes a direct branch: inside the region, or to where it was linked, or by its handler. */
+  /** Takes a direct branch. */
   branch(i: Instruction): void {
+    const { code: c } = this;
+    const target = i.offset + i.length + i.imm;
     if (i.link !== 0) this.goTo(i.link, 1);
-    else this.exit(i.p);
+    else if (target >= 0 && target < 0x1000 || i.osz === 1) {
+      // it was never taken; by now it may have been
+      c.i32(0);
+      c.memory(Op.i32_load, i.p + 28);
+      c.tee(this.#record);
+      c.op(Op.i32_eqz);
+      this.exitIf(i);
+      this.exitTo(1);
+    } else {
+      this.instructionPointer(target);
+      c.set(this.x);
+      this.lookUp(i, this.x);
+      this.jumpTo(this.x, []);
+    }
   }
 
   // --- flags
@@ -897,8 +944,12 @@ export class Generator {
 
   /** Pushes CF as an i64. */
   carry(): void {
-    this.#cells();
-    this.code.get(this.#fc);
+    if (this.#flags === "dynamic") this.#cells();
+    if (this.#flags === "cells") this.code.get(this.#fc);
+    else {
+      this.condition(2);
+      this.code.op(Op.i64_extend_i32_u);
+    }
   }
 
   /** Sets CF to what `push` pushes (0 or 1 as an i64), and keeps the others. */

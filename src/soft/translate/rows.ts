@@ -31,8 +31,10 @@ interface Encoding {
   readonly opcode: number;
   readonly digit: number;
   readonly sizes: readonly Size[];
-  /** With REP or REPNE, too, which mean nothing then. */
+  /** With REP or REPNE, too, which mean nothing then, or another instruction of the kind. */
   readonly anyPrefix: boolean;
+  /** Memory forms, register forms, or both. */
+  readonly forms: "both" | "memory" | "register";
   readonly emit: Emitter;
 }
 
@@ -45,8 +47,9 @@ function on(
   sizes: readonly Size[],
   emit: Emitter,
   anyPrefix = false,
+  forms: Encoding["forms"] = "both",
 ): void {
-  encodings.push({ map, opcode, digit, sizes, emit, anyPrefix });
+  encodings.push({ map, opcode, digit, sizes, emit, anyPrefix, forms });
 }
 
 const BYTE: readonly Size[] = [0];
@@ -1015,8 +1018,8 @@ on(ONE, 0xe8, -1, WIDE, (g, i, size) => {
   g.moveStack(-bytes);
   if (target !== 0) {
     g.goTo(target, 1);
-    g.endBlock();
   } else g.jumpTo(g.x, []);
+  g.endBlock();
 }, true);
 
 function ret(release: (i: Instruction) => number): Emitter {
@@ -1032,6 +1035,7 @@ function ret(release: (i: Instruction) => number): Emitter {
     g.lookUp(i, g.x);
     g.moveStack((1 << size) + release(i));
     g.jumpTo(g.x, g.returnSites());
+    g.endBlock();
   };
 }
 on(ONE, 0xc3, -1, WIDE, ret(() => 0), true);
@@ -1046,6 +1050,7 @@ on(ONE, 0xff, 4, WIDE, (g, i, size) => {
   g.setWide(g.x, size);
   g.lookUp(i, g.x);
   g.jumpTo(g.x, []);
+  g.endBlock();
 }, true);
 on(ONE, 0xff, 2, WIDE, (g, i, size) => {
   if (size !== g.stackSize) {
@@ -1064,6 +1069,7 @@ on(ONE, 0xff, 2, WIDE, (g, i, size) => {
   });
   g.moveStack(-bytes);
   g.jumpTo(g.x, []);
+  g.endBlock();
 }, true);
 
 // --- PUSH POP LEAVE
@@ -1244,6 +1250,39 @@ both(OF, 0xb0, -1, (g, i, size, memory) => {
   c.end();
 });
 
+// --- SSE and x87: the handlers', which leave general registers and flags alone
+
+const floating: Emitter = (g, i) => g.callFloating(i);
+const range = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, n) => from + n);
+for (
+  const opcode of [
+    ...range(0x10, 0x17),
+    ...range(0x28, 0x2b),
+    ...range(0x51, 0x6f),
+    0x70,
+    ...range(0x74, 0x76),
+    0x7f,
+    0xc2,
+    0xc4,
+    0xc6,
+    ...range(0xd1, 0xd6),
+    ...range(0xd8, 0xfe),
+  ]
+) on(OF, opcode, -1, WIDE, floating, true);
+for (const opcode of range(0x71, 0x73)) {
+  for (const digit of range(0, 7)) on(OF, opcode, digit, WIDE, floating, true);
+}
+for (const opcode of range(0xd8, 0xdf)) {
+  for (const digit of range(0, 7)) {
+    // FCMOVcc, FCOMI and its like, FNSTSW AX
+    const registers = !([0xda, 0xdb].includes(opcode) && digit < 4) &&
+      !([0xdb, 0xdf].includes(opcode) && digit > 3);
+    const forms = registers ? "both" : "memory";
+    on(ONE, opcode, digit, WIDE, floating, true, forms);
+  }
+}
+
 // --- the look-up
 
 const GROUP = 0x8000_0000;
@@ -1255,17 +1294,16 @@ export function instructionRows(view: DataView): Lookup {
     readonly memory: boolean;
   }
   const rows = new Map<number, Entry[]>();
-  for (const encoding of encodings) {
-    const { map, opcode, digit, emit } = encoding;
-    const cell = OPTAB + (((map << 2) << 8 | opcode) << 2);
-    const spec = view.getUint32(cell, true);
-    if (spec === 0) continue;
+  const add = (encoding: Encoding, spec: number) => {
+    const { opcode, digit, emit, forms } = encoding;
     for (const memory of [false, true]) {
+      if (forms !== "both" && memory !== (forms === "memory")) continue;
       let s = spec;
       if ((view.getUint32(s, true) & GROUP) !== 0) {
         const members = view.getUint32(s + 24, true);
+        if (digit < 0) continue;
         s = view.getUint32(members + (memory ? 0 : 32) + digit * 4, true);
-        if (digit < 0 || s === 0) continue;
+        if (s === 0) continue;
       }
       for (const size of encoding.sizes) {
         const handler = view.getUint16(s + (memory ? 16 : 8) + size * 2, true);
@@ -1276,11 +1314,24 @@ export function instructionRows(view: DataView): Lookup {
         rows.set(key, list);
       }
     }
+  };
+  for (const encoding of encodings) {
+    const { map, opcode, emit } = encoding;
+    const seen = new Set<number>();
+    // SSE's mandatory prefixes make other instructions of the kind
+    for (let prefix = 0; prefix < (emit === floating ? 4 : 1); prefix++) {
+      const cell = OPTAB + (((map << 2 | prefix) << 8 | opcode) << 2);
+      const spec = view.getUint32(cell, true);
+      if (spec === 0 || seen.has(spec)) continue;
+      seen.add(spec);
+      add(encoding, spec);
+    }
   }
   return (i) => {
     const memory = (i.flags & RF_MEM) !== 0;
     return rows.get(i.handler << 8 | i.opcode)?.find((row) =>
-      row.memory === memory && (row.size === 0 || row.size === i.osz) &&
+      row.memory === memory &&
+      (row.size === 0 || row.size === i.osz || row.emit === floating) &&
       (row.encoding.digit < 0 || row.encoding.digit === (i.modrm >> 3 & 7)) &&
       (row.encoding.anyPrefix || (i.flags & (RF_REP | RF_REPNE)) === 0)
     );
