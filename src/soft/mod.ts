@@ -38,7 +38,7 @@ export interface SoftOptions {
   readonly memoryBytes: number;
   /** What happens to guest time while all processors wait; default "virtual". */
   readonly clock?: ClockMode;
-  /** Whether hot guest code becomes WebAssembly; default "never". */
+  /** Whether hot guest code becomes WebAssembly; default "auto". */
   readonly translate?: TranslateMode;
 }
 
@@ -194,6 +194,13 @@ export class SoftPlatform implements WinHvPlatform {
   }
 }
 
+let defaultTranslation: TranslateMode = "auto";
+
+/** What openSoft() takes where nobody says; tests run with each. */
+export function setDefaultTranslation(mode: TranslateMode): void {
+  defaultTranslation = mode;
+}
+
 /** Opens the software platform. Throws a RangeError for memory it cannot have. */
 export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
   const bytes = Math.ceil(options.memoryBytes / 65536) * 65536;
@@ -209,7 +216,6 @@ export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
     instance,
     emulator,
     options.clock ?? "virtual",
-    options.translate ??
-      (Deno.env.get("ICEBP_TRANSLATE") as TranslateMode | undefined) ?? "never",
+    options.translate ?? defaultTranslation,
   );
 }
