@@ -1,0 +1,225 @@
+// Range steps over lines that are not what they look like: whose code changes on the way,
+// whose addresses wrap, that wait for an interrupt; and with something to stop at in
+// them. Where single steps tell what is right, they are asked.
+
+import { assert, assertEquals } from "@std/assert";
+import { Reg } from "../../ffi/registers.ts";
+import type { Breakpoint } from "../../src/debug/target.ts";
+import { requireTool } from "../util/tools.ts";
+import { LineGuest, type Mode, MODES } from "./line_guest.ts";
+import { LongMode } from "./long_mode.ts";
+
+const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
+
+const OVERLAPPING =
+  "xor {D}, {D}\n6: pushf\ntest {D}, {D}\njnz 7f + 1\n7: .byte 0xa8, 0x9d\n" +
+  "test {D}, {D}\njnz 8f\npop {A}\ninc {D}\njmp 6b\n8:";
+/** Until the timer has ticked thrice; in its handler not at all. */
+const WAIT = "cmpb $0, %fs:8\njne 5f\ncmpl $3, %fs:0\njb 9b\n5:";
+
+const WAITS: Readonly<Record<string, string>> = {
+  "in a loop": `9: nop\n${WAIT}`,
+  "in a loop without a fence": `9: ${OVERLAPPING}\n${WAIT}`,
+  "with interrupts on only before a gate":
+    `cli\n9: pushf\nsti\nnop\npopf\n${WAIT}\nsti`,
+  "with interrupts on only behind a gate":
+    `9: cli\npushf\npop {A}\nor $2, %ah\npush {A}\npopf\nnop\ncli\n${WAIT}\nsti`,
+  "by HLT": "cmpb $0, %fs:8\njne 5f\n9: sti\nhlt\ncmpl $3, %fs:0\njb 9b\n5:",
+};
+
+for (const mode of MODES) {
+  for (const [how, line] of Object.entries(WAITS)) {
+    Deno.test({
+      name: `a line of ${mode} that waits for interrupts ${how} is left`,
+      ignore,
+      async fn() {
+        const guest = await LineGuest.start(mode, [line], { ticking: true });
+        await guest.to(0);
+        assertEquals((await guest.range(0)).reason, { kind: "step" });
+        assertEquals(guest.guest.rip(), guest.offset("end0"));
+        assertEquals(guest.depth(), 0);
+        assert(guest.ticks() >= 3);
+        guest.close();
+      },
+    });
+  }
+}
+
+type Kind = Breakpoint["kind"];
+
+function at(kind: Kind, address: bigint): Breakpoint {
+  const length = kind === "software" || kind === "hardware" ? 1 : 4;
+  return { kind, address, length, conditions: [] };
+}
+
+/** Where something to stop at is in a line: before a fence is up, in a hot loop behind it,
+ * and behind a gate. */
+const STOPPING = `
+        nop
+early:  nop
+        mov $5000, {C}
+9:      dec {C}
+hot:    jnz 9b
+        pushf
+gate:   popf
+        movl $1, 0x7800
+behind: nop
+`;
+
+async function stops(mode: Mode, kind: "software" | "hardware") {
+  const guest = await LineGuest.start(mode, [STOPPING]);
+  const { debugger: d } = guest.guest;
+  await guest.to(0);
+  for (const label of ["early", "hot", "gate", "behind"]) {
+    const breakpoint = at(kind, guest.linear(label));
+    d.insertBreakpoint(breakpoint);
+    const { reason } = await guest.range(0);
+    assertEquals(reason.kind, kind === "software" ? "breakpoint" : STOP, label);
+    assertEquals(guest.guest.rip(), guest.offset(label));
+    d.removeBreakpoint(breakpoint);
+  }
+  assertEquals((await guest.range(0)).reason, { kind: "step" });
+  assertEquals(guest.guest.rip(), guest.offset("end0"));
+  guest.close();
+}
+
+const STOP = "hardwareBreakpoint";
+
+for (const mode of MODES) {
+  for (const kind of ["software", "hardware"] as const) {
+    Deno.test({
+      name: `a ${kind} breakpoint in a line of ${mode} stops a range step`,
+      ignore,
+      fn: () => stops(mode, kind),
+    });
+  }
+  Deno.test({
+    name: `a watchpoint in a line of ${mode} stops a range step`,
+    ignore,
+    async fn() {
+      const guest = await LineGuest.start(mode, [STOPPING]);
+      await guest.to(0);
+      const watch = at("write", 0x7800n);
+      guest.guest.debugger.insertBreakpoint(watch);
+      assertEquals((await guest.range(0)).reason, {
+        kind: "watchpoint",
+        access: "write",
+        address: 0x7800n,
+      });
+      assertEquals(guest.guest.rip(), guest.offset("behind"));
+      guest.guest.debugger.removeBreakpoint(watch);
+      assertEquals((await guest.range(0)).reason, { kind: "step" });
+      guest.close();
+    },
+  });
+}
+
+Deno.test({
+  name:
+    "a line whose page tables change under it goes on in what is there then",
+  ignore,
+  async fn() {
+    // The second half of memory holds the same program, but for one jump.
+    for (const before of [0, 5, 12, 30]) {
+      const guest = await LongMode.start(`
+        mov $0x10000, %edx
+line:   ${"nop;".repeat(before)}
+        mov %rdx, %cr3
+jump:   jmp inside
+        nop
+inside: ${"nop;".repeat(30)}
+end:    jmp end
+out:    jmp out
+`);
+      const { memory } = guest.machine;
+      const quad = (gpa: number, value: bigint) => {
+        const bytes = new Uint8Array(8);
+        new DataView(bytes.buffer).setBigUint64(0, value, true);
+        memory.write(gpa, bytes);
+      };
+      quad(0x10000, 0x11003n);
+      quad(0x11000, 0x12003n);
+      quad(0x12000, 0x200083n);
+      const jump = guest.symbol("jump");
+      memory.write(0x200000, memory.view.slice(0, 0x200000));
+      memory.writeByte(
+        0x200000 + jump + 1,
+        guest.symbol("out") - jump - 2,
+      );
+      await guest.resume("step");
+      const { reason } = await guest.resume({
+        kind: "range",
+        start: BigInt(guest.symbol("line")),
+        end: BigInt(guest.symbol("end")),
+      });
+      assertEquals(reason, { kind: "step" });
+      assertEquals(guest.rip(), guest.symbol("out"));
+      guest.close();
+    }
+  },
+});
+
+Deno.test({
+  name: "where a code segment ends, and with a 16-bit operand, IP wraps",
+  ignore,
+  async fn() {
+    const guest = await LineGuest.start("real mode", ["nop"]);
+    const { memory, processors: [{ vp }] } = guest.guest.machine;
+    const code = (at: number, hex: string) =>
+      memory.write(0x10000 + at, Uint8Array.fromHex(hex.replaceAll(" ", "")));
+    const range = async (from: number, start: number, end: number) => {
+      vp.set(Reg.Rip, BigInt(from));
+      const { reason } = await guest.guest.resume({
+        kind: "range",
+        start: BigInt(start),
+        end: BigInt(end),
+      });
+      return [reason.kind, guest.guest.rip()];
+    };
+    // mov $1000, %cx; 1: dec %cx; jnz 1b; jmp 0x9010, around the segment's end
+    code(0xfff0, "b9 e8 03 49 75 fd e9 17 90 eb f5");
+    code(0x9010, "b9 e8 03 49 75 fd e9 d7 6f");
+    assertEquals(await range(0xfff0, 0xfff0, 0xfff9), ["step", 0x9010]);
+    assertEquals(await range(0x9010, 0x9010, 0x9019), ["step", 0xfff0]);
+    // Both jumps are inside the range: out behind the segment's last byte.
+    code(0xfff9, "f4 90 90 90 90 90 90");
+    code(0x9010, "b9 e8 03 49 75 fd e9 e1 6f");
+    assertEquals(await range(0xfff0, 0x9000, 0x10000), ["step", 0x10000]);
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "in 32-bit code a 16-bit jump leaves for the first 64 KiB",
+  ignore,
+  async fn() {
+    const guest = await LineGuest.start("32-bit code", [
+      "mov $1000, %ecx\n9: dec %ecx\njnz 9b\n.byte 0x66, 0xeb, 2\n.skip 200, 0x90",
+    ]);
+    await guest.to(0);
+    // A loop where it comes to.
+    const target = (guest.offset("line0") + 13) & 0xffff;
+    guest.guest.machine.memory.write(target, new Uint8Array([0xeb, 0xfe]));
+    assertEquals((await guest.range(0)).reason, { kind: "step" });
+    assertEquals(guest.guest.rip(), target);
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "a range may be all there is",
+  ignore,
+  async fn() {
+    const guest = await LineGuest.start("64-bit code", [STOPPING]);
+    await guest.to(0);
+    guest.guest.break(guest.linear("stop"));
+    const { reason } = await guest.guest.resume({
+      kind: "range",
+      start: 0n,
+      end: 1n << 48n,
+    });
+    assertEquals(reason, { kind: "breakpoint" });
+    assertEquals(guest.guest.rip(), guest.offset("stop"));
+    guest.close();
+  },
+});
