@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import type { Breakpoint } from "../../src/debug/target.ts";
 import { requireTool } from "../util/tools.ts";
-import { LineGuest, type Mode, MODES } from "./line_guest.ts";
+import { inMode, LineGuest, type Mode, MODES } from "./line_guest.ts";
 import { LongMode } from "./long_mode.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
@@ -205,6 +205,125 @@ Deno.test({
     guest.close();
   },
 });
+
+/** Two programs of one text, each in its own address space, with the same stack pointer;
+ * a timer changes from one to the other. Only the first leaves the line for good. */
+const TWO_PROGRAMS = `
+start:  lgdt gdtr
+        mov $0x30, %eax
+        ltr %ax
+        mov $0xfee00000, %esi
+        movl $0x1ff, 0xf0(%rsi)
+        movl $0x30, 0x320(%rsi)
+        movl $11, 0x3e0(%rsi)
+        movl $700, 0x380(%rsi)
+        xor %r15d, %r15d
+        push $0x23
+        push $0x7e000
+        push $0x202
+        push $0x2b
+        push $line
+        iretq
+line:   mov $3000, %ecx
+loop:   dec %ecx
+        jnz loop
+        pushf
+        popf
+end:    inc %r14
+        test %r15, %r15
+        jnz line
+stop:   jmp stop
+vector48: xchg %rcx, saved
+        xchg %r15, saved + 8
+        push %rdx
+        mov 8(%rsp), %rdx
+        xchg %rdx, saved + 16
+        mov %rdx, 8(%rsp)
+        mov 24(%rsp), %rdx
+        xchg %rdx, saved + 24
+        mov %rdx, 24(%rsp)
+        mov %cr3, %rdx
+        xor $0x11000, %rdx
+        mov %rdx, %cr3
+        mov $0xfee00000, %edx
+        movl $0, 0xb0(%rdx)
+        movl $700, 0x380(%rdx)
+        pop %rdx
+        iretq
+        .align 8
+saved:  .quad 100, 1, loop, 0x202
+gdt:    .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0
+        .quad 0x00cff3000000ffff, 0x00affb000000ffff
+        .word 0x67, tss - start # start is at 0x100000
+        .byte 0x10, 0x89, 0, 0
+        .long 0, 0
+gdtr:   .word . - gdt - 1
+        .quad gdt
+        .align 8
+tss:    .long 0
+        .quad 0x7f000
+        .fill 92, 1, 0
+`;
+
+Deno.test({
+  name: "another program at the same place of the same text ends no range step",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(TWO_PROGRAMS);
+    const { memory } = guest.machine;
+    // Everything is the user's, too, in both address spaces.
+    for (const at of [0x1000, 0x2000, 0x3000, 0x3008]) {
+      memory.writeByte(at, memory.readByte(at) | 4);
+    }
+    memory.write(0x10000, memory.view.slice(0x1000, 0x1008));
+    guest.break("line");
+    assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+    guest.unbreak("line");
+    const { reason } = await guest.resume({
+      kind: "range",
+      start: BigInt(guest.symbol("line")),
+      end: BigInt(guest.symbol("end")),
+    });
+    assertEquals(reason, { kind: "step" });
+    assertEquals(guest.rip(), guest.symbol("end"));
+    assertEquals(guest.reg(Reg.R15), 0n, "the first program");
+    assertEquals(guest.reg(Reg.Cr3), 0x1000n);
+    assert(guest.reg(Reg.R14) > 0n, "the other one was there");
+    guest.close();
+  },
+});
+
+const HOT = {
+  "a loop": "mov $60000, {C}\n9: dec {C}\njnz 9b",
+  "a loop that pushes and pops":
+    "mov $60000, {C}\n9: push {A}\npush {C}\npop {C}\npop {A}\ndec {C}\njnz 9b",
+  "a loop of system instructions":
+    "mov $60000, {C}\n9: cld\npush {D}\nsmsw %ax\ncmp {SP}, {A}\nclts\nmov %ds, %dx\nmov %dx, %ds\npop {D}\ndec {C}\njnz 9b",
+};
+
+for (const mode of MODES) {
+  Deno.test({
+    name: `hot loops of ${mode} are not stepped`,
+    ignore,
+    async fn() {
+      const guest = await LineGuest.start(
+        mode,
+        Object.values(HOT).map((code) => inMode(mode, code)),
+      );
+      const exits = () =>
+        Object.values(guest.guest.machine.exitCounts)
+          .reduce((a, b) => a + b, 0);
+      for (const [i, name] of Object.keys(HOT).entries()) {
+        await guest.to(i);
+        const before = exits();
+        assertEquals((await guest.range(i)).reason, { kind: "step" }, name);
+        assertEquals(guest.guest.rip(), guest.offset(`end${i}`), name);
+        assert(exits() - before < 40, name);
+      }
+      guest.close();
+    },
+  });
+}
 
 Deno.test({
   name: "a range may be all there is",
