@@ -25,6 +25,9 @@ const TIMER = 48;
 const PERIOD = 700;
 /** Selectors of the GDT here. */
 const CODE64 = 8, DATA = 16, CODE16 = 24, CODE32 = 32, CODE32_HIGH = 40;
+/** Of 32-bit code: the task that runs, and another one. */
+const TASK = 48, OTHER_TASK = 56;
+const TSS = 0x7900, OTHER_TSS = 0x7a00;
 
 interface Words {
   readonly bits: 16 | 32 | 64;
@@ -149,6 +152,8 @@ export class LineGuest {
     put(GDT + CODE32, 0x00cf9b000000ffffn);
     // As CODE16, but for the size of its code.
     put(GDT + CODE32_HIGH, 0x00cf9b100000ffffn);
+    put(GDT + TASK, 0x0000_8b00_0000_0067n | (BigInt(TSS) << 16n));
+    put(GDT + OTHER_TASK, 0x0000_8900_0000_0067n | (BigInt(OTHER_TSS) << 16n));
     const handler = this.offset("ticked");
     const low = BigInt(handler & 0xffff), high = BigInt(handler >> 16);
     const gate = low | (BigInt(selector) << 16n) | (high << 48n);
@@ -181,9 +186,17 @@ export class LineGuest {
           });
         }
       }
-      vp.setTable(Reg.Gdtr, { base: BigInt(GDT), limit: 0x2f });
+      vp.setTable(Reg.Gdtr, { base: BigInt(GDT), limit: 0x3f });
       if (mode === "real mode") {
         vp.setTable(Reg.Idtr, { base: 0n, limit: 0x3ff });
+      }
+      if (bits === 32) {
+        vp.setSegment(Reg.Tr, {
+          base: BigInt(TSS),
+          limit: 0x67,
+          selector: TASK,
+          attributes: 0x8b,
+        });
       }
       const own = { limit: 0xffff, selector: DATA, attributes: 0x93 };
       vp.setSegment(Reg.Fs, { base: BigInt(OWN + i * OWN_BYTES), ...own });
@@ -344,8 +357,30 @@ export const GATES: Readonly<
 };
 
 /** As GATES, where no handler runs the line. */
-export const GATES_ALONE: Readonly<Record<string, string>> = {
+export const GATES_ALONE: typeof GATES = {
   "HLT with interrupts off": "cli\nhlt\nsti",
+  // To the other task, which comes back; then it is called, and returns.
+  "task switches": {
+    "32-bit code": `
+      movl $${CODE32}, ${OTHER_TSS + 0x4c}
+      movl $${DATA}, ${OTHER_TSS + 0x50}
+      movl $${DATA}, ${OTHER_TSS + 0x54}
+      movl $2, ${OTHER_TSS + 0x24}
+      movl \${OF 9f}, ${OTHER_TSS + 0x20}
+      mov %esp, ${OTHER_TSS + 0x38}
+      ljmp $${OTHER_TASK}, $0
+      jmp 8f
+9:    ljmp $${TASK}, $0
+      iret
+      hlt
+8:    testl $0x100, ${OTHER_TSS + 0x24}
+      jnz 7f
+      lcall $${OTHER_TASK}, $0
+      testl $0x100, ${OTHER_TSS + 0x24}
+      jz 6f
+7:    ud2
+6:`,
+  },
 };
 
 /** A gate as a mode has it; null if it does not. */
