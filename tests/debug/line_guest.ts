@@ -20,7 +20,8 @@ const OWN = 0x7000, OWN_BYTES = 0x100;
 const STACKS = 0xa000, STACK_BYTES = 0x2000;
 /** Where real mode's segment 0x1000 is. */
 const REAL_BASE = 0x10000;
-const TIMER = 48;
+/** The timer's vector. */
+export const TIMER = 48;
 /** Of the timer's, from a handler's end to the next tick: a few dozen instructions. */
 const PERIOD = 700;
 /** Selectors of the GDT here. */
@@ -273,6 +274,8 @@ export const GATES: Readonly<
   "a return that pops": "push {A}\nmov ${OF 9f}, {A}\npush {A}\nret ${W}\n9:",
   "a call inside": "call 9f\n9: pop {A}",
   "an indirect call inside": "mov ${OF 9f}, {A}\ncall *{A}\nhlt\n9: pop {A}",
+  "calls of itself":
+    "mov $20, {C}\ncall 9f\njmp 8f\n9: test {C}, {C}\njz 7f\ndec {C}\npush {A}\ncall 9b\npop {A}\n7: ret\n8:",
   iret: {
     "real mode": "pushf\npush %cs\nmov ${OF 9f}, {A}\npush {A}\niret\nhlt\n9:",
     "16-bit code":

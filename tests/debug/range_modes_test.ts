@@ -4,9 +4,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
+import { injectExtInt } from "../../src/machine/events.ts";
 import type { Breakpoint } from "../../src/debug/target.ts";
 import { requireTool } from "../util/tools.ts";
-import { inMode, LineGuest, type Mode, MODES } from "./line_guest.ts";
+import { inMode, LineGuest, type Mode, MODES, TIMER } from "./line_guest.ts";
 import { LongMode } from "./long_mode.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
@@ -44,6 +45,107 @@ for (const mode of MODES) {
     });
   }
 }
+
+for (const mode of MODES) {
+  Deno.test({
+    name: `an interrupt on its way does not end a range step of ${mode}`,
+    ignore,
+    async fn() {
+      const guest = await LineGuest.start(mode, ["nop\nnop\nsti\nnop"]);
+      await guest.to(0);
+      const { vp } = guest.guest.machine.processors[0];
+      vp.set(Reg.Rflags, vp.get(Reg.Rflags) | 0x200n);
+      injectExtInt(vp, TIMER);
+      assertEquals((await guest.range(0)).reason, { kind: "step" });
+      assertEquals(guest.guest.rip(), guest.offset("end0"));
+      assertEquals(guest.ticks(), 1);
+      guest.close();
+    },
+  });
+}
+
+Deno.test({
+  name: "a guest that steps itself through a line has all of its traps",
+  ignore,
+  async fn() {
+    const traps: bigint[] = [];
+    for (const stepping of [false, true]) {
+      const guest = await LongMode.start(`
+        xor %r8d, %r8d
+line:   ${"nop;".repeat(14)}
+        pushf
+        orl $0x100, (%rsp)
+        popf
+        mov $50, %ecx
+1:      dec %ecx
+        jnz 1b
+        pushf
+        andl $~0x100, (%rsp)
+        popf
+        nop
+end:    nop
+        jmp .
+vector1: inc %r8
+        iretq
+`);
+      const end = BigInt(guest.symbol("end"));
+      await guest.resume("step");
+      if (stepping) {
+        const start = BigInt(guest.symbol("line"));
+        const { reason } = await guest.resume({ kind: "range", start, end });
+        assertEquals(reason, { kind: "step" });
+      } else {
+        guest.break(end);
+        await guest.run();
+      }
+      assertEquals(guest.reg(Reg.Rip), end);
+      traps.push(guest.reg(Reg.R8));
+      guest.close();
+    }
+    assert(traps[0] > 100n);
+    assertEquals(traps[1], traps[0]);
+  },
+});
+
+Deno.test({
+  name: "two processors step the same line, and the first at its end stops",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(
+      `
+        nop
+line:   mov $2000, %ecx
+1:      dec %ecx
+        pushf
+        popf
+        jnz 1b
+end:    jmp end
+`,
+      2,
+    );
+    await guest.resume("step", "step");
+    const [start, end] = ["line", "end"].map((at) => BigInt(guest.symbol(at)));
+    for (const rip of [0, 1]) {
+      guest.machine.processors[rip].vp.set(Reg.Rip, start);
+    }
+    const ended = new Set<number>();
+    while (ended.size < 2) {
+      const { reason, processor } = await guest.resume(
+        ...[0, 1].map((i) =>
+          ended.has(i)
+            ? { kind: "stay" } as const
+            : { kind: "range", start, end } as const
+        ),
+      );
+      assertEquals(reason, { kind: "step" });
+      assertEquals(guest.reg(Reg.Rip, processor), end);
+      assertEquals(guest.reg(Reg.Rcx, processor), 0n);
+      assert(!ended.has(processor));
+      ended.add(processor);
+    }
+    guest.close();
+  },
+});
 
 type Kind = Breakpoint["kind"];
 
