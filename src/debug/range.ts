@@ -98,13 +98,7 @@ function plant(control: Driver, { stops }: Fence): boolean {
     for (const done of stops.slice(0, count)) breakpoints.pull(done);
     return false;
   }
-  setOthers(control);
   return true;
-}
-
-/** One processor that steps alone has no breakpoints in memory; one that runs has. */
-function setOthers(control: Driver): void {
-  if (control.inMemory !== null) control.setBreakpoints();
 }
 
 /** Lets interrupts come that steps have held off, and their handlers return; of the
@@ -117,7 +111,6 @@ async function admit(control: Driver, v: Vcpu): Promise<Ending | "go on"> {
   const { linear, stack, cpl } = v;
   if (!breakpoints.plant(linear, vcpus)) return "go on";
   try {
-    setOthers(control);
     for (;;) {
       if (!control.goesOn) return null;
       const why = await control.run(v, false);
