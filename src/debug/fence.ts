@@ -62,17 +62,7 @@ export class Fence {
     this.#cpl = v.cpl;
     this.#stack = v.stack;
     this.#space = v.cr3 & CR3_BASE;
-    const low = v.rip - WINDOW / 2n;
-    // What is mapped before the page that it is in is of no importance.
-    const page = v.rip - (v.linear & 0xfffn);
-    const first = start > low ? start : low;
-
-    const seen = page <= first || site.memory.read(
-          v,
-          v.linearOf(first),
-          new Uint8Array(Number(page - first)),
-        ) === Number(page - first);
-    const from = seen ? first : page;
+    const from = firstSeen(v, site, start);
     const to = end < from + WINDOW ? end : from + WINDOW;
     this.#start = from;
     const code = new Uint8Array(Number(to - from) + SLACK);
@@ -211,6 +201,17 @@ export class Fence {
   #linear(v: Vcpu, offset: number): bigint {
     return v.linearOf(this.#start + BigInt(offset));
   }
+}
+
+/** Where the window begins: in [start, v.rip], with all that is between them mapped. */
+function firstSeen(v: Vcpu, { memory }: FenceSite, start: bigint): bigint {
+  const low = v.rip - WINDOW / 2n;
+  const first = start > low ? start : low;
+  const page = v.rip - (v.linear & 0xfffn);
+  if (page <= first) return first;
+  const before = new Uint8Array(Number(page - first));
+  const mapped = memory.read(v, v.linearOf(first), before) === before.length;
+  return mapped ? first : page;
 }
 
 function samePage(a: bigint, b: bigint): boolean {
