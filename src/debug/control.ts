@@ -161,9 +161,11 @@ export class RunControl extends Driver {
     const plan = this.#plan;
     const steps = plan.some((a) => a.kind === "step" || a.kind === "range");
     const runs = plan.some((a) => a.kind === "continue");
-    const alone = plan.filter((a) => a.kind !== "stay").length === 1;
-    // One processor that steps meets no breakpoint but by its address.
-    if (this.points !== null || runs || !alone) {
+    const going = plan.filter((a) => a.kind !== "stay");
+    // One processor that makes one step meets no breakpoint but by its address.
+    if (
+      this.points !== null || going.length > 1 || going[0]?.kind !== "step"
+    ) {
       this.setBreakpoints(this.hardware.free);
     }
     const { watched } = this.points ?? this.hardware;

@@ -174,11 +174,11 @@ export abstract class Driver implements StepControl {
 
   /** What a processor is told where it is, if a breakpoint wants to stop it there. */
   breaksAt(v: Vcpu): StopReason | null {
-    if (this.breakpoints.size === 0) return null;
-    const breakpoint = this.breakpoints.at(v.linear);
-    return breakpoint === undefined
-      ? null
-      : this.#exceptions.told(v, breakpoint);
+    const breakpoint = this.breakpoints.size === 0
+      ? undefined
+      : this.breakpoints.at(v.linear);
+    const told = breakpoint && this.#exceptions.told(v, breakpoint);
+    return told ?? this.#exceptions.toldByRegister(v);
   }
 
   /** The watchpoint that the last step of a processor hit. */
