@@ -71,11 +71,12 @@ export type {
   SoftOptions,
   SoftPlatform,
 } from "./src/soft/mod.ts";
+export type { GuestMemory, MemoryRegion } from "./src/machine/memory.ts";
 export type {
-  GuestMemory,
-  HostWriteHook,
-  MemoryRegion,
-} from "./src/machine/memory.ts";
+  Subscribable,
+  Subscribers,
+  Unsubscribe,
+} from "./src/util/subscribers.ts";
 export type {
   ApicEoiExit,
   ApicWriteExit,

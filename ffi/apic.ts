@@ -58,3 +58,56 @@ export const APIC_STATE = struct(APIC_STATE_SIZE, {
   CurrentCount: new U32(0x390),
   DivideConfiguration: new U32(0x3e0),
 });
+
+/** Bytes of the packed state. */
+export const APIC_PACKED_STATE_SIZE = 176;
+
+/** The hypervisor's own form of the state, HV_X64_INTERRUPT_CONTROLLER_STATE (Linux'
+ * hv_local_interrupt_controller_state): hosts pass it on by the call that later hosts
+ * replaced. It has no task priority. */
+export const APIC_PACKED_STATE = struct(APIC_PACKED_STATE_SIZE, {
+  Id: new U32(0),
+  Version: new U32(4),
+  Ldr: new U32(8),
+  Dfr: new U32(12),
+  Svr: new U32(16),
+  Isr0: new U32(20),
+  Isr1: new U32(24),
+  Isr2: new U32(28),
+  Isr3: new U32(32),
+  Isr4: new U32(36),
+  Isr5: new U32(40),
+  Isr6: new U32(44),
+  Isr7: new U32(48),
+  Tmr0: new U32(52),
+  Tmr1: new U32(56),
+  Tmr2: new U32(60),
+  Tmr3: new U32(64),
+  Tmr4: new U32(68),
+  Tmr5: new U32(72),
+  Tmr6: new U32(76),
+  Tmr7: new U32(80),
+  Irr0: new U32(84),
+  Irr1: new U32(88),
+  Irr2: new U32(92),
+  Irr3: new U32(96),
+  Irr4: new U32(100),
+  Irr5: new U32(104),
+  Irr6: new U32(108),
+  Irr7: new U32(112),
+  Esr: new U32(116),
+  IcrHigh: new U32(120),
+  IcrLow: new U32(124),
+  LvtTimer: new U32(128),
+  LvtThermal: new U32(132),
+  LvtPerfmon: new U32(136),
+  LvtLint0: new U32(140),
+  LvtLint1: new U32(144),
+  LvtError: new U32(148),
+  LvtCmci: new U32(152),
+  ErrorStatus: new U32(156),
+  InitialCount: new U32(160),
+  CurrentCount: new U32(164),
+  DivideConfiguration: new U32(168),
+  Rrd: new U32(172),
+});

@@ -17,7 +17,24 @@ export const icebp = {
     result: "i32",
     optional: true,
   },
+  /** Has a callback called whenever all VPs that are being run are halted with
+   * interrupts masked, or wait for a SIPI: what is neither an NMI, an INIT nor a change
+   * of registers cannot wake them. NULL takes it back. */
+  IcebpSetStandstillCallback: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u64", // VOID (CALLBACK *Standstill)(VOID)
+    ],
+    result: "i32",
+    optional: true,
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
+
+/** VOID (CALLBACK *)(VOID). */
+export const standstillCallback = {
+  parameters: [],
+  result: "void",
+} as const satisfies Deno.UnsafeCallbackDefinition;
 
 /** Room that IcebpCompleteAccess wants. */
 export const ICEBP_MAX_ACCESSES = 256;

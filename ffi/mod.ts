@@ -97,6 +97,9 @@ export interface WinHvPlatform {
   readonly extensions: IcebpFunctions;
   /** The event objects that its doorbells signal; null if it has none. */
   readonly events: EventFunctions | null;
+  /** How exact the system has made its timers for it, ms; null or absent where it was
+   * not asked, or refused. */
+  readonly timerMs?: number | null;
   /** Makes something with an address that the emulator can call. */
   callback<K extends EmulatorCallbackKind>(
     kind: K,
@@ -104,6 +107,9 @@ export interface WinHvPlatform {
   ): CallbackHandle;
   /** As callback(), for IcebpSetDebugPointFilter; where there are debug points. */
   debugPointFilter?(fn: DebugPointFilter): CallbackHandle;
+  /** As callback(), for IcebpSetStandstillCallback; where that is. Registers may be read
+   * in it; nothing may be changed. */
+  standstillCallback?(fn: () => void): CallbackHandle;
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

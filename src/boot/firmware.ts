@@ -3,28 +3,38 @@
  * it all the same: interrupt vectors, the BIOS data area (IBM PC/AT Technical
  * Reference), the extended one, Intel's multiprocessor tables (MultiProcessor
  * Specification 1.4, chapter 4), the PICs' vectors. There is no firmware itself:
- * software interrupts do nothing. Where the image lies, the image stays.
+ * software interrupts do nothing but be told of. Where the image lies, the image stays.
  */
 import { COM1 } from "../machine/devices/board.ts";
 import { SCI_IRQ } from "../machine/devices/acpi_pm.ts";
 import { CRTC_PORT } from "../machine/devices/debug_ports.ts";
+import {
+  STUB,
+  STUB_OFFSET,
+  STUB_SEGMENT,
+} from "../machine/devices/bios_calls.ts";
 import { IOAPIC_BASE } from "../machine/devices/ioapic.ts";
 import type { BootRequest, PortWrite } from "./image.ts";
 import { LOW_END, type Placement } from "./placement.ts";
 import { ByteWriter, fixChecksum } from "./writer.ts";
 
-const IVT_BYTES = 1024;
+const VECTORS = 256;
 const BDA = 0x400, BDA_BYTES = 256;
-/** Where IBM's BIOS has its IRET, and every vector of ours points. */
-const IRET_SEGMENT = 0xf000, IRET_OFFSET = 0xff53;
-const IRET = 0xcf;
 const MP_TABLES = 0xf0000;
 const LOCAL_APIC_BASE = 0xfee00000;
 
 function vectors(): Uint8Array {
-  const stub = (IRET_SEGMENT << 16 | IRET_OFFSET) >>> 0;
-  const table = new Uint32Array(IVT_BYTES / 4).fill(stub);
+  const table = Uint32Array.from(
+    { length: VECTORS },
+    (_, vector) => STUB_SEGMENT << 16 | STUB_OFFSET + vector * STUB.length,
+  );
   return new Uint8Array(table.buffer);
+}
+
+function stubs(): Uint8Array {
+  const stubs = new Uint8Array(VECTORS * STUB.length);
+  for (let at = 0; at < stubs.length; at += STUB.length) stubs.set(STUB, at);
+  return stubs;
 }
 
 /** Equipment: an FPU, one serial port; no disks, no display to speak of. */
@@ -111,7 +121,7 @@ export function placeFirmware(
   put(BDA, biosDataArea());
   put(LOW_END, Uint8Array.of(1)); // the extended area's size, KiB
   put(MP_TABLES, mpTables(cpus));
-  put(IRET_SEGMENT * 16 + IRET_OFFSET, Uint8Array.of(IRET));
+  put(STUB_SEGMENT * 16 + STUB_OFFSET, stubs());
 }
 
 /** How firmware programs the PICs: vectors 08h and 70h for real mode; timer,

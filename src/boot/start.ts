@@ -39,14 +39,14 @@ const SEGMENTS = {
  */
 export function startGuest(machine: Machine, image: BootImage): void {
   machine.booted = image;
-  machine.onReset = () => {
+  machine.onReset.subscribe(() => {
     for (const region of machine.memory.regions) {
       if (region.kind === "ram") {
         machine.memory.fill(region.gpa, region.bytes, 0);
       }
     }
     load(machine, image);
-  };
+  });
   load(machine, image);
 }
 

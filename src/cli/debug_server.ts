@@ -52,6 +52,8 @@ async function listen(options: GdbServerOptions): Promise<GdbServer> {
 export interface DebugServer {
   /** Whether a debugger is there that can start an ended guest again. */
   readonly mayRestart: boolean;
+  /** Whether a debugger is told of stops. */
+  readonly attended: boolean;
   /** Says what is still to be said to gdb, hangs up and tidies. */
   close(): Promise<void>;
 }
@@ -94,6 +96,9 @@ export async function openDebugServer(
   return {
     get mayRestart() {
       return server.mayRestart;
+    },
+    get attended() {
+      return server.attended;
     },
     async close() {
       await server.close();

@@ -73,6 +73,17 @@ function breakpointLine({ extensions }: WinHvPlatform): string {
     : "breakpoints and watchpoints: in the processor, any number of them";
 }
 
+/** How exact the system's timers are, where they can be asked to be. */
+function timerLines({ timerMs }: WinHvPlatform): string[] {
+  if (Deno.build.os !== "windows") return [];
+  return [
+    typeof timerMs === "number"
+      ? `timers: exact to ${timerMs} ms, as asked for`
+      : "timers: as coarse as the system has them (15.6 ms): a guest's ticks " +
+        "come some at a time",
+  ];
+}
+
 /** What a library offers. */
 interface Finding {
   readonly usable: boolean;
@@ -91,6 +102,7 @@ function examine(name: string): Finding {
     const lines = [
       ...capabilityLines(readCapabilities(platform)),
       breakpointLine(platform),
+      ...timerLines(platform),
     ];
     const missing = missingFunctions(platform.platform).map(({ call, lost }) =>
       `lacks ${call}: ${lost}`

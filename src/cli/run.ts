@@ -76,7 +76,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     startGuest(machine, image);
     log.info("{what}", { what: image.describe });
     const guest = new Debugger(machine, options.breakpoints);
-    guest.onQuit = () => ended.resolve(0);
+    guest.onQuit.subscribe(() => ended.resolve(0));
     if (readsInput) {
       terminal.open({
         input: (bytes) => {
@@ -91,19 +91,17 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
       const reason = guest.stop?.reason;
       if (reason?.kind === "exited") ended.resolve(reason.code);
     });
-    guest.onExit = (code) => {
+    guest.onExit.subscribe((code) => {
       if (!server?.mayRestart) ended.resolve(code);
       else say(`The guest has ended (${code}); gdb can "run" it again.`);
-    };
-    if (server === null) {
-      guest.onStop = (stop) => endWithoutDebugger(stop, guest, ended);
-    }
-    guest.onUnheard = (stop) => {
-      const { kind } = stop.reason;
-      if (kind === "exception" || kind === "failed") {
-        endWithoutDebugger(stop, guest, ended);
-      }
-    };
+    });
+    guest.onStop.subscribe((stop) => {
+      if (server?.attended) return;
+      // A debugger that has gone may leave a stop of its own behind.
+      const ends = server === null || stop.reason.kind === "exception" ||
+        stop.reason.kind === "failed";
+      if (ends) endWithoutDebugger(stop, guest, ended);
+    });
     if (server === null || !options.wait) runAll(guest);
     const code = await ended.promise.finally(() => machine.board.flush());
     serial.flush();

@@ -38,7 +38,8 @@ function perSecond(count: number, seconds: number): string {
     : String(count);
 }
 
-/** What the core's caches did. Their hits are not counted, which would cost the
+/** What the core's caches did. A guest whose data lie in the pages of its code, as
+ * boot sectors and other 16-bit code have them, misses with each write. Hits are not counted, which would cost the
  * guest's speed: misses are told as they are, and for every 1000 instructions,
  * of which each can miss several times. */
 function coreLines(soft: SoftPlatform): [string, string][] {
@@ -55,6 +56,7 @@ function coreLines(soft: SoftPlatform): [string, string][] {
     ["  bytes changed", String(counters.invalidated)],
     ["  emptied", String(counters.cacheFlushes)],
     ["TLB misses", misses(counters.tlbMisses)],
+    ["  writes beside code", String(counters.besideCode)],
     ["  emptied", String(counters.tlbFlushes)],
     ["events delivered", String(counters.events)],
   ];

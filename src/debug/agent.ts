@@ -2,10 +2,11 @@
  * Agent expressions: the stack bytecode in which a debugger hands over the
  * condition of a breakpoint, so that a hit is judged where it happens.
  *
- * Source of facts: "Debugging with GDB", appendix F. An expression is decoded
- * and checked once, when it is handed over; evaluating it then only walks the
- * decoded form. All values are 64 bits. Floating point, tracing and state
- * variables are refused: conditions never use them.
+ * Source of facts: "Debugging with GDB", appendix F. An expression is decoded,
+ * checked and made a function once, when it is handed over: what the bytecode does
+ * to its stack is done then, and a hit, of which there may be millions, only
+ * computes. All values are 64 bits. Floating point, tracing and state variables are
+ * refused: conditions never use them. So are loops, which no condition has.
  */
 
 /** What an expression may ask about the processor that hit. */
@@ -81,8 +82,10 @@ const OPERAND_BYTES = new Map<number, number>(
   ]),
 );
 
-/** An expression that runs longer than this has a loop that does not end. */
+/** Instructions on all ways through an expression; with more it has a loop, or too many
+ * jumps to be followed each. */
 const MAX_STEPS = 10_000;
+/** Values on the stack, and conditional jumps on one way. */
 const MAX_DEPTH = 256;
 
 interface Instruction {
@@ -93,63 +96,95 @@ interface Instruction {
   readonly value: bigint;
 }
 
+/** A value that an expression computes. */
+interface Value {
+  /** What it is, where that is known without a processor; else null. */
+  readonly constant: bigint | null;
+  readonly of: (context: AgentContext) => bigint;
+}
+
 const unsigned = (v: bigint) => BigInt.asUintN(64, v);
 const signed = (v: bigint) => BigInt.asIntN(64, v);
 const truth = (b: boolean) => b ? 1n : 0n;
 
-/** One decoded expression. */
+/** One expression. */
 export class AgentExpression {
   /** The bytecode. */
   readonly bytes: Uint8Array;
   /** The registers it can ask for, without repetition. */
   readonly registers: readonly number[];
-  readonly #code: readonly Instruction[];
+  readonly #evaluate: (context: AgentContext) => bigint;
 
   /** `renumber` makes numbers in `allRegisters` of those in `bytes`. Throws
    * AgentError if the bytes are not an expression. */
   constructor(bytes: Uint8Array, renumber?: (number: number) => number) {
     this.bytes = renumber === undefined ? bytes : renumbered(bytes, renumber);
-    this.#code = decode(this.bytes);
+    const code = decode(this.bytes);
+    this.#evaluate = new Compiler(code).follow(0, []).of;
     this.registers = [
-      ...new Set(
-        this.#code.filter((i) => i.op === REG).map((i) => i.number),
-      ),
+      ...new Set(code.filter((i) => i.op === REG).map((i) => i.number)),
     ];
   }
 
-  /** The value on top of the stack at the end, unsigned 64 bits. */
+  /** The value on top of the stack at the end, unsigned 64 bits. Throws AgentError
+   * where memory is absent, or for a division by zero. */
   evaluate(context: AgentContext): bigint {
-    const stack: bigint[] = [];
-    let index = 0;
-    for (let steps = 0; steps < MAX_STEPS; steps++) {
+    return this.#evaluate(context);
+  }
+}
+
+const constant = (value: bigint): Value => ({
+  constant: value,
+  of: () => value,
+});
+const computed = (of: Value["of"]): Value => ({ constant: null, of });
+
+/** Follows the bytecode with values that are yet to be computed. */
+class Compiler {
+  readonly #code: readonly Instruction[];
+  #steps = 0;
+
+  constructor(code: readonly Instruction[]) {
+    this.#code = code;
+  }
+
+  /** What the expression gives that goes on at `index` with `stack`, which it consumes. */
+  follow(index: number, stack: Value[], jumps = 0): Value {
+    for (; this.#steps < MAX_STEPS && jumps < MAX_DEPTH; this.#steps++) {
       const { op, number, value } = this.#code[index++];
       switch (op) {
         case CONST8:
         case CONST16:
         case CONST32:
         case CONST64:
-          stack.push(value);
+          stack.push(constant(value));
           break;
         case REG:
-          stack.push(unsigned(context.register(number)));
+          stack.push(computed((context) => context.register(number)));
           break;
         case REF8:
         case REF16:
         case REF32:
-        case REF64:
-          stack.push(load(context, pop(stack), 1 << (op - REF8)));
+        case REF64: {
+          const address = pop(stack).of, size = 1 << (op - REF8);
+          stack.push(
+            computed((context) => load(context, address(context), size)),
+          );
           break;
+        }
         case EXT:
-          stack.push(unsigned(BigInt.asIntN(number, pop(stack))));
+          stack.push(
+            unary(pop(stack), (v) => unsigned(BigInt.asIntN(number, v))),
+          );
           break;
         case ZERO_EXT:
-          stack.push(BigInt.asUintN(number, pop(stack)));
+          stack.push(unary(pop(stack), (v) => BigInt.asUintN(number, v)));
           break;
         case LOG_NOT:
-          stack.push(truth(pop(stack) === 0n));
+          stack.push(unary(pop(stack), (v) => truth(v === 0n)));
           break;
         case BIT_NOT:
-          stack.push(unsigned(~pop(stack)));
+          stack.push(unary(pop(stack), (v) => unsigned(~v)));
           break;
         case DUP:
           stack.push(peek(stack, 0));
@@ -173,9 +208,19 @@ export class AgentExpression {
         case GOTO:
           index = number;
           break;
-        case IF_GOTO:
-          if (pop(stack) !== 0n) index = number;
+        case IF_GOTO: {
+          const condition = pop(stack);
+          if (condition.constant === null) {
+            const { of } = condition;
+            const yes = this.follow(number, [...stack], jumps + 1).of;
+            const no = this.follow(index, stack, jumps + 1).of;
+            return computed((context) =>
+              of(context) !== 0n ? yes(context) : no(context)
+            );
+          }
+          if (condition.constant !== 0n) index = number;
           break;
+        }
         case END:
           return pop(stack);
         default: {
@@ -185,8 +230,20 @@ export class AgentExpression {
       }
       if (stack.length > MAX_DEPTH) throw new AgentError("stack overflow");
     }
-    throw new AgentError("the expression does not end");
+    throw new AgentError("the expression does not end, or is too long");
   }
+}
+
+function unary(operand: Value, of: (v: bigint) => bigint): Value {
+  if (operand.constant !== null) return constant(of(operand.constant));
+  const v = operand.of;
+  return computed((context) => of(v(context)));
+}
+
+function binary(op: number, a: Value, b: Value): Value {
+  const of = OPERATORS.get(op)!;
+  const left = a.of, right = b.of;
+  return computed((context) => of(left(context), right(context)));
 }
 
 /** Whether a breakpoint with these conditions stops: without any, if one holds,
@@ -196,9 +253,9 @@ export function conditionsHold(
   context: AgentContext,
 ): boolean {
   if (conditions.length === 0) return true;
-  for (const condition of conditions) {
+  for (let i = 0; i < conditions.length; i++) {
     try {
-      if (condition.evaluate(context) !== 0n) return true;
+      if (conditions[i].evaluate(context) !== 0n) return true;
     } catch (error) {
       if (error instanceof AgentError) return true;
       throw error;
@@ -263,13 +320,13 @@ function renumbered(
   return copy;
 }
 
-function pop(stack: bigint[]): bigint {
+function pop(stack: Value[]): Value {
   const value = stack.pop();
   if (value === undefined) throw new AgentError("stack underflow");
   return value;
 }
 
-function peek(stack: bigint[], depth: number): bigint {
+function peek(stack: Value[], depth: number): Value {
   const value = stack.at(-1 - depth);
   if (value === undefined) throw new AgentError("stack underflow");
   return value;
@@ -285,43 +342,27 @@ function load(context: AgentContext, address: bigint, size: number): bigint {
   return value;
 }
 
-function binary(op: number, a: bigint, b: bigint): bigint {
-  switch (op) {
-    case ADD:
-      return unsigned(a + b);
-    case SUB:
-      return unsigned(a - b);
-    case MUL:
-      return unsigned(a * b);
-    case DIV_SIGNED:
-      return unsigned(signed(a) / divisor(signed(b)));
-    case DIV_UNSIGNED:
-      return a / divisor(b);
-    case REM_SIGNED:
-      return unsigned(signed(a) % divisor(signed(b)));
-    case REM_UNSIGNED:
-      return a % divisor(b);
-    case LSH:
-      return b > 63n ? 0n : unsigned(a << b);
-    case RSH_SIGNED:
-      return unsigned(signed(a) >> (b > 63n ? 63n : b));
-    case RSH_UNSIGNED:
-      return b > 63n ? 0n : a >> b;
-    case BIT_AND:
-      return a & b;
-    case BIT_OR:
-      return a | b;
-    case BIT_XOR:
-      return a ^ b;
-    case EQUAL:
-      return truth(a === b);
-    case LESS_SIGNED:
-      return truth(signed(a) < signed(b));
-    case LESS_UNSIGNED:
-      return truth(a < b);
-  }
-  throw new AgentError(`unknown opcode 0x${op.toString(16)}`);
-}
+type Operator = (a: bigint, b: bigint) => bigint;
+
+/** What pops two values and pushes one. */
+const OPERATORS: ReadonlyMap<number, Operator> = new Map<number, Operator>([
+  [ADD, (a, b) => unsigned(a + b)],
+  [SUB, (a, b) => unsigned(a - b)],
+  [MUL, (a, b) => unsigned(a * b)],
+  [DIV_SIGNED, (a, b) => unsigned(signed(a) / divisor(signed(b)))],
+  [DIV_UNSIGNED, (a, b) => a / divisor(b)],
+  [REM_SIGNED, (a, b) => unsigned(signed(a) % divisor(signed(b)))],
+  [REM_UNSIGNED, (a, b) => a % divisor(b)],
+  [LSH, (a, b) => b > 63n ? 0n : unsigned(a << b)],
+  [RSH_SIGNED, (a, b) => unsigned(signed(a) >> (b > 63n ? 63n : b))],
+  [RSH_UNSIGNED, (a, b) => b > 63n ? 0n : a >> b],
+  [BIT_AND, (a, b) => a & b],
+  [BIT_OR, (a, b) => a | b],
+  [BIT_XOR, (a, b) => a ^ b],
+  [EQUAL, (a, b) => truth(a === b)],
+  [LESS_SIGNED, (a, b) => truth(signed(a) < signed(b))],
+  [LESS_UNSIGNED, (a, b) => truth(a < b)],
+]);
 
 function divisor(b: bigint): bigint {
   if (b === 0n) throw new AgentError("division by zero");

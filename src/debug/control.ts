@@ -12,6 +12,7 @@
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
+import { Subscribers } from "../util/subscribers.ts";
 import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
 import { NOBODY } from "./exclusive.ts";
@@ -39,13 +40,11 @@ const RETRY_MS = 20;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
-  onStop: ((stop: Stop) => void) | null = null;
-  /** Called for a stop that nobody else is told of: no debugger is there any more. */
-  onUnheard: ((stop: Stop) => void) | null = null;
-  /** Called when the guest has ended, whoever is told of stops. */
-  onExit: ((code: number) => void) | null = null;
-  /** Called when the user wants the program to end, too. */
-  onQuit: (() => void) | null = null;
+  readonly onStop = new Subscribers<[stop: Stop]>();
+  /** Told when the guest has ended: by itself behind the stop, or by kill(). */
+  readonly onExit = new Subscribers<[code: number]>();
+  /** Told when the user wants the program to end, too. */
+  readonly onQuit = new Subscribers<[]>();
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */
@@ -61,14 +60,14 @@ export class RunControl extends Driver {
   constructor(machine: Machine, way?: BreakpointWay) {
     super(machine, way);
     for (const v of this.vcpus) {
-      v.processor.onCancelFailed = (error) => {
+      v.processor.onCancelFailed.subscribe((error) => {
         if (v.untold.length === 0) keep(v, failure(error));
-      };
+      });
     }
-    machine.onDma = (access) => {
+    machine.onDma.subscribe((access) => {
       const reason = this.#dma.reason(access);
       if (reason !== null) this.#found(this.#anyRunning(), reason);
-    };
+    });
     machine.suspendTime();
   }
 
@@ -86,10 +85,6 @@ export class RunControl extends Driver {
     return this.#state === "running" || this.#state === "resuming";
   }
 
-  unheard(stop: Stop): void {
-    this.onUnheard?.(stop);
-  }
-
   /** Throws unless the guest is stopped. */
   needStopped(): void {
     if (this.#state !== "stopped") throw new TargetError("the guest runs");
@@ -104,7 +99,7 @@ export class RunControl extends Driver {
     const untold = this.#nextUntold(plan);
     if (untold !== null) {
       this.stop = untold;
-      this.onStop?.(untold);
+      this.onStop.tell(untold);
       return;
     }
     this.stop = null;
@@ -243,16 +238,18 @@ export class RunControl extends Driver {
     }
     this.#state = "stopped";
     this.stop = cause;
-    if (this.onStop !== null) this.onStop(cause);
-    else if (this.onUnheard !== null) this.unheard(cause);
-    else if (cause.reason.kind === "failed") {
+    if (cause.reason.kind === "failed" && this.onStop.size === 0) {
       log.error("{message}", { ...cause.reason });
     }
-    this.#tellExit(cause);
+    try {
+      this.onStop.tell(cause);
+    } finally {
+      this.#tellExit(cause);
+    }
   }
 
   #tellExit({ reason }: Stop): void {
-    if (reason.kind === "exited") this.onExit?.(reason.code);
+    if (reason.kind === "exited") this.onExit.tell(reason.code);
   }
 
   #machineReason(): StopReason {

@@ -104,7 +104,9 @@ export class DebugExceptions implements AgentContext {
   /** What a processor at a breakpoint is told; null if nobody wants to be told: every owner
    * has conditions, and none holds. */
   told(v: Vcpu, breakpoint: SoftwareBreakpoint): StopReason | null {
-    for (const { kind, conditions } of breakpoint.owners) {
+    const { owners } = breakpoint;
+    for (let i = 0; i < owners.length; i++) {
+      const { kind, conditions } = owners[i];
       if (conditions.length > 0 && !this.#holds(v, conditions)) continue;
       return kind === "software" ? BREAKPOINT : HARDWARE_BREAKPOINT;
     }

@@ -153,7 +153,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: "end the guest and icebp",
     run: (target) => {
       target.kill();
-      target.onQuit?.();
+      target.onQuit.tell();
       return "the guest has ended\n";
     },
   },

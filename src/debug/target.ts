@@ -6,6 +6,7 @@
  * Processors are numbered from 0. All calls are synchronous; those that read or
  * change the guest are for a stopped one and throw a `TargetError` otherwise.
  */
+import type { Subscribable } from "../util/subscribers.ts";
 import type { AgentExpression } from "./agent.ts";
 import type { Architecture } from "./register_sets.ts";
 import type { MemoryRegion } from "./regions.ts";
@@ -100,10 +101,10 @@ export interface DebugTarget {
   /** Why the guest stands still; null while it runs. */
   readonly stop: Stop | null;
 
-  /** Called once for every resume() when all processors have stopped, also when
-   * that happens before resume() returns. `stop` is set already. Never called
-   * for a stop that nobody resumed from. */
-  onStop: ((stop: Stop) => void) | null;
+  /** Told once for every resume() when all processors have stopped, also when
+   * that happens before resume() returns. `stop` is set already. Never told
+   * of a stop that nobody resumed from. */
+  readonly onStop: Subscribable<[stop: Stop]>;
 
   /** The linear address of a processor's next instruction: RIP, and the base of
    * the code segment where that counts. */
@@ -115,9 +116,6 @@ export interface DebugTarget {
   /** What a debugger does best to take the guest for, as it stands: i386 for
    * those that a 32-bit debugger is made for, until they enter long mode. */
   architecture(): Architecture;
-
-  /** To be called by who is told of stops but has nobody to tell any more. */
-  unheard?(stop: Stop): void;
 
   /** A processor's name and what it is doing. */
   describe(processor: number): ProcessorDescription;

@@ -67,6 +67,12 @@ export class GdbServer {
     return this.#connection?.extended ?? false;
   }
 
+  /** Whether a debugger is connected that is told of stops: not one that has
+   * detached. */
+  get attended(): boolean {
+    return this.#connection?.attends ?? false;
+  }
+
   /** Stops listening, sends what is still to be said, and hangs up. */
   async close(): Promise<void> {
     this.#listener.close();
@@ -149,6 +155,10 @@ class Connection {
 
   get extended(): boolean {
     return this.#session?.extended ?? false;
+  }
+
+  get attends(): boolean {
+    return this.#session?.attends ?? false;
   }
 
   #receive(bytes: Uint8Array): void {

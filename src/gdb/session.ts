@@ -19,6 +19,7 @@ import {
   REGISTER_SETS,
   type RegisterSet,
 } from "../debug/register_sets.ts";
+import type { Unsubscribe } from "../util/subscribers.ts";
 import { commands } from "./commands/mod.ts";
 import { Deframer, Output } from "./framing.ts";
 import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
@@ -94,6 +95,7 @@ export class Session {
   #busy = false;
   #closed = false;
   #gone = false;
+  readonly #unsubscribe: Unsubscribe;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -105,7 +107,9 @@ export class Session {
       acknowledged: () => {},
       refused: () => this.#onRefused(),
     }, PACKET_SIZE);
-    this.target.onStop = (stop) => this.#onStop(stop);
+    this.#unsubscribe = this.target.onStop.subscribe((stop) =>
+      this.#onStop(stop)
+    );
     const stop = this.target.stop;
     if (stop === null) this.target.interrupt();
     else this.current = stop.processor;
@@ -114,6 +118,11 @@ export class Session {
   /** True when the conversation is over: send what is left and hang up. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether there is somebody to tell of stops. */
+  get attends(): boolean {
+    return !this.#closed && !this.detached;
   }
 
   /** Takes bytes that arrived; take() has the answers afterwards. */
@@ -143,7 +152,7 @@ export class Session {
   disconnect(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.target.onStop = null;
+    this.#unsubscribe();
     this.#closed = true;
     const why = this.target.stop?.reason.kind;
     if (why === "exited" || this.detached) return;
@@ -435,7 +444,7 @@ export class Session {
     if (this.#owesStop) {
       this.#owesStop = false;
       this.#tellStop(stop);
-    } else if (this.#closed || this.detached) this.target.unheard?.(stop);
+    }
     if (this.#busy) return;
     // What is performed here may resume and stop again at once.
     this.#busy = true;

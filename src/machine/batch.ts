@@ -2,6 +2,7 @@
  * A fixed set of registers that are read or written together: one platform
  * call, no allocation. Values are 16 bytes each (WHV_REGISTER_VALUE).
  */
+import { alignedBytes, viewOf } from "../platform/aligned.ts";
 
 /** The part of a virtual processor that a batch needs. */
 export interface RegisterAccess {
@@ -16,8 +17,8 @@ export class RegisterBatch {
 
   constructor(...names: number[]) {
     this.names = new Uint32Array(names);
-    this.values = new Uint8Array(names.length * 16);
-    this.view = new DataView(this.values.buffer);
+    this.values = alignedBytes(names.length * 16);
+    this.view = viewOf(this.values);
   }
 
   read(from: RegisterAccess): void {

@@ -3,6 +3,7 @@
  * nobody claims reads as all ones and swallows writes, as on a PC.
  */
 import type { MmioDevice, PortDevice } from "./device.ts";
+import { Unclaimed } from "./unclaimed.ts";
 
 /** A claimed range, for listings. */
 export interface Claim {
@@ -19,21 +20,25 @@ function refuse(name: string, what: string, first: number, by: Claim): never {
   );
 }
 
-/** How often each device was accessed, and "nothing", by name. */
+/** How often each device was accessed, and nothing at some addresses, by name. */
 export type AccessCounts = ReadonlyMap<string, number>;
 
 /** Adds up the claims of each name; some devices have several. */
 function countsOf(
   claims: readonly { name: string; accesses: number }[],
-  unclaimed: number,
+  unclaimed: Unclaimed,
 ): AccessCounts {
   const counts = new Map<string, number>();
   for (const { name, accesses } of claims) {
     if (accesses > 0) counts.set(name, (counts.get(name) ?? 0) + accesses);
   }
-  if (unclaimed > 0) counts.set("nothing", unclaimed);
+  for (const [name, accesses] of unclaimed.counts()) counts.set(name, accesses);
   return counts;
 }
+
+/** Addresses that are told of together where nothing is. */
+const PORT_RANGE = 16, MMIO_RANGE = 4096;
+const UNKNOWN = () => "from an unknown place";
 
 interface PortClaim extends Claim {
   readonly device: PortDevice;
@@ -44,7 +49,12 @@ interface PortClaim extends Claim {
 export class PortBus {
   readonly #at: (PortClaim | null)[] = new Array(0x10000).fill(null);
   readonly #claims: PortClaim[] = [];
-  #unclaimed = 0;
+  readonly #unclaimed: Unclaimed;
+
+  /** `where` says who accesses, for messages. */
+  constructor(where: () => string = UNKNOWN) {
+    this.#unclaimed = new Unclaimed("ports", PORT_RANGE, where);
+  }
 
   get claims(): readonly Claim[] {
     return this.#claims;
@@ -74,7 +84,7 @@ export class PortBus {
 
   #find(port: number): PortClaim | null {
     const claim = this.#at[port];
-    if (claim === null) this.#unclaimed++;
+    if (claim === null) this.#unclaimed.count(port);
     else claim.accesses++;
     return claim;
   }
@@ -102,7 +112,12 @@ export class MmioBus {
   readonly #claims: MmioClaim[] = [];
   /** The range that answered last: accesses come in runs. */
   #last: MmioClaim | null = null;
-  #unclaimed = 0;
+  readonly #unclaimed: Unclaimed;
+
+  /** `where` says who accesses, for messages. */
+  constructor(where: () => string = UNKNOWN) {
+    this.#unclaimed = new Unclaimed("addresses", MMIO_RANGE, where);
+  }
 
   get claims(): readonly Claim[] {
     return this.#claims;
@@ -135,7 +150,7 @@ export class MmioBus {
         gpa >= first && gpa < first + count
       ) ?? null;
     }
-    if (claim === null) this.#unclaimed++;
+    if (claim === null) this.#unclaimed.count(gpa);
     else {
       claim.accesses++;
       this.#last = claim;

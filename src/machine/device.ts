@@ -22,6 +22,9 @@ export interface Clock {
   now(): bigint;
   /** Calls `fn` once guest time reaches `ns`; null takes the alarm away. */
   setAlarm(ns: bigint | null, fn: () => void): void;
+  /** Whether time goes on without asking and alarms come late, as the host's timers
+   * do: what falls between is to be made up for. Else they are exact. */
+  readonly realTime?: boolean;
   /** Guest time stands still from now on. A clock whose time passes only while
    * processors run needs neither of these. */
   suspend?(): void;
@@ -38,6 +41,10 @@ export interface Entropy {
 /** One interrupt wire. Setting the level it already has does nothing. */
 export interface IrqLine {
   set(level: boolean): void;
+  /** Whether the last rise still waits for a processor, as far as the board can tell;
+   * `onTaken` is called when it does no more. */
+  readonly waiting?: boolean;
+  onTaken?: (() => void) | null;
 }
 
 /** What every device can do, whatever buses it is on. */

@@ -5,9 +5,12 @@
 import { PendingEvent } from "../../ffi/enums.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
+  WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
   WHV_X64_PENDING_EXCEPTION_EVENT as EXCEPTION,
   WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT,
+  WHV_X64_PENDING_INTERRUPTION_REGISTER as INTERRUPTION,
 } from "../../ffi/values.ts";
+import { refused } from "../platform/errors.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 
 /** Vectors that the machine itself raises. */
@@ -38,7 +41,17 @@ export function injectException(
   batch.write(vp);
 }
 
-const extInt = new RegisterBatch(Reg.PendingEvent, Reg.InternalActivityState);
+const extInt = new RegisterBatch(Reg.PendingEvent);
+const awake = new RegisterBatch(Reg.InternalActivityState);
+const halted = new RegisterBatch(
+  Reg.InternalActivityState,
+  Reg.Rflags,
+  Reg.PendingEvent,
+  Reg.PendingInterruption,
+);
+const RFLAGS_IF = 0x200;
+/** Bytes from one value of a batch to the next. */
+const VALUE = 16;
 
 /** Has `vp`, which can take interrupts now, take the PIC's `vector`. A halted
  * processor is woken: the event alone would not. */
@@ -47,6 +60,26 @@ export function injectExtInt(vp: RegisterAccess, vector: number): void {
   EXT_INT.EventPending.set(extInt.view, 1);
   EXT_INT.EventType.set(extInt.view, PendingEvent.ExtInt);
   EXT_INT.Vector.set(extInt.view, vector);
-  extInt.set(1, 0n);
   extInt.write(vp);
+  awake.set(0, 0n);
+  try {
+    awake.write(vp);
+  } catch (error) {
+    // A host that keeps its processors' activity to itself wakes them itself.
+    if (!refused(error)) throw error;
+  }
+}
+
+/** Whether `vp` halts and would take the PIC's interrupt, were it woken. */
+export function canTakeExtIntHalted(vp: RegisterAccess): boolean {
+  try {
+    halted.read(vp);
+  } catch (error) {
+    if (!refused(error)) throw error;
+    return false;
+  }
+  return ACTIVITY.HaltSuspend.get(halted.view) !== 0 &&
+    (halted.low(1) & RFLAGS_IF) !== 0 &&
+    EXT_INT.EventPending.get(halted.view, 2 * VALUE) === 0 &&
+    INTERRUPTION.InterruptionPending.get(halted.view, 3 * VALUE) === 0;
 }

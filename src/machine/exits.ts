@@ -14,6 +14,7 @@ import type {
   MemoryExit,
   MsrExit,
 } from "../platform/exits.ts";
+import type { Segment } from "../platform/segments.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { RegisterBatch } from "./batch.ts";
@@ -85,6 +86,9 @@ export class ExitHandler {
     Reg.Rdx,
   );
   readonly #answer: CpuidAnswer = [0, 0, 0, 0];
+  /** What is being carried out, or was last. */
+  #vp: VirtualProcessor | null = null;
+  #exit: Exit | null = null;
 
   constructor(wiring: ExitWiring) {
     this.#wiring = wiring;
@@ -144,6 +148,24 @@ export class ExitHandler {
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
   }
 
+  /** Which instruction a device is being accessed by, for messages: a device has
+   * no other way to tell. */
+  where(): string {
+    const exit = this.#exit;
+    return exit === null || this.#vp === null
+      ? "before the guest has run"
+      : `CPU${this.#vp.index} at ${placeOf(exit.rip, exit.cs)}`;
+  }
+
+  /** The processor that accesses a port, and the exit that it does so with; null
+   * if none does. */
+  get portAccess(): { vp: VirtualProcessor; exit: IoPortExit } | null {
+    const exit = this.#exit;
+    return this.#vp === null || exit?.reason !== "ioPort"
+      ? null
+      : { vp: this.#vp, exit };
+  }
+
   /** Releases the emulator. */
   close(): void {
     this.#emulator.close();
@@ -152,6 +174,8 @@ export class ExitHandler {
   /** Carries out an exit. Throws a MachineError for what nobody can carry out,
    * and the platform's errors. */
   handle(vp: VirtualProcessor, exit: Exit): Outcome {
+    this.#vp = vp;
+    this.#exit = exit;
     const outcome = this.#carryOut(vp, exit);
     if (
       outcome === Outcome.Completed &&
@@ -350,6 +374,13 @@ function nextRip(exit: Exit, length: bigint): bigint {
     return BigInt.asUintN(64, rip);
   }
   return rip & EFLAGS_IP_MASK;
+}
+
+/** An instruction's address, for messages. */
+export function placeOf(rip: bigint, cs: Segment): string {
+  return cs.base === 0n || (cs.attributes & CS_LONG) !== 0
+    ? `RIP ${hex(rip)}`
+    : `CS:RIP ${hex(cs.selector)}:${hex(rip)} (linear ${hex(cs.base + rip)})`;
 }
 
 function hex(value: number | bigint): string {

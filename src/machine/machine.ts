@@ -7,16 +7,18 @@ import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
 import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { Reg } from "../../ffi/registers.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
 import type { InterruptRequest, Partition } from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { Subscribers } from "../util/subscribers.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
-import { type ExitCounts, ExitHandler } from "./exits.ts";
+import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
 import { Msrs } from "./msrs.ts";
@@ -27,6 +29,7 @@ import {
   saveRegisters,
 } from "./reset.ts";
 import { type ApicKind, makePartition } from "./setup.ts";
+import { stubEntryOf } from "./stub_entry.ts";
 import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -89,9 +92,9 @@ export class Machine {
   /** Guest physical memory. */
   readonly memory: GuestMemory;
   /** I/O ports. */
-  readonly ports = new PortBus();
+  readonly ports = new PortBus(() => this.#exits.where());
   /** Memory-mapped registers. */
-  readonly mmio = new MmioBus();
+  readonly mmio = new MmioBus(() => this.#exits.where());
   /**
    * Writes that need no exit.
    * @internal
@@ -118,16 +121,19 @@ export class Machine {
     readonly architecture?: "i386" | "x86-64";
     readonly isElf?: boolean;
   } | null = null;
-  /** Loads the guest and sets its registers; called at the end of reset(). */
-  onReset: (() => void) | null = null;
-  /** Called behind every access of a device to memory. */
-  onDma: ((access: DmaAccess) => void) | null = null;
+  /** Told at the end of reset(): who loads the guest and sets its registers. */
+  readonly onReset = new Subscribers<[]>();
+  /** Told behind every access of a device to memory. */
+  readonly onDma = new Subscribers<[access: DmaAccess]>();
   readonly #exits: ExitHandler;
   readonly #msrs: readonly Msrs[];
-  readonly #extInt: ExtIntInput = { level: false, source: null };
+  readonly #extInt: ExtIntInput;
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
+  /** What ends being told of a standstill. */
+  readonly #watch: () => void;
+  #standstillTold = false;
   #timeStands = false;
   #lapicsRefused = false;
   #bitmap = 0n;
@@ -139,8 +145,12 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.options = options;
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
-    this.memory.onHostWrite = options.onHostWrite ?? null;
+    if (options.onHostWrite !== undefined) {
+      this.memory.onHostWrite.subscribe(options.onHostWrite);
+    }
     this.timers = new Timers(options.clock);
+    const timers = options.clock.realTime ? this.timers : null;
+    this.#extInt = { level: false, source: null, timers };
     this.partition = makePartition(
       options.platform,
       options.cpus,
@@ -177,6 +187,7 @@ export class Machine {
       this.#attached = options.attach?.(this) ?? [];
       this.#mapMemory();
       this.#resetProcessors();
+      this.#watch = this.partition.onStandstill(() => this.#standstill());
     } catch (error) {
       handler?.close();
       this.doorbells.close();
@@ -198,6 +209,11 @@ export class Machine {
       requestInterrupt: (request) => this.requestInterrupt(request),
       extInt: { set: (level) => this.#setExtInt(level) },
       power: (event) => this.#stop(event),
+      where: () => this.#exits.where(),
+      stubEntry: () => {
+        const access = this.#exits.portAccess;
+        return access && stubEntryOf(access.vp, access.exit, this.memory);
+      },
       serialOut: options.serialOut ?? (() => {}),
     });
   }
@@ -224,11 +240,25 @@ export class Machine {
     this.#exits.stopped = true;
   }
 
+  /** All processors that run take no interrupts: said once. */
+  #standstill(): void {
+    if (
+      this.#standstillTold || this.event !== null ||
+      this.board.ioapic.reachesDeaf || this.processors.some((p) => !p.inRun)
+    ) return;
+    this.#standstillTold = true;
+    log.warn(
+      "all processors are halted with interrupts off, and nothing wakes them: " +
+        "{where}",
+      { where: this.processors.map(({ vp }) => restingPlace(vp)).join(", ") },
+    );
+  }
+
   /** Memory as a device reaches it; `onDma` is told of what it does there. */
   dma(device: string): DmaMemory {
     const { memory } = this;
     const tell = (gpa: number, length: number, isWrite: boolean) =>
-      this.onDma?.({ device, gpa, length, isWrite });
+      this.onDma.tell({ device, gpa, length, isWrite });
     return {
       read(gpa, into) {
         const done = memory.read(gpa, into);
@@ -326,7 +356,7 @@ export class Machine {
     this.board.reset();
     for (const device of this.#attached) device.reset();
     this.#resetProcessors();
-    this.onReset?.();
+    this.onReset.tell();
   }
 
   #resetProcessors(): void {
@@ -404,6 +434,7 @@ export class Machine {
   /** Deletes the partition; no processor runs, nothing is used again. The
    * platform itself may be closed when the promise resolves. */
   close(): Promise<void> {
+    this.#watch();
     const rung = this.doorbells.close();
     this.#exits.close();
     for (const { vp } of this.processors) vp.delete();
@@ -432,6 +463,17 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   return state;
 }
 
+/** Where a processor that does not run on is, for messages. */
+function restingPlace(vp: VirtualProcessor): string {
+  const activity = vp.get(Reg.InternalActivityState);
+  return `CPU${vp.index} ` +
+    (activity & STARTUP_SUSPEND
+      ? "waits for a SIPI"
+      : `at ${placeOf(vp.get(Reg.Rip), vp.getSegment(Reg.Cs))}`);
+}
+
+/** WHV_INTERNAL_ACTIVITY_REGISTER.StartupSuspend. */
+const STARTUP_SUSPEND = 1n;
 const DEBUG_EXCEPTION = 1n << 1n;
 
 /** Null where the platform lacks the function; it has been said then. */

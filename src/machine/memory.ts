@@ -6,6 +6,7 @@
  * from 4 GiB on. 0xA0000-0xFFFFF is RAM too: small kernels and boot loaders
  * keep BIOS data and their own things there.
  */
+import { Subscribers } from "../util/subscribers.ts";
 
 /** Guest physical addresses from here to 4 GiB are devices, not RAM. */
 export const HOLE_START = 0xc0000000;
@@ -26,22 +27,17 @@ export interface MemoryRegion {
   readonly kind: "ram" | "rom";
 }
 
-/** Called after the host wrote `length` bytes at `gpa`, which are at `offset`
- * of the guest memory view: decoded code may be stale. */
-export type HostWriteHook = (
-  gpa: number,
-  length: number,
-  offset: number,
-) => void;
-
 /** The memory of a machine. */
 export class GuestMemory {
   /** All of the guest's bytes; regions say where each is. */
   readonly view: Uint8Array;
   /** RAM in bytes. */
   readonly ramBytes: number;
-  /** Called after every write by the host. */
-  onHostWrite: HostWriteHook | null = null;
+  /** Told after every write by the host: `length` bytes at `gpa`, which are at
+   * `offset` of `view`. Decoded code may be stale. */
+  readonly onHostWrite = new Subscribers<
+    [gpa: number, length: number, offset: number]
+  >();
   readonly #regions: MemoryRegion[] = [];
   #used: number;
   /** Low RAM's end: the region nearly every access falls into. */
@@ -216,6 +212,6 @@ export class GuestMemory {
   }
 
   #wrote(gpa: number, length: number, offset: number): void {
-    if (this.onHostWrite !== null) this.onHostWrite(gpa, length, offset);
+    this.onHostWrite.tell(gpa, length, offset);
   }
 }

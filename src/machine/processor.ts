@@ -4,14 +4,21 @@
  */
 import type { DebugPointExit, ExceptionExit, Exit } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { Subscribers } from "../util/subscribers.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
 } from "../../ffi/values.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { ExtIntSource } from "./device.ts";
-import { injectException, injectExtInt, Vector } from "./events.ts";
+import {
+  canTakeExtIntHalted,
+  injectException,
+  injectExtInt,
+  Vector,
+} from "./events.ts";
 import { type ExitHandler, Outcome } from "./exits.ts";
+import type { Timer, Timers } from "./timers.ts";
 
 /**
  * Why run() returned:
@@ -36,11 +43,17 @@ const DR6_BS = 1n << 14n;
 /** Host time between tries to get a processor back. */
 const CANCEL_RETRY_MS = 5;
 
+/** How often a processor is looked at while its interrupt window does not come, where
+ * time is the host's: not every host tells of the window of one that halts. Guest ns. */
+const LOOK_AGAIN_NS = 5_000_000n;
+
 /** The PIC's INTR wire as one processor sees it. */
 export interface ExtIntInput {
   /** Level of the wire. */
   level: boolean;
   source: ExtIntSource | null;
+  /** For looking again; null where that is not needed. */
+  readonly timers: Timers | null;
 }
 
 export class Processor {
@@ -52,10 +65,13 @@ export class Processor {
   exception: ExceptionExit | null = null;
   /** The exit that "point" is about; valid until the next run. */
   point: DebugPointExit | null = null;
-  onCancelFailed: ((error: unknown) => void) | null = null;
+  /** Told of a cancel that the platform refused. */
+  readonly onCancelFailed = new Subscribers<[error: unknown]>();
   readonly handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
+  readonly #lookAgain: Timer | null;
   #returnRequested = false;
+  /** Whether the platform was asked, in this run, to tell of an interrupt window. */
   #windowArmed = false;
   readonly #notify = new RegisterBatch(Reg.DeliverabilityNotifications);
 
@@ -69,6 +85,9 @@ export class Processor {
     this.vp = vp;
     this.handler = handler;
     this.#extInt = extInt;
+    this.#lookAgain = extInt?.timers?.create(() => {
+      if (this.inRun && extInt.level) this.vp.cancel();
+    }) ?? null;
   }
 
   /** Makes run() return soon, or at once when it is called next. A cancel that
@@ -79,7 +98,7 @@ export class Processor {
     try {
       this.vp.cancel();
     } catch (error) {
-      this.onCancelFailed?.(error);
+      this.onCancelFailed.tell(error);
       setTimeout(() => {
         if (this.#returnRequested) this.requestReturn();
       }, CANCEL_RETRY_MS);
@@ -112,7 +131,7 @@ export class Processor {
 
   /** Forgets what was set up for a wire that a reset has lowered. */
   reset(): void {
-    this.#windowArmed = false;
+    this.#lookAgain?.disarm();
     this.#returnRequested = false;
     this.exception = null;
     this.point = null;
@@ -127,10 +146,11 @@ export class Processor {
     const handler = this.handler;
     for (;;) {
       if (this.#returnRequested) return "canceled";
-      if (
-        this.#extInt !== null && this.#extInt.level && !single &&
-        !this.#windowArmed
-      ) this.#armWindow();
+      // Some hosts forget the request for a window at any exit.
+      this.#windowArmed = false;
+      if (this.#extInt !== null && this.#extInt.level && !single) {
+        this.#offerExtInt(this.#extInt);
+      }
       this.inRun = true;
       let exit: Exit;
       try {
@@ -170,15 +190,23 @@ export class Processor {
     }
   }
 
-  #armWindow(): void {
+  /** Before a run while the wire is high. A halted processor that can take it is given
+   * the interrupt at once, for no window might come; else the platform is asked to tell
+   * when it can. */
+  #offerExtInt(input: ExtIntInput): void {
+    if (input.source !== null && canTakeExtIntHalted(this.vp)) {
+      injectExtInt(this.vp, input.source.acknowledge());
+      if (!input.level) return;
+    }
     this.#notify.set(0, 0n);
     NOTIFICATIONS.InterruptNotification.set(this.#notify.view, 1);
     this.#notify.write(this.vp);
     this.#windowArmed = true;
+    const timers = input.timers;
+    if (timers !== null) this.#lookAgain!.arm(timers.now() + LOOK_AGAIN_NS);
   }
 
   #window(single: boolean): void {
-    this.#windowArmed = false;
     if (!single) this.takeExtInt();
   }
 

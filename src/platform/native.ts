@@ -22,9 +22,11 @@ import {
   WHV_EMULATOR_MEMORY_ACCESS_INFO,
 } from "../../ffi/emulator.ts";
 import { debugPointFilter } from "../../ffi/debug_points.ts";
+import { standstillCallback } from "../../ffi/icebp.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { readCapabilities } from "./capabilities.ts";
 import { ENABLE_PLATFORM, PlatformError } from "./errors.ts";
+import { TimerPeriod } from "./timer_period.ts";
 import { VALUE_SIZE } from "./virtual_processor.ts";
 
 /** The name that stands for Windows' own libraries. */
@@ -159,6 +161,8 @@ class NativePlatform implements WinHvPlatform {
   readonly emulation: WinHvEmulationFunctions;
   readonly extensions: IcebpFunctions;
   readonly events: EventFunctions | null;
+  readonly timerMs: number | null;
+  readonly #timerPeriod = TimerPeriod.ask();
   readonly #libraries: { close(): void }[];
 
   constructor(
@@ -178,12 +182,17 @@ class NativePlatform implements WinHvPlatform {
     this.events = events === null
       ? null
       : events.symbols as unknown as EventFunctions;
+    this.timerMs = this.#timerPeriod?.ms ?? null;
     this.#libraries = [emulation, platform];
     if (events !== null) this.#libraries.push(events);
   }
 
   debugPointFilter(fn: DebugPointFilter): CallbackHandle {
     return handleOf(new Deno.UnsafeCallback(debugPointFilter, fn));
+  }
+
+  standstillCallback(fn: () => void): CallbackHandle {
+    return handleOf(new Deno.UnsafeCallback(standstillCallback, fn));
   }
 
   callback<K extends EmulatorCallbackKind>(
@@ -194,6 +203,7 @@ class NativePlatform implements WinHvPlatform {
   }
 
   close(): void {
+    this.#timerPeriod?.end();
     for (const library of this.#libraries) library.close();
   }
 }

@@ -26,14 +26,20 @@ export const LOST = {
 /** A function of LOST. */
 export type OptionalCall = keyof typeof LOST;
 
-/** The newer form of a function, by the older one's name. */
+/** The newer forms of a function, by the older one's name. */
 const NEWER: {
-  readonly [call in OptionalCall]?: keyof WinHvPlatformFunctions;
+  readonly [call in OptionalCall]?: readonly (keyof WinHvPlatformFunctions)[];
 } = {
-  WHvGetVirtualProcessorInterruptControllerState:
+  WHvGetVirtualProcessorInterruptControllerState: [
     "WHvGetVirtualProcessorInterruptControllerState2",
-  WHvSetVirtualProcessorInterruptControllerState:
+    "WHvGetVirtualProcessorState",
+  ],
+  WHvSetVirtualProcessorInterruptControllerState: [
     "WHvSetVirtualProcessorInterruptControllerState2",
+    "WHvSetVirtualProcessorState",
+  ],
+  WHvGetVirtualProcessorXsaveState: ["WHvGetVirtualProcessorState"],
+  WHvSetVirtualProcessorXsaveState: ["WHvSetVirtualProcessorState"],
 };
 
 /** Returns an optional function, or throws saying what is lost without it. */
@@ -50,10 +56,8 @@ export function missingFunctions(
   functions: WinHvPlatformFunctions,
 ): { readonly call: OptionalCall; readonly lost: string }[] {
   return (Object.keys(LOST) as OptionalCall[])
-    .filter((call) => {
-      const newer = NEWER[call];
-      return functions[call] === null &&
-        (newer === undefined || functions[newer] === null);
-    })
+    .filter((call) =>
+      [call, ...NEWER[call] ?? []].every((form) => functions[form] === null)
+    )
     .map((call) => ({ call, lost: LOST[call] }));
 }

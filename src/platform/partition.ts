@@ -14,6 +14,7 @@ import {
   WHV_X64_CPUID_RESULT2,
 } from "../../ffi/structures.ts";
 import { HResult } from "../../ffi/hresult.ts";
+import { alignedBytes, viewOf } from "./aligned.ts";
 import { check, PlatformError } from "./errors.ts";
 import { LOST, need } from "./optional.ts";
 import { VirtualProcessor } from "./virtual_processor.ts";
@@ -88,12 +89,12 @@ export class Partition {
   changes = 0;
 
   readonly #calls: WinHvPlatformFunctions;
-  readonly #value = new Uint8Array(8);
-  readonly #valueView = new DataView(this.#value.buffer);
-  readonly #interrupt = new Uint8Array(WHV_INTERRUPT_CONTROL.size);
-  readonly #interruptView = new DataView(this.#interrupt.buffer);
-  readonly #point = new Uint8Array(ICEBP_DEBUG_POINT.size);
-  readonly #pointView = new DataView(this.#point.buffer);
+  readonly #value = alignedBytes(8);
+  readonly #valueView = viewOf(this.#value);
+  readonly #interrupt = alignedBytes(WHV_INTERRUPT_CONTROL.size);
+  readonly #interruptView = viewOf(this.#interrupt);
+  readonly #point = alignedBytes(ICEBP_DEBUG_POINT.size);
+  readonly #pointView = viewOf(this.#point);
   readonly #missing = new Set<string>();
 
   private constructor(functions: WinHvPlatform, handle: bigint) {
@@ -342,6 +343,21 @@ export class Partition {
     const call = "IcebpSetDebugPointFilter";
     const callback = this.functions.debugPointFilter!(filter);
     const set = this.functions.extensions[call]!;
+    check(set(this.handle, callback.address), call);
+    return () => {
+      check(set(this.handle, 0n), call);
+      callback.close();
+    };
+  }
+
+  /** Has `fn` called whenever all processors that run are halted with interrupts masked,
+   * or wait for a SIPI; never where the platform cannot tell. Returns what takes it
+   * back. */
+  onStandstill(fn: () => void): () => void {
+    const call = "IcebpSetStandstillCallback";
+    const set = this.functions.extensions[call];
+    if (set === null) return () => {};
+    const callback = this.functions.standstillCallback!(fn);
     check(set(this.handle, callback.address), call);
     return () => {
       check(set(this.handle, 0n), call);

@@ -5,17 +5,16 @@ import {
   WHV_RUN_VP_EXIT_CONTEXT,
   WHV_VP_EXIT_CONTEXT,
 } from "../../ffi/exits.ts";
-import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
 import {
   DebugPass,
   ICEBP_DEBUG_POINT_CONTEXT,
 } from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
+import { alignedBytes, alignedPages, isAligned, viewOf } from "./aligned.ts";
 import { type DebugHit, debugHits } from "./debug_exits.ts";
 import { PlatformError } from "./errors.ts";
 import { type Exit, ExitDecoder } from "./exits.ts";
-import { need } from "./optional.ts";
 import type { Partition } from "./partition.ts";
 import {
   readSegment,
@@ -26,22 +25,10 @@ import {
   writeTable,
 } from "./segments.ts";
 import { REASON_OFFSET } from "./vp_exit.ts";
+import { VpState } from "./vp_state.ts";
 
 /** Bytes of a register's value. */
 export const VALUE_SIZE = 16;
-
-/**
- * XSAVE state has to be page aligned for the platform, and a WebAssembly memory
- * is on every host. Calls are synchronous, so one is enough for all.
- */
-let alignedPage: Uint8Array | undefined;
-
-function aligned(): Uint8Array {
-  alignedPage ??= new Uint8Array(
-    new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer,
-  );
-  return alignedPage;
-}
 
 /** What {@linkcode VirtualProcessor.translateGva} found. */
 export interface Translation {
@@ -65,15 +52,16 @@ export class VirtualProcessor {
   readonly #provider: WinHvPlatform;
   readonly #functions: WinHvPlatformFunctions;
   readonly #handle: bigint;
-  readonly #context = new Uint8Array(WHV_RUN_VP_EXIT_CONTEXT.size);
+  readonly #context = alignedBytes(WHV_RUN_VP_EXIT_CONTEXT.size);
   readonly #decoder = new ExitDecoder(this.#context);
   readonly #hits = new Uint8Array(ICEBP_DEBUG_POINT_CONTEXT.size);
   readonly #hitsView = new DataView(this.#hits.buffer);
   readonly #name = new Uint32Array(1);
-  readonly #value = new Uint8Array(VALUE_SIZE);
-  readonly #valueView = new DataView(this.#value.buffer);
-  readonly #result = new Uint8Array(16);
-  readonly #resultView = new DataView(this.#result.buffer);
+  readonly #value = alignedBytes(VALUE_SIZE);
+  readonly #valueView = viewOf(this.#value);
+  readonly #result = alignedBytes(16);
+  readonly #resultView = viewOf(this.#result);
+  readonly #state: VpState;
   #running = false;
 
   /** Use {@linkcode Partition.createVirtualProcessor}. */
@@ -88,6 +76,7 @@ export class VirtualProcessor {
       WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + WHV_VP_EXIT_CONTEXT.size,
     );
     this.exitReasonContext = this.#context.subarray(REASON_OFFSET);
+    this.#state = new VpState(this.#functions, this.#handle, this);
   }
 
   /** True from the call of {@linkcode run} until its promise settles. */
@@ -170,26 +159,35 @@ export class VirtualProcessor {
   /** Reads many registers: 16 bytes a value, little endian, in names' order. */
   getRegisters(names: Uint32Array, values: Uint8Array): void {
     this.#room(names, values, "WHvGetVirtualProcessorRegisters");
+    const aligned = isAligned(values) ? values : alignedPages(values.length);
     const hresult = this.#functions.WHvGetVirtualProcessorRegisters(
       this.#handle,
       this.index,
       names,
       names.length,
-      values,
+      aligned,
     );
     if (hresult < 0) this.#fail("WHvGetVirtualProcessorRegisters", hresult);
+    if (aligned !== values) {
+      values.set(aligned.subarray(0, names.length * VALUE_SIZE));
+    }
   }
 
   /** Writes many registers: 16 bytes a value, little endian, in names' order. */
   setRegisters(names: Uint32Array, values: Uint8Array): void {
     this.#room(names, values, "WHvSetVirtualProcessorRegisters");
     this.partition.changes++;
+    let aligned = values;
+    if (!isAligned(values)) {
+      aligned = alignedPages(values.length);
+      aligned.set(values);
+    }
     const hresult = this.#functions.WHvSetVirtualProcessorRegisters(
       this.#handle,
       this.index,
       names,
       names.length,
-      values,
+      aligned,
     );
     if (hresult < 0) this.#fail("WHvSetVirtualProcessorRegisters", hresult);
   }
@@ -266,63 +264,24 @@ export class VirtualProcessor {
 
   /** The local APIC's registers as a page (APIC_STATE). */
   getLapic(): Uint8Array {
-    const call = "WHvGetVirtualProcessorInterruptControllerState";
-    const get = need(
-      this.#functions[`${call}2`] ?? this.#functions[call],
-      call,
-    );
-    const state = new Uint8Array(APIC_STATE_SIZE);
-    this.#check(
-      get(this.#handle, this.index, state, state.length, this.#result),
-      call,
-    );
-    return state;
+    return this.#state.getLapic();
   }
 
   /** Sets the local APIC's registers from a page (APIC_STATE). */
   setLapic(state: Uint8Array): void {
-    const call = "WHvSetVirtualProcessorInterruptControllerState";
-    const set = need(
-      this.#functions[`${call}2`] ?? this.#functions[call],
-      call,
-    );
     this.partition.changes++;
-    this.#check(set(this.#handle, this.index, state, state.length), call);
+    this.#state.setLapic(state);
   }
 
   /** The XSAVE state, in the compacted format. */
   getXsave(): Uint8Array {
-    const call = "WHvGetVirtualProcessorXsaveState";
-    const get = need(this.#functions[call], call);
-    const state = aligned();
-    this.#check(
-      get(this.#handle, this.index, state, state.length, this.#result),
-      call,
-    );
-    return state.slice(0, this.#resultView.getUint32(0, true));
+    return this.#state.getXsave();
   }
 
   /** Sets the XSAVE state, in the compacted format. */
   setXsave(state: Uint8Array): void {
-    const call = "WHvSetVirtualProcessorXsaveState";
-    const set = need(this.#functions[call], call);
     this.partition.changes++;
-    const page = aligned();
-    if (state.length > page.length) {
-      throw new PlatformError(call, HResult.E_INVALIDARG, {
-        detail: `VP ${this.index}, ${state.length} bytes`,
-      });
-    }
-    page.set(state);
-    this.#check(
-      set(
-        this.#handle,
-        this.index,
-        page.subarray(0, state.length),
-        state.length,
-      ),
-      call,
-    );
+    this.#state.setXsave(state);
   }
 
   /** Deletes the virtual processor; it is not running and is not used again. */

@@ -42,6 +42,12 @@ export function softExtensions(
       buffers.put(completion, ICEBP_COMPLETION.size, SIZE - IOBUF);
       return hresult;
     },
+    IcebpSetStandstillCallback: (p, address) => {
+      const callback = address === 0n ? null : called(address);
+      if (p !== HANDLE || callback === undefined) return invalid;
+      scheduler.standstill = callback as (() => void) | null;
+      return HResult.S_OK;
+    },
     IcebpSetDebugPoint: (p, point, bytes) =>
       p === HANDLE && bytes >= ICEBP_DEBUG_POINT.size &&
         buffers.take(point, ICEBP_DEBUG_POINT.size)

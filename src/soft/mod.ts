@@ -42,12 +42,15 @@ export interface SoftCounters {
   readonly invalidated: bigint;
   /** The cache of decoded ones emptied. */
   readonly cacheFlushes: bigint;
-  /** Accesses that missed the TLB. */
+  /** Accesses that missed the TLB; one that crosses a page misses both. */
   readonly tlbMisses: bigint;
   /** TLBs emptied. */
   readonly tlbFlushes: bigint;
   /** Interrupts and exceptions delivered. */
   readonly events: bigint;
+  /** Of the misses: writes to pages that hold decoded code. They always miss, for the
+   * code may change by them. */
+  readonly besideCode: bigint;
 }
 
 /** In the order of counter() in core/main.ts. */
@@ -58,6 +61,7 @@ const COUNTERS: readonly (keyof SoftCounters)[] = [
   "tlbMisses",
   "tlbFlushes",
   "events",
+  "besideCode",
 ];
 
 /** Guest time: counted instructions. */
@@ -134,6 +138,11 @@ export class SoftPlatform implements WinHvPlatform {
 
   /** Gives a JavaScript function an address for IcebpSetDebugPointFilter. */
   debugPointFilter(fn: DebugPointFilter): CallbackHandle {
+    return this.#emulator.register(fn);
+  }
+
+  /** Gives a JavaScript function an address for IcebpSetStandstillCallback. */
+  standstillCallback(fn: () => void): CallbackHandle {
     return this.#emulator.register(fn);
   }
 

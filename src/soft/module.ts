@@ -22,6 +22,7 @@ export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
 export const RUN_SLICE = 0;
 export const RUN_EXIT = 1;
 export const RUN_IDLE = 2;
+export const RUN_SPUN = 3;
 
 /** What the module asks of its host; see src/soft/core/host.ts. */
 export interface HostFunctions {
@@ -36,7 +37,11 @@ export interface HostFunctions {
 export interface Core {
   init(): void;
   vpRun(vp: number, budget: number): number;
+  /** Spins (src/soft/core/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
+  allowSpins(n: number): void;
   vpReady(vp: number): number;
+  /** Whether a VP that is not ready takes no interrupts. */
+  vpDeaf(vp: number): number;
   vpCanceled(vp: number): void;
   /** Guest time of the next APIC timer event in ns; infinite if there is none. */
   nextTimerNumber(): number;

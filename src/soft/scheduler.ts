@@ -21,6 +21,7 @@ import {
   type Instance,
   RUN_EXIT,
   RUN_IDLE,
+  RUN_SPUN,
 } from "./module.ts";
 
 /** Nanoseconds of guest time an instruction takes (TICKS in core/hooks.ts). */
@@ -34,6 +35,14 @@ const TURN = 1 << 14;
 const MOST_OF_TURN = 2 * TURN;
 /** Instructions of a turn when one does; bounds how late a ^C is seen. */
 const TURN_ALONE = 400_000;
+/**
+ * Instructions that wait for another processor, such as PAUSE, at which a turn ends: so
+ * many that a processor which waits in vain costs no more than the change of turns, and
+ * those that all wait do not only change.
+ */
+const SPINS = 64;
+/** Between two looks whether there is somebody to wait for now. */
+const SPINS_ALONE = 4096;
 /** The event loop gets a turn this often, in ms. */
 const YIELD_MS = 16;
 /**
@@ -68,6 +77,8 @@ export class Scheduler {
   readonly #exitView: DataView;
   /** IcebpSetDebugPointFilter. */
   filter: DebugPointFilter | null = null;
+  /** IcebpSetStandstillCallback. */
+  standstill: (() => void) | null = null;
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
@@ -270,11 +281,19 @@ export class Scheduler {
       const vp = (this.#owner + i) % n;
       if (runs[vp] && this.#core.vpReady(vp)) {
         this.#owner = vp;
-        this.#left = this.#pending > 1 ? this.#nextTurn() : TURN_ALONE;
+        const alone = this.#pending === 1;
+        this.#left = alone ? TURN_ALONE : this.#nextTurn();
+        this.#core.allowSpins(alone ? 0 : SPINS);
         return vp;
       }
     }
     return -1;
+  }
+
+  #othersReady(owner: number): boolean {
+    return this.#runs.some((run, vp) =>
+      run !== null && vp !== owner && this.#core.vpReady(vp)
+    );
   }
 
   /** The length of a turn: numbers that look random (Marsaglia's xorshift), the same in
@@ -308,6 +327,7 @@ export class Scheduler {
       }
       const vp = this.#choose();
       if (vp < 0) {
+        if (this.standstill !== null && this.#allDeaf()) this.standstill();
         if (this.#pending > 0 && this.#idle(now)) continue;
         this.#phase = "idle";
         return;
@@ -329,6 +349,10 @@ export class Scheduler {
         return;
       }
       if (result === RUN_IDLE) this.#left = 0;
+      else if (result === RUN_SPUN) {
+        if (this.#othersReady(vp)) this.#left = 0;
+        else this.#core.allowSpins(SPINS_ALONE);
+      }
       // a long slice may have used up the event loop's patience
       if (budget > MOST_OF_TURN) this.#untilClock = 0;
       if (this.#left <= 0) {
@@ -336,6 +360,15 @@ export class Scheduler {
         return;
       }
     }
+  }
+
+  /** Of those that nobody can run, whether all take no interrupts. */
+  #allDeaf(): boolean {
+    if (this.#pending === 0) return false;
+    for (let vp = 0; vp < this.#runs.length; vp++) {
+      if (this.#runs[vp] && !this.#core.vpDeaf(vp)) return false;
+    }
+    return true;
   }
 
   /** Nobody can run. True if time was moved to where somebody can. */

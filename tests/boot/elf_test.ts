@@ -195,7 +195,7 @@ Deno.test("a boot sector is entered at 0000:7C00 with the drive in DL", () => {
   assertEquals(memory.bytes(0x7c00, 512), sector);
   const vector = memory.u32(0x10 * 4);
   assertEquals(
-    memory.bytes((vector >>> 16) * 16 + (vector & 0xffff), 1)[0],
+    memory.bytes((vector >>> 16) * 16 + (vector & 0xffff), 3)[2],
     0xcf,
   );
   assertThrows(() => loadGuest(request(sector.subarray(1))), BootError);

@@ -10,13 +10,25 @@ export function bootSector(...code: number[]): Uint8Array {
 
 const CLI_HLT = [0xfa, 0xf4];
 
+/** Little endian. */
+export const u32 = (n: number) =>
+  [n, n >> 8, n >> 16, n >> 24].map((b) => b & 0xff);
+
 /** mov edx, port; mov eax, value; out dx, eax/ax/al */
 export function out(port: number, value: number, size: 1 | 2 | 4): number[] {
-  const u32 = (n: number) => [n, n >> 8, n >> 16, n >> 24].map((b) => b & 0xff);
   return [
     ...[0x66, 0xba, ...u32(port)],
     ...[0x66, 0xb8, ...u32(value)],
     ...(size === 1 ? [0xee] : size === 2 ? [0xef] : [0x66, 0xef]),
+  ];
+}
+
+/** The same in 32 and 64-bit code. */
+export function out32(port: number, value: number, size: 1 | 2 | 4): number[] {
+  return [
+    ...[0xba, ...u32(port)],
+    ...[0xb8, ...u32(value)],
+    ...(size === 1 ? [0xee] : size === 2 ? [0x66, 0xef] : [0xef]),
   ];
 }
 

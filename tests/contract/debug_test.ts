@@ -171,6 +171,24 @@ contract("suspended time stands still", {
   assert(vp.get(Reg.Tsc) > then);
 });
 
+contract("a run resumes suspended time by itself", {
+  code: "0f 31 e6 80 eb fa # rdtsc; out; jmp",
+}, async (guest) => {
+  const { partition, vp } = guest;
+  if (guest.provider.platform.WHvSuspendPartitionTime === null) return;
+  expectExit(await guest.run(), "ioPort");
+  partition.suspendTime();
+  const then = vp.get(Reg.Tsc);
+  for (let i = 0; i < 2; i++) {
+    guest.skip(2);
+    expectExit(await guest.run(), "ioPort");
+  }
+  assert(vp.get(Reg.Tsc) > then);
+  const later = vp.get(Reg.Tsc);
+  partition.resumeTime();
+  assert(vp.get(Reg.Tsc) >= later);
+});
+
 contract("the time stamp can be set while time is suspended", {
   code: "0f 31 e6 80",
 }, async (guest) => {

@@ -111,6 +111,10 @@ Deno.test("what cannot be an expression is refused at once", () => {
       [0x21, 0, 9, END],
       // Into the middle of an instruction.
       [0x21, 0, 1, END],
+      // Nothing on the stack, on one way of two.
+      [0x26, 0, 5, 0x20, 0, 9, ...c(1), END, END],
+      // A loop that ends by what a register holds.
+      [0x26, 0, 5, 0x20, 0, 0, ...c(1), END],
     ]
   ) {
     assertThrows(
@@ -138,7 +142,8 @@ Deno.test("the registers it needs are known without running it", () => {
 Deno.test("a breakpoint stops if a condition holds or cannot be judged", () => {
   const make = (...code: number[]) =>
     new AgentExpression(Uint8Array.from(code));
-  const no = make(...c(0), END), yes = make(...c(1), END), bad = make(END);
+  const no = make(...c(0), END), yes = make(...c(1), END);
+  const bad = make(...c(1), 0x17, END);
   assertEquals(conditionsHold([], context), true);
   assertEquals(conditionsHold([no], context), false);
   assertEquals(conditionsHold([no, yes], context), true);

@@ -5,6 +5,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { AgentExpression } from "../../src/debug/agent.ts";
 import { registerNumber } from "../../src/debug/registers.ts";
 import { type Stop, TargetError } from "../../src/debug/target.ts";
+import { once } from "../util/once.ts";
 import { CODE, Toy } from "./toy.ts";
 
 const LOOP = "40 40 40 eb fb"; // three INC AX and back
@@ -210,7 +211,7 @@ Deno.test("detach takes everything away and lets the guest run", async () => {
     0x40,
     0x40,
   ]);
-  const stopped = new Promise((resolve) => toy.debugger.onStop = resolve);
+  const stopped = new Promise((resolve) => once(toy.debugger.onStop, resolve));
   toy.debugger.interrupt();
   await stopped;
   assert(toy.reg(Reg.Rax) > 20);
@@ -260,7 +261,7 @@ Deno.test("a guest that is let go while it stops runs on", async () => {
   const toy = new Toy(LOOP, 2);
   const stops: Stop[] = [];
   const stop = toy.run();
-  toy.debugger.onStop = (stop) => stops.push(stop);
+  toy.debugger.onStop.subscribe((stop) => stops.push(stop));
   await new Promise((resolve) => setTimeout(resolve, 5));
   toy.debugger.interrupt();
   toy.debugger.detach(true);

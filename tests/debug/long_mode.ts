@@ -8,6 +8,7 @@ import type { BreakpointWay } from "../../src/debug/driver.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
 import { Machine, type MachineOptions } from "../../src/machine/machine.ts";
 import { type OpenedPlatform, openPlatform } from "../../src/cli/platform.ts";
+import { once } from "../util/once.ts";
 import { testPlatform } from "../util/platform.ts";
 import { runTool } from "../util/tools.ts";
 
@@ -99,7 +100,7 @@ export class LongMode {
       onHostWrite: opened.onHostWrite,
       ...options,
     });
-    this.machine.onReset = () => this.#load();
+    this.machine.onReset.subscribe(() => this.#load());
     this.#load();
     this.debugger = new Debugger(
       this.machine,
@@ -213,7 +214,7 @@ export class LongMode {
       actions.push({ kind: "stay" });
     }
     return new Promise((resolve) => {
-      this.debugger.onStop = resolve;
+      once(this.debugger.onStop, resolve);
       this.debugger.resume(actions);
     });
   }

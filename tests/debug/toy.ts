@@ -4,6 +4,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
 import { Machine } from "../../src/machine/machine.ts";
+import { once } from "../util/once.ts";
 import { ToyPlatform } from "./toy_platform.ts";
 
 export const CODE = 0x1000;
@@ -85,7 +86,7 @@ export class Toy {
       actions.push({ kind: "stay" });
     }
     return new Promise((resolve) => {
-      this.debugger.onStop = resolve;
+      once(this.debugger.onStop, resolve);
       this.debugger.resume(actions);
     });
   }

@@ -22,6 +22,7 @@ import {
   type StopReason,
   TargetError,
 } from "../../src/debug/target.ts";
+import { Subscribers } from "../../src/util/subscribers.ts";
 
 export const MEMORY_START = 0x100000n;
 export const MEMORY_BYTES = 0x40000;
@@ -55,7 +56,7 @@ class FakeProcessor implements RegisterAccess {
 export class FakeTarget implements DebugTarget {
   readonly processors: number;
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
-  onStop: ((stop: Stop) => void) | null = null;
+  readonly onStop = new Subscribers<[stop: Stop]>();
 
   readonly cpus: FakeProcessor[];
   readonly memory = new Uint8Array(MEMORY_BYTES);
@@ -125,7 +126,7 @@ export class FakeTarget implements DebugTarget {
   /** Something happens in the guest. */
   stopNow(reason: StopReason, processor = 0): void {
     this.stop = { processor, reason };
-    this.onStop?.(this.stop);
+    this.onStop.tell(this.stop);
   }
 
   #run(plan: Plan): void {

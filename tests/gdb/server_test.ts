@@ -159,7 +159,7 @@ Deno.test("who hangs up lets the guest go, and may come again", async () => {
     // In the middle of a packet.
     await conn.write(frame("m100000,8").subarray(0, 5));
     conn.close();
-    await until(() => target.onStop === null);
+    await until(() => target.onStop.size === 0);
     assertEquals(target.breakpoints.length, 0);
     assertEquals(target.calls.length, turn);
   }

@@ -66,7 +66,7 @@ async function boot(
     );
     const guest = new Debugger(machine);
     stop = () => guest.interrupt();
-    const stopped = new Promise((resolve) => guest.onStop = resolve);
+    const stopped = new Promise((resolve) => guest.onStop.subscribe(resolve));
     guest.resume(machine.processors.map(() => ({ kind: "continue" })));
     await stopped;
     const bases = machine.processors.map(({ vp }) => vp.get(Reg.ApicBase));

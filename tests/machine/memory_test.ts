@@ -24,7 +24,7 @@ Deno.test("the host's writes reach RAM and ROM and are told once a piece", () =>
   const view = new Uint8Array(0x4000);
   const memory = new GuestMemory(view, 0x2000);
   const told: number[][] = [];
-  memory.onHostWrite = (...what) => told.push(what);
+  memory.onHostWrite.subscribe((...what) => told.push(what));
   const rom = memory.addRom(0xfffff000, new Uint8Array([1, 2, 3]));
   assertEquals(rom, {
     gpa: 0xfffff000,

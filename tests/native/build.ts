@@ -14,7 +14,7 @@ const WASM = decodeURI(
 const MINGW = "x86_64-w64-mingw32-gcc";
 
 /** The parts of each library, besides the core. */
-const COMMON = ["runtime", "lock", "quirks", "variants"];
+const COMMON = ["runtime", "lock", "quirks", "states", "variants"];
 const PLATFORM = [
   ...COMMON,
   "calls",

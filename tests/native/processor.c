@@ -1,6 +1,7 @@
 /* Virtual processors: create, delete, run, cancel; their registers and other state. */
 #include "calls.h"
 #include "engine.h"
+#include "states.h"
 #include "variants.h"
 
 #define MAX_REGISTERS 256
@@ -48,7 +49,7 @@ EXPORT HRESULT WINAPI WHvDeleteVirtualProcessor(WHV_PARTITION_HANDLE Partition, 
 EXPORT HRESULT WINAPI WHvRunVirtualProcessor(WHV_PARTITION_HANDLE Partition, UINT32 VpIndex, VOID *ExitContext, UINT32 ExitContextSizeInBytes)
 {
     ENTER(Partition);
-    if (ExitContext == NULL)
+    if (ExitContext == NULL || quirks_misaligned(ExitContext))
         return leave(E_INVALIDARG);
     return leave(engine_run(VpIndex, ExitContext, ExitContextSizeInBytes));
 }
@@ -66,7 +67,7 @@ EXPORT HRESULT WINAPI WHvCancelRunVirtualProcessor(WHV_PARTITION_HANDLE Partitio
 /* Registers' names to IOBUF. */
 static bool take_names(const WHV_REGISTER_NAME *names, UINT32 count, const void *values)
 {
-    return count <= MAX_REGISTERS && values != NULL && take(names, count * 4);
+    return count <= MAX_REGISTERS && values != NULL && !quirks_misaligned(values) && take(names, count * 4);
 }
 
 EXPORT HRESULT WINAPI WHvGetVirtualProcessorRegisters(WHV_PARTITION_HANDLE Partition, UINT32 VpIndex, const WHV_REGISTER_NAME *RegisterNames, UINT32 RegisterCount, WHV_REGISTER_VALUE *RegisterValues)
@@ -121,30 +122,92 @@ static bool is_aligned(const void *state)
     return state != NULL && (uintptr_t)state % PAGE == 0;
 }
 
+/* More of it than the core has: what follows is kept, and means nothing. */
+static HRESULT get_large_xsave(UINT32 vp, uint8_t *state, UINT32 bytes, UINT32 size, UINT32 *written)
+{
+    HRESULT hresult = CORE(whvGetXsave, vp, XSAVE_CORE);
+    if (hresult == S_OK)
+        hresult = sized(size, bytes);
+    if (hresult == S_OK) {
+        memcpy(state, IOBUF, XSAVE_CORE);
+        memcpy(state + XSAVE_CORE, states_xsave_rest(vp), size - XSAVE_CORE);
+    }
+    return give(hresult, NULL, written);
+}
+
+static HRESULT set_large_xsave(UINT32 vp, const uint8_t *state, UINT32 bytes, UINT32 size)
+{
+    if (bytes != size || !take(state, XSAVE_CORE))
+        return E_INVALIDARG;
+    HRESULT hresult = CORE(whvSetXsave, vp, XSAVE_CORE);
+    if (hresult == S_OK)
+        memcpy(states_xsave_rest(vp), state + XSAVE_CORE, size - XSAVE_CORE);
+    return hresult;
+}
+
 static HRESULT get_xsave(UINT32 vp, void *state, UINT32 bytes, UINT32 *written)
 {
     if (bytes > 0 && !is_aligned(state))
         return E_INVALIDARG;
+    UINT32 size = states_xsave();
+    if (size > 0)
+        return get_large_xsave(vp, state, bytes, size, written);
     return give(CORE(whvGetXsave, vp, bytes), state, written);
 }
 
 static HRESULT set_xsave(UINT32 vp, const void *state, UINT32 bytes)
 {
-    if (!is_aligned(state) || !take(state, bytes))
+    if (!is_aligned(state))
+        return E_INVALIDARG;
+    UINT32 size = states_xsave();
+    if (size > 0)
+        return set_large_xsave(vp, state, bytes, size);
+    if (!take(state, bytes))
         return E_INVALIDARG;
     return CORE(whvSetXsave, vp, bytes);
+}
+
+/* The first release's form of the state, where that is another one. */
+static HRESULT get_old_apic(UINT32 vp, void *state, UINT32 bytes, UINT32 *written)
+{
+    UINT32 size = states_old_apic();
+    if (size == 0)
+        return get_apic(vp, state, bytes, written);
+    if (state == NULL && bytes > 0)
+        return E_INVALIDARG;
+    HRESULT hresult = CORE(whvGetApic, vp);
+    if (hresult == S_OK) {
+        states_pack_apic();
+        hresult = sized(size, bytes);
+    }
+    return give(hresult, state, written);
+}
+
+static HRESULT set_old_apic(UINT32 vp, const void *state, UINT32 bytes)
+{
+    UINT32 size = states_old_apic();
+    if (size == 0)
+        return set_apic(vp, state, bytes);
+    if (state == NULL || bytes < size)
+        return E_INVALIDARG;
+    HRESULT hresult = CORE(whvGetApic, vp);
+    if (hresult == S_OK) {
+        states_unpack_apic(state);
+        hresult = CORE(whvSetApic, vp);
+    }
+    return hresult;
 }
 
 EXPORT HRESULT WINAPI WHvGetVirtualProcessorInterruptControllerState(WHV_PARTITION_HANDLE Partition, UINT32 VpIndex, VOID *State, UINT32 StateSize, UINT32 *WrittenSize)
 {
     ENTER(Partition);
-    return leave(get_apic(VpIndex, State, StateSize, WrittenSize));
+    return leave(get_old_apic(VpIndex, State, StateSize, WrittenSize));
 }
 
 EXPORT HRESULT WINAPI WHvSetVirtualProcessorInterruptControllerState(WHV_PARTITION_HANDLE Partition, UINT32 VpIndex, const VOID *State, UINT32 StateSize)
 {
     ENTER(Partition);
-    return leave(set_apic(VpIndex, State, StateSize));
+    return leave(set_old_apic(VpIndex, State, StateSize));
 }
 
 EXPORT HRESULT WINAPI WHvGetVirtualProcessorInterruptControllerState2(WHV_PARTITION_HANDLE Partition, UINT32 VpIndex, VOID *State, UINT32 StateSize, UINT32 *WrittenSize)

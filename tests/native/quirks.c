@@ -2,6 +2,7 @@
 #include "quirks.h"
 
 #include "library.h"
+#include "states.h"
 #include "variants.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #define LAPIC(vp) (low + 0x140000 + ((vp) << 12))
 #define APIC_ID 0x20
 
-static bool length0, nobytes, reset, g0, cancels, capabilities0, off;
+static bool length0, nobytes, reset, g0, cancels, capabilities0, off, aligned;
 static uint32_t seed = 1;
 static uint32_t refused[8];
 static unsigned refused_count;
@@ -27,7 +28,7 @@ static unsigned failure_count;
 
 static void refuse(const char *word)
 {
-    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, noregister=HEX, fail=FUNCTION:HRESULT:N, " VARIANT_WORDS "\n", word);
+    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, noregister=HEX, aligned, fail=FUNCTION:HRESULT:N, " STATE_WORDS ", " VARIANT_WORDS "\n", word);
     abort();
 }
 
@@ -48,6 +49,8 @@ static void take(const char *word)
         capabilities0 = true;
     else if (!strcmp(word, "off"))
         off = true;
+    else if (!strcmp(word, "aligned"))
+        aligned = true;
     else if (!strcmp(word, "cancels"))
         cancels = true;
     else if (sscanf(word, "cancels=%lu%n", &number, &end) == 1 && !word[end] && number) {
@@ -60,7 +63,7 @@ static void take(const char *word)
         strcpy(failures[failure_count].function, function);
         failures[failure_count].hresult = (HRESULT)(uint32_t)hresult;
         failures[failure_count++].left = nth;
-    } else if (!variants_take(word))
+    } else if (!states_take(word) && !variants_take(word))
         refuse(word);
 }
 
@@ -178,4 +181,9 @@ void quirks_apic(UINT32 vp)
 {
     if (reset)
         memcpy(LAPIC(vp) + APIC_ID, IOBUF + APIC_ID, 4);
+}
+
+bool quirks_misaligned(const void *address)
+{
+    return aligned && (uintptr_t)address % 16;
 }

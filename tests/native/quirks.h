@@ -38,3 +38,6 @@ HIDDEN void quirks_reset(UINT32 vp);
 
 /* Changes what a processor's APIC takes of the page at IOBUF that it was set from. */
 HIDDEN void quirks_apic(UINT32 vp);
+
+/* Whether a pointer is refused because it is not 16-byte aligned. */
+HIDDEN bool quirks_misaligned(const void *address);

@@ -30,6 +30,7 @@ for (
     ["length0", "memory exits without an instruction length"],
     ["nobytes", "exits without the instruction's bytes"],
     ["reset", "processors that do not start as after a reset"],
+    ["aligned", "buffers that have to be aligned"],
     ["g0", "segment limits above 0xFFFFF with G=0"],
     ["cancels", "Canceled exits that nobody asked for"],
     ["capabilities0", "capabilities of 0 for what is there"],
@@ -81,7 +82,7 @@ nativeTest(
   async () => {
     const { code, out, err } = await demo(
       await library(),
-      "length0,nobytes,reset,g0,cancels=9,capabilities0",
+      "length0,nobytes,reset,g0,cancels=9,capabilities0,aligned,oldapic,xsave=11008",
     );
     assertEquals([code, err], [0, ""]);
     assertMatch(out, /the demo ends/);
@@ -126,7 +127,8 @@ const OPTIONAL_CALLS = [
   ["WHvGetCapability", 3],
   ["WHvSetPartitionProperty", 4], // X64MsrExitBitmap
   ["WHvSetPartitionProperty", 5], // CpuidResultList2
-  ["WHvGetVirtualProcessorInterruptControllerState2", 1],
+  ["WHvGetVirtualProcessorState", 1],
+  ["WHvSetVirtualProcessorState", 2],
   ["WHvSuspendPartitionTime", 1],
   ["WHvResumePartitionTime", 1],
   ["WHvSetVirtualProcessorRegisters", 2], // the optional registers
@@ -231,8 +233,9 @@ nativeTest("a register that no guest can do without is one line", async () => {
 });
 
 nativeTest("local APICs that cannot be set are told once", async () => {
-  const call = "WHvSetVirtualProcessorInterruptControllerState2";
-  const quirk = Array(2).fill(`fail=${call}:C0350006:1`).join();
+  const call = "WHvSetVirtualProcessorInterruptControllerState";
+  const quirk = ["WHvSetVirtualProcessorState", call, `${call}2`]
+    .flatMap((call) => Array(2).fill(`fail=${call}:C0350006:1`)).join();
   const { code, out, err } = await demo(await library(), quirk);
   assertEquals(code, 0, err);
   assertMatch(out, /the demo ends/);

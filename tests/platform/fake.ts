@@ -224,18 +224,28 @@ export class FakePlatform implements WinHvPlatform {
         this.#call("WHvSetVirtualProcessorInterruptControllerState", () => {
           this.lapic = bytesOf(state).slice();
         }),
+      WHvGetVirtualProcessorInterruptControllerState: (
+        _handle: bigint,
+        _vp: number,
+        state: ArrayBufferView | null,
+      ) =>
+        this.#call("WHvGetVirtualProcessorInterruptControllerState", () => {
+          bytesOf(state).set(this.lapic);
+        }),
       WHvGetVirtualProcessorXsaveState: (
         _handle: bigint,
         _vp: number,
         state: ArrayBufferView | null,
-        _size: number,
+        size: number,
         written: ArrayBufferView | null,
-      ) =>
-        this.#call("WHvGetVirtualProcessorXsaveState", () => {
+      ) => {
+        put(written, BigInt(this.xsave.length), 4);
+        if (size < this.xsave.length) return HResult.WHV_E_INSUFFICIENT_BUFFER;
+        return this.#call("WHvGetVirtualProcessorXsaveState", () => {
           this.xsaveAlignment = state!.byteOffset % 4096;
           bytesOf(state).set(this.xsave);
-          put(written, BigInt(this.xsave.length), 4);
-        }),
+        });
+      },
       WHvSetVirtualProcessorXsaveState: (
         _handle: bigint,
         _vp: number,

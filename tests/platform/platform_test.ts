@@ -298,8 +298,11 @@ Deno.test("APIC state uses the newer function where there is one", () => {
   const { fake, vp } = ready();
   assertThrows(() => vp.getLapic(), PlatformError, "cannot be read");
   fake.present.add("WHvGetVirtualProcessorInterruptControllerState2");
+  fake.present.add("WHvGetVirtualProcessorInterruptControllerState");
   fake.present.add("WHvSetVirtualProcessorInterruptControllerState");
   fake.lapic[0x20] = 9;
+  // The version: how the older function has it is told from where that is.
+  fake.lapic.set([0x14, 0, 5], 0x30);
   const state = vp.getLapic();
   assertEquals([state.length, state[0x20]], [4096, 9]);
   state[0x80] = 0x40;

@@ -81,10 +81,11 @@ const VALUE_BYTES = 16;
 
 export class CoreCpu implements CpuUnderTest {
   readonly name: string;
+  readonly partition: Partition;
+  readonly vp: VirtualProcessor;
+  /** Guest memory, from GPA 0. */
+  readonly memory: Uint8Array;
   readonly #platform: CorePlatform;
-  readonly #partition: Partition;
-  readonly #vp: VirtualProcessor;
-  readonly #memory: Uint8Array;
   readonly #data: Int32Array;
   readonly #integerNames = new Uint32Array(INTEGER_NAMES);
   readonly #allNames = new Uint32Array([...INTEGER_NAMES, ...FX_NAMES]);
@@ -97,11 +98,11 @@ export class CoreCpu implements CpuUnderTest {
   constructor(platform: CorePlatform) {
     this.name = platform.name;
     this.#platform = platform;
-    this.#memory = platform.guestMemory.subarray(0, GUEST_BYTES);
-    buildGuest(this.#memory);
+    this.memory = platform.guestMemory.subarray(0, GUEST_BYTES);
+    buildGuest(this.memory);
     this.#data = new Int32Array(
-      this.#memory.buffer,
-      this.#memory.byteOffset + Gpa.data,
+      this.memory.buffer,
+      this.memory.byteOffset + Gpa.data,
       DATA_BYTES / 4,
     );
     const partition = Partition.create(platform);
@@ -110,14 +111,14 @@ export class CoreCpu implements CpuUnderTest {
     partition.setExtendedVmExits(EXCEPTION_EXIT);
     partition.setExceptionExitBitmap(EVERY_VECTOR);
     partition.setup();
-    partition.mapGpaRange(this.#memory, 0, MAP_FLAGS);
-    this.#partition = partition;
-    this.#vp = partition.createVirtualProcessor(0);
+    partition.mapGpaRange(this.memory, 0, MAP_FLAGS);
+    this.partition = partition;
+    this.vp = partition.createVirtualProcessor(0);
     this.#setSystemRegisters();
   }
 
   #setSystemRegisters(): void {
-    const vp = this.#vp;
+    const vp = this.vp;
     vp.set(Reg.Efer, EFER);
     vp.set(Reg.Cr4, CR4);
     vp.set(Reg.Cr3, BigInt(Gpa.pml4));
@@ -141,7 +142,7 @@ export class CoreCpu implements CpuUnderTest {
   }
 
   async runBatch(batch: Batch): Promise<Results> {
-    this.#load(batch);
+    this.load(batch);
     let at = 0;
     for (let i = 0; i < batch.length; i++) {
       const before = at;
@@ -151,8 +152,9 @@ export class CoreCpu implements CpuUnderTest {
     return new Results(this.#output.slice(0, at), batch.length);
   }
 
-  #load(batch: Batch): void {
-    const memory = this.#memory;
+  /** Loads the code and the scratch region of a batch's cases. */
+  load(batch: Batch): void {
+    const memory = this.memory;
     memory.set(batch.pristine, Gpa.data);
     memory.fill(HLT, Gpa.code, Gpa.code + CODE_BYTES);
     memory.set(
@@ -173,12 +175,9 @@ export class CoreCpu implements CpuUnderTest {
   }
 
   async #runCase(batch: Batch, record: number, at: number): Promise<number> {
-    const names = batch.fx ? this.#allNames : this.#integerNames;
-    this.#applyPatches(batch, record);
-    this.#fillValues(batch, record);
-    this.#vp.setRegisters(names, this.#values);
-    const exit = await this.#vp.run();
-    this.#vp.getRegisters(names, this.#values);
+    this.place(batch, record);
+    const exit = await this.vp.run();
+    this.readRegisters(batch);
     const out = this.#out;
     const o = at / 4;
     out.fill(0, o, o + Result.fx / 4);
@@ -202,6 +201,24 @@ export class CoreCpu implements CpuUnderTest {
     return this.#storeDifferences(batch, at, diffs);
   }
 
+  /** Has the processor begin the case of a record. */
+  place(batch: Batch, record: number): void {
+    this.#applyPatches(batch, record);
+    this.#fillValues(batch, record);
+    this.vp.setRegisters(this.#names(batch), this.#values);
+  }
+
+  /** The values of the registers that cases have, until the next call. */
+  readRegisters(batch: Batch): Uint8Array {
+    const names = this.#names(batch);
+    this.vp.getRegisters(names, this.#values);
+    return this.#values.subarray(0, names.length * VALUE_BYTES);
+  }
+
+  #names(batch: Batch): Uint32Array {
+    return batch.fx ? this.#allNames : this.#integerNames;
+  }
+
   #applyPatches(batch: Batch, record: number): void {
     const { view, input } = batch;
     let count = view.getUint32(record + Case.patchCount, true);
@@ -209,7 +226,7 @@ export class CoreCpu implements CpuUnderTest {
       const address = view.getUint32(from, true);
       const length = view.getUint32(from + 4, true);
       from += 8;
-      this.#memory.set(
+      this.memory.set(
         input.subarray(from, from + length),
         Gpa.data + address - DATA,
       );
@@ -336,7 +353,7 @@ export class CoreCpu implements CpuUnderTest {
   }
 
   close(): Promise<void> {
-    this.#partition.delete();
+    this.partition.delete();
     this.#platform.close();
     return Promise.resolve();
   }

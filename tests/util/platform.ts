@@ -29,6 +29,7 @@ export function withProperties(
     events: whole.events,
     callback: (kind, fn) => whole.callback(kind, fn),
     debugPointFilter: (fn) => whole.debugPointFilter!(fn),
+    standstillCallback: (fn) => whole.standstillCallback!(fn),
     close: () => whole.close(),
   };
 }

@@ -167,8 +167,10 @@ export class Wine {
       ...env,
     };
     const words = Object.entries(variables).map(([k, v]) => `${k}=${v}`);
+    // Wine 10 ends where TMPDIR is set, be it /tmp.
+    const within = ["env", "-C", REPOSITORY, "-u", "TMPDIR", ...words];
     const unshare = this.#arguments(
-      ["env", "-C", REPOSITORY, ...words, "wine", "/deno/deno.exe", ...args],
+      [...within, "wine", "/deno/deno.exe", ...args],
       libraries ? `${ROOT}tests/native/build/windows` : undefined,
     );
     const line = ["unshare", ...unshare].map(quote).join(" ");

@@ -83,6 +83,7 @@ wineTest("doctor finds the DLLs by name", async (wine) => {
   const { code, out, err } = await wine.deno(icebp("doctor"), WHP);
   assertEquals([code, err], [0, ""]);
   assertMatch(out, /^whp: usable: a partition with a processor was made$/m);
+  assertMatch(out, /^  timers: exact to 1 ms, as asked for$/m);
   assertMatch(out, /^--platform is whp$/m);
 });
 

@@ -2,12 +2,15 @@
  * ACPI fixed hardware (ACPI specification 6.4, chapter 4.8): the PM1 event and
  * control blocks and the power management timer, in one block of ports that the
  * FADT in src/boot/acpi names. ACPI mode is always on. Writing SLP_EN with the
- * sleep type of S5 turns the machine off.
+ * sleep type of S5 turns the machine off; other sleep states there are none.
  */
+import { getLogger } from "@logtape/logtape";
 import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
 import type { PowerSink } from "./power.ts";
 import { StatefulDevice } from "./stateful.ts";
+
+const log = getLogger(["icebp", "machine"]);
 
 /** First port of the block and its layout; the FADT is made from these. */
 export const AcpiPorts = {
@@ -61,13 +64,24 @@ export class AcpiPm extends StatefulDevice<ReturnType<typeof initialState>>
   readonly #clock: Clock;
   readonly #timer: Timer;
   readonly #power: PowerSink;
+  readonly #where: () => string;
+  /** Sleep types that have been refused aloud, a bit each. */
+  #refused = 0;
 
-  constructor(sci: IrqLine, clock: Clock, timers: Timers, power: PowerSink) {
+  /** `where` says who accesses, for messages. */
+  constructor(
+    sci: IrqLine,
+    clock: Clock,
+    timers: Timers,
+    power: PowerSink,
+    where: () => string,
+  ) {
     super(initialState);
     this.#sci = sci;
     this.#clock = clock;
     this.#timer = timers.create(() => this.#update());
     this.#power = power;
+    this.#where = where;
     this.rewire();
   }
 
@@ -128,14 +142,22 @@ export class AcpiPm extends StatefulDevice<ReturnType<typeof initialState>>
         break;
       case PM1_CNT:
         s.control = (s.control & ~(mask & CNT_KEPT)) | (value & CNT_KEPT);
-        if (
-          value & Cnt.SLP_EN &&
-          ((s.control >> Cnt.typeShift) & 7) === SLEEP_TYPE_S5
-        ) this.#power({ kind: "power-off" });
+        if (value & Cnt.SLP_EN) this.#sleep((s.control >> Cnt.typeShift) & 7);
         break;
       default: // the timer is read-only
         break;
     }
+  }
+
+  #sleep(type: number): void {
+    if (type === SLEEP_TYPE_S5) return this.#power({ kind: "power-off" });
+    if (this.#refused & 1 << type) return;
+    this.#refused |= 1 << type;
+    log.warn(
+      "the guest asks for a sleep state (SLP_TYP {type}, {where}): there is " +
+        "only S5, which is {s5}, so it stays awake",
+      { type, where: this.#where(), s5: SLEEP_TYPE_S5 },
+    );
   }
 
   #ticks(ns: bigint): bigint {

@@ -15,6 +15,7 @@ import {
   POST_PORTS,
   PostCode,
 } from "./debug_ports.ts";
+import { BIOS_CALL_PORT, BiosCalls, type StubEntry } from "./bios_calls.ts";
 import { KeyboardController } from "./i8042.ts";
 import { Pit } from "./i8254.ts";
 import { PicPair } from "./i8259.ts";
@@ -65,6 +66,10 @@ export interface BoardWiring {
   readonly extInt: IrqLine;
   /** Called from inside a port write: stop after this instruction. */
   readonly power: PowerSink;
+  /** Which instruction accesses a device now, for messages. */
+  where(): string;
+  /** What has come to a stub of firmware, if it is one that accesses a device. */
+  stubEntry(): StubEntry | null;
   /** What COM1 sends, one byte a call; the array is used again. */
   serialOut(bytes: Uint8Array): void;
 }
@@ -78,10 +83,13 @@ export class Board {
   readonly pic: PicPair;
   readonly ioapic: IoApic;
   readonly #debugConsoles: readonly DebugConsole[];
+  /** By number; those that somebody has. */
+  readonly #lines: IrqLine[] = [];
 
   constructor(wiring: BoardWiring) {
     const { ports, mmio, timers, clock, power } = wiring;
     this.pic = new PicPair(wiring.extInt);
+    this.pic.onTaken = (irq) => this.#lines[irq]?.onTaken?.();
     this.ioapic = new IoApic({
       requestInterrupt: (request) => wiring.requestInterrupt(request),
       extIntVector: () => this.pic.acknowledge(),
@@ -101,7 +109,13 @@ export class Board {
       timers,
       transmit: (bytes) => wiring.serialOut(bytes),
     });
-    this.acpi = new AcpiPm(this.irq(Irq.sci), clock, timers, power);
+    this.acpi = new AcpiPm(
+      this.irq(Irq.sci),
+      clock,
+      timers,
+      power,
+      () => wiring.where(),
+    );
 
     const claim = (first: number, count: number, device: Device & Ports) =>
       ports.claim(first, count, device, device.name);
@@ -122,6 +136,8 @@ export class Board {
     claim(CONFIG_DATA, 4, pci);
     claim(BOCHS_SHUTDOWN_PORT, 1, bochs);
     claim(BOCHS_ACPI_PORT, 2, bochs);
+    const biosCalls = new BiosCalls(() => wiring.stubEntry());
+    claim(BIOS_CALL_PORT, 1, biosCalls);
     const crtc = new Crtc();
     claim(CRTC_PORT, 2, crtc);
     this.#debugConsoles = DEBUG_CONSOLE_PORTS.map((port) => {
@@ -151,6 +167,7 @@ export class Board {
       this.serial,
       this.acpi,
       crtc,
+      biosCalls,
       ...this.#debugConsoles,
       ...postCodes,
     ];
@@ -162,12 +179,19 @@ export class Board {
       throw new RangeError(`no interrupt wire ${number}`);
     }
     const gsi = number === Irq.timer ? TIMER_GSI : number;
-    return {
+    const { pic } = this;
+    const line: IrqLine = {
+      onTaken: null,
+      get waiting() {
+        return number < 16 && pic.waits(number);
+      },
       set: (level) => {
-        if (number < 16) this.pic.setInput(number, level);
+        if (number < 16) pic.setInput(number, level);
         this.ioapic.setInput(gsi, level);
       },
     };
+    this.#lines[number] = line;
+    return line;
   }
 
   /** Logs what debug consoles have not: the guest may say no more. */

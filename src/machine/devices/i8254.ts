@@ -26,6 +26,14 @@ const ReadBack = { select: 3, noCount: 0x20, noStatus: 0x10 } as const;
 /** The refresh bit changes at this distance, ns. */
 const REFRESH_NS = 15085n;
 
+/** Edges that came late are given at up to four times their rate, and not faster than
+ * guests serve them: the distance of two, ns. */
+const CLOSEST = 250_000n, CLOSEST_OF_FAST = 100_000n;
+/** An edge that is not taken: whether it still waits is looked at so often, ns. */
+const LOOK_AGAIN = 20_000_000n;
+/** A backlog of more than a second is nobody's. */
+const BACKLOG_SECONDS = 1;
+
 function initialState() {
   return {
     channels: [
@@ -34,6 +42,9 @@ function initialState() {
       counter.initialChannel(false),
     ],
     portB: 0,
+    /** Of counter 0's rising edges in modes 2 and 3, those that IRQ 0 has had. Where
+     * alarms come late they are made up for. */
+    given: 0,
   };
 }
 
@@ -54,12 +65,15 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
   readonly #irq0: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;
+  /** Guest ns before which no edge is given, where alarms come late. */
+  #notBefore = 0n;
 
   constructor(irq0: IrqLine, clock: Clock, timers: Timers) {
     super(initialState);
     this.#irq0 = irq0;
     this.#clock = clock;
     this.#timer = timers.create(() => this.#onTimer());
+    irq0.onTaken = () => this.#onTaken();
     this.rewire();
   }
 
@@ -116,6 +130,7 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
       latchCount(channels[select], now);
     } else {
       counter.program(channels[select], value);
+      if (select === 0) this.state.given = 0;
     }
   }
 
@@ -131,14 +146,53 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
 
   #onTimer(): void {
     const c = this.state.channels[0];
+    if (this.#makesUp(c)) return this.rewire();
     // The low phase of mode 2 and the strobe of mode 4 last one tick. Nobody
     // can see it, so the pulse is given in one go at its end.
     if (c.mode === 2 || c.mode === 4) this.#irq0.set(false);
     this.rewire();
   }
 
+  /** Whether rising edges are counted, and given when that can be. */
+  #makesUp(c: counter.Channel): boolean {
+    return this.#clock.realTime === true && counter.isPeriodic(c);
+  }
+
+  /** Gives IRQ 0 the next of the edges that are due, if it can have one now. */
+  #giveEdge(c: counter.Channel): void {
+    const now = this.#clock.now();
+    const tick = ticksAt(now);
+    const s = this.state;
+    const period = nsOfTick(c.reload);
+    const most = Math.ceil(BACKLOG_SECONDS * Number(PIT_HZ) / c.reload);
+    const risen = counter.rises(c, tick);
+    s.given = Math.max(s.given, risen - most);
+    this.#irq0.set(true);
+    if (risen > s.given && now >= this.#notBefore) {
+      if (this.#irq0.waiting) {
+        this.#notBefore = now + LOOK_AGAIN;
+      } else {
+        this.#irq0.set(false);
+        this.#irq0.set(true);
+        s.given++;
+        this.#notBefore = now + closest(period);
+      }
+    }
+    const next = risen > s.given ? now : nsOfTick(counter.nextRise(c, tick));
+    this.#timer.arm(next > this.#notBefore ? next : this.#notBefore);
+  }
+
+  /** The last edge has its processor: the next one may come. */
+  #onTaken(): void {
+    const c = this.state.channels[0];
+    if (!this.#makesUp(c)) return;
+    this.#notBefore = this.#clock.now() + CLOSEST_OF_FAST;
+    this.#giveEdge(c);
+  }
+
   protected rewire(): void {
     const c = this.state.channels[0];
+    if (this.#makesUp(c)) return this.#giveEdge(c);
     const now = this.#now();
     const level = counter.out(c, now);
     let change = counter.nextChange(c, now);
@@ -148,6 +202,13 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
     if (change === null) this.#timer.disarm();
     else this.#timer.arm(nsOfTick(change));
   }
+}
+
+/** The least distance of two edges of a wave with this period, both in ns. */
+function closest(period: bigint): bigint {
+  const quarter = period / 4n;
+  if (quarter > CLOSEST) return CLOSEST;
+  return quarter > CLOSEST_OF_FAST ? quarter : CLOSEST_OF_FAST;
 }
 
 function latchCount(c: counter.Channel, now: number): void {

@@ -83,6 +83,8 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
   implements PortDevice, ExtIntSource {
   readonly name = "i8259";
   readonly #intr: IrqLine;
+  /** Called behind the INTA cycles, with the input wire. */
+  onTaken: ((irq: number) => void) | null = null;
 
   /** `intr` is the master's INT output. */
   constructor(intr: IrqLine) {
@@ -102,6 +104,12 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
     this.#update();
   }
 
+  /** Whether input wire `irq` asks for an interrupt that it has not had. */
+  waits(irq: number): boolean {
+    const chip = irq < 8 ? this.state.master : this.state.slave;
+    return (chip.irr & ~chip.imr & 1 << (irq & 7)) !== 0;
+  }
+
   /** The INTA cycles: takes the request into service, returns its vector. */
   acknowledge(): number {
     const { master, slave } = this.state;
@@ -109,13 +117,16 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
     if (input < 0) return master.vectorBase | SPURIOUS;
     this.#serve(master, input);
     let vector = master.vectorBase | input;
+    let irq = input;
     if (input === CASCADE && !master.single) {
       const inner = this.#request(slave);
       // A request that vanished at the slave: spurious, no slave ISR bit.
       vector = slave.vectorBase | (inner < 0 ? SPURIOUS : inner);
       if (inner >= 0) this.#serve(slave, inner);
+      irq = 8 + inner;
     }
     this.#update();
+    this.onTaken?.(irq);
     return vector;
   }
 

@@ -32,6 +32,7 @@ const Redir = {
 const Mode = {
   fixed: 0,
   lowestPriority: 1,
+  smi: 2,
   nmi: 4,
   init: 5,
   extInt: 7,
@@ -88,6 +89,15 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
     s.lines = level ? s.lines | bit : s.lines & ~bit;
     // An edge on a masked input is lost: the datasheet says so.
     if (level && !(s.low[pin] & Redir.mask)) this.#deliver(pin);
+  }
+
+  /** Whether some input can reach a processor that takes no interrupts. */
+  get reachesDeaf(): boolean {
+    return this.state.low.some((entry) => {
+      const mode = (entry >> Redir.modeShift) & 7;
+      return !(entry & Redir.mask) &&
+        (mode === Mode.nmi || mode === Mode.init || mode === Mode.smi);
+    });
   }
 
   endOfInterrupt(vector: number): void {

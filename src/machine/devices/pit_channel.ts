@@ -36,6 +36,8 @@ export function initialChannel(gate: boolean) {
     loaded: false,
     /** Tick of the load; while the gate holds the counter, ticks done by then. */
     start: 0,
+    /** Cycles that were over by `start`, in modes 2 and 3. */
+    cycles: 0,
     held: false,
     /** First of two bytes written, -1 when none. */
     firstByte: -1,
@@ -52,6 +54,7 @@ export type Channel = ReturnType<typeof initialChannel>;
 /** Takes the pending count of modes 2 and 3 over once its time has come. */
 export function settle(c: Channel, now: number): void {
   if (c.next > 0 && c.loaded && !c.held && now >= c.nextAt) {
+    c.cycles += (c.nextAt - c.start) / c.reload;
     c.reload = c.next;
     c.start = c.nextAt;
     c.next = 0;
@@ -79,6 +82,23 @@ export function out(c: Channel, now: number): boolean {
     default: // 4, 5: low for the one tick at which the count expires
       return e !== c.reload;
   }
+}
+
+/** Whether OUT rises again and again. */
+export function isPeriodic(c: Channel): boolean {
+  return (c.mode === 2 || c.mode === 3) && c.loaded && !c.held;
+}
+
+/** How often OUT of a periodic counter has risen by tick `now`: at each cycle's end. */
+export function rises(c: Channel, now: number): number {
+  settle(c, now);
+  return c.cycles + Math.floor(Math.max(0, now - c.start) / c.reload);
+}
+
+/** The tick after `now` at which OUT of a periodic counter rises. */
+export function nextRise(c: Channel, now: number): number {
+  const risen = rises(c, now) - c.cycles;
+  return c.start + (risen + 1) * c.reload;
 }
 
 /** The next tick after `now` at which OUT changes, or null. */

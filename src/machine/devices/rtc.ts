@@ -23,6 +23,12 @@ const UPDATE_WARNING = 244_000n;
 const HALF_SECOND = 500_000_000n;
 const CRYSTAL_HZ = 32768n;
 
+/** Periodic interrupts that came late are given this long after the one before was
+ * acknowledged, ns, */
+const MADE_UP_AFTER = 100_000n;
+/** and no more than so many. */
+const MOST_MADE_UP = 8192n;
+
 /** What the PC keeps in CMOS memory. */
 export interface CmosContents {
   /** All RAM, bytes. */
@@ -69,11 +75,16 @@ export class Rtc extends StatefulDevice<{
   epoch: bigint;
   frozen: boolean;
   seenAt: bigint;
+  missed: bigint;
 }> implements PortDevice {
   readonly name = "mc146818";
   readonly #irq: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;
+  /** Guest ns at which the periodic flag was set, where alarms come late, */
+  #flagged = 0n;
+  /** and at which flags were read. */
+  #acknowledged = -MADE_UP_AFTER;
 
   /** `lowEnd`: end of RAM below 4 GiB, bytes. */
   constructor(
@@ -92,6 +103,8 @@ export class Rtc extends StatefulDevice<{
       frozen: false,
       /** Guest ns up to which the flags of C have been worked out. */
       seenAt: 0n,
+      /** Periodic interrupts that fell between two alarms, where these come late. */
+      missed: 0n,
     }));
     this.#irq = irq;
     this.#clock = clock;
@@ -109,6 +122,7 @@ export class Rtc extends StatefulDevice<{
         this.#update();
         const value = s.cmos[C];
         s.cmos[C] = 0;
+        this.#acknowledged = this.#clock.now();
         this.#update();
         return value;
       }
@@ -196,9 +210,7 @@ export class Rtc extends StatefulDevice<{
     const s = this.state;
     const now = this.#clock.now();
     const period = this.#period();
-    if (
-      period > 0n && periods(now, period) > periods(s.seenAt, period)
-    ) s.cmos[C] |= RegC.PF;
+    if (period > 0n) this.#periodic(now, period);
     if (!s.frozen) {
       const from = (s.epoch + s.seenAt) / SECOND;
       const to = (s.epoch + now) / SECOND;
@@ -213,6 +225,28 @@ export class Rtc extends StatefulDevice<{
     this.#drive(now, period);
   }
 
+  /** The periodic flag: set at a period's end. Where alarms come late, what has not had
+   * its interrupt has it later, unless the guest did not take the one before. */
+  #periodic(now: bigint, period: bigint): void {
+    const s = this.state;
+    const passed = periods(now, period) - periods(s.seenAt, period);
+    if (this.#clock.realTime !== true || (s.cmos[B] & RegB.PIE) === 0) {
+      s.missed = 0n;
+      if (passed > 0n) s.cmos[C] |= RegC.PF;
+      return;
+    }
+    const isSet = (s.cmos[C] & RegC.PF) !== 0;
+    if (!isSet || periods(now - this.#flagged, period) === 0n) {
+      s.missed += passed;
+    }
+    if (s.missed > MOST_MADE_UP) s.missed = MOST_MADE_UP;
+    if (isSet || s.missed === 0n) return;
+    if (now < this.#acknowledged + MADE_UP_AFTER) return;
+    s.missed--;
+    s.cmos[C] |= RegC.PF;
+    this.#flagged = now;
+  }
+
   #drive(now: bigint, period: bigint): void {
     const s = this.state;
     const active = (s.cmos[C] & s.cmos[B] & RegC.flags) !== 0;
@@ -224,6 +258,7 @@ export class Rtc extends StatefulDevice<{
     };
     // A high line stays high until C is read: no wake-up is needed before.
     if (!active) {
+      if (s.missed > 0n) consider(this.#acknowledged + MADE_UP_AFTER);
       if (s.cmos[B] & RegB.PIE && period > 0n) {
         const cycles = (periods(now, period) + 1n) * period;
         consider((cycles * SECOND + CRYSTAL_HZ - 1n) / CRYSTAL_HZ);

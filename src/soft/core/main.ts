@@ -57,12 +57,18 @@ import { registerStack } from "./insn/stack";
 import { registerStrings } from "./insn/string";
 import { lapicTimerDue } from "./lapic";
 import { ICOUNT, lapicOf, RIP } from "./layout";
-import { setDoorbells, statTlbFlushes, statTlbMisses } from "./mem";
+import {
+  setDoorbells,
+  statBesideCode,
+  statTlbFlushes,
+  statTlbMisses,
+} from "./mem";
 import { Handler, indexOf } from "./optable";
 import { mapsHost } from "./phys";
 import { pointReached, pointsInit, pointsTrim } from "./points";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
-import { fieldOf, nextTimer, switchTo, vpReady } from "./vps";
+import { allowSpins } from "./spin";
+import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./vps";
 import { countExit } from "./whv_counters";
 import { checkState } from "./whv_valid";
 
@@ -143,7 +149,8 @@ export function init(): void {
   register();
 }
 
-/** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting. */
+/** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting,
+ * 3 as many spins made as were allowed. */
 export function vpRun(vp: u32, budget: i32): u32 {
   switchTo(vp);
   last = 0;
@@ -169,11 +176,13 @@ export function vpInstructions(vp: u32): u64 {
 }
 
 export {
+  allowSpins,
   hostMayWrite,
   hostWrote,
   mapsHost,
   setDoorbells,
   setTicks,
+  vpDeaf,
   vpReady,
 };
 
@@ -230,8 +239,10 @@ export function counter(n: u32): u64 {
       return statTlbMisses;
     case 4:
       return statTlbFlushes;
-    default:
+    case 5:
       return statEvents;
+    default:
+      return statBesideCode;
   }
 }
 

@@ -95,6 +95,8 @@ const RSVD_PAE: u64 = RSVD_HI | 0x7ff0000000000000;
 
 /** Counters for --stats. */
 export let statTlbMisses: u64 = 0;
+/** Of the misses: writes to pages with decoded code, which always miss. */
+export let statBesideCode: u64 = 0;
 export let statTlbFlushes: u64 = 0;
 
 export function tlbFlush(): void {
@@ -482,8 +484,10 @@ export function hostFor(
   // cache it
   let perm = xPerm & (flags & 7);
   if (perm & ACC_WRITE) {
-    if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) perm &= ~ACC_WRITE;
-    else if (flags & MAP_DIRTY && !isDirty(host)) perm &= ~ACC_WRITE;
+    if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
+      perm &= ~ACC_WRITE;
+      if (acc & ACC_WRITE) statBesideCode++;
+    } else if (flags & MAP_DIRTY && !isDirty(host)) perm &= ~ACC_WRITE;
   }
   if (watched(linear)) perm &= ACC_EXEC;
   if (xLarge) noteLarge(linear, xLarge);
@@ -701,11 +705,11 @@ function note(
 ): void {
   const n = firstPart(linear, bytes);
   let h = physicalData ? quietHost(linear, ACC_READ, user, implicit) : 0;
-  noteAccess(acc, linear, bytes, n, h, before, after);
+  noteAccess(acc, linear, bytes, linear, n, h, before, after);
   if (n == bytes) return;
   const next = wrap(linear + n);
   h = physicalData ? quietHost(next, ACC_READ, user, implicit) : 0;
-  noteAccess(acc, next, bytes, bytes - n, h, before, after);
+  noteAccess(acc, linear, bytes, next, bytes - n, h, before, after);
 }
 
 /** Reads with regard to data points; `set` is the TLB set for the access. */

@@ -68,8 +68,9 @@ const P_HOST: usize = 36;
 /** The page-table base of CR3, without PCID and flags. */
 const CR3_BASE: u64 = 0x000ffffffffff000;
 
-/** In a TLB tag: the page is watched. */
-export const WATCHED: u64 = 2;
+/** In a TLB tag: the page is watched. No bit of the low four, which some compare with an
+ * operand's, to see its alignment, too (insn/simd.ts). */
+export const WATCHED: u64 = 16;
 
 // Open hash tables of 16-byte slots: key u64 (0 is a key), value u32, used u32.
 const ADDRESS_SLOTS: u32 = 131072;
@@ -406,13 +407,14 @@ export function watches(
 }
 
 /**
- * Notes what an access of `bytes` has touched with `part` bytes at `linear`, which are in
- * one page, at `host` if that is memory.
+ * Notes what an access of `bytes` at `linear` has touched with its `part` bytes at `at`,
+ * which are in one page, at `host` if that is memory.
  */
 export function noteAccess(
   access: u32,
   linear: u64,
   bytes: u32,
+  at: u64,
   part: u32,
   host: u32,
   before: u64,
@@ -420,7 +422,7 @@ export function noteAccess(
 ): void {
   for (let i: u32 = 0; i < dataCount; i++) {
     const id = load<u32>(POINT_DATA + (<usize> i << 2));
-    if (hits(id, access, linear, part, host)) {
+    if (hits(id, access, at, part, host)) {
       noteHit(id, access, linear, bytes, before, after);
     }
   }

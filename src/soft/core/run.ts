@@ -115,14 +115,21 @@ import { physHost } from "./phys";
 import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
 import { isMem, rLen, rSeg } from "./record";
 import { initVp, sipiVp } from "./reset";
+import { forgetSpun, spun } from "./spin";
 import { countEvent } from "./whv_counters";
-import { EXTINT_WAKES, variant, WRITE_IS_TOLD } from "./whv_variants";
+import {
+  EXTINT_WAKES,
+  NO_HALT_WINDOW,
+  variant,
+  WRITE_IS_TOLD,
+} from "./whv_variants";
 
 export { again, ipOf, leave, needSync, nextIp, synced } from "./hooks";
 
 export const RUN_SLICE: u32 = 0;
 export const RUN_EXIT: u32 = 1;
 export const RUN_IDLE: u32 = 2;
+export const RUN_SPUN: u32 = 3;
 
 /** WHvPartitionPropertyCodeExceptionExitBitmap, or 0 while exception exits are off. */
 export let exceptionBitmap: u64 = 0;
@@ -527,6 +534,7 @@ function boundary(): u32 {
       const priority = (notify >> 2) & 15;
       if (
         notify & 2 && (load<u32>(EFL) & IF) != 0 && !load<u8>(SHADOW) &&
+        !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
         (priority == 0 || priority > load<u64>(CR8)) &&
         !(load<u64>(PEND_EVENT) & 1)
       ) {
@@ -621,6 +629,10 @@ export function execute(budget: i32): u32 {
       if (r) return r;
     } else single = false;
     if (sliceLeft <= 0) return RUN_SLICE;
+    if (spun) {
+      forgetSpun();
+      return RUN_SPUN;
+    }
     if (time >= timerDue) {
       setRecheck(true);
       continue;

@@ -34,7 +34,7 @@ import {
   VPINDEX,
 } from "./layout";
 import { IF } from "./flags";
-import { EXTINT_WAKES, variant } from "./whv_variants";
+import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "./whv_variants";
 
 let current: u32 = 0;
 
@@ -86,11 +86,18 @@ export function vpReady(vp: u32): bool {
   if (event & 1 && (((event >> 1) & 7) != 5 || (open && extIntWakes()))) {
     return true;
   }
-  if (load<u64>(fieldOf(vp, DELIVER)) & (open ? 3 : 1)) return true;
+  const windows = open && !variant(NO_HALT_WINDOW) ? 3 : 1;
+  if (load<u64>(fieldOf(vp, DELIVER)) & windows) return true;
   if (!apicMode) return true; // a halt exit is due
   if (lapicPending(base) & LAPIC_PENDING_NMI) return true;
   if (open && lapicHighestPending(base) >= 0) return true;
   return time >= lapicTimerDue(base);
+}
+
+/** Whether `vp`, which is not ready, takes no interrupts. */
+export function vpDeaf(vp: u32): bool {
+  return (apicMode && lapicWaitsForSipi(lapicOf(vp))) ||
+    !(load<u32>(fieldOf(vp, EFL)) & IF);
 }
 
 /** Guest time of the next APIC timer event of any VP, or the maximum. */

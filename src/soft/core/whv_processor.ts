@@ -2,7 +2,14 @@
 // APIC's page. Arguments that are buffers lie at IOBUF; a call that fails changes
 // nothing.
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "./cpuid";
-import { apicMode, setRecheck, time, vpCount, wantInterrupts } from "./hooks";
+import {
+  apicMode,
+  resumeTime,
+  setRecheck,
+  time,
+  vpCount,
+  wantInterrupts,
+} from "./hooks";
 import {
   LAPIC_ILLEGAL,
   lapicExport,
@@ -73,13 +80,14 @@ export function whvDeleteVirtualProcessor(vp: u32): i32 {
   return S_OK;
 }
 
-/** Whether WHvRunVirtualProcessor may begin. */
+/** Whether WHvRunVirtualProcessor may begin; time that stands goes on then. */
 export function whvRunBegin(vp: u32, bytes: u32): i32 {
   if (!exists || !ready) return E_INVALIDARG;
   if (noVp(vp)) return WHV_E_VP_DOES_NOT_EXIST;
   if ((running >> vp) & 1) return WHV_E_INVALID_VP_STATE;
   if (bytes < 144) return WHV_E_INSUFFICIENT_BUFFER;
   setRunning(running | (<u64> 1 << vp));
+  resumeTime();
   return S_OK;
 }
 

@@ -23,6 +23,8 @@ export const NO_RUNTIME: u32 = 0x80;
 export const NO_SSE_MMIO: u32 = 0x100;
 /** An exit takes back the caller's request for an interrupt window. */
 export const WINDOW_LOST: u32 = 0x200;
+/** A halted processor does not exit for an interrupt window. */
+export const NO_HALT_WINDOW: u32 = 0x400;
 
 let variants: u32 = 0;
 

@@ -26,6 +26,8 @@ function board() {
     requestInterrupt: (request) => sent.push(request),
     extInt,
     power: (event) => power.push(event),
+    where: () => "",
+    stubEntry: () => null,
     serialOut: (bytes) => text += String.fromCharCode(...bytes),
   });
   const ioapic = (register: number, value: number) => {

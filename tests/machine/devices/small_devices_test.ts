@@ -145,7 +145,13 @@ function acpi() {
   const { clock, timers } = bench();
   const sci = new Wire();
   const events: PowerEvent[] = [];
-  const device = new AcpiPm(sci, clock, timers, (event) => events.push(event));
+  const device = new AcpiPm(
+    sci,
+    clock,
+    timers,
+    (event) => events.push(event),
+    () => "a test",
+  );
   return { clock, sci, events, device };
 }
 

@@ -21,6 +21,7 @@ import {
   v3r,
 } from "../optable";
 import { eaLinear, gp0, REC, rReg, rRm, rwm, setReg } from "../record";
+import { spin } from "../spin";
 import { rmwFailed } from "./rmw";
 
 // @ts-ignore: decorator
@@ -74,7 +75,7 @@ function cmpxchgM<T>(p: usize): usize {
   if (rmwFailed()) return 0;
   if (acc != a) setReg<T>(RAX, a);
   flagsSub<T>(acc, a, <T> (acc - a));
-  return p + REC;
+  return acc != a ? spin(p) : p + REC;
 }
 
 function cmpxchg8b(p: usize): usize {
@@ -92,7 +93,7 @@ function cmpxchg8b(p: usize): usize {
     store<u64>(RDX, a >> 32);
   }
   setZF(equal);
-  return p + REC;
+  return equal ? p + REC : spin(p);
 }
 
 function cmpxchg16b(p: usize): usize {
@@ -114,7 +115,7 @@ function cmpxchg16b(p: usize): usize {
     store<u64>(RDX, high);
   }
   setZF(equal);
-  return p + REC;
+  return equal ? p + REC : spin(p);
 }
 
 export function registerAtomic(): void {

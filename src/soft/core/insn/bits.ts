@@ -30,12 +30,15 @@ import {
   ldRM,
   linear,
   REC,
+  RF_LOCK,
+  rFlags,
   rImm8,
   rReg,
   rRm,
   rSeg,
   setReg,
 } from "../record";
+import { spin } from "../spin";
 import { N0, N1, N2, N3, num } from "./number";
 import { rmwFailed } from "./rmw";
 
@@ -90,8 +93,9 @@ function btM<T, K>(p: usize, index: i64): usize {
     store<T>(h, changed<T>(k, a, i));
     if (rmwFailed()) return 0;
   }
-  setCF((<u64> a >> i) & 1);
-  return p + REC;
+  const set = (<u64> a >> i) & 1;
+  setCF(set);
+  return k == BTS && set && rFlags(p) & RF_LOCK ? spin(p) : p + REC;
 }
 
 /** The immediate form stays inside the operand. */

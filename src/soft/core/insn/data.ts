@@ -18,6 +18,7 @@ import {
   MODRM,
   OPREG,
   P_66,
+  P_F3,
   P_NONE,
   REG8,
   REGONLY,
@@ -40,6 +41,7 @@ import {
   setReg,
   stm,
 } from "../record";
+import { spin } from "../spin";
 import { rmwFailed } from "./rmw";
 
 // --- XCHG
@@ -61,11 +63,12 @@ function xchgM<T>(p: usize): usize {
   const a = load<T>(h);
   store<T>(h, load<T>(rReg(p)));
   if (rmwFailed()) return 0;
+  if (a == load<T>(rReg(p))) return spin(p);
   setReg<T>(rReg(p), a);
   return p + REC;
 }
 
-/** 90+r: with rAX itself it is NOP (or PAUSE) and clears no upper half. */
+/** 90+r: with rAX itself it is NOP and clears no upper half. */
 // @ts-ignore: decorator
 @inline
 function xchgA<T>(p: usize): usize {
@@ -153,6 +156,13 @@ function xlat(p: usize): usize {
   return p + REC;
 }
 
+/** F3 90; with REX.B it is XCHG. */
+// @ts-ignore: decorator
+@inline
+function pause<T>(p: usize): usize {
+  return rReg(p) == RAX ? spin(p) : xchgR<T>(p, RAX, rReg(p));
+}
+
 function nop(p: usize): usize {
   return p + REC;
 }
@@ -177,6 +187,10 @@ export function registerData(): void {
   for (let r: u32 = 0; r < 8; r++) {
     def(M_ONE, 0x90 + r, SZ_V | OPREG);
     v3r((p) => xchgA<u16>(p), (p) => xchgA<u32>(p), (p) => xchgA<u64>(p));
+    if (r == 0) {
+      def(M_ONE, 0x90, SZ_V | OPREG | P_F3);
+      v3r((p) => pause<u16>(p), (p) => pause<u32>(p), (p) => pause<u64>(p));
+    }
     def(M_0F, 0xc8 + r, SZ_V | OPREG);
     v3r((p) => bswap16(p), (p) => bswapR<u32>(p), (p) => bswapR<u64>(p));
   }

@@ -1,0 +1,53 @@
+/** Finds out what has brought a processor to a stub of firmware
+ * (devices/bios_calls.ts). */
+import { Reg } from "../../ffi/registers.ts";
+import type { IoPortExit } from "../platform/exits.ts";
+import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import {
+  STUB,
+  STUB_OFFSET,
+  STUB_SEGMENT,
+  type StubEntry,
+} from "./devices/bios_calls.ts";
+import { placeOf } from "./exits.ts";
+import type { GuestMemory } from "./memory.ts";
+
+const CR0_PE = 1n;
+const INT3 = 0xcc, INT = 0xcd, INTO = 0xce;
+const FIRST_STUB = STUB_SEGMENT * 16 + STUB_OFFSET;
+
+/** Null if the port is not accessed by a stub, in real mode. */
+export function stubEntryOf(
+  vp: VirtualProcessor,
+  exit: IoPortExit,
+  memory: GuestMemory,
+): StubEntry | null {
+  const vector = Number(exit.cs.base + exit.rip - BigInt(FIRST_STUB)) /
+    STUB.length;
+  const isStub = Number.isInteger(vector) && vector >= 0 && vector < 256;
+  if (!isStub || (vp.get(Reg.Cr0) & CR0_PE) !== 0n) return null;
+  const word = (at: number) =>
+    memory.readByte(at) | memory.readByte(at + 1) << 8;
+  const stack = Number(vp.getSegment(Reg.Ss).base);
+  const sp = Number(vp.get(Reg.Rsp) & 0xffffn);
+  const ip = word(stack + sp), cs = word(stack + (sp + 2 & 0xffff));
+  const before = (bytes: number) =>
+    memory.readByte(cs * 16 + (ip - bytes & 0xffff));
+  const length = before(2) === INT && before(1) === vector
+    ? 2
+    : before(1) === INT3 && vector === 3 || before(1) === INTO && vector === 4
+    ? 1
+    : 0;
+  const place = placeOf(BigInt(ip - length & 0xffff), {
+    selector: cs,
+    base: BigInt(cs * 16),
+    limit: 0xffff,
+    attributes: 0,
+  });
+  return {
+    vector,
+    isCall: length > 0,
+    ah: (exit.eax >> 8) & 0xff,
+    where: `CPU${vp.index} at ${place}`,
+  };
+}
