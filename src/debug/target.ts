@@ -18,9 +18,8 @@ export type Action =
     readonly kind: "step";
     /** An interrupt may come first: then the step ends in its handler. */
     readonly interrupts?: boolean;
-    /** Guest time stands, so that no timer's comes; if no processor does else, and
-     * the platform runs them so. */
-    readonly timeStands?: boolean;
+    /** But a timer's waits. */
+    readonly holdTimers?: boolean;
   }
   /** Step until RIP leaves [start, end). At least one step is made. */
   | { readonly kind: "range"; readonly start: bigint; readonly end: bigint }

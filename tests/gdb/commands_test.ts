@@ -539,8 +539,8 @@ Deno.test("what tools look for to know QEMU's system emulator", () => {
   const plans = [
     [7, { kind: "step" }],
     [3, { kind: "step" }],
-    [5, { kind: "step", interrupts: true, timeStands: true }],
-    [1, { kind: "step", interrupts: true, timeStands: false }],
+    [5, { kind: "step", interrupts: true, holdTimers: true }],
+    [1, { kind: "step", interrupts: true, holdTimers: false }],
     [6, { kind: "continue" }],
   ] as const;
   for (const [bits, action] of plans) {
