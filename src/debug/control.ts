@@ -32,9 +32,6 @@ const log = getLogger(["icebp", "debug"]);
 type State = "stopped" | "resuming" | "running" | "stopping";
 
 const DB_BIT = 1n << 1n;
-/** Whether a processor's part of a plan takes no guest time. */
-const timeStands = (action: Action) =>
-  action.kind === "stay" || (action.kind === "step" && action.timeStands);
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
 
@@ -139,7 +136,7 @@ export class RunControl extends Driver {
     try {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm();
-      if (!plan.every(timeStands)) this.machine.resumeTime();
+      this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
       this.#allStopped();

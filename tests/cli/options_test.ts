@@ -60,6 +60,7 @@ Deno.test("every option", () => {
     "soft",
     "--cpus",
     "4",
+    "--apic=x2apic",
     "--memory=1G",
     "--append",
     "a=1 --b",
@@ -81,6 +82,7 @@ Deno.test("every option", () => {
     "error,gdb=trace,machine=off",
     "guest.bin",
   );
+  assertEquals([options.apic, run().apic], ["x2apic", "xapic"]);
   assertEquals(options.wait, false);
   assertEquals(options.afterDisconnect, "stay");
   assertEquals([options.platform, options.cpus], ["soft", 4]);
