@@ -49,11 +49,11 @@ _start: space first, first_pdpt
 ready:  mov $3, %ebp
 loop:   mov $first, %eax
         mov %rax, %cr3
-        mov $0x10000000, %ecx
+        mov $0x40000000, %ecx
         call *%rcx
         mov $second, %eax
         mov %rax, %cr3
-        mov $0x10000000, %ecx
+        mov $0x40000000, %ecx
         call *%rcx
         dec %ebp
         jnz loop
@@ -77,7 +77,7 @@ program_b: mov $0xb, %ebx
     "hbreak ready",
     "continue",
     "delete",
-    "break *0x10000005",
+    "break *0x40000005",
     ...Array.from({ length: 4 }, () => ["continue", "print $rbx"]).flat(),
     "delete",
     "continue",

@@ -73,7 +73,7 @@ idt:    .skip 4096
 const FLAGS = [
   "-m64",
   "-g",
-  "-O1",
+  "-O0",
   "-ffreestanding",
   "-nostdlib",
   "-static",
@@ -185,6 +185,7 @@ export class Mi {
     await mi.must("-gdb-set mi-async on");
     await mi.must(`-file-exec-and-symbols ${image}`);
     await mi.must(`-target-select remote 127.0.0.1:${icebp.port}`);
+    await mi.stopped();
     return mi;
   }
 
