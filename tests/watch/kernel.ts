@@ -18,6 +18,8 @@ export const KERNEL_BYTES = 0x2_0000;
 const GDT = 0x1000, IDT = 0x2000, TSS = 0x3000, OTHER_TSS = 0x3400;
 const LDT = 0x3800, OPERANDS = 0x5000, STRINGS = 0x7000, CODE = 0x8000;
 const STACK = 0x9000, END = 0xb000;
+/** Where the stack begins. */
+const STACK_TOP = STACK + 0x800;
 const PML4 = 0x1_0000, PDPT = 0x1_1000, PD = 0x1_2000, PT = 0x1_3000;
 /** Page directory pointers of 32-bit paging with PAE. */
 const PDPT32 = 0x1_4000;
@@ -219,8 +221,7 @@ export class Kernel implements Ground {
     const operand = OPERANDS + 0x400 + 64 * rng.int(48) +
       (rng.chance(30) ? rng.int(64) : 0);
     memory.set(content, operand);
-    const top = STACK + 0x800;
-    memory.set(content.subarray(0, 0x100), top);
+    memory.set(content.subarray(0, 0x100), STACK_TOP);
     this.#image = memory.slice(GDT, END);
     this.#platform.hostWrote(CODE, 0x1000);
     const number = () => BigInt(rng.u32());
@@ -229,7 +230,7 @@ export class Kernel implements Ground {
       [Reg.Rcx, 3n],
       [Reg.Rdx, 0n],
       [Reg.Rbx, BigInt(operand)],
-      [Reg.Rsp, BigInt(top)],
+      [Reg.Rsp, BigInt(STACK_TOP)],
       [Reg.Rbp, BigInt(STACK + 0x900)],
       [Reg.Rsi, BigInt(STRINGS + 0x100 + rng.int(0x300))],
       [Reg.Rdi, BigInt(STRINGS + 0x800 + rng.int(0x300))],
@@ -249,6 +250,25 @@ export class Kernel implements Ground {
       ),
     ];
     return operand;
+  }
+
+  /** Changes the memory that the case finds, by guest physical address. */
+  change(by: (view: DataView) => void): void {
+    this.memory.set(this.#image, GDT);
+    by(this.#view);
+    this.#image = this.memory.slice(GDT, END);
+  }
+
+  /** Writes a 32-bit task that goes to LANDING. */
+  makeTask(view: DataView): void {
+    const word = (at: number, value: number) =>
+      view.setUint32(OTHER_TSS + at, value, true);
+    word(0x1c, PDPT32);
+    word(0x20, LANDING);
+    word(0x24, 2);
+    word(0x38, STACK_TOP + 0x200);
+    word(0x4c, Selector.code);
+    for (const at of [0x48, 0x50, 0x54, 0x58, 0x5c]) word(at, Selector.data);
   }
 
   place(): void {
@@ -308,6 +328,18 @@ export function landed(reason: string, rip: bigint): bigint | null {
 }
 
 export { ENTRY };
+
+/** Where things are. */
+export const Place = {
+  GDT,
+  IDT,
+  TSS,
+  OTHER_TSS,
+  LANDING,
+  OPERANDS,
+  STACK_TOP,
+  Selector,
+} as const;
 
 /** One encoding of a cell. */
 export interface Encoding {
