@@ -33,6 +33,8 @@ const Selector = {
   tss: 0x18,
   otherTss: 0x28,
   ldt: 0x38,
+  userCode: 0x4b,
+  userData: 0x53,
 } as const;
 
 /** MXCSR is the third word of its register. */
@@ -50,6 +52,12 @@ const CONTENTS = [
   "frame16",
   "frame32",
   "frame64",
+  "user frame16",
+  "user frame32",
+  "user frame64",
+  "user return16",
+  "user return32",
+  "user return64",
   "far16 data",
   "far32 data",
   "data selector",
@@ -68,8 +76,10 @@ export const TRIES = CONTENTS.length;
 function fill(what: typeof CONTENTS[number], rng: Prng): Uint8Array {
   const bytes = new Uint8Array(0x300);
   const view = new DataView(bytes.buffer);
-  const frame = (size: number) =>
-    [LANDING, Selector.code, 2, STACK + 0xa00, Selector.data].forEach((
+  const stack = STACK + 0xa00;
+  const { code, data, userCode, userData } = Selector;
+  const put = (size: number, values: readonly number[]) =>
+    values.forEach((
       value,
       i,
     ) =>
@@ -82,13 +92,31 @@ function fill(what: typeof CONTENTS[number], rng: Prng): Uint8Array {
       for (let i = 0; i < bytes.length; i++) bytes[i] = rng.int(256);
       break;
     case "frame16":
-      frame(2);
+      put(2, [LANDING, code, 2, stack, data]);
+      break;
+    case "user frame16":
+      put(2, [LANDING, userCode, 2, stack, userData]);
+      break;
+    case "user return16":
+      put(2, [LANDING, userCode, stack, userData]);
       break;
     case "frame32":
-      frame(4);
+      put(4, [LANDING, code, 2, stack, data]);
+      break;
+    case "user frame32":
+      put(4, [LANDING, userCode, 2, stack, userData]);
+      break;
+    case "user return32":
+      put(4, [LANDING, userCode, stack, userData]);
       break;
     case "frame64":
-      frame(8);
+      put(8, [LANDING, code, 2, stack, data]);
+      break;
+    case "user frame64":
+      put(8, [LANDING, userCode, 2, stack, userData]);
+      break;
+    case "user return64":
+      put(8, [LANDING, userCode, stack, userData]);
       break;
     case "far16 data":
       view.setUint16(2, Selector.data, true);
@@ -135,6 +163,8 @@ function descriptors(mode: Mode): bigint[] {
     0n,
     system(LDT, 0xff, 0x82n),
     0n,
+    flat(0xfan, flags),
+    flat(0xf2n, mode === 16 ? 0n : 0xcn),
   ];
 }
 
@@ -179,10 +209,10 @@ export class Kernel implements Ground {
     partition.mapGpaRange(this.memory, 0, 7);
     this.partition = partition;
     this.vp = partition.createVirtualProcessor(0);
-    this.#quad(PML4, BigInt(PDPT) | 3n);
-    this.#quad(PDPT, BigInt(PD) | 3n);
+    this.#quad(PML4, BigInt(PDPT) | 7n);
+    this.#quad(PDPT, BigInt(PD) | 7n);
     this.#quad(PDPT32, BigInt(PD) | 1n);
-    this.#quad(PD, BigInt(PT) | 3n);
+    this.#quad(PD, BigInt(PT) | 7n);
     this.map(false);
   }
 
@@ -193,7 +223,7 @@ export class Kernel implements Ground {
   map(device: boolean): void {
     for (let at = 0; at < 0x2_0000; at += 0x1000) {
       const by = device && at >= GDT && at < END && at !== CODE ? ALIAS : 0;
-      this.#quad(PT + at / 0x200, BigInt(at + by) | 0x63n);
+      this.#quad(PT + at / 0x200, BigInt(at + by) | 0x67n);
     }
     this.vp.set(Reg.Cr3, BigInt(PML4));
   }
@@ -307,7 +337,7 @@ export class Kernel implements Ground {
       selector: Selector.ldt,
       attributes: 0x82,
     });
-    vp.setTable(Reg.Gdtr, { base: BigInt(GDT), limit: 0x47 });
+    vp.setTable(Reg.Gdtr, { base: BigInt(GDT), limit: 0x57 });
     vp.setTable(Reg.Idtr, { base: BigInt(IDT), limit: 0xfff });
     // First, as FpMmx0 is what TOP says.
     vp.set(Reg.FpControlStatus, 0x37fn);
@@ -322,9 +352,10 @@ export class Kernel implements Ground {
   }
 }
 
-/** RIP of a case that has come to the HLT behind it, or null. */
+/** RIP of a case that has come to the HLT behind it, or null. A user may not halt. */
 export function landed(reason: string, rip: bigint): bigint | null {
-  return reason === "halt" ? rip - 1n : null;
+  if (reason === "halt") return rip - 1n;
+  return reason === "exception 13, 0" && rip === BigInt(LANDING) ? rip : null;
 }
 
 export { ENTRY };
