@@ -223,7 +223,9 @@ export class Kernel implements Ground {
   map(device: boolean): void {
     for (let at = 0; at < 0x2_0000; at += 0x1000) {
       const by = device && at >= GDT && at < END && at !== CODE ? ALIAS : 0;
-      this.#quad(PT + at / 0x200, BigInt(at + by) | 0x67n);
+      // Who goes astray does not run data, for ever maybe.
+      const noExecute = at === CODE ? 0n : 1n << 63n;
+      this.#quad(PT + at / 0x200, BigInt(at + by) | 0x67n | noExecute);
     }
     this.vp.set(Reg.Cr3, BigInt(PML4));
   }
