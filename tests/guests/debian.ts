@@ -15,12 +15,12 @@ export const GUEST_FOLDER = decodeURI(
 
 /** Modules that the initramfs loads, in this order. */
 const MODULES = [
-  "virtio/virtio_ring",
-  "virtio/virtio",
-  "virtio/virtio_mmio",
-  "block/virtio_blk",
-  "char/virtio_console",
-  "char/hw_random/virtio-rng",
+  "drivers/virtio/virtio_ring",
+  "drivers/virtio/virtio",
+  "drivers/virtio/virtio_mmio",
+  "drivers/block/virtio_blk",
+  "drivers/char/virtio_console",
+  "drivers/char/hw_random/virtio-rng",
 ];
 
 /** The first program: sets the system up, then /test.sh or a shell. */
@@ -53,7 +53,9 @@ export interface DebianGuest {
   /** Path of the bzImage. */
   readonly kernel: string;
   readonly busybox: Uint8Array;
-  /** Contents of the kernel modules, in loading order. */
+  /** The folder of the kernel's modules. */
+  readonly moduleFolder: string;
+  /** Contents of the kernel modules that it boots with, in loading order. */
   readonly modules: readonly { name: string; bytes: Uint8Array }[];
 }
 
@@ -138,21 +140,66 @@ export async function fetchDebian(
   await Deno.mkdir(folder, { recursive: true });
   const image = await fetchPackage(await kernelPackage(), folder, say);
   const busybox = await fetchPackage("busybox-static", folder, say);
-  const drivers = `${await firstFile(
+  const moduleFolder = `${await firstFile(
     `${image}/lib/modules`,
     "",
-  )}/kernel/drivers`;
+  )}/kernel`;
   const modules = await Promise.all(MODULES.map(async (path, i) => ({
-    name: `${i}-${path.replaceAll("/", "-")}`,
-    bytes: await Deno.readFile(`${drivers}/${path}.ko`),
+    name: `${i}-${path.split("/").slice(1).join("-")}`,
+    bytes: await Deno.readFile(`${moduleFolder}/${path}.ko`),
   })));
-  const program = await exists(`${busybox}/bin/busybox`)
-    ? `${busybox}/bin/busybox`
-    : `${busybox}/usr/bin/busybox`;
   return {
     kernel: await firstFile(`${image}/boot`, "vmlinuz-"),
-    busybox: await Deno.readFile(program),
+    busybox: await Deno.readFile(await inPackage(busybox, "bin/busybox")),
+    moduleFolder,
     modules,
+  };
+}
+
+/** A file of a package, which newer releases have below usr. */
+async function inPackage(folder: string, path: string): Promise<string> {
+  const file = `${folder}/${path}`;
+  return await exists(file) ? file : `${folder}/usr/${path}`;
+}
+
+/** What programs that share libc need, and a busybox that does so itself. */
+export interface SharedPrograms {
+  /** Path of libc.so.6. */
+  readonly libc: string;
+  /** For the initramfs; busybox as shared/busybox. */
+  readonly files: readonly ArchiveFile[];
+}
+
+/** Debian's dynamically linked busybox, libc and loader, fetched as far as they are
+ * not there. */
+export async function fetchShared(
+  folder = GUEST_FOLDER,
+  say: (line: string) => void = () => {},
+): Promise<SharedPrograms> {
+  const libc = await fetchPackage("libc6", folder, say);
+  const busybox = await fetchPackage("busybox", folder, say);
+  const libraries = "lib/x86_64-linux-gnu";
+  const file = async (path: string, from: string, name = path) => ({
+    path,
+    content: await Deno.readFile(await inPackage(from, name)),
+    executable: true,
+  });
+  return {
+    libc: await inPackage(libc, `${libraries}/libc.so.6`),
+    files: [
+      ...["lib", "lib64", "shared", libraries].map((path) => ({
+        path,
+        content: null,
+      })),
+      await file(
+        "lib64/ld-linux-x86-64.so.2",
+        libc,
+        `${libraries}/ld-linux-x86-64.so.2`,
+      ),
+      await file(`${libraries}/libc.so.6`, libc),
+      await file(`${libraries}/libresolv.so.2`, libc),
+      await file("shared/busybox", busybox, "bin/busybox"),
+    ],
   };
 }
 
