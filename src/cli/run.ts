@@ -54,7 +54,11 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
-  const virtio = new VirtioDevices(options, (bytes) => hvc.write(bytes));
+  const virtio = new VirtioDevices(
+    options,
+    (bytes) => hvc.write(bytes),
+    options.console?.kind === "stdio" ? terminal.size : null,
+  );
   // After the files are open: opening a pipe may wait, and can be interrupted.
   const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
@@ -84,6 +88,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
         },
         quit: () => ended.resolve(0),
         show: say,
+        resize: (size) => virtio.resize(size),
       });
     }
     const server = await openDebugServer(options, guest, say, () => {
