@@ -15,12 +15,13 @@ import { openPlatform } from "./platform.ts";
 import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
-import { UsageError } from "./values.ts";
+import { parseDate, UsageError } from "./values.ts";
 import { VirtioDevices } from "./virtio.ts";
 
 const log = getLogger(["icebp", "cli"]);
 
-/** What the RTC shows at the start where time is the guest's own. */
+/** What the RTC shows at the start where time is the guest's own and no other is
+ * wished. */
 const VIRTUAL_START = BigInt(Date.UTC(2025, 0, 1) / 1000);
 const ENTROPY_SEED = 0x1ceb9n;
 
@@ -69,9 +70,8 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
       entropy: new SeededEntropy(ENTROPY_SEED),
       cpus: options.cpus,
       ramBytes: options.memoryBytes,
-      startTime: clock === "virtual"
-        ? VIRTUAL_START
-        : BigInt(Math.floor(Date.now() / 1000)),
+      startTime: options.date ??
+        (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
       serialOut: (bytes) => serial.write(bytes),
       onHostWrite: opened.onHostWrite,
       attach: (machine) => virtio.attach(machine),
