@@ -197,6 +197,32 @@ Deno.test("monitor linux: without KASLR, and with a user's page tables", () => {
   assertMatch(said, /^ {2}symbol-file vmlinux\nIt is starting and patches/m);
 });
 
+Deno.test("monitor linux wait: until its code is as it stays", () => {
+  const { toy, tables, view } = machine(0x2000n);
+  const { machine: pc, debugger: target } = toy;
+  const text = 0xffffffff9a200000n;
+  assertMatch(
+    target.monitor("linux wait", 0),
+    /^Continue: the guest stops when/,
+  );
+  const up = target.stopWhen!;
+  assertEquals(up(), false);
+  tables.map(0x2000, text, 0x9000);
+  put(view, 0x9100, BANNER);
+  assertEquals(up(), false, "it can still write its code");
+  tables.map(0x2000, text, 0x9000, 1);
+  assertEquals(up(), true);
+  target.stopWhen = null;
+  // It is up: there is nothing to wait for.
+  assertMatch(target.monitor("linux wait", 0), /^_text is at/m);
+  assertEquals(target.stopWhen, null);
+  assertEquals(target.monitor("linux soon", 0), "usage: linux [wait]\n");
+  pc.booted = { kind: "linux", architecture: "i386", describe: "bz" };
+  tables.map(0x2000, text, 0x9000);
+  assertMatch(target.monitor("linux wait", 0), /^This is a 32-bit kernel: /);
+  assertEquals(target.stopWhen, null);
+});
+
 Deno.test("monitor linux: too early, and no Linux", () => {
   const { toy, tables } = machine(0n);
   const { machine: pc, debugger: target } = toy;
