@@ -23,7 +23,8 @@ const MODULES = [
   "drivers/char/hw_random/virtio-rng",
 ];
 
-/** The first program: sets the system up, then /test.sh or a shell. */
+/** The first program: sets the system up, then goes on to what root= and init= name
+ * as a kernel with the drivers built in would, to /test.sh, or to a shell. */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/
@@ -31,6 +32,23 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 for module in /modules/*.ko; do insmod $module; done
+root= init=/sbin/init mode=ro
+for word in $(cat /proc/cmdline); do
+  case $word in
+  root=*) root=\${word#root=} ;;
+  init=*) init=\${word#init=} ;;
+  rw) mode=rw ;;
+  esac
+done
+if [ -n "$root" ]; then
+  if mount -o $mode "$root" /root; then
+    mount --move /dev /root/dev
+    umount /sys /proc
+    exec switch_root /root "$init"
+  fi
+  echo "icebp: $root cannot be mounted; what there is:" >/dev/kmsg
+  cat /proc/partitions >/dev/kmsg
+fi
 if [ -e /test.sh ]; then
   sh /test.sh
 else
@@ -211,7 +229,7 @@ export function debianInitramfs(
   more: readonly ArchiveFile[] = [],
 ): Uint8Array {
   return initramfs([
-    ...["bin", "dev", "proc", "sys", "tmp", "modules"].map((path) => ({
+    ...["bin", "dev", "proc", "sys", "tmp", "root", "modules"].map((path) => ({
       path,
       content: null,
     })),
@@ -232,7 +250,7 @@ if (import.meta.main) {
     const guest = await fetchDebian(folder, console.log);
     const initrd = `${folder}/initramfs.gz`;
     await Deno.writeFile(initrd, debianInitramfs(guest));
-    console.log(`\nTo boot it to a shell (about 10 s in software), paste:
+    console.log(`\nTo boot it to a shell, paste:
 
 deno run -A mod.ts --memory 512M --console stdio \\
   --append 'console=hvc0 quiet cryptomgr.notests' \\
@@ -241,6 +259,8 @@ deno run -A mod.ts --memory 512M --console stdio \\
 
 The shell is on the virtio console, which costs a real hypervisor far fewer exits than
 a serial port; console=ttyS0 instead shows the kernel from its first line on.
+With a disk (--disk FILE, and root=/dev/vda rw on the kernel's command line) the
+initial RAM disk loads the drivers and goes on to the disk's /sbin/init.
 With --gdb it waits for gdb. Debian's linux-image-...-dbg package has vmlinux with
 the kernel's symbols; gdb's "monitor linux" prints the line that loads them.`);
   } catch (error) {
