@@ -260,7 +260,7 @@ deno run -A mod.ts --memory 512M --console stdio \\
 The shell is on the virtio console, which costs a real hypervisor far fewer exits than
 a serial port; console=ttyS0 instead shows the kernel from its first line on.
 With a disk (--disk FILE, and root=/dev/vda rw on the kernel's command line) the
-initial RAM disk loads the drivers and goes on to the disk's /sbin/init.
+initial RAM disk goes on to the disk's /sbin/init; the README says how to make one.
 With --gdb it waits for gdb. Debian's linux-image-...-dbg package has vmlinux with
 the kernel's symbols; gdb's "monitor linux" prints the line that loads them.`);
   } catch (error) {
