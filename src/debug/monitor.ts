@@ -232,7 +232,6 @@ function isUp(kernel: LinuxKernel | null): boolean {
 }
 
 function waitForLinux(target: Debugger, processor: number): string {
-  if (is32Bit(target)) return whyNoLinux(target, null);
   target.stopWhen = () => isUp(kernelOf(target, processor));
   return "Continue: the guest stops when the kernel has started, about when its " +
     "first program begins.\n";
@@ -266,10 +265,11 @@ function whyNoLinux(target: Debugger, found: LinuxKernel | null): string {
   const lines: string[] = [];
   if (is32Bit(target)) {
     lines.push(
-      "This is a 32-bit kernel: only 64-bit ones are found. With " +
-        '"nokaslr" on its',
-      "command line, or if it was built without KASLR, its symbols need no " +
-        "offset:",
+      "It is too early: a 32-bit kernel is found when it has started " +
+        '("monitor linux wait").',
+      'With "nokaslr" on its command line, or if it was built without KASLR, ' +
+        "its symbols",
+      "need no offset:",
       "  symbol-file vmlinux",
     );
   } else if (booted?.kind === "linux") {
