@@ -8,6 +8,7 @@ import type { LogLevels } from "./log_levels.ts";
 import {
   type Address,
   parseAddress,
+  parseDate,
   parseFlat,
   parseSize,
   splitOnce,
@@ -60,6 +61,9 @@ export interface RunOptions {
   readonly console?: SerialChoice;
   /** Undefined: "host" on an interactive console, else "virtual". */
   readonly clock?: ClockChoice;
+  /** What the guest's clock says at the start, Unix time in seconds; undefined: the
+   * time of day with the clock "host", else always the same. */
+  readonly date?: bigint;
   readonly stats: boolean;
   readonly log: LogLevels;
 }
@@ -98,6 +102,7 @@ const ONCE = [
   "serial",
   "console",
   "clock",
+  "date",
   "log",
   "on-disconnect",
   "breakpoints",
@@ -196,6 +201,7 @@ export function parseOptions(args: readonly string[]): Options {
       once("clock"),
       (value) => oneOf("--clock", value, ["virtual", "host"] as const),
     ),
+    date: optional(once("date"), (value) => parseDate("--date", value)),
     stats: Boolean(parsed.stats),
     log: parseLogLevels(once("log") ?? "warning"),
   };

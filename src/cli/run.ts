@@ -15,12 +15,13 @@ import { openPlatform } from "./platform.ts";
 import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
-import { UsageError } from "./values.ts";
+import { parseDate, UsageError } from "./values.ts";
 import { VirtioDevices } from "./virtio.ts";
 
 const log = getLogger(["icebp", "cli"]);
 
-/** What the RTC shows at the start where time is the guest's own. */
+/** What the RTC shows at the start where time is the guest's own and no other is
+ * wished. */
 const VIRTUAL_START = BigInt(Date.UTC(2025, 0, 1) / 1000);
 const ENTROPY_SEED = 0x1ceb9n;
 
@@ -54,7 +55,11 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
-  const virtio = new VirtioDevices(options, (bytes) => hvc.write(bytes));
+  const virtio = new VirtioDevices(
+    options,
+    (bytes) => hvc.write(bytes),
+    options.console?.kind === "stdio" ? terminal.size : null,
+  );
   // After the files are open: opening a pipe may wait, and can be interrupted.
   const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
@@ -66,9 +71,8 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
       cpus: options.cpus,
       apic: options.apic,
       ramBytes: options.memoryBytes,
-      startTime: clock === "virtual"
-        ? VIRTUAL_START
-        : BigInt(Math.floor(Date.now() / 1000)),
+      startTime: options.date ??
+        (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
       serialOut: (bytes) => serial.write(bytes),
       onHostWrite: opened.onHostWrite,
       attach: (machine) => virtio.attach(machine),
@@ -85,6 +89,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
         },
         quit: () => ended.resolve(0),
         show: say,
+        resize: (size) => virtio.resize(size),
       });
     }
     const server = await openDebugServer(options, guest, say, () => {
