@@ -25,6 +25,11 @@ const QUIRKS = [
   "noruntime",
   "nosse",
   "windowlost",
+  "nohaltwindow",
+  "oldapic",
+  "xsave=11008",
+  "noregister=2003",
+  "noregister=80000005",
   "vector0=80070057",
   "noapic=80070057",
 ];
