@@ -26,6 +26,7 @@ import {
   IF,
   RAM_BYTES,
 } from "../contract/guest.ts";
+import { DONE } from "./profile.ts";
 import {
   codeOf,
   describe,
@@ -258,10 +259,10 @@ const haltedExtInt = question(
     );
     const extIntWakes = await nextExit(guest) !== null;
     if (extIntWakes) return factsOnly({ extIntWakes });
-    guest.vp.set(Reg.InternalActivityState, 0n);
+    const woken = codeOf(() => guest.vp.set(Reg.InternalActivityState, 0n));
     return factsOnly({
       extIntWakes,
-      extIntWhenWoken: await nextExit(guest) !== null,
+      extIntWhenWoken: woken === DONE ? await nextExit(guest) !== null : woken,
     });
   },
 );
