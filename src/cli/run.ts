@@ -15,6 +15,7 @@ import { openPlatform } from "./platform.ts";
 import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
+import { refuseTooMany } from "./threads.ts";
 import { parseDate, UsageError } from "./values.ts";
 import { VirtioDevices } from "./virtio.ts";
 
@@ -121,24 +122,6 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     hvc.close();
     virtio.close();
   }
-}
-
-/** Threads that stay free for files and doorbells. */
-const OTHER_THREADS = 4;
-
-/** Throws a UsageError for more processors than can wait at a time: one that is in the
- * platform's run call, be it halted, holds a thread of the pool that Deno has for
- * nonblocking calls (32 of them, on Windows four for each logical processor). */
-function refuseTooMany(cpus: number): void {
-  const threads = Deno.build.os === "windows"
-    ? 4 * navigator.hardwareConcurrency
-    : 32;
-  const most = Math.max(threads - OTHER_THREADS, 1);
-  if (cpus <= most) return;
-  throw new UsageError(
-    `--cpus ${cpus}: this platform runs ${most} processors at most, for each ` +
-      "holds a thread of Deno's; --platform soft runs 64",
-  );
 }
 
 /** Lets every processor run. */
