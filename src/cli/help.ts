@@ -43,6 +43,9 @@ Machine
   --translate never|auto|always
                                whether hot guest code becomes WebAssembly, which
                                the guest cannot tell (soft; auto)
+  --date DATE|@SECONDS|now     what its clock says at the start, like 2026-11-30 or
+                               2026-11-30T08:15:30, UTC (virtual: 2025-01-01, host:
+                               now)
 
 Guest
   --append TEXT                the guest's command line

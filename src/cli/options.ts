@@ -9,6 +9,7 @@ import type { LogLevels } from "./log_levels.ts";
 import {
   type Address,
   parseAddress,
+  parseDate,
   parseFlat,
   parseSize,
   splitOnce,
@@ -63,6 +64,9 @@ export interface RunOptions {
   readonly clock?: ClockChoice;
   /** Whether hot guest code becomes WebAssembly (soft). */
   readonly translate: TranslateMode;
+  /** What the guest's clock says at the start, Unix time in seconds; undefined: the
+   * time of day with the clock "host", else always the same. */
+  readonly date?: bigint;
   readonly stats: boolean;
   readonly log: LogLevels;
 }
@@ -102,6 +106,7 @@ const ONCE = [
   "console",
   "clock",
   "translate",
+  "date",
   "log",
   "on-disconnect",
   "breakpoints",
@@ -205,6 +210,7 @@ export function parseOptions(args: readonly string[]): Options {
       once("translate") ?? "auto",
       ["never", "auto", "always"] as const,
     ),
+    date: optional(once("date"), (value) => parseDate("--date", value)),
     stats: Boolean(parsed.stats),
     log: parseLogLevels(once("log") ?? "warning"),
   };

@@ -32,11 +32,10 @@ const log = getLogger(["icebp", "debug"]);
 type State = "stopped" | "resuming" | "running" | "stopping";
 
 const DB_BIT = 1n << 1n;
-/** Whether a processor's part of a plan takes no guest time. */
-const timeStands = (action: Action) =>
-  action.kind === "stay" || (action.kind === "step" && action.timeStands);
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
+/** Host time after which what the guest is waited for is looked for again. */
+const LOOK_MS = 50;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
@@ -55,6 +54,10 @@ export class RunControl extends Driver {
   #letGo = false;
   readonly #dma = new DmaWatch(this.walker);
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Asked now and then while the guest runs, with all processors held: where it says
+   * so the guest stops as if interrupted, once. */
+  stopWhen: (() => boolean) | null = null;
+  #look: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a machine that nobody runs. Its time stands still. */
   constructor(machine: Machine, way?: BreakpointWay) {
@@ -139,7 +142,7 @@ export class RunControl extends Driver {
     try {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm();
-      if (!plan.every(timeStands)) this.machine.resumeTime();
+      this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
       this.#allStopped();
@@ -161,9 +164,11 @@ export class RunControl extends Driver {
     const plan = this.#plan;
     const steps = plan.some((a) => a.kind === "step" || a.kind === "range");
     const runs = plan.some((a) => a.kind === "continue");
-    const alone = plan.filter((a) => a.kind !== "stay").length === 1;
-    // One processor that steps meets no breakpoint but by its address.
-    if (this.points !== null || runs || !alone) {
+    const going = plan.filter((a) => a.kind !== "stay");
+    // One processor that makes one step meets no breakpoint but by its address.
+    if (
+      this.points !== null || going.length > 1 || going[0]?.kind !== "step"
+    ) {
       this.setBreakpoints(this.hardware.free);
     }
     const { watched } = this.points ?? this.hardware;
@@ -178,9 +183,33 @@ export class RunControl extends Driver {
         ? DB_BIT
         : 0n,
     );
+    this.#lookLater();
     clearTimeout(this.#retry);
     if (!this.inMemory?.waiting) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
+  }
+
+  #lookLater(): void {
+    clearTimeout(this.#look);
+    if (this.stopWhen === null) return;
+    this.#look = setTimeout(() => {
+      this.#lookNow().catch((error) =>
+        this.#found(this.vcpus[0], failure(error))
+      );
+    }, LOOK_MS);
+  }
+
+  async #lookNow(): Promise<void> {
+    await this.exclusive.acquire(NOBODY);
+    try {
+      if (!this.goesOn || this.stopWhen === null) return;
+      if (this.stopWhen()) {
+        this.stopWhen = null;
+        this.#found(this.#anyRunning(), { kind: "interrupted" });
+      } else this.#lookLater();
+    } finally {
+      this.exclusive.release(this.goesOn);
+    }
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -214,6 +243,7 @@ export class RunControl extends Driver {
 
   #allStopped(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#look);
     let cause = this.#cause!;
     try {
       this.inMemory?.clear();

@@ -30,6 +30,9 @@ export enum Kind {
   LoadSs,
   /** MOV to or from a debug register. */
   MoveDr,
+  /** May change what the bytes behind it mean, or which bytes they are: control
+   * registers, MSRs, descriptor tables, TLB entries, virtual machines. */
+  System,
   /** Not an instruction that this decoder knows; `length` is 0. */
   Unknown,
 }
@@ -41,6 +44,10 @@ export interface Decoded {
   length: number;
   /** Opcode's last byte. */
   opcode: number;
+  /** The opcode's map: 0 is of one byte, 1 is 0F's, 2 is 0F 38's, 3 is 0F 3A's. */
+  map: number;
+  /** Whether it has a VEX or EVEX prefix; `rex` is 0 then. */
+  vex: boolean;
   modrm: number;
   /** Operand bytes, 2, 4 or 8, by prefixes and mode. */
   operandBytes: number;
@@ -58,6 +65,8 @@ export function newDecoded(): Decoded {
     kind: Kind.Unknown,
     length: 0,
     opcode: 0,
+    map: 0,
+    vex: false,
     modrm: 0,
     operandBytes: 4,
     rex: 0,
@@ -199,6 +208,8 @@ export function decode(
   into.rex = 0;
   into.repeat = 0;
   into.modrm = 0;
+  into.map = 0;
+  into.vex = false;
   let operand16 = bits === 16;
   let addressSize = bits === 64 ? 8 : bits === 32 ? 4 : 2;
   let opcode = 0;
@@ -245,9 +256,11 @@ export function decode(
     if (at >= end) return false;
     opcode = bytes[at++];
     two = true;
+    into.map = 1;
     form = TWO[opcode];
     if (opcode === 0x38 || opcode === 0x3a) {
       if (at >= end) return false;
+      into.map = opcode === 0x38 ? 2 : 3;
       into.opcode = bytes[at++];
       opcode = 0x138;
     }
@@ -268,6 +281,10 @@ export function decode(
     else return false;
     if (!evex && map === 1 && opcode === 0x77) form = 0;
     // None of them changes the flow.
+    into.map = map;
+    into.vex = true;
+    into.rex = 0;
+    into.opcode = opcode;
     opcode = 0x138;
   } else {
     form = ONE[opcode];
@@ -302,7 +319,7 @@ export function decode(
   into.length = at - start;
   if (opcode < 0x100) into.opcode = opcode;
   into.kind = opcode >= 0x100
-    ? Kind.Plain
+    ? into.vex || into.map !== 2 ? Kind.Plain : threeByteKind(into.opcode)
     : two
     ? twoByteKind(opcode, into, bytes, at, immediateBytes)
     : oneByteKind(opcode, into, bytes, at, immediateBytes);
@@ -367,6 +384,11 @@ function oneByteKind(
     case 0xeb:
       into.target = into.length + immediate(bytes, at, 1);
       return Kind.Jump;
+    case 0xc7:
+      if (into.modrm !== 0xf8) return Kind.Plain;
+      // XBEGIN: where an abort goes.
+      into.target = into.length + immediate(bytes, at, immediateBytes);
+      return Kind.Branch;
     case 0xf4:
       return Kind.Halt;
     case 0xff: {
@@ -389,7 +411,19 @@ function twoByteKind(
     into.target = into.length + immediate(bytes, at, immediateBytes);
     return Kind.Branch;
   }
+  const operation = (into.modrm >> 3) & 7;
   switch (opcode) {
+    case 0x00:
+      // LLDT, LTR
+      return operation === 2 || operation === 3 ? Kind.System : Kind.Plain;
+    case 0x01:
+      return groupSevenKind(into);
+    case 0x22:
+      // CR8 is the task priority, and no more.
+      return operation === 0 && (into.rex & 4) !== 0 ? Kind.Plain : Kind.System;
+    case 0x30: // WRMSR
+    case 0x37: // GETSEC
+      return Kind.System;
     case 0x05:
       return Kind.Syscall;
     case 0x07:
@@ -407,4 +441,31 @@ function twoByteKind(
       return Kind.LoadSs; // LSS
   }
   return Kind.Plain;
+}
+
+/** 0F 01: descriptor tables, LMSW, INVLPG, and with a register's form what is to do
+ * with virtual machines, XSETBV and user interrupts. */
+function groupSevenKind({ modrm, repeat }: Decoded): Kind {
+  const operation = (modrm >> 3) & 7;
+  if (modrm < 0xc0) {
+    return operation === 2 || operation === 3 || operation >= 6
+      ? Kind.System
+      : Kind.Plain;
+  }
+  switch (operation) {
+    case 0: // VMCALL, VMLAUNCH, VMRESUME, VMXOFF
+    case 3: // AMD's VMRUN, VMMCALL, INVLPGA, ...
+    case 6: // LMSW
+      return Kind.System;
+    case 2: // XGETBV; XSETBV, VMFUNC
+      return modrm === 0xd0 ? Kind.Plain : Kind.System;
+    case 5: // UIRET
+      return repeat === 0xf3 && modrm === 0xec ? Kind.Leave : Kind.Plain;
+  }
+  return Kind.Plain;
+}
+
+/** 0F 38: INVEPT, INVVPID and INVPCID. */
+function threeByteKind(opcode: number): Kind {
+  return opcode >= 0x80 && opcode <= 0x82 ? Kind.System : Kind.Plain;
 }

@@ -113,6 +113,22 @@ export class DebugExceptions implements AgentContext {
     return null;
   }
 
+  /** What a processor is told of the debug register for the instruction that it is at,
+   * where a step has come there; null if nobody wants to be told. */
+  toldByRegister(v: Vcpu): StopReason | null {
+    const owners = this.#armed.hardware.ownersAt(v.linear);
+    return this.#anyHolds(v, owners) ? HARDWARE_BREAKPOINT : null;
+  }
+
+  #anyHolds(
+    v: Vcpu,
+    owners: readonly (readonly AgentExpression[])[],
+  ): boolean {
+    return owners.some((conditions) =>
+      conditions.length === 0 || this.#holds(v, conditions)
+    );
+  }
+
   /** Whether one of an owner's conditions holds for a processor. */
   #holds(v: Vcpu, conditions: readonly AgentExpression[]): boolean {
     this.#subject = v;
@@ -156,10 +172,7 @@ export class DebugExceptions implements AgentContext {
         const told = breakpoint && this.told(v, breakpoint);
         if (told) return told;
       } else if (
-        slot.kind !== "hardware" ||
-        slot.owners.some((conditions) =>
-          conditions.length === 0 || this.#holds(v, conditions)
-        )
+        slot.kind !== "hardware" || this.#anyHolds(v, slot.owners)
       ) return reasonOf(slot);
       v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";

@@ -156,6 +156,11 @@ export class HardwareBreakpoints {
     );
   }
 
+  /** Those who want to be told of the instruction at an address. */
+  ownersAt(address: bigint): readonly (readonly AgentExpression[])[] {
+    return this.#find("hardware", address, 1)?.owners ?? [];
+  }
+
   /** The data that is watched. */
   get watched(): readonly WatchedData[] {
     return this.#slots.filter((slot): slot is WatchedData & WatchSlot =>

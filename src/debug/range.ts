@@ -1,16 +1,22 @@
 /**
  * Stepping until RIP leaves a range, without telling anybody in between. A few
  * instructions are stepped; after that the processor runs inside a fence.
+ *
+ * Only what the range's own frame does ends it. Interrupts come as ever, but for the
+ * steps, which hold them off for an instruction; their handlers, and whatever else runs
+ * until they return, may go through the same code.
  */
 import { Reg } from "../../ffi/registers.ts";
 import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
-import { type Fence, fenceOf } from "./fence.ts";
+import { Fence, type FenceSite } from "./fence.ts";
 import type { StepResult } from "./stepper.ts";
-import { RFLAGS_IF, type Vcpu } from "./vcpu.ts";
+import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
 
 /** Most lines are left in fewer steps than a fence costs. */
 const STEPS_FIRST = 12;
+/** Where most instructions are stepped, interrupts are let in this often. */
+const STEPS_HELD = 16;
 
 /** Steps `v` while RIP is in [start, end); at least once. */
 export async function rangeStep(
@@ -21,26 +27,53 @@ export async function rangeStep(
 ): Promise<Ending> {
   const inside = () => v.rip >= start && v.rip < end;
   v.read();
+  if (v.pendingInterrupt) {
+    const ending = await admit(control, v);
+    if (ending !== "go on") return ending;
+  }
   for (let steps = 0;; steps++) {
     if (!control.goesOn) return null;
     if (steps >= STEPS_FIRST) {
-      const fence = fenceOf(v, control.memory, start, end);
-      if (fence !== null && plant(control, fence)) {
-        let ending: Ending | "new fence";
-        try {
-          ending = await runFenced(control, v, fence, inside);
-        } finally {
-          pull(control, fence);
-        }
-        if (ending !== "new fence") return ending;
-        continue;
-      }
+      const ending = await fenced(control, v, start, end, inside);
+      if (ending === "new fence") continue;
+      if (ending !== "no fence") return ending;
       steps = 0;
+      const admitted = await admit(control, v);
+      if (admitted !== "go on") return admitted;
     }
     const result = await control.stepOne(v);
     const ending = endOfStep(control, v, result, inside);
     if (ending !== "go on") return ending;
   }
+}
+
+async function fenced(
+  control: Driver,
+  v: Vcpu,
+  start: bigint,
+  end: bigint,
+  inside: () => boolean,
+): Promise<Ending | "new fence" | "no fence"> {
+  const fence = new Fence(v, siteOf(control), start, end);
+  if (!fence.sound || !plant(control, fence)) return "no fence";
+  try {
+    return await runFenced(control, v, fence, inside);
+  } finally {
+    for (const address of fence.stops) control.breakpoints.pull(address);
+  }
+}
+
+function siteOf(control: Driver): FenceSite {
+  const { memory, walker, machine, inMemory } = control;
+  return {
+    memory,
+    inMemory: inMemory !== null,
+    canStop(v, linear) {
+      if (inMemory === null) return true;
+      const gpa = walker.translate(v, linear);
+      return gpa >= 0 && machine.memory.offsetOf(gpa) >= 0;
+    },
+  };
 }
 
 /** What a step that was made inside the range means; "go on" if nothing. */
@@ -58,23 +91,57 @@ function endOfStep(
 }
 
 /** Puts the fence up; false (and nothing is up) if some of it is not mapped. */
-function plant(control: Driver, { exits, gates }: Fence): boolean {
+function plant(control: Driver, { stops }: Fence): boolean {
   const { breakpoints, vcpus } = control;
-  const planted: bigint[] = [];
-  for (const address of [...exits, ...gates]) {
-    if (!breakpoints.plant(address, vcpus)) {
-      for (const done of planted) breakpoints.pull(done);
-      return false;
-    }
-    planted.push(address);
+  for (const [count, address] of stops.entries()) {
+    if (breakpoints.plant(address, vcpus)) continue;
+    for (const done of stops.slice(0, count)) breakpoints.pull(done);
+    return false;
   }
-  control.setBreakpoints();
   return true;
 }
 
-function pull({ breakpoints }: Driver, { exits, gates }: Fence): void {
-  for (const address of exits) breakpoints.pull(address);
-  for (const address of gates) breakpoints.pull(address);
+/** Lets interrupts come that steps have held off, and their handlers return; of the
+ * range's own code nothing runs. */
+async function admit(control: Driver, v: Vcpu): Promise<Ending | "go on"> {
+  const { breakpoints, vcpus } = control;
+  const closed = (v.rflags & RFLAGS_IF) === 0n ||
+    (v.interruptState & INTERRUPT_SHADOW) !== 0n;
+  if (closed && !v.pendingInterrupt) return "go on";
+  const { linear, stack, cpl } = v;
+  if (!breakpoints.plant(linear, vcpus)) return "go on";
+  try {
+    for (;;) {
+      if (!control.goesOn) return null;
+      const why = await control.run(v, false);
+      if (why === "machine") return why;
+      if (why !== "exception" && why !== "point") continue;
+      v.read();
+      // Also with a fault of its own, which it will have again.
+      if (v.linear === linear && v.stack === stack && v.cpl === cpl) {
+        return "go on";
+      }
+      const meaning = control.meaningOf(v);
+      if (meaning === "go on") continue;
+      if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
+      const over = await stepElsewhere(control, v, meaning);
+      if (over !== "go on") return over;
+    }
+  } finally {
+    breakpoints.pull(linear);
+  }
+}
+
+/** Past a breakpoint, or a stop of a fence, that is nobody's where the range's frame
+ * is not. */
+async function stepElsewhere(
+  control: Driver,
+  v: Vcpu,
+  breakpoint: SoftwareBreakpoint,
+): Promise<Ending | "go on"> {
+  const result = await control.stepOver(v, breakpoint);
+  if (result !== "done") return result === "machine" ? result : null;
+  return control.watchReason(v) ?? "go on";
 }
 
 /** Runs inside the fence. "new fence" if it went where this one has not looked. */
@@ -84,37 +151,42 @@ async function runFenced(
   fence: Fence,
   inside: () => boolean,
 ): Promise<Ending | "new fence"> {
-  for (;;) {
+  for (let steps = 1;; steps++) {
     if (!control.goesOn) return null;
     const why = await control.run(v, false);
     if (why === "machine") return why;
     if (why !== "exception" && why !== "point") continue;
     const fault = v.processor.exception;
     v.read();
+    const place = fence.placeOf(v);
+    const gate = v.rip;
     let result: StepResult;
-    if (fault !== null && fault.vector !== 1 && inside()) {
-      // A fault of the range's code is stepped into; one of an interrupt handler
-      // that came in between is the guest's.
+    if (fault !== null && fault.vector !== 1 && place !== null) {
+      // Outside it is of the fetch there: the next step will have it again.
+      if (place === "exit") return { kind: "step" };
       result = await control.stepInto(v);
     } else {
       const meaning = control.meaningOf(v);
       if (meaning === "go on") continue;
       if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
-      if (fence.exits.includes(meaning.address)) return { kind: "step" };
-      const here = inside();
-      // A gate; or somebody else's plant, or a breakpoint whose condition does not
-      // hold, which may as well be in a handler that came in between.
-      result = await control.stepOver(v, meaning);
-      if (!here) {
-        if (result !== "done") return result === "machine" ? result : null;
-        const watched = control.watchReason(v);
-        if (watched !== null) return watched;
+      if (place === "exit") return { kind: "step" };
+      if (place === null) {
+        const over = await stepElsewhere(control, v, meaning);
+        if (over !== "go on") return over;
         continue;
       }
+      if (steps % STEPS_HELD === 0) {
+        const admitted = await admit(control, v);
+        if (admitted !== "go on") return admitted;
+      }
+      // A gate; or somebody else's stop, or a breakpoint whose condition does not hold.
+      result = await control.stepOver(v, meaning);
     }
     const ending = endOfStep(control, v, result, inside);
     if (ending !== "go on") return ending;
-    if (!fence.covers(v.rip)) return "new fence";
+    if (fence.renewsBehind(gate) || fence.placeOf(v) === null) {
+      return "new fence";
+    }
     // Stepped through, HLT does not wait for what cannot come.
     if (v.halted && (v.rflags & RFLAGS_IF) === 0n) {
       v.processor.vp.set(Reg.InternalActivityState, 0n);

@@ -57,10 +57,20 @@ export interface StepControl {
 }
 
 const STI = 0xfb;
+/** Where a task's flags are in its TSS (Intel SDM volume 3, "Task-State Segment"). */
+const TSS32_EFLAGS = 0x24n, TSS16_FLAG = 0x10n;
 /** Host time that a step of a JMP to itself lasts where breakpoints are in memory, and
  * how often it is given that to come out of an interrupt's handler. */
 const SPIN_MS = 1;
 const SPIN_TURNS = 10;
+
+/** TR: which task runs. */
+interface TaskState {
+  readonly selector: number;
+  readonly base: bigint;
+  /** Whether it is a 32-bit TSS. */
+  readonly wide: boolean;
+}
 
 export class Stepper {
   /** The watchpoint that the last step hit, if any. */
@@ -81,6 +91,7 @@ export class Stepper {
     Reg.PendingDebugException,
   );
   readonly #image = new Uint8Array(1);
+  readonly #task = new RegisterBatch(Reg.Tr);
   /** The fault that the run of a step ended with. */
   #fault: Fault | null = null;
   /** What DR6 gets by the trap that ended it, where the exit tells. */
@@ -279,6 +290,7 @@ export class Stepper {
     // Stepping on from HLT wakes a processor, as any interrupt might.
     begin.set(3, 0n);
     begin.write(vp);
+    const task = this.#taskLeft(v);
     let fault: Fault | null = null;
     let result: StepResult;
     let ran = false;
@@ -303,7 +315,7 @@ export class Stepper {
         1,
         !done
           ? interruptState
-          : this.#decoded.opcode === STI && kind === Kind.Plain
+          : this.#decoded.opcode === STI && this.#decoded.map === 0
           ? v.interruptState
           : v.interruptState & ~INTERRUPT_SHADOW,
       );
@@ -316,6 +328,9 @@ export class Stepper {
       if (hits !== 0n) this.#watch(v, hits);
       if (done && kind === Kind.Pushf && (rflags & RFLAGS_TF) === 0n) {
         this.#clearPushedTrapFlag(v);
+      }
+      if (task !== null && (rflags & RFLAGS_TF) === 0n) {
+        this.#clearSavedTrapFlag(v, task);
       }
     }
     if (failure !== null) throw failure.error;
@@ -393,10 +408,45 @@ export class Stepper {
     v.guestTrap |= hit.guest;
   }
 
-  /** PUSHF has pushed TF: bit 8 of the image, which is its second byte. */
+  /** The task state that the instruction at `v` may leave for another one's; null if it
+   * cannot. */
+  #taskLeft(v: Vcpu): TaskState | null {
+    if (!v.protectedMode || v.longMode) return null;
+    switch (this.#decoded.kind) {
+      case Kind.Call:
+      case Kind.Leave:
+      case Kind.Iret:
+      case Kind.Interrupt:
+        return this.#taskOf(v);
+    }
+    return null;
+  }
+
+  #taskOf(v: Vcpu): TaskState {
+    const task = this.#task;
+    task.read(v.processor.vp);
+    return {
+      selector: task.selector(0),
+      base: task.base(0),
+      wide: (task.attributes(0) & 8) !== 0,
+    };
+  }
+
+  /** A task switch has saved EFLAGS with TF. */
+  #clearSavedTrapFlag(v: Vcpu, { selector, base, wide }: TaskState): void {
+    if (this.#taskOf(v).selector === selector) return;
+    this.#clearTrapFlag(v, base + (wide ? TSS32_EFLAGS : TSS16_FLAG));
+  }
+
+  /** PUSHF has pushed TF. */
   #clearPushedTrapFlag(v: Vcpu): void {
+    this.#clearTrapFlag(v, v.stack);
+  }
+
+  /** Clears TF in an image of the flags: bit 8, which is in its second byte. */
+  #clearTrapFlag(v: Vcpu, image: bigint): void {
     const { memory } = this.#control;
-    const at = v.stack + 1n;
+    const at = image + 1n;
     if (memory.read(v, at, this.#image) < 1) return;
     this.#image[0] &= ~1;
     memory.write(v, at, this.#image);

@@ -155,9 +155,15 @@ export class Vcpu implements Paging {
 
   /** The linear address of the top of the stack. */
   get stack(): bigint {
-    if (this.codeBits === 64) return this.rsp;
+    return this.stackAt(0);
+  }
+
+  /** The linear address `bytes` above the top of the stack. */
+  stackAt(bytes: number): bigint {
+    const rsp = this.rsp + BigInt(bytes);
+    if (this.codeBits === 64) return BigInt.asUintN(64, rsp);
     const big = (this.#context.attributes(SS) & ATTRIBUTES_BIG) !== 0;
-    const offset = this.rsp & (big ? 0xffffffffn : 0xffffn);
+    const offset = rsp & (big ? 0xffffffffn : 0xffffn);
     return (this.#context.base(SS) + offset) & 0xffffffffn;
   }
 
@@ -169,6 +175,13 @@ export class Vcpu implements Paging {
     return EVENT_REGISTER.EventType.get(view, at) === PendingEvent.ExtInt
       ? EXT_INT.Vector.get(view, at)
       : EVENT_REGISTER.Vector.get(view, at);
+  }
+
+  /** Whether that event is an interrupt of the PIC's: none of the instruction's own. */
+  get pendingInterrupt(): boolean {
+    return this.pendingVector >= 0 &&
+      EVENT_REGISTER.EventType.get(this.#context.view, EVENT * 16) ===
+        PendingEvent.ExtInt;
   }
 
   /** Debug exceptions that are about to be raised, as bits of DR6. */

@@ -40,6 +40,51 @@ Deno.test("instructions that a step must know", () => {
   assertEquals(decoded.rex, 0x44);
 });
 
+Deno.test("instructions that may change what comes next", () => {
+  const system = [
+    "0f 22 c0", // MOV CR0, CR3, CR4
+    "0f 22 d8",
+    "0f 22 e0",
+    "0f 30", // WRMSR
+    "0f 37", // GETSEC
+    "0f 00 d0", // LLDT, LTR
+    "0f 00 d8",
+    "0f 01 10", // LGDT, LIDT, INVLPG
+    "0f 01 18",
+    "0f 01 38",
+    "0f 01 f0", // LMSW
+    "0f 01 30",
+    "0f 01 c1", // VMCALL, VMLAUNCH
+    "0f 01 c2",
+    "0f 01 d1", // XSETBV
+    "0f 01 d8", // VMRUN
+    "66 0f 38 82 08", // INVPCID
+  ];
+  for (const hex of system) {
+    assertEquals(of(hex), `System ${hex.split(" ").length}`, hex);
+  }
+  const plain = [
+    "0f 20 c0", // MOV from CR0
+    "44 0f 22 c0", // MOV CR8
+    "0f 32", // RDMSR
+    "0f 00 c0", // SLDT, STR
+    "0f 00 c8",
+    "0f 01 00", // SGDT, SMSW
+    "0f 01 e0",
+    "0f 01 d0", // XGETBV
+    "0f 01 f8", // SWAPGS, RDTSCP
+    "0f 01 f9",
+    "66 0f 38 00 c1", // PSHUFB
+    "c4 e2 79 82 c1", // with VEX, that opcode is none of those
+  ];
+  for (const hex of plain) {
+    assertEquals(of(hex), `Plain ${hex.split(" ").length}`, hex);
+  }
+  assertEquals(of("c7 f8 10 00 00 00"), "Branch 6"); // XBEGIN
+  assertEquals(decoded.target, 0x16);
+  assertEquals(of("f3 0f 01 ec"), "Leave 4"); // UIRET
+});
+
 Deno.test("where jumps go", () => {
   assertEquals(of("eb fe"), "Jump 2");
   assertEquals(decoded.target, 0);

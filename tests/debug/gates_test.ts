@@ -1,57 +1,72 @@
-// Range steps over lines with gates: instructions that go where only running them
-// tells. Each must end exactly where single steps leave the line.
+// Range steps over lines with gates in every mode: they end where the line does, in the
+// frame that began it, whatever else runs the same line meanwhile.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import { requireTool } from "../util/tools.ts";
+import { gateIn, GATES, GATES_ALONE, LineGuest, MODES } from "./line_guest.ts";
 import { LongMode } from "./long_mode.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
 
-/** Instructions that stay inside the line, by what they are. */
-const GATES: Readonly<Record<string, string>> = {
-  popf: "pushf\npopf",
-  "irqsave and irqrestore": "pushf\npop %rdx\ncli\npush %rdx\npopf",
-  "an indirect jump": "lea 9f(%rip), %rax\njmp *%rax\nhlt\n9:",
-  "a return": "lea 9f(%rip), %rax\npush %rax\nret\nhlt\n9:",
-  iretq:
-    "mov %rsp, %rax\npush $16\npush %rax\npushf\npush $8\nlea 9f(%rip), %rax\npush %rax\niretq\nhlt\n9:",
-  "a far return": "push $8\nlea 9f(%rip), %rax\npush %rax\nlretq\nhlt\n9:",
-  "MOV SS": "mov %ss, %eax\nmov %eax, %ss\nnop",
-  "HLT with interrupts off": "cli\nhlt",
-  CPUID: "xor %eax, %eax\ncpuid",
-  OUT: "out %al, $0x80",
-  "a loop": "mov $3000, %r9d\n9: pushf\npopf\ndec %r9d\njnz 9b",
+/** Instructions before and behind. */
+const PLACES = [[1, 30], [13, 5], [0, 0], [11, 1], [12, 0], [30, 30]] as const;
+
+function nops(count: number): string {
+  return "nop\n".repeat(count);
+}
+
+const SETTINGS = {
+  "alone": {},
+  "with a timer whose handler runs the line": { ticking: true },
+  "with another processor on the line": { ticking: true, cpus: 2 },
 };
 
-for (const [name, code] of Object.entries(GATES)) {
-  Deno.test({
-    name: `a line with ${name}, wherever in it`,
-    ignore,
-    async fn() {
-      for (const before of [0, 1, 11, 12, 13, 30]) {
-        for (const after of [0, 1, 30]) {
-          const guest = await LongMode.start(`
-        nop
-line:   ${"nop;".repeat(before)}
-        ${code}
-        ${"nop;".repeat(after)}
-end:    inc %r8
-stop:   jmp stop
-`);
-          await guest.resume("step");
-          const start = BigInt(guest.symbol("line"));
-          const end = BigInt(guest.symbol("end"));
-          const { reason } = await guest.resume({ kind: "range", start, end });
-          const where = `${before} before, ${after} behind`;
-          assertEquals(reason, { kind: "step" }, where);
-          assertEquals(guest.reg(Reg.Rip), end, where);
-          assertEquals(guest.reg(Reg.R8), 0n, where);
-          guest.close();
+for (const mode of MODES) {
+  for (const [setting, options] of Object.entries(SETTINGS)) {
+    Deno.test({
+      name: `lines of ${mode} with gates, ${setting}`,
+      ignore,
+      async fn(t) {
+        const names = Object.keys(GATES);
+        if (setting === "alone") names.push(...Object.keys(GATES_ALONE));
+        for (const name of names) {
+          const gate = gateIn(mode, name);
+          if (gate === null) continue;
+          await t.step(name, async () => {
+            const places = setting === "alone" ? PLACES : PLACES.slice(2);
+            const lines = places.map(([before, after]) =>
+              `${nops(before)}${gate}\n${nops(after)}`
+            );
+            const guest = await LineGuest.start(mode, lines, options);
+            try {
+              for (let i = 0; i < lines.length; i++) {
+                await guest.to(i);
+                const stack = guest.guest.reg(Reg.Rsp);
+                const { reason, processor } = await guest.range(i);
+                const where = `line ${i}`;
+                assertEquals({ reason, processor }, {
+                  reason: { kind: "step" },
+                  processor: 0,
+                }, where);
+                assertEquals(guest.guest.rip(), guest.offset(`end${i}`), where);
+                assertEquals(guest.depth(), 0, where);
+                assertEquals(guest.guest.reg(Reg.Rsp), stack, where);
+              }
+              if ("ticking" in options) {
+                assert(
+                  guest.ticks() > 0 || !name.includes("loop"),
+                  "interrupts came",
+                );
+              }
+            } finally {
+              guest.close();
+            }
+          });
         }
-      }
-    },
-  });
+      },
+    });
+  }
 }
 
 Deno.test({

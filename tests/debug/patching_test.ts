@@ -14,6 +14,27 @@ const HIGH = 0xffffffff80000000n;
 /** The guest is never here. */
 const NOWHERE = 0x300000n;
 
+/** A line that looks at code with a breakpoint; R9 counts where that is not as expected. */
+const LINE = `
+        test %rdi, %rdi
+        jnz spin
+        lea line(%rip), %rcx
+        movabs $${HIGH}, %rdx
+        add %rdx, %rcx
+        xor %r9d, %r9d
+        mov $3000, %r8d
+        jmp *%rcx
+line:   cmpb $0x90, site(%rip)
+        je same
+        inc %r9
+same:   dec %r8
+        jnz line
+end:    jmp end
+spin:   pause
+        jmp spin
+site:   nop
+`;
+
 /** R8 counts the turns, R9 those in which the code was not as expected. */
 const GUEST = `
         lea loop(%rip), %rcx
@@ -33,8 +54,9 @@ site:   nop
 async function start(
   cpus: number,
   options: Parameters<typeof LongMode.start>[2] = {},
+  source = GUEST,
 ): Promise<LongMode> {
-  const guest = await LongMode.start(GUEST, cpus, options);
+  const guest = await LongMode.start(source, cpus, options);
   const entry = (at: number, value: number) => {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
@@ -117,6 +139,28 @@ Deno.test({
     guest.close();
   },
 });
+
+for (const cpus of [1, 2]) {
+  Deno.test({
+    name: `a range step of it sees no 0xF1, ${cpus} processors`,
+    ignore,
+    async fn() {
+      const guest = await start(cpus, {}, LINE);
+      const line = at(guest, "line");
+      while (guest.reg(Reg.Rip) !== line) await guest.resume("step");
+      guest.debugger.insertBreakpoint(software(at(guest, "site")));
+      const end = at(guest, "end");
+      const { reason } = await guest.resume(
+        { kind: "range", start: line, end },
+        ...(cpus === 2 ? ["continue" as const] : []),
+      );
+      assertEquals(reason, { kind: "step" });
+      assertEquals(guest.reg(Reg.Rip), end);
+      assertEquals(guest.reg(Reg.R9), 0n);
+      guest.close();
+    },
+  });
+}
 
 Deno.test({
   name: "with all debug registers taken its breakpoints are 0xF1 as ever",

@@ -155,6 +155,7 @@ export const P_RF: u32 = 64; // EFL.RF is set
 export const P_STOP: u32 = 128; // leave the core
 export const P_PASS: u32 = 256; // PASS is set
 export const P_POINT: u32 = 512; // HIT_COUNT != 0
+export const P_VIRTUAL: u32 = 1024; // EFL.VIF and EFL.VIP are set
 
 // FAULT values
 export const F_EXC: u32 = 0x100; // | vector: an exception

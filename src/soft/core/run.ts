@@ -96,6 +96,7 @@ import {
   P_RF,
   P_SHADOW,
   P_TF,
+  P_VIRTUAL,
   PEND_EVENT,
   PEND_INT,
   PASS,
@@ -110,7 +111,7 @@ import {
   VPINDEX,
 } from "./layout";
 import { ACC_READ, translate, xGpa } from "./mem";
-import { flagsChanged } from "./mode";
+import { flagsChanged, virtualInterrupts } from "./mode";
 import { physHost } from "./phys";
 import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
 import { isMem, REC, rLen, rSeg } from "./record";
@@ -584,6 +585,14 @@ function boundary(): u32 {
     }
     // blocks do not leave their page, but linked blocks stay inside it for long
     if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
+  }
+  // VIF and VIP at an instruction's beginning (SDM vol. 3, 20.3.2): whatever brings
+  // code here with both has left the loop
+  if (pend & P_VIRTUAL && virtualInterrupts()) {
+    settle(1);
+    const r = raised(GP, 0, 0);
+    if (r) return r;
+    return boundary();
   }
   return 0;
 }
