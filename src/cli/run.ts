@@ -16,7 +16,7 @@ import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
 import { refuseTooMany } from "./threads.ts";
-import { parseDate, UsageError } from "./values.ts";
+import { parseDate } from "./values.ts";
 import { VirtioDevices } from "./virtio.ts";
 
 const log = getLogger(["icebp", "cli"]);

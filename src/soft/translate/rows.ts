@@ -658,19 +658,6 @@ function widen(g: Generator, size: Size): void {
   extend(g.code, size);
 }
 
-/** Leaves unless x and y are factors of 32 bits, whose product cannot overflow. */
-function onlyNarrow(g: Generator, i: Instruction): void {
-  const { code: c } = g;
-  for (const v of [g.x, g.y]) {
-    c.get(v);
-    c.op(Op.i64_extend32_s);
-    c.get(v);
-    c.op(Op.i64_ne);
-  }
-  c.op(Op.i32_or);
-  g.exitIf(i);
-}
-
 on(OF, 0xaf, -1, WIDE, (g, i, size) => {
   g.getRm(i, size);
   widen(g, size);
@@ -1028,7 +1015,6 @@ function ret(release: (i: Instruction) => number): Emitter {
       g.callHandler(i);
       return;
     }
-    const { code: c } = g;
     g.stack(i, 0, false);
     g.loadHost(size);
     g.setWide(g.x, size);
