@@ -55,10 +55,11 @@ export const Lazy = {
   ADD: 1,
   SUB: 2,
   LOGIC: 3,
-  INC: 4,
-  DEC: 5,
   /** CF in the first operand, OF in the second, the others from the result. */
-  SET: 6,
+  SET: 4,
+  /** CF is in its variable: all kinds from here on. */
+  INC: 5,
+  DEC: 6,
 } as const;
 export type Lazy = typeof Lazy[keyof typeof Lazy];
 
@@ -77,6 +78,14 @@ const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
 const STORES = [Op.i32_store8, Op.i32_store16, Op.i32_store, Op.i64_store];
 
+/** The page of the last access, as the TLB's tags have it, and what leads to the host's. */
+interface LastPage {
+  readonly page: number;
+  readonly addend: number;
+}
+
+/** No page begins here. */
+const NO_PAGE = 1n;
 const MASK = [0xff, 0xffff, -1];
 const PAGE = 0x1000n;
 
@@ -134,6 +143,7 @@ export class Generator {
   readonly #used: Set<number>;
   readonly #modified: Set<number>;
   readonly #segments: Set<number>;
+  readonly #pagesUsed: Set<number>;
   /** Registers whose cell in memory may be older than their variable. */
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
@@ -160,6 +170,8 @@ export class Generator {
   readonly address: number;
   readonly host: number;
   readonly #tlbEntry: number;
+  readonly #page: number;
+  readonly #pages: readonly LastPage[];
   /** For emitters. */
   readonly x: number;
   readonly y: number;
@@ -180,6 +192,7 @@ export class Generator {
     this.#used = before === null ? new Set() : before.#used;
     this.#modified = before === null ? new Set() : before.#modified;
     this.#segments = before === null ? new Set() : before.#segments;
+    this.#pagesUsed = before === null ? new Set() : before.#pagesUsed;
     const { code } = this;
     this.#registers = Array.from({ length: 16 }, () => code.local(I64));
     this.#codeBase = code.local(I64);
@@ -199,6 +212,11 @@ export class Generator {
     this.#drops = code.local(I32);
     this.host = code.local(I32);
     this.#tlbEntry = code.local(I32);
+    this.#page = code.local(I64);
+    this.#pages = Array.from({ length: 4 }, () => ({
+      page: code.local(I64),
+      addend: code.local(I32),
+    }));
     this.x32 = code.local(I32);
     this.y32 = code.local(I32);
     this.z32 = code.local(I32);
@@ -285,7 +303,7 @@ export class Generator {
         c.op(Op.i32_or);
       }
     }
-    c.if_();
+    c.ifUnlikely();
     otherwise();
     c.end();
   }
@@ -303,7 +321,7 @@ export class Generator {
     c.get(this.#left);
     c.i32(instructions.length);
     c.op(Op.i32_lt_s);
-    c.if_();
+    c.ifUnlikely();
     this.exit(block.head);
     c.end();
     let ended = false;
@@ -434,7 +452,7 @@ export class Generator {
   /** Leaves at the current instruction if the top of the stack is not 0. */
   exitIf(i: Instruction): void {
     const { code: c } = this;
-    c.if_();
+    c.ifUnlikely();
     this.exit(i.p);
     c.end();
   }
@@ -447,7 +465,7 @@ export class Generator {
     this.#storeState();
     this.#dirty.clear();
     this.#call(i);
-    c.if_();
+    c.ifUnlikely();
     this.#leaveBehind(i);
     c.end();
     if (this.key === KEY_32) {
@@ -472,12 +490,13 @@ export class Generator {
       this.#storeRegister(offset >> 3);
     }
     this.#call(i);
-    c.if_();
+    c.ifUnlikely();
     const flags = this.#flags;
     this.#storeState();
     this.#flags = flags;
     this.#leaveBehind(i);
     c.end();
+    this.#forgetPages();
   }
 
   /** Has memory have the state, but for what `dirty` says of registers. */
@@ -538,6 +557,7 @@ export class Generator {
     c.i32(0);
     c.memory(Op.i32_load, TLBB);
     c.set(this.#tlb);
+    this.#forgetPages();
   }
 
   #storeRegister(n: number): void {
@@ -686,9 +706,24 @@ export class Generator {
     this.access(i, size, write);
   }
 
-  /** As operand(), for the linear address in `address`. */
+  /**
+   * As operand(), for the linear address in `address`. The page of the last access of
+   * its kind is remembered: the TLB stays as it is until a handler is called.
+   */
   access(i: Instruction, size: Size, write: boolean): void {
     const { code: c } = this;
+    const last = this.#lastPage(i, write);
+    c.get(this.address);
+    if (size > 0) {
+      c.i64((1n << BigInt(size)) - 1n);
+      c.op(Op.i64_add);
+    }
+    c.i64(-PAGE);
+    c.op(Op.i64_and);
+    c.tee(this.#page);
+    c.get(last.page);
+    c.op(Op.i64_ne);
+    c.ifUnlikely();
     c.get(this.address);
     c.op(Op.i32_wrap_i64);
     c.i32(7);
@@ -699,21 +734,37 @@ export class Generator {
     c.op(Op.i32_add);
     c.tee(this.#tlbEntry);
     c.memory(Op.i64_load, write ? 8 : 0);
-    c.get(this.address);
-    if (size > 0) {
-      c.i64((1n << BigInt(size)) - 1n);
-      c.op(Op.i64_add);
-    }
-    c.i64(-PAGE);
-    c.op(Op.i64_and);
+    c.get(this.#page);
     c.op(Op.i64_ne);
     this.exitIf(i);
-    c.get(this.address);
-    c.op(Op.i32_wrap_i64);
+    c.get(this.#page);
+    c.set(last.page);
     c.get(this.#tlbEntry);
     c.memory(Op.i32_load, 16);
+    c.set(last.addend);
+    c.end();
+    c.get(this.address);
+    c.op(Op.i32_wrap_i64);
+    c.get(last.addend);
     c.op(Op.i32_add);
     c.set(this.host);
+  }
+
+  /** What is remembered of pages: of the stack's, by RSP and RBP, and of others. */
+  #lastPage(i: Instruction, write: boolean): LastPage {
+    const stack = (i.flags & RF_MEM) === 0 || i.base === 4 << 3 ||
+      i.base === 5 << 3;
+    const n = (stack ? 0 : 1) + (write ? 2 : 0);
+    this.#pagesUsed.add(n);
+    return this.#pages[n];
+  }
+
+  #forgetPages(): void {
+    const { code: c } = this;
+    for (const n of this.#pagesUsed) {
+      c.i64(NO_PAGE);
+      c.set(this.#pages[n].page);
+    }
   }
 
   /** Pushes what is at `host`. */
@@ -932,14 +983,22 @@ export class Generator {
   keepCarry(): void {
     const { code: c } = this;
     if (this.#flags === "cells") return;
-    if (this.#flags === "dynamic") this.#cells();
-    else {
-      const { lazy } = this.#flags;
-      if (lazy === Lazy.INC || lazy === Lazy.DEC) return;
-      this.condition(2);
-      c.op(Op.i64_extend_i32_u);
-      c.set(this.#fc);
+    if (this.#flags === "dynamic") {
+      c.get(this.#kind);
+      c.i32(Lazy.ADD << 2);
+      c.op(Op.i32_sub);
+      c.i32((Lazy.INC - Lazy.ADD) << 2);
+      c.op(Op.i32_lt_u);
+      c.if_();
+      this.#compute(() => c.get(this.#kind));
+      c.end();
+      return;
     }
+    const { lazy } = this.#flags;
+    if (lazy === Lazy.INC || lazy === Lazy.DEC) return;
+    this.condition(2);
+    c.op(Op.i64_extend_i32_u);
+    c.set(this.#fc);
   }
 
   /** Pushes CF as an i64. */
