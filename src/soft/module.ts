@@ -14,7 +14,7 @@ export const VALUES = IOBUF + 0x400;
 export const SIZE = IOBUF + 0x1800;
 export const IOBUF_BYTES = 0x1800;
 /** Guest memory begins here. */
-export const GUEST = 0x4000000;
+export const GUEST = 0x8000000;
 /** WebAssembly has 32-bit addresses. */
 export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
 
@@ -118,7 +118,7 @@ export interface Core {
   whvSuspendTime(): number;
   whvResumeTime(): number;
   /** Has hot records be looked for each `every` instructions; 0: not at all. */
-  setTranslation(every: number, samples: number): void;
+  setTranslation(every: number, heat: number): void;
 }
 
 /** A module with its memory. */

@@ -39,7 +39,7 @@ import {
   rOff,
   setReg,
 } from "./record";
-import { REGION, regionCell } from "./regions";
+import { leftFor, REGION, regionCell } from "./regions";
 
 /** The last record executed, and what is left of the chunk after it. */
 export let innerCur: usize = 0;
@@ -2611,8 +2611,10 @@ export function inner(p: usize, left: i32): usize {
             p = next;
             translated += left - rest;
             left = rest;
-            if (p != 0) left++;
-            else cur = load<u32>(REGION_LAST);
+            if (p != 0) {
+              left++;
+              if (load<u8>(p, 3) != REGION) leftFor(p);
+            } else cur = load<u32>(REGION_LAST);
           }
         }
         break;

@@ -5,8 +5,8 @@
 // where in it.
 //
 // A cell that is no region's counts heat: how often a chunk of the loop ended, and the
-// next taken branch led to the record. So heat is counted in instructions, and costs the
-// code between two chunks nothing.
+// next taken branch led to the record; and how often translated code was left for it. So
+// heat is counted in instructions, and costs the code between two chunks nothing.
 import {
   HOT,
   HOT_COUNT,
@@ -23,13 +23,14 @@ export const IS_REGION: u32 = 0x80000000;
 
 /** Instructions between two samples; 0: none are taken. */
 export let sampling: i32 = 0;
-/** Samples that make a record hot. */
+/** Heat that makes a record hot. */
 let threshold: u32 = 1;
 
-/** Begins or ends (`every` = 0) to look for hot code, each `every` instructions. */
-export function setTranslation(every: i32, samples: u32): void {
+/** Begins or ends (`every` = 0) to look for hot code, each `every` instructions; `heat`
+ * makes it hot. */
+export function setTranslation(every: i32, heat: u32): void {
   sampling = every;
-  threshold = samples;
+  threshold = heat;
 }
 
 // @ts-ignore: decorator
@@ -38,17 +39,29 @@ export function regionCell(p: usize): usize {
   return REGIONS + ((p - POOL) >> 3);
 }
 
+/** What a sample counts for, beside the one of an exit from translated code. */
+const SAMPLE: u32 = 64;
+
 /** A sample: a taken branch leads to record p. */
 export function sample(p: usize): void {
-  if (p < POOL || p >= POOL_END) return;
+  if (p >= POOL && p < POOL_END) warm(p, SAMPLE);
+}
+
+/** Translated code was left for record p, which is not translated. */
+export function leftFor(p: usize): void {
+  if (p >= POOL && p < POOL_END) warm(p, 1);
+}
+
+function warm(p: usize, by: u32): void {
   const cell = regionCell(p);
-  const heat = load<u32>(cell) + 1;
-  if (heat & IS_REGION) return;
+  const before = load<u32>(cell);
+  if (before & IS_REGION) return;
+  const heat = before + by;
   store<u32>(cell, heat);
-  if (heat != threshold) return;
+  if (before >= threshold || heat < threshold) return;
   const n = load<u32>(HOT_COUNT);
   if (n < HOT_ENTRIES) {
     store<u32>(HOT + (<usize> n << 2), <u32> p);
     store<u32>(HOT_COUNT, n + 1);
-  } else store<u32>(cell, heat - 1); // another time
+  } else store<u32>(cell, before); // another time
 }

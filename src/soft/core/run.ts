@@ -148,6 +148,8 @@ export function runInit(end: u32, stale: u32): void {
 
 /** Instructions in which a sample waits for a branch to be taken. */
 const MAX_TO_BRANCH: i32 = 128;
+/** The next record that is entered is a sample. */
+let sampleNext: bool = false;
 
 let sliceLeft: i32 = 0;
 let timerDue: u64 = ~<u64> 0;
@@ -665,6 +667,10 @@ export function execute(budget: i32): u32 {
       if (r) return r;
       continue;
     }
+    if (sampleNext) {
+      sampleNext = false;
+      sample(p);
+    }
     const passed = load<u8>(PASS);
     if (passed) store<u8>(PASS, passed | PASSING);
     let chunk = sliceLeft;
@@ -693,6 +699,9 @@ export function execute(budget: i32): u32 {
         left = innerLeft;
       }
       if (p != 0) sample(p);
+      else if (load<u32>(FAULT) == 0 && load<u16>(cur) == endIndex) {
+        sampleNext = true; // straight code: its next block
+      }
     } else {
       p = inner(p, chunk);
       cur = innerCur;

@@ -14,10 +14,11 @@ import { instructionRows } from "./rows.ts";
 /** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */
 export type TranslateMode = "never" | "auto" | "always";
 
-/** How often, in instructions, and after how many samples. */
+/** How often samples are taken, in instructions, and the heat that is enough: a sample counts
+ * 64, each time that translated code is left for a record 1 (core/regions.ts). */
 const SAMPLING = {
-  auto: { every: 4096, samples: 4 },
-  always: { every: 32, samples: 1 },
+  auto: { every: 4096, heat: 2000 },
+  always: { every: 32, heat: 1 },
 } as const;
 
 /** The case of the inner loop of a record with translated code (core/regions.ts). */
@@ -84,8 +85,8 @@ export class Translator {
     this.#lookup = instructionRows(instance.view);
     this.#most = mostRegions;
     this.#patient = mode === "auto";
-    const { every, samples } = SAMPLING[mode];
-    instance.core.setTranslation(every, samples);
+    const { every, heat } = SAMPLING[mode];
+    instance.core.setTranslation(every, heat);
   }
 
   counters(): TranslationCounters {
