@@ -25,6 +25,8 @@ const QUIRKS = [
   "noruntime",
   "nosse",
   "windowlost",
+  "noint1",
+  "notsc",
   "vector0=80070057",
   "noapic=80070057",
 ];

@@ -16,7 +16,7 @@ static const struct {
     {"msrgp", 0x1},        {"extintwakes", 0x2}, {"activity", 0x4},
     {"writebytes", 0x8},   {"hypervisor", 0x10}, {"noapictpr", 0x20},
     {"mtrrcap", 0x40},     {"noruntime", 0x80},  {"nosse", 0x100},
-    {"windowlost", 0x200},
+    {"windowlost", 0x200}, {"noint1", 0x1000},   {"notsc", 0x2000},
 };
 
 static uint32_t bits;

@@ -47,6 +47,8 @@ const QUIRKS: readonly Quirk[] = [
   ["runtimeCounted", when("noruntime", false)],
   ["sseMmio", unless("nosse", "works")],
   ["windowKept", when("windowlost", false)],
+  ["int1Exits", when("noint1", false)],
+  ["cpuid15", when("notsc", "0x0 0x0 0x0 0x0")],
   ["vector0", code("vector0", "c0350005")],
   ["requestWithoutApic", code("noapic", "c0350008")],
 ];

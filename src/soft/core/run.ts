@@ -116,7 +116,12 @@ import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points"
 import { isMem, rLen, rSeg } from "./record";
 import { initVp, sipiVp } from "./reset";
 import { countEvent } from "./whv_counters";
-import { EXTINT_WAKES, variant, WRITE_IS_TOLD } from "./whv_variants";
+import {
+  EXTINT_WAKES,
+  INT1_IS_GUESTS,
+  variant,
+  WRITE_IS_TOLD,
+} from "./whv_variants";
 
 export { again, ipOf, leave, needSync, nextIp, synced } from "./hooks";
 
@@ -346,7 +351,8 @@ function raised(f: u32, err: u32, length: u32): u32 {
   let type = (f >> 16) & 7;
   if (type == 0) type = 3;
   if (vector == 1 && type == 3) return debugException(load<u64>(FADDR));
-  if (intercepted(vector) && type != 4) {
+  const guests = type == 4 || (type == 5 && variant(INT1_IS_GUESTS));
+  if (intercepted(vector) && !guests) {
     return exceptionExit(
       vector,
       type,

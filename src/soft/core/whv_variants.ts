@@ -23,6 +23,11 @@ export const NO_RUNTIME: u32 = 0x80;
 export const NO_SSE_MMIO: u32 = 0x100;
 /** An exit takes back the caller's request for an interrupt window. */
 export const WINDOW_LOST: u32 = 0x200;
+/** INT1 is the guest's also where #DB is intercepted (SVM has an intercept of its own
+ * for it). */
+export const INT1_IS_GUESTS: u32 = 0x1000;
+/** CPUID 0x15 and 0x16 say nothing, as on AMD and many Intel processors. */
+export const NO_TSC_LEAVES: u32 = 0x2000;
 
 let variants: u32 = 0;
 
