@@ -190,6 +190,23 @@ export function loadLinux(request: BootRequest): BootImage {
   };
 }
 
+/** The parameter by which Linux (5.2 and later) takes the TSC's frequency; earlier ones
+ * hand it to init. */
+const TSC = "tsc_early_khz";
+
+/** What the user asks for, and the TSC's frequency unless he names one. */
+function commandLineOf({ commandLine, tscKhz }: BootRequest): string {
+  const words = commandLine.split(/\s+/);
+  if (tscKhz === undefined) return commandLine;
+  // What follows "--" is init's.
+  const own = words.includes("--")
+    ? words.slice(0, words.indexOf("--"))
+    : words;
+  if (own.some((word) => word.startsWith(`${TSC}=`))) return commandLine;
+  const parameter = `${TSC}=${tscKhz}`;
+  return commandLine === "" ? parameter : `${parameter} ${commandLine}`;
+}
+
 function placeParams(
   placement: Placement,
   request: BootRequest,
@@ -205,7 +222,7 @@ function placeParams(
   data.setUint16(Header.vidMode, VIDEO_NORMAL, true);
   data.setBigUint64(Params.rsdp, BigInt(rsdp), true);
 
-  const line = cString(request.commandLine);
+  const line = cString(commandLineOf(request));
   const limit = data.getUint32(Header.cmdlineSize, true);
   if (line.length - 1 > limit) {
     throw new BootError(

@@ -11,7 +11,15 @@ import {
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 
 /** Vectors that the machine itself raises. */
-export const Vector = { DB: 1, UD: 6, DF: 8, GP: 13, PF: 14 } as const;
+export const Vector = {
+  DB: 1,
+  BP: 3,
+  UD: 6,
+  DF: 8,
+  NP: 11,
+  GP: 13,
+  PF: 14,
+} as const;
 
 const exception = new RegisterBatch(Reg.PendingEvent);
 const pageFault = new RegisterBatch(Reg.PendingEvent, Reg.Cr2);

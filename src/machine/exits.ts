@@ -14,13 +14,15 @@ import type {
   MemoryExit,
   MsrExit,
 } from "../platform/exits.ts";
+import type { MaskedCpuidResult } from "../platform/partition.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { MmioBus, PortBus } from "./bus.ts";
-import { adjustCpuid, type CpuidAnswer } from "./cpuid.ts";
+import { adjustCpuid } from "./cpuid.ts";
 import type { EoiListener } from "./device.ts";
 import { Vector } from "./events.ts";
+import type { CpuidAnswer } from "./host.ts";
 import type { GuestMemory } from "./memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
 
@@ -35,6 +37,8 @@ export interface ExitWiring {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   readonly memory: GuestMemory;
+  /** What CPUID answers where it exits. */
+  readonly cpuid: readonly MaskedCpuidResult[];
   readonly eoi: () => EoiListener;
   tripleFault(processor: number): void;
 }
@@ -316,7 +320,7 @@ export class ExitHandler {
     answer[1] = Number(exit.defaultRbx & 0xffffffffn);
     answer[2] = Number(exit.defaultRcx & 0xffffffffn);
     answer[3] = Number(exit.defaultRdx & 0xffffffffn);
-    adjustCpuid(exit.leaf, answer);
+    adjustCpuid(this.#wiring.cpuid, exit.leaf, answer);
     const batch = this.#cpuid;
     batch.set(0, nextRip(exit, TWO_BYTES));
     for (let i = 0; i < 4; i++) batch.set(i + 1, BigInt(answer[i] >>> 0));

@@ -8,15 +8,22 @@ import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
 import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
-import type { InterruptRequest, Partition } from "../platform/partition.ts";
+import type {
+  InterruptRequest,
+  MaskedCpuidResult,
+  Partition,
+} from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { MmioBus, PortBus } from "./bus.ts";
+import { cpuidChanges } from "./cpuid.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
+import { Vector } from "./events.ts";
 import { type ExitCounts, ExitHandler } from "./exits.ts";
+import type { HostFacts } from "./host.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
 import {
@@ -50,6 +57,11 @@ export interface MachineOptions {
   readonly serialOut?: (bytes: Uint8Array) => void;
   /** Called after the host wrote guest memory (GuestMemory.onHostWrite). */
   readonly onHostWrite?: (gpa: number, length: number, offset: number) => void;
+  /** What the platform's host does, as askHost() found out; without it nothing is known,
+   * and nothing is done about it. */
+  readonly host?: HostFacts;
+  /** What CPUID answers in some bits, above what the machine itself changes. */
+  readonly cpuid?: readonly MaskedCpuidResult[];
   /** Puts more devices on the buses and returns them, to be reset and saved
    * with the board's. */
   readonly attach?: (machine: Machine) => readonly Device[];
@@ -136,7 +148,8 @@ export class Machine {
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
     this.memory.onHostWrite = options.onHostWrite ?? null;
     this.timers = new Timers(options.clock);
-    this.partition = makePartition(options.platform, options.cpus);
+    const cpuid = cpuidChanges(options.host?.clocks, options.cpuid);
+    this.partition = makePartition(options.platform, options.cpus, cpuid);
     this.doorbells = new Doorbells(this.partition, options.platform);
     let handler: ExitHandler | null = null;
     try {
@@ -147,6 +160,7 @@ export class Machine {
         ports: this.ports,
         mmio: this.mmio,
         memory: this.memory,
+        cpuid,
         eoi: () => this.board.ioapic,
         tripleFault: (processor) =>
           this.#stop({ kind: "triple-fault", processor }),
@@ -278,19 +292,19 @@ export class Machine {
   }
 
   /** Which exceptions exit: a bit for every vector. No processor runs. A host
-   * that cannot intercept all of them intercepts #DB. */
+   * that cannot intercept all of them intercepts #DB and #BP. */
   setExceptionBitmap(wanted: bigint): void {
     const bitmap = wanted & this.#interceptable;
     if (bitmap === this.#bitmap) return;
     try {
       this.partition.setExceptionExitBitmap(bitmap);
     } catch (error) {
-      if (!refused(error) || (bitmap & ~DEBUG_EXCEPTION) === 0n) throw error;
+      if (!refused(error) || (bitmap & ~DEBUG_EXCEPTIONS) === 0n) throw error;
       log.warn(
         "this host intercepts debug exceptions only: " +
           "a step that faults will not stop in the fault's handler",
       );
-      this.#interceptable = DEBUG_EXCEPTION;
+      this.#interceptable = DEBUG_EXCEPTIONS;
       this.setExceptionBitmap(wanted);
       return;
     }
@@ -418,7 +432,7 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   return state;
 }
 
-const DEBUG_EXCEPTION = 1n << 1n;
+const DEBUG_EXCEPTIONS = 1n << BigInt(Vector.DB) | 1n << BigInt(Vector.BP);
 
 /** Null where the platform lacks the function; it has been said then. */
 function optionally<T>(call: () => T): T | null {

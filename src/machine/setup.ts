@@ -4,8 +4,7 @@ import { LocalApicEmulationMode } from "../../ffi/enums.ts";
 import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
-import { Partition } from "../platform/partition.ts";
-import { CPUID_CHANGES } from "./cpuid.ts";
+import { type MaskedCpuidResult, Partition } from "../platform/partition.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
@@ -25,16 +24,18 @@ const ATTEMPTS: readonly Luxuries[] = [
   { cpuidResults: false, msrBitmap: false },
 ];
 
-/** Makes and sets up a partition; throws the first error if none can be made. */
+/** Makes and sets up a partition whose guest sees `cpuid`; throws the first error if
+ * none can be made. */
 export function makePartition(
   platform: WinHvPlatform,
   cpus: number,
+  cpuid: readonly MaskedCpuidResult[],
 ): Partition {
   let first: unknown;
   for (const luxuries of ATTEMPTS) {
     const partition = Partition.create(platform);
     try {
-      configure(partition, cpus, luxuries);
+      configure(partition, cpus, cpuid, luxuries);
       partition.setup();
       return partition;
     } catch (error) {
@@ -50,6 +51,7 @@ export function makePartition(
 function configure(
   partition: Partition,
   cpus: number,
+  cpuid: readonly MaskedCpuidResult[],
   { cpuidResults, msrBitmap }: Luxuries,
 ): void {
   partition.setProcessorCount(cpus);
@@ -65,8 +67,8 @@ function configure(
   }
   if (
     !cpuidResults ||
-    !accepted(() => partition.setCpuidResultList2(CPUID_CHANGES))
-  ) partition.setCpuidExitList(CPUID_CHANGES.map(({ leaf }) => leaf));
+    !accepted(() => partition.setCpuidResultList2(cpuid))
+  ) partition.setCpuidExitList(cpuid.map(({ leaf }) => leaf));
 }
 
 /** False where the host does not take a property that can be done without. */

@@ -11,6 +11,7 @@ import { openNative } from "../../src/platform/mod.ts";
 import { command } from "../cli/icebp.ts";
 import { Client } from "../debugger/client.ts";
 import { Icebp, symbols } from "../debugger/icebp.ts";
+import { behindProbe } from "./behind_probe.ts";
 import { finish, randomFrom, start, strain } from "../debugger/strain.ts";
 import { canBuild, library } from "./libraries.ts";
 
@@ -33,6 +34,7 @@ for (
     ["g0", "segment limits above 0xFFFFF with G=0"],
     ["cancels", "Canceled exits that nobody asked for"],
     ["capabilities0", "capabilities of 0 for what is there"],
+    ["noint1", "an INT1 that is the guest's"],
     [
       "msrgp,extintwakes,activity,writebytes,hypervisor,noapictpr,mtrrcap," +
       "noruntime,nosse,vector0=80070057,noapic=80070057",
@@ -70,7 +72,7 @@ async function demo(
     ],
     ["-A"],
     "null",
-    { ICEBP_NATIVE: quirks },
+    { ICEBP_NATIVE: await behindProbe(platform, quirks) },
   ).output();
   const decoder = new TextDecoder();
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
@@ -304,15 +306,15 @@ for (
   nativeTest(
     `${call} fails (${nth}) under a debugger, who is told`,
     async () => {
+      const platform = await library({
+        // Without it instructions are emulated.
+        without: call.startsWith("WHvEmulator") ? ["IcebpCompleteAccess"] : [],
+      });
+      const quirk = `fail=${call}:${E_FAIL}:${nth}`;
       await using icebp = new Icebp({
         cpus: 2,
-        platform: await library({
-          // Without it instructions are emulated.
-          without: call.startsWith("WHvEmulator")
-            ? ["IcebpCompleteAccess"]
-            : [],
-        }),
-        env: { ICEBP_NATIVE: `fail=${call}:${E_FAIL}:${nth}` },
+        platform,
+        env: { ICEBP_NATIVE: await behindProbe(platform, quirk) },
       });
       const told = await session(await Client.connect(icebp));
       const { code, errors } = await icebp.ended();
