@@ -62,6 +62,7 @@ export class RunControl extends Driver {
         if (v.untold.length === 0) keep(v, failure(error));
       };
     }
+    this.hardware.onCrowded = () => this.#changed();
     machine.onDma = (access) => {
       const reason = this.#dma.reason(access);
       if (reason !== null) this.#found(this.#anyRunning(), reason);
@@ -166,7 +167,7 @@ export class RunControl extends Driver {
     const alone = plan.filter((a) => a.kind !== "stay").length === 1;
     // One processor that steps meets no breakpoint but by its address.
     if (this.points !== null || runs || !alone) {
-      this.setBreakpoints(this.hardware.free);
+      this.setBreakpoints(this.hardware.lendable(this.vcpus));
     }
     const { watched } = this.points ?? this.hardware;
     this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
@@ -174,15 +175,21 @@ export class RunControl extends Driver {
     if (runs) this.breakpoints.forgetRemoved();
     this.hardware.activate(this.inMemory?.lent ?? []);
     for (const v of this.vcpus) this.hardware.install(v);
-    this.machine.setExceptionBitmap(
-      steps ? STEP_VECTORS : this.inMemory !== null &&
-          (this.inMemory.size > 0 || this.hardware.armed)
-        ? DB_BIT
-        : 0n,
-    );
+    this.machine.setExceptionBitmap(this.#vectors(steps));
     clearTimeout(this.#retry);
     if (!this.inMemory?.waiting) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
+  }
+
+  /** The exceptions that exit, a bit each. */
+  #vectors(steps: boolean): bigint {
+    const { inMemory } = this;
+    const trap = inMemory === null ? 0n : 1n << BigInt(inMemory.trap.vector);
+    if (steps) return STEP_VECTORS | trap;
+    // With debug registers alone the guest's own traps are stepped into.
+    const armed = inMemory !== null &&
+      (inMemory.size > 0 || this.hardware.armed);
+    return armed ? DB_BIT | trap : 0n;
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {

@@ -20,6 +20,7 @@ import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import { type Action, type StopReason, TargetError } from "./target.ts";
+import { INT1, INT3 } from "./trap.ts";
 import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker, type Paging } from "./walk.ts";
@@ -72,6 +73,7 @@ export abstract class Driver implements StepControl {
       this.breakpoints = this.inMemory = new MemoryBreakpoints(
         machine.memory,
         this.walker,
+        machine.options.host?.int1Exits === false ? INT3 : INT1,
       );
     }
     this.memory = new VirtualMemory(
@@ -320,10 +322,14 @@ export abstract class Driver implements StepControl {
       return;
     }
     if (this.breakpoints.size === 0) return;
+    const { trap } = this.inMemory!;
+    const spaces = this.spaces();
     this.inMemory!.set(
-      this.spaces(),
+      spaces,
       registers,
       this.machine.options.clock.now(),
+      // An INIT takes debug registers away.
+      trap.isGuests && !this.vcpus.some((v) => v.waitsForSipi),
     );
   }
 

@@ -7,6 +7,7 @@ import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
 import { type Fence, fenceOf } from "./fence.ts";
 import type { StepResult } from "./stepper.ts";
+import { isTrap } from "./trap.ts";
 import { RFLAGS_IF, type Vcpu } from "./vcpu.ts";
 
 /** Most lines are left in fewer steps than a fence costs. */
@@ -92,7 +93,7 @@ async function runFenced(
     const fault = v.processor.exception;
     v.read();
     let result: StepResult;
-    if (fault !== null && fault.vector !== 1 && inside()) {
+    if (fault !== null && !isTrap(fault.vector, control.inMemory) && inside()) {
       // A fault of the range's code is stepped into; one of an interrupt handler
       // that came in between is the guest's.
       result = await control.stepInto(v);

@@ -22,8 +22,10 @@ import { decode, Kind, newDecoded } from "./decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import type { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import type { ProcessorPoints } from "./points.ts";
 import { type StopReason, TargetError } from "./target.ts";
+import { isTrap } from "./trap.ts";
 import {
   DR6_BS,
   INTERRUPT_SHADOW,
@@ -49,6 +51,7 @@ export interface StepControl {
   readonly goesOn: boolean;
   readonly vcpus: readonly Vcpu[];
   readonly breakpoints: BreakpointTable;
+  readonly inMemory: MemoryBreakpoints | null;
   readonly points: ProcessorPoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
@@ -238,12 +241,16 @@ export class Stepper {
     }
     if (opcode === 0xf1) {
       // The guest's own INT1: intercepted, so it is delivered here.
-      v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
+      v.passTrap(length);
       return await this.#deliver(v, {
         vector,
         code: null,
         parameter: NO_PARAMETER,
       });
+    }
+    if (opcode === this.#control.inMemory?.trap.opcode) {
+      // INT3, where that is what is intercepted.
+      return await this.#deliver(v, this.#control.gates.ownInt3(v, length));
     }
     const handler = this.#control.gates.handler(v, vector);
     if (handler === null) return await this.#trapFlag(v, Kind.Plain);
@@ -337,7 +344,7 @@ export class Stepper {
         case "exception": {
           const exit = v.processor.exception!;
           if (exit.vector === Vector.DB) this.#status = exit.parameter;
-          else {
+          else if (!isTrap(exit.vector, this.#control.inMemory)) {
             this.#fault = faultOf(exit);
           }
           return "done";
@@ -484,10 +491,12 @@ export class Stepper {
       const fault = faultOf(exit);
       // A fault at the target is of its fetch: the next step will see it.
       if (there) return ["done", null];
-      if (exit.vector === Vector.DB) {
+      if (isTrap(exit.vector, this.#control.inMemory)) {
         // An interrupt came first and its handler met a breakpoint.
         if (breakpoints.at(v.linear) !== undefined) return ["done", null];
-        const hits = (v.dr6 | exit.parameter) & 15n;
+        const hits = exit.vector === Vector.DB
+          ? (v.dr6 | exit.parameter) & 15n
+          : 0n;
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);
           this.#watch(v, hits);

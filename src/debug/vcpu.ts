@@ -69,6 +69,7 @@ export class Vcpu implements Paging {
     Reg.PendingDebugException,
     Reg.Dr7,
   );
+  readonly #past = new RegisterBatch(Reg.Rip, Reg.Rflags);
   // The context as last read.
   rip = 0n;
   rflags = 0n;
@@ -104,6 +105,14 @@ export class Vcpu implements Paging {
     this.dr6 = context.get(DR6);
     this.interruptState = context.get(INTERRUPT);
     this.rsp = context.get(RSP);
+  }
+
+  /** Goes behind a trap of the guest's own, an INT1 or INT3 of `length` bytes at RIP that
+   * was intercepted: it is complete, and RF with it. */
+  passTrap(length: number): void {
+    this.#past.set(0, this.rip + BigInt(length));
+    this.#past.set(1, this.rflags & ~RFLAGS_RF);
+    this.#past.write(this.processor.vp);
   }
 
   /** What a step has written after the last read(). */
@@ -180,6 +189,12 @@ export class Vcpu implements Paging {
   /** Whether any debug register is enabled. */
   get ownBreakpoints(): boolean {
     return (this.#context.low(DR7) & 0xff) !== 0;
+  }
+
+  /** How many debug registers are enabled. */
+  get enabledBreakpoints(): number {
+    const dr7 = this.#context.low(DR7);
+    return [0, 2, 4, 6].filter((at) => ((dr7 >> at) & 3) !== 0).length;
   }
 
   get halted(): boolean {
