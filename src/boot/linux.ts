@@ -194,17 +194,19 @@ export function loadLinux(request: BootRequest): BootImage {
  * hand it to init. */
 const TSC = "tsc_early_khz";
 
-/** What the user asks for, and the TSC's frequency unless he names one. */
-function commandLineOf({ commandLine, tscKhz }: BootRequest): string {
-  const words = commandLine.split(/\s+/);
-  if (tscKhz === undefined) return commandLine;
+/** What the user asks for, and before it the TSC's frequency, unless he names one or there
+ * is no room for it. */
+function commandLineOf(
+  { commandLine, tscKhz }: BootRequest,
+  limit: number,
+): Uint8Array {
+  const own = cString(commandLine);
   // What follows "--" is init's.
-  const own = words.includes("--")
-    ? words.slice(0, words.indexOf("--"))
-    : words;
-  if (own.some((word) => word.startsWith(`${TSC}=`))) return commandLine;
-  const parameter = `${TSC}=${tscKhz}`;
-  return commandLine === "" ? parameter : `${parameter} ${commandLine}`;
+  const [words] = commandLine.split(/(?:^|\s)--(?:\s|$)/, 1);
+  const named = words.split(/\s+/).some((word) => word.startsWith(`${TSC}=`));
+  if (tscKhz === undefined || named) return own;
+  const told = cString(`${TSC}=${tscKhz} ${commandLine}`.trimEnd());
+  return told.length - 1 > limit ? own : told;
 }
 
 function placeParams(
@@ -222,8 +224,8 @@ function placeParams(
   data.setUint16(Header.vidMode, VIDEO_NORMAL, true);
   data.setBigUint64(Params.rsdp, BigInt(rsdp), true);
 
-  const line = cString(commandLineOf(request));
   const limit = data.getUint32(Header.cmdlineSize, true);
+  const line = commandLineOf(request, limit);
   if (line.length - 1 > limit) {
     throw new BootError(
       `${name}: the command line has ${

@@ -16,7 +16,7 @@ import {
   readCapabilities,
   WHP,
 } from "../platform/mod.ts";
-import { type HostFacts, tellsTsc } from "../machine/host.ts";
+import { type HostFacts, tellsTsc, tscKhzToTell } from "../machine/host.ts";
 import { askHost } from "../machine/probe.ts";
 import { MAX_GUEST_BYTES } from "../soft/mod.ts";
 import { VERSION } from "./help.ts";
@@ -80,7 +80,9 @@ function tscLine({ clocks }: HostFacts): string {
   if (tscHz === null) return "time stamp counter: nobody tells its frequency";
   const told = tellsTsc(clocks)
     ? "as CPUID tells"
-    : "which CPUID does not tell: Linux gets tsc_early_khz";
+    : tscKhzToTell(clocks) === null
+    ? "which guests are told by CPUID 0x15, though the host's does not"
+    : "which CPUID does not tell: Linux is told by tsc_early_khz";
   return `time stamp counter: ${(tscHz / 1e6).toFixed(1)} MHz, ${told}`;
 }
 

@@ -5,7 +5,7 @@
  * (CpuidResultList2) makes the changes by itself; for others these leaves exit.
  */
 import type { MaskedCpuidResult } from "../platform/partition.ts";
-import { type CpuidAnswer, type HostClocks, ratio } from "./host.ts";
+import { type CpuidAnswer, filled, type HostClocks } from "./host.ts";
 
 /** The first leaf that hypervisors keep for themselves, and the last that is set. */
 const HYPERVISOR_LEAF = 0x40000000;
@@ -66,29 +66,15 @@ function timingOf({ tscHz, apicHz }: HostClocks): CpuidAnswer | null {
   return [Math.round(tscHz / 1000), Math.round((apicHz ?? 0) / 1000), 0, 0];
 }
 
-/** Intel's leaves where they are there and say nothing. The crystal is the APIC
- * timer's: Linux takes the one for the other. */
+/** Intel's leaves of frequencies, where there is more to say than the processor says. */
 function frequenciesOf(clocks: HostClocks): MaskedCpuidResult[] {
-  const { isIntel, crystal, frequency, tscHz, apicHz } = clocks;
+  const { crystal, frequency } = filled(clocks);
   const changes: MaskedCpuidResult[] = [];
-  if (!isIntel || tscHz === null) return changes;
-  const empty = (answer: HostClocks["crystal"]) =>
-    answer?.every((value) => value === 0) === true;
-  if (empty(crystal) && apicHz !== null) {
-    const [numerator, denominator] = ratio(tscHz, apicHz);
-    changes.push({
-      leaf: CRYSTAL_LEAF,
-      output: [denominator, numerator, apicHz, 0],
-      mask: ALL,
-    });
+  if (crystal !== null && crystal !== clocks.crystal) {
+    changes.push({ leaf: CRYSTAL_LEAF, output: crystal, mask: ALL });
   }
-  if (empty(frequency)) {
-    const mhz = Math.round(tscHz / 1e6);
-    changes.push({
-      leaf: FREQUENCY_LEAF,
-      output: [mhz, mhz, 0, 0],
-      mask: ALL,
-    });
+  if (frequency !== null && frequency !== clocks.frequency) {
+    changes.push({ leaf: FREQUENCY_LEAF, output: frequency, mask: ALL });
   }
   return changes;
 }

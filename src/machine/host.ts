@@ -21,11 +21,12 @@ export interface HostClocks {
   readonly apicHz: number | null;
 }
 
-/** What a host does. */
+/** What a host does, as askHost() finds out. */
 export interface HostFacts {
   /** Whether an INT1 of the guest exits where #DB is intercepted; null where #DB
    * cannot be. */
   readonly int1Exits: boolean | null;
+  /** What guests can know of time. */
   readonly clocks: HostClocks;
 }
 
@@ -37,10 +38,34 @@ export function tellsTsc({ isIntel, crystal, frequency }: HostClocks): boolean {
   return hz !== 0 || (frequency !== null && frequency[0] !== 0);
 }
 
-/** The TSC's frequency in kHz where a guest needs to be told: its own ways to find
- * it out go through ports, which are slow on a hypervisor. */
+/** The clocks as guests see them: Intel's leaves are filled where they are there and say
+ * nothing. The crystal is the APIC timer's, for Linux takes the one for the other. */
+export function filled(clocks: HostClocks): HostClocks {
+  const { isIntel, crystal, frequency, tscHz, apicHz } = clocks;
+  if (!isIntel || tscHz === null) return clocks;
+  const mhz = Math.round(tscHz / 1e6);
+  return {
+    ...clocks,
+    crystal: isEmpty(crystal) && apicHz !== null
+      ? crystalLeaf(tscHz, apicHz)
+      : crystal,
+    frequency: isEmpty(frequency) ? [mhz, mhz, 0, 0] : frequency,
+  };
+}
+
+function isEmpty(answer: Readonly<CpuidAnswer> | null): boolean {
+  return answer !== null && answer.every((value) => value === 0);
+}
+
+function crystalLeaf(tscHz: number, crystalHz: number): CpuidAnswer {
+  const [numerator, denominator] = ratio(tscHz, crystalHz);
+  return [denominator, numerator, crystalHz, 0];
+}
+
+/** The TSC's frequency in kHz where CPUID does not tell a guest and somebody else has
+ * to: its own ways to find it out go through ports, which are slow on a hypervisor. */
 export function tscKhzToTell(clocks: HostClocks): number | null {
-  if (clocks.tscHz === null || tellsTsc(clocks)) return null;
+  if (clocks.tscHz === null || tellsTsc(filled(clocks))) return null;
   return Math.round(clocks.tscHz / 1000);
 }
 

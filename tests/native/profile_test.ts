@@ -27,6 +27,7 @@ const QUIRKS = [
   "windowlost",
   "noint1",
   "notsc",
+  "amd",
   "vector0=80070057",
   "noapic=80070057",
 ];

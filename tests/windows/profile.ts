@@ -49,6 +49,7 @@ const QUIRKS: readonly Quirk[] = [
   ["windowKept", when("windowlost", false)],
   ["int1Exits", when("noint1", false)],
   ["cpuid15", when("notsc", "0x0 0x0 0x0 0x0")],
+  ["vendor", when("amd", "AuthenticAMD")],
   ["vector0", code("vector0", "c0350005")],
   ["requestWithoutApic", code("noapic", "c0350008")],
 ];

@@ -6,7 +6,7 @@ import { CR4, lapicOf, VPINDEX } from "./layout";
 import { MAXPHYADDR } from "./mem";
 import { SIGNATURE } from "./reset";
 import { cpuidMasked, cpuidResult } from "./whv_lists";
-import { HYPERVISOR_BIT, NO_TSC_LEAVES, variant } from "./whv_variants";
+import { AMD, HYPERVISOR_BIT, NO_TSC_LEAVES, variant } from "./whv_variants";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;
@@ -207,8 +207,9 @@ function extended(leaf: u32): void {
 function basic(leaf: u32, index: u32): void {
   switch (leaf) {
     case 0:
-      // "GenuineIntel"
-      set(LAST_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69);
+      // "AuthenticAMD", "GenuineIntel"
+      if (variant(AMD)) set(LAST_BASIC, 0x68747541, 0x444d4163, 0x69746e65);
+      else set(LAST_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69);
       break;
     case 1:
       features();

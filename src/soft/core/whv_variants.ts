@@ -28,6 +28,8 @@ export const WINDOW_LOST: u32 = 0x200;
 export const INT1_IS_GUESTS: u32 = 0x1000;
 /** CPUID 0x15 and 0x16 say nothing, as on AMD and many Intel processors. */
 export const NO_TSC_LEAVES: u32 = 0x2000;
+/** CPUID says that the processor is AMD's. */
+export const AMD: u32 = 0x4000;
 
 let variants: u32 = 0;
 
