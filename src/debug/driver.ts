@@ -7,6 +7,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { DebugExceptions } from "./exceptions.ts";
 import { Exclusive } from "./exclusive.ts";
@@ -351,7 +352,7 @@ export abstract class Driver implements StepControl {
     v.read();
     if (v.pendingDebug !== 0n) {
       const hit = this.hardware.hit(v, v.pendingDebug);
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
       v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
       if (hit.slot !== null && !hit.slot.lent) {
         v.untold.push(reasonOf(hit.slot));

@@ -4,6 +4,7 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
 import {
   type AgentContext,
@@ -142,7 +143,7 @@ export class DebugExceptions implements AgentContext {
     const { hardware } = this.#armed;
     const status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
     if (v.pendingDebug !== 0n) {
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
     }
     if ((status & DR6_HITS) !== 0n) {
       const hit = hardware.hit(v, status);

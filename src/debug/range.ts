@@ -3,6 +3,7 @@
  * instructions are stepped; after that the processor runs inside a fence.
  */
 import { Reg } from "../../ffi/registers.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
 import { type Fence, fenceOf } from "./fence.ts";
@@ -118,7 +119,7 @@ async function runFenced(
     if (!fence.covers(v.rip)) return "new fence";
     // Stepped through, HLT does not wait for what cannot come.
     if (v.halted && (v.rflags & RFLAGS_IF) === 0n) {
-      v.processor.vp.set(Reg.InternalActivityState, 0n);
+      setRefusable(v.processor.vp, Reg.InternalActivityState, 0n);
     }
   }
 }

@@ -14,9 +14,9 @@ import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
 } from "../../ffi/values.ts";
 import type { DebugHit } from "../platform/mod.ts";
-import { RegisterBatch } from "../machine/batch.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
+import { setRefusable, TolerantBatch } from "../machine/refusable.ts";
 import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
@@ -70,13 +70,13 @@ export class Stepper {
   readonly #control: StepControl;
   readonly #code = new Uint8Array(15);
   readonly #decoded = newDecoded();
-  readonly #begin = new RegisterBatch(
+  readonly #begin = new TolerantBatch(
     Reg.Rflags,
     Reg.InterruptState,
     Reg.Dr6,
     Reg.InternalActivityState,
   );
-  readonly #end = new RegisterBatch(
+  readonly #end = new TolerantBatch(
     Reg.Rflags,
     Reg.InterruptState,
     Reg.Dr6,
@@ -113,7 +113,7 @@ export class Stepper {
     // So does a debug exception of the guest's that is about to be raised.
     const pendingDebug = v.pendingDebug;
     if (pendingDebug !== 0n) {
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
       v.guestTrap |= pendingDebug;
     }
     if (v.guestTrap !== 0n) {
@@ -174,7 +174,7 @@ export class Stepper {
   }
 
   #halt(v: Vcpu): StepResult {
-    const batch = new RegisterBatch(
+    const batch = new TolerantBatch(
       Reg.Rip,
       Reg.InternalActivityState,
       Reg.InterruptState,
@@ -433,18 +433,26 @@ export class Stepper {
     let result: StepResult;
     try {
       if (delivering === null) {
-        vp.set(Reg.InterruptState, interruptState | INTERRUPT_SHADOW);
+        setRefusable(
+          vp,
+          Reg.InterruptState,
+          interruptState | INTERRUPT_SHADOW,
+        );
       }
       [result, again] = await this.#runTo(v, target, rip, delivering);
       if (result === "canceled" && delivering === null) {
-        vp.set(Reg.InterruptState, interruptState);
+        setRefusable(vp, Reg.InterruptState, interruptState);
       }
     } finally {
       breakpoints.pull(target);
     }
     if (again !== null) {
       v.read();
-      vp.set(Reg.InterruptState, v.interruptState & ~INTERRUPT_SHADOW);
+      setRefusable(
+        vp,
+        Reg.InterruptState,
+        v.interruptState & ~INTERRUPT_SHADOW,
+      );
       v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }

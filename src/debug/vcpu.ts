@@ -11,6 +11,7 @@ import {
 } from "../../ffi/values.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import type { Processor } from "../machine/processor.ts";
+import { TolerantBatch } from "../machine/refusable.ts";
 import type { StopReason } from "./target.ts";
 import type { Paging } from "./walk.ts";
 
@@ -52,7 +53,7 @@ export class Vcpu implements Paging {
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
 
-  readonly #context = new RegisterBatch(
+  readonly #context = new TolerantBatch(
     Reg.Rip,
     Reg.Rflags,
     Reg.Cs,

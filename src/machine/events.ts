@@ -9,6 +9,7 @@ import {
   WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT,
 } from "../../ffi/values.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
+import { TolerantBatch } from "./refusable.ts";
 
 /** Vectors that the machine itself raises. */
 export const Vector = {
@@ -46,7 +47,7 @@ export function injectException(
   batch.write(vp);
 }
 
-const extInt = new RegisterBatch(Reg.PendingEvent, Reg.InternalActivityState);
+const extInt = new TolerantBatch(Reg.PendingEvent, Reg.InternalActivityState);
 
 /** Has `vp`, which can take interrupts now, take the PIC's `vector`. A halted
  * processor is woken: the event alone would not. */

@@ -25,6 +25,7 @@ import { Vector } from "./events.ts";
 import type { CpuidAnswer } from "./host.ts";
 import type { GuestMemory } from "./memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
+import { TolerantBatch } from "./refusable.ts";
 
 /** The guest did what this machine cannot carry out; one line for the user. */
 export class MachineError extends Error {
@@ -331,6 +332,7 @@ export class ExitHandler {
 
 const RFLAGS_RF = 1n << 16n;
 const INTERRUPT_SHADOW = 1n;
+const shadow = new TolerantBatch(Reg.Rflags, Reg.InterruptState);
 
 /**
  * An instruction that is complete has cleared RF, and the shadow of the STI or
@@ -338,8 +340,10 @@ const INTERRUPT_SHADOW = 1n;
  * for those that they carry out themselves.
  */
 function endsShadow(vp: VirtualProcessor): void {
-  vp.set(Reg.Rflags, vp.get(Reg.Rflags) & ~RFLAGS_RF);
-  vp.set(Reg.InterruptState, vp.get(Reg.InterruptState) & ~INTERRUPT_SHADOW);
+  shadow.read(vp);
+  shadow.set(0, shadow.get(0) & ~RFLAGS_RF);
+  shadow.set(1, shadow.get(1) & ~INTERRUPT_SHADOW);
+  shadow.write(vp);
 }
 
 const CS_LONG = 0x2000;

@@ -136,7 +136,6 @@ export class Machine {
   readonly #lapics: readonly (Uint8Array | null)[];
   readonly #attached: readonly Device[];
   #timeStands = false;
-  #lapicsRefused = false;
   #bitmap = 0n;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
@@ -174,9 +173,7 @@ export class Machine {
             i === 0 ? this.#extInt : null,
           ),
       );
-      this.#lapics = this.processors.map(({ vp }) =>
-        optionally(() => lapicAtReset(vp))
-      );
+      this.#lapics = this.processors.map(({ vp }) => this.#lapicAtReset(vp));
       this.#attached = options.attach?.(this) ?? [];
       this.#mapMemory();
       this.#resetProcessors();
@@ -348,14 +345,32 @@ export class Machine {
     try {
       vp.setLapic(lapic);
     } catch (error) {
-      if (!refused(error)) throw error;
-      if (this.#lapicsRefused) return;
-      this.#lapicsRefused = true;
-      log.warn("{message}: {lost}", {
-        message: error.message,
-        lost: LOST.WHvSetVirtualProcessorInterruptControllerState,
-      });
+      this.#lose(error, LOST.WHvSetVirtualProcessorInterruptControllerState);
     }
+  }
+
+  /** Others reads. */
+  #lapicAtReset(vp: VirtualProcessor): Uint8Array | null {
+    try {
+      return lapicAtReset(vp);
+    } catch (error) {
+      this.#lose(error, LOST.WHvGetVirtualProcessorInterruptControllerState);
+      return null;
+    }
+  }
+
+  /** Goes on without what was refused, and says so once for a platform. */
+  #lose(error: unknown, lost: string): void {
+    if (!refused(error)) throw error;
+    const { platform } = this.options;
+    const said = lapicLosses.get(platform) ?? new Set();
+    lapicLosses.set(platform, said);
+    if (said.has(lost)) return;
+    said.add(lost);
+    // Of a function that is absent the message tells that, too.
+    const { message } = error;
+    const what = message.includes(lost) ? message : `${message}: ${lost}`;
+    log.warn("{what}", { what });
   }
 
   /** Everything that makes the machine what it is; no processor runs. */
@@ -431,6 +446,9 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
   APIC_STATE.Id.set(new DataView(state.buffer), vp.index << 24);
   return state;
 }
+
+/** What was said to be lost of local APICs. */
+const lapicLosses = new WeakMap<WinHvPlatform, Set<string>>();
 
 const DEBUG_EXCEPTIONS = 1n << BigInt(Vector.DB) | 1n << BigInt(Vector.BP);
 

@@ -22,6 +22,9 @@ const log = getLogger(["icebp", "platform"]);
 
 const PAGE_SIZE = 4096;
 
+/** What platforms were said to lack. */
+const missing = new WeakMap<WinHvPlatform, Set<string>>();
+
 /** What CPUID answers for one leaf, instead of the platform's own answer. */
 export interface CpuidResult {
   /** EAX going in. */
@@ -94,7 +97,6 @@ export class Partition {
   readonly #interruptView = new DataView(this.#interrupt.buffer);
   readonly #point = new Uint8Array(ICEBP_DEBUG_POINT.size);
   readonly #pointView = new DataView(this.#point.buffer);
-  readonly #missing = new Set<string>();
 
   private constructor(functions: WinHvPlatform, handle: bigint) {
     this.functions = functions;
@@ -381,8 +383,10 @@ export class Partition {
     const fn = this.#calls[call];
     const hresult = fn === null ? null : fn(this.handle);
     if (hresult !== null && hresult >= 0) return true;
-    if (this.#missing.has(call)) return false;
-    this.#missing.add(call);
+    const said = missing.get(this.functions) ?? new Set();
+    missing.set(this.functions, said);
+    if (said.has(call)) return false;
+    said.add(call);
     log.warn("{what}: {lost}", {
       what: hresult === null
         ? `${this.functions.name} lacks ${call}`
