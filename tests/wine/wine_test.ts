@@ -152,6 +152,16 @@ wineTest(
   },
 );
 
+wineTest("a register that the host refuses is done without", async (wine) => {
+  const { code, out, err } = await wine.deno(icebp("--append", "ticks=20"), {
+    ...WHP,
+    env: { ICEBP_NATIVE: "noregister=2003" },
+  });
+  assertEquals(code, 0, err);
+  assertMatch(out, /the demo ends\n$/);
+  assertMatch(err, /^.*ApicBase: .*INVALID_PARAMETER.*outlive a reset\n$/);
+});
+
 wineTest("the demo runs on whp, which is the default", async (wine) => {
   const { code, out, err } = await wine.deno(
     icebp("--append", "ticks=100", "--stats"),
