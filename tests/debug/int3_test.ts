@@ -91,9 +91,12 @@ async function found(
   try {
     prepare(guest, which);
     await use(guest);
-    const stopped = guest.run();
-    setTimeout(() => guest.debugger.interrupt(), 10);
-    assertEquals((await stopped).reason.kind, "interrupted");
+    // A busy host may not have begun by then.
+    do {
+      const stopped = guest.run();
+      setTimeout(() => guest.debugger.interrupt(), 10);
+      assertEquals((await stopped).reason.kind, "interrupted");
+    } while (guest.reg(Reg.R9) === 0n);
     const rsp = Number(guest.reg(Reg.Rsp));
     const { view } = guest.machine.memory;
     const data = new DataView(view.buffer, view.byteOffset);
