@@ -261,11 +261,11 @@ Deno.test({
     const guest = await LongMode.start(ALL_OWN);
     for (let i = 0; i < 4; i++) guest.break(0x140000000 + i * 0x1000);
     // A busy host may not have come to the end by then.
-    do {
+    for (let turn = 0; turn < 100 && guest.quad("hits") < 2n; turn++) {
       const stopped = guest.run();
       setTimeout(() => guest.debugger.interrupt(), 20);
       assertEquals((await stopped).reason.kind, "interrupted");
-    } while (guest.rip() !== guest.symbol("end"));
+    }
     assertEquals(guest.quad("mine"), 2n);
     assertEquals([guest.quad("hits"), guest.quad("seen")], [2n, 9n]);
     assertEquals(guest.reg(Reg.Dr7), 0xd00d0482n);
