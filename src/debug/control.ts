@@ -335,6 +335,9 @@ export class RunControl extends Driver {
 
   async #sync(): Promise<void> {
     await this.exclusive.acquire(NOBODY);
+    // Whoever has exited meanwhile judges that first, by what was armed when it did: the
+    // trap of a step would be taken for the guest's.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     // Changes that come from here on find the others held no longer.
     this.#syncing = false;
     try {

@@ -116,14 +116,17 @@ export abstract class Driver implements StepControl {
 
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
-  stepOne(v: Vcpu): Promise<StepResult> {
-    if (this.points !== null) return this.#stepPassing(v);
-    const breakpoint = this.inMemory!.at(v.linear) ??
-      this.inMemory!.heldAt(this.walker.translate(v, v.linear));
-    if (breakpoint !== undefined && breakpoint.sites.length > 0) {
-      return this.stepOver(v, breakpoint);
+  async stepOne(v: Vcpu): Promise<StepResult> {
+    if (this.points !== null) return await this.#stepPassing(v);
+    for (;;) {
+      const breakpoint = this.inMemory!.at(v.linear) ??
+        this.inMemory!.heldAt(this.walker.translate(v, v.linear));
+      if (breakpoint !== undefined && breakpoint.sites.length > 0) {
+        return await this.stepOver(v, breakpoint);
+      }
+      const result = await this.#steppers[v.index].step(v);
+      if (result !== "canceled" || !this.goesOn) return result;
     }
-    return this.#steppers[v.index].step(v);
   }
 
   /** One instruction, whatever points there are. */

@@ -13,7 +13,7 @@ import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
 } from "../../ffi/values.ts";
-import type { DebugHit } from "../platform/mod.ts";
+import type { DebugHit, ExceptionExit } from "../platform/mod.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
 import { setRefusable, TolerantBatch } from "../machine/refusable.ts";
@@ -37,7 +37,8 @@ import {
 } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
-/** "canceled": the instruction has not run and the guest is to stop. */
+/** "canceled": the instruction has not run; the guest is to stop, or if it goes on there
+ * is a breakpoint there now. */
 export type StepResult = "done" | "canceled" | "machine";
 
 /** What the stepper needs of run control. */
@@ -343,6 +344,9 @@ export class Stepper {
         }
         case "exception": {
           const exit = v.processor.exception!;
+          if (exit.rip === start && this.#metBreakpoint(v, exit)) {
+            return "canceled";
+          }
           if (exit.vector === Vector.DB) this.#status = exit.parameter;
           else if (!isTrap(exit.vector, this.#control.inMemory)) {
             this.#fault = faultOf(exit);
@@ -355,6 +359,18 @@ export class Stepper {
           if (!this.#control.goesOn) return "canceled";
       }
     }
+  }
+
+  /** Whether a step that is where it began has met a breakpoint that was put there, or the
+   * end of another processor's step, since it began. */
+  #metBreakpoint(v: Vcpu, exit: ExceptionExit): boolean {
+    const { inMemory, hardware } = this.#control;
+    if (!isTrap(exit.vector, inMemory)) return false;
+    if (exit.vector !== Vector.DB) return true;
+    const status = exit.parameter | v.processor.vp.get(Reg.Dr6);
+    if ((status & DR6_BS) !== 0n) return false;
+    // By itself the guest has debug registers of its own only.
+    return (status & 15n) === 0n || hardware.installed(v);
   }
 
   /** Notes the data that an instruction was found to have accessed; the first counts, the
