@@ -67,6 +67,7 @@ export class RunControl extends Driver {
         if (v.untold.length === 0) keep(v, failure(error));
       });
     }
+    this.hardware.onCrowded = () => this.#changed();
     machine.onDma.subscribe((access) => {
       const reason = this.#dma.reason(access);
       if (reason !== null) this.#found(this.#anyRunning(), reason);
@@ -169,7 +170,7 @@ export class RunControl extends Driver {
     if (
       this.points !== null || going.length > 1 || going[0]?.kind !== "step"
     ) {
-      this.setBreakpoints(this.hardware.free);
+      this.setBreakpoints(this.hardware.lendable(this.vcpus));
     }
     const { watched } = this.points ?? this.hardware;
     this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
@@ -177,12 +178,7 @@ export class RunControl extends Driver {
     if (runs) this.breakpoints.forgetRemoved();
     this.hardware.activate(this.inMemory?.lent ?? []);
     for (const v of this.vcpus) this.hardware.install(v);
-    this.machine.setExceptionBitmap(
-      steps ? STEP_VECTORS : this.inMemory !== null &&
-          (this.inMemory.size > 0 || this.hardware.armed)
-        ? DB_BIT
-        : 0n,
-    );
+    this.machine.setExceptionBitmap(this.#vectors(steps));
     this.#lookLater();
     clearTimeout(this.#retry);
     if (!this.inMemory?.waiting) return;
@@ -210,6 +206,17 @@ export class RunControl extends Driver {
     } finally {
       this.exclusive.release(this.goesOn);
     }
+  }
+
+  /** The exceptions that exit, a bit each. */
+  #vectors(steps: boolean): bigint {
+    const { inMemory } = this;
+    const trap = inMemory === null ? 0n : 1n << BigInt(inMemory.trap.vector);
+    if (steps) return STEP_VECTORS | trap;
+    // With debug registers alone the guest's own traps are stepped into.
+    const armed = inMemory !== null &&
+      (inMemory.size > 0 || this.hardware.armed);
+    return armed ? DB_BIT | trap : 0n;
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -358,6 +365,9 @@ export class RunControl extends Driver {
 
   async #sync(): Promise<void> {
     await this.exclusive.acquire(NOBODY);
+    // Whoever has exited meanwhile judges that first, by what was armed when it did: the
+    // trap of a step would be taken for the guest's.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     // Changes that come from here on find the others held no longer.
     this.#syncing = false;
     try {

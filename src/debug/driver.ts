@@ -7,6 +7,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { DebugExceptions } from "./exceptions.ts";
 import { Exclusive } from "./exclusive.ts";
@@ -21,6 +22,7 @@ import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import { type Action, type StopReason, TargetError } from "./target.ts";
+import { INT1, INT3 } from "./trap.ts";
 import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker, type Paging } from "./walk.ts";
@@ -73,6 +75,7 @@ export abstract class Driver implements StepControl {
       this.breakpoints = this.inMemory = new MemoryBreakpoints(
         machine.memory,
         this.walker,
+        machine.options.host?.int1Exits === false ? INT3 : INT1,
       );
     }
     this.memory = new VirtualMemory(
@@ -120,14 +123,17 @@ export abstract class Driver implements StepControl {
 
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
-  stepOne(v: Vcpu, interrupts = false): Promise<StepResult> {
-    if (this.points !== null) return this.#stepPassing(v, interrupts);
-    const breakpoint = this.inMemory!.at(v.linear) ??
-      this.inMemory!.heldAt(this.walker.translate(v, v.linear));
-    if (breakpoint !== undefined && breakpoint.sites.length > 0) {
-      return this.stepOver(v, breakpoint, interrupts);
+  async stepOne(v: Vcpu, interrupts = false): Promise<StepResult> {
+    if (this.points !== null) return await this.#stepPassing(v, interrupts);
+    for (;;) {
+      const breakpoint = this.inMemory!.at(v.linear) ??
+        this.inMemory!.heldAt(this.walker.translate(v, v.linear));
+      if (breakpoint !== undefined && breakpoint.sites.length > 0) {
+        return await this.stepOver(v, breakpoint, interrupts);
+      }
+      const result = await this.#steppers[v.index].step(v, interrupts);
+      if (result !== "canceled" || !this.goesOn) return result;
     }
-    return this.#steppers[v.index].step(v, interrupts);
   }
 
   /** One instruction, whatever points there are. */
@@ -328,10 +334,14 @@ export abstract class Driver implements StepControl {
       return;
     }
     if (this.breakpoints.size === 0) return;
+    const { trap } = this.inMemory!;
+    const spaces = this.spaces();
     this.inMemory!.set(
-      this.spaces(),
+      spaces,
       registers,
       this.machine.options.clock.now(),
+      // An INIT takes debug registers away.
+      trap.isGuests && !this.vcpus.some((v) => v.waitsForSipi),
     );
   }
 
@@ -353,7 +363,7 @@ export abstract class Driver implements StepControl {
     v.read();
     if (v.pendingDebug !== 0n) {
       const hit = this.hardware.hit(v, v.pendingDebug);
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
       v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
       if (hit.slot !== null && !hit.slot.lent) {
         v.untold.push(reasonOf(hit.slot));

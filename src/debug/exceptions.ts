@@ -4,6 +4,7 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
 import {
   type AgentContext,
@@ -12,14 +13,16 @@ import {
 } from "./agent.ts";
 import type { SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
+import type { Gates } from "./gates.ts";
+import { type Fault, faultOf } from "./faults.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
-import {
-  INT1,
-  type MemoryBreakpoint,
-  type MemoryBreakpoints,
+import type {
+  MemoryBreakpoint,
+  MemoryBreakpoints,
 } from "./memory_breakpoints.ts";
 import { allRegisters, readRegisterRange } from "./registers.ts";
 import type { StopReason } from "./target.ts";
+import { INT1, INT3 } from "./trap.ts";
 import {
   DR6_BD,
   DR6_BS,
@@ -40,6 +43,7 @@ export interface Armed {
   readonly inMemory: MemoryBreakpoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
+  readonly gates: Gates;
   readonly walker: PageWalker;
 }
 
@@ -62,22 +66,21 @@ export class DebugExceptions implements AgentContext {
    * an exception of the guest's has been given to it, or (#DB) noted for it. */
   handle(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
     const exit = v.processor.exception!;
-    if (exit.vector !== Vector.DB) {
-      injectException(
-        v.processor.vp,
-        exit.vector,
-        exit.errorCodeValid ? exit.errorCode : null,
-        exit.parameter,
-      );
+    const { inMemory: breakpoints, hardware } = this.#armed;
+    const isDebug = exit.vector === Vector.DB;
+    const maybeOurs = exit.vector === breakpoints?.trap.vector;
+    if (!isDebug && !maybeOurs) {
+      give(v, faultOf(exit));
       return "go on";
     }
-    const { inMemory: breakpoints, hardware } = this.#armed;
-    if (hardware.installed(v)) {
+    if (isDebug && hardware.installed(v)) {
       const reason = this.#hardware(v, exit);
       if (reason !== null) return reason;
     }
     const at = linear(exit);
-    const breakpoint = breakpoints?.at(at) ?? this.#alias(v, at);
+    const breakpoint = maybeOurs
+      ? breakpoints.at(at) ?? this.#alias(v, at)
+      : undefined;
     if (breakpoint === undefined || v.trapAt !== at) v.trapAt = null;
     if (
       breakpoint !== undefined && breakpoint.sites.length > 0 &&
@@ -158,7 +161,7 @@ export class DebugExceptions implements AgentContext {
     const { hardware } = this.#armed;
     const status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
     if (v.pendingDebug !== 0n) {
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
     }
     if ((status & DR6_HITS) !== 0n) {
       const hit = hardware.hit(v, status);
@@ -194,7 +197,7 @@ export class DebugExceptions implements AgentContext {
   /** A trap of the guest's own, by TF or a debug register, which only happens
    * to be where a breakpoint is. */
   #isTrap(v: Vcpu, exit: ExceptionExit, at: bigint): boolean {
-    if (exit.softwareException) return false;
+    if (exit.softwareException || exit.vector !== Vector.DB) return false;
     let bits = exit.parameter & (DR6_HITS | DR6_BS);
     if ((exit.rflags & RFLAGS_TF) !== 0n) {
       bits |= v.processor.vp.get(Reg.Dr6) & DR6_BS;
@@ -206,25 +209,41 @@ export class DebugExceptions implements AgentContext {
     return trap;
   }
 
-  /** Gives a #DB to the guest. */
+  /** The length of the guest's INT1 or INT3 that a processor is at. 0: if there is none
+   * any more, it was a breakpoint's, or the end of another processor's step, and has
+   * been taken back meanwhile. */
+  #interrupt(v: Vcpu, instruction: number): number {
+    this.#decodeAt(v);
+    const { kind, opcode, length } = this.#decoded;
+    return kind === Kind.Interrupt && opcode === instruction ? length : 0;
+  }
+
+  /** Gives a #DB, or an INT3 of its own, to the guest. */
   #reflect(v: Vcpu, exit: ExceptionExit): void {
     v.read();
+    if (exit.vector === INT3.vector) {
+      const length = this.#interrupt(v, INT3.opcode);
+      if (length > 0) give(v, this.#armed.gates.ownInt3(v, length));
+      return;
+    }
     const status = exit.parameter & DR6_KNOWN;
     const noTrap = status === 0n && (exit.rflags & RFLAGS_TF) === 0n;
     if (exit.softwareException || noTrap) {
-      // INT1. If there is none any more, it was a breakpoint's, or the end of
-      // another processor's step, and has been taken back meanwhile.
-      this.#decodeAt(v);
-      const { kind, opcode, length } = this.#decoded;
-      if (kind !== Kind.Interrupt || opcode !== INT1) return;
+      const length = this.#interrupt(v, INT1.opcode);
+      if (length === 0) return;
       // It is a trap: its handler returns behind it.
-      v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
+      v.passTrap(length);
       v.guestTrap |= TRAP_INT1;
     } else {
       const trap = status === 0n && (v.dr6 & DR6_HITS) === 0n ? DR6_BS : 0n;
       v.guestTrap |= status | trap;
     }
   }
+}
+
+/** Has the guest take an exception. */
+function give(v: Vcpu, { vector, code, parameter }: Fault): void {
+  injectException(v.processor.vp, vector, code, parameter);
 }
 
 /** The linear address of the instruction that an exit is about. */

@@ -76,6 +76,9 @@ export class HardwareBreakpoints {
   readonly #slots: (WatchSlot | null)[] = new Array(SLOTS).fill(null);
   /** What is in the processors while the guest runs: #slots, and what is lent. */
   #active: readonly (WatchSlot | null)[] = this.#slots;
+  /** Called when the guest has enabled one of its own for which there is no room, while
+   * others are lent. */
+  onCrowded: (() => void) | null = null;
   readonly #guests = new Map<number, GuestRegisters>();
   readonly #memory: VirtualMemory;
   readonly #batch = new RegisterBatch(
@@ -96,9 +99,15 @@ export class HardwareBreakpoints {
     return this.#active.some((slot) => slot !== null);
   }
 
-  /** How many registers can be lent. */
-  get free(): number {
-    return this.#slots.filter((slot) => slot === null).length;
+  /** How many registers can be lent without taking them from the guest; no processor
+   * has ours. */
+  lendable(vcpus: readonly Vcpu[]): number {
+    const free = this.#slots.filter((slot) => slot === null).length;
+    const guests = vcpus.map((v) => {
+      v.read();
+      return v.enabledBreakpoints;
+    });
+    return Math.max(0, free - Math.max(...guests));
   }
 
   /** Before install(): what to put in, with software breakpoints at `addresses`
@@ -216,11 +225,13 @@ export class HardwareBreakpoints {
     return this.#guests.has(v.index);
   }
 
-  /** The debugger's slots, and the guest's in what is left of them. */
-  #write(v: Vcpu, guest: GuestRegisters): void {
+  /** The debugger's slots, and the guest's in what is left of them; false if that is
+   * not enough. */
+  #write(v: Vcpu, guest: GuestRegisters): boolean {
     const batch = this.#batch;
     let dr7 = DR7_FIXED | DR7_LE_GE | DR7_GD;
     guest.slots.fill(-1);
+    let room = true;
     const free: number[] = [];
     for (let i = 0; i < SLOTS; i++) {
       const slot = this.#active[i];
@@ -237,7 +248,10 @@ export class HardwareBreakpoints {
       if (enabled === 0n) continue;
       const own = free.indexOf(i);
       const at = own >= 0 ? free.splice(own, 1)[0] : free.shift();
-      if (at === undefined) break;
+      if (at === undefined) {
+        room = false;
+        break;
+      }
       guest.slots[at] = i;
       batch.set(at, guest.dr[i]);
       dr7 |= enabled << BigInt(2 * at);
@@ -246,6 +260,7 @@ export class HardwareBreakpoints {
     batch.set(4, DR6_CLEAR);
     batch.set(5, dr7);
     batch.write(v.processor.vp);
+    return room;
   }
 
   /** Takes the meaning of DR6's low bits apart. A read watchpoint that was
@@ -319,8 +334,10 @@ export class HardwareBreakpoints {
       if (v.codeBits !== 64) value &= 0xffffffffn;
       if (number >= 6 && value >> 32n !== 0n) return false;
       writeGuest(guest, number, value);
-      if (installed !== undefined) this.#write(v, guest);
-      else this.#writeOwn(v, guest);
+      if (installed === undefined) this.#writeOwn(v, guest);
+      else if (
+        !this.#write(v, guest) && this.#active.some((slot) => slot?.lent)
+      ) this.onCrowded?.();
     }
     vp.set(Reg.Rip, v.rip + BigInt(instruction.length));
     return true;

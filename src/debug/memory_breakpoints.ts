@@ -1,6 +1,6 @@
 /**
- * Breakpoints as 0xF1 (INT1) in guest memory while the guest runs: the way of every
- * platform.
+ * Breakpoints as 0xF1 (INT1; trap.ts) in guest memory while the guest runs: the way of
+ * every platform.
  *
  * A breakpoint is its linear address. It goes through four states:
  *
@@ -20,10 +20,8 @@
  */
 import type { GuestMemory } from "../machine/memory.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
+import { INT1, type Trap } from "./trap.ts";
 import type { PageWalker, Paging } from "./walk.ts";
-
-/** The opcode of INT1. */
-export const INT1 = 0xf1;
 
 export type BreakpointState =
   | "cleared"
@@ -81,6 +79,8 @@ const PAGE_MASK = 0xfffn;
 const UPPER_HALF = 1n << 63n;
 
 export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
+  /** What is written. */
+  readonly trap: Trap;
   readonly #memory: GuestMemory;
   readonly #walker: PageWalker;
   readonly #pages = new Map<bigint, Page>();
@@ -88,8 +88,9 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   #lent: bigint[] = [];
   #waiting = false;
 
-  constructor(memory: GuestMemory, walker: PageWalker) {
+  constructor(memory: GuestMemory, walker: PageWalker, trap = INT1) {
     super();
+    this.trap = trap;
     this.#memory = memory;
     this.#walker = walker;
   }
@@ -184,10 +185,15 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 
   /** Writes 0xF1 for every pending breakpoint that is mapped in one of the
    * address spaces, or in one where it was found before; but leaves `registers`
-   * of them at most to debug registers, first of all those that are not mapped. `now` is
-   * guest time in ns. */
-  set(spaces: readonly Paging[], registers = 0, now = 0n): void {
-    this.#setPending(spaces, registers);
+   * of them at most to debug registers, first of all those that are not mapped, and with
+   * `all` any. `now` is guest time in ns. */
+  set(
+    spaces: readonly Paging[],
+    registers = 0,
+    now = 0n,
+    all = false,
+  ): void {
+    this.#setPending(spaces, registers, all);
     for (const breakpoint of this.all()) {
       if (breakpoint.owners.length > 0) {
         breakpoint.hold(this.#howHeld(breakpoint), now);
@@ -197,7 +203,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 
   #howHeld({ address, sites }: MemoryBreakpoint): string {
     if (sites.length > 0) {
-      return `INT1 at physical ${
+      return `${this.trap.name} at physical ${
         sites.map(({ gpa }) => `0x${gpa.toString(16)}`).join(", ")
       }`;
     }
@@ -206,15 +212,20 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
       : "nothing: its code is not mapped";
   }
 
-  #setPending(spaces: readonly Paging[], registers: number): void {
+  #setPending(
+    spaces: readonly Paging[],
+    registers: number,
+    all: boolean,
+  ): void {
     this.#forgetPending();
     const patched: MemoryBreakpoint[] = [];
     for (const page of this.#pages.values()) {
       this.#translate(page, spaces);
       for (const breakpoint of page.breakpoints) {
         if (breakpoint.state !== "set-pending") continue;
-        if (page.patched) patched.push(breakpoint);
-        else if (!this.#write(breakpoint)) {
+        if (page.patched || all && page.frames.length > 0) {
+          patched.push(breakpoint);
+        } else if (!this.#write(breakpoint)) {
           if (!this.#lend(breakpoint, registers)) this.#waiting = true;
         }
       }
@@ -280,7 +291,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
     if (site === undefined) {
       site = { gpa, original: this.#memory.readByte(gpa), uses: 0 };
       this.#sites.set(gpa, site);
-      this.#memory.writeByte(gpa, INT1);
+      this.#memory.writeByte(gpa, this.trap.opcode);
     }
     site.uses++;
     breakpoint.sites.push(site);
@@ -317,7 +328,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   }
 
   #restore(site: Site): void {
-    if (this.#memory.readByte(site.gpa) === INT1) {
+    if (this.#memory.readByte(site.gpa) === this.trap.opcode) {
       this.#memory.writeByte(site.gpa, site.original);
     }
   }
@@ -331,7 +342,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   settle(breakpoint: MemoryBreakpoint): void {
     for (const site of breakpoint.sites) {
       site.original = this.#memory.readByte(site.gpa);
-      this.#memory.writeByte(site.gpa, INT1);
+      this.#memory.writeByte(site.gpa, this.trap.opcode);
     }
   }
 
@@ -349,7 +360,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   hide(gpa: number, bytes: Uint8Array): void {
     if (this.#sites.size === 0) return;
     for (let i = 0; i < bytes.length; i++) {
-      if (bytes[i] !== INT1) continue;
+      if (bytes[i] !== this.trap.opcode) continue;
       const site = this.#sites.get(gpa + i);
       if (site !== undefined) bytes[i] = site.original;
     }

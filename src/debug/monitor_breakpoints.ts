@@ -22,16 +22,16 @@ export function showBreakpoints(target: Driver): string {
           : `${held}, since ${seconds(since)} s of guest time`),
     );
   }
-  const { points, hardware } = target;
+  const { points, hardware, inMemory } = target;
   for (const { kind, address, length } of (points ?? hardware).watched) {
     lines.push(
       `${hex(address)}  ${kind} watchpoint, ${length} bytes: ` +
         (points === null ? "a debug register" : "a debug point"),
     );
   }
-  if (points === null && lines.length > 0) {
+  if (inMemory !== null && lines.length > 0) {
     lines.push(
-      "INT1 in memory shows to a guest that reads or copies its code; " +
+      `${inMemory.trap.name} in memory shows to a guest that reads or copies its code; ` +
         "hbreak does not.",
     );
   }

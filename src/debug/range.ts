@@ -7,10 +7,12 @@
  * until they return, may go through the same code.
  */
 import { Reg } from "../../ffi/registers.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
 import { Fence, type FenceSite } from "./fence.ts";
 import type { StepResult } from "./stepper.ts";
+import { isTrap } from "./trap.ts";
 import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
 
 /** Most lines are left in fewer steps than a fence costs. */
@@ -161,7 +163,10 @@ async function runFenced(
     const place = fence.placeOf(v);
     const gate = v.rip;
     let result: StepResult;
-    if (fault !== null && fault.vector !== 1 && place !== null) {
+    if (
+      fault !== null && !isTrap(fault.vector, control.inMemory) &&
+      place !== null
+    ) {
       // Outside it is of the fetch there: the next step will have it again.
       if (place === "exit") return { kind: "step" };
       result = await control.stepInto(v);
@@ -189,7 +194,7 @@ async function runFenced(
     }
     // Stepped through, HLT does not wait for what cannot come.
     if (v.halted && (v.rflags & RFLAGS_IF) === 0n) {
-      v.processor.vp.set(Reg.InternalActivityState, 0n);
+      setRefusable(v.processor.vp, Reg.InternalActivityState, 0n);
     }
   }
 }

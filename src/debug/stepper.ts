@@ -13,18 +13,21 @@ import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
 } from "../../ffi/values.ts";
-import type { DebugHit } from "../platform/mod.ts";
+import type { DebugHit, ExceptionExit } from "../platform/mod.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
+import { setRefusable, TolerantBatch } from "../machine/refusable.ts";
 import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import type { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import type { ProcessorPoints } from "./points.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "./target.ts";
+import { isTrap } from "./trap.ts";
 import {
   DR6_BS,
   INTERRUPT_SHADOW,
@@ -36,7 +39,8 @@ import {
 } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
-/** "canceled": the instruction has not run and the guest is to stop. */
+/** "canceled": the instruction has not run; the guest is to stop, or if it goes on there
+ * is a breakpoint there now. */
 export type StepResult = "done" | "canceled" | "machine";
 
 /** What the stepper needs of run control. */
@@ -50,6 +54,7 @@ export interface StepControl {
   readonly goesOn: boolean;
   readonly vcpus: readonly Vcpu[];
   readonly breakpoints: BreakpointTable;
+  readonly inMemory: MemoryBreakpoints | null;
   readonly points: ProcessorPoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
@@ -78,13 +83,13 @@ export class Stepper {
   readonly #control: StepControl;
   readonly #code = new Uint8Array(15);
   readonly #decoded = newDecoded();
-  readonly #begin = new RegisterBatch(
+  readonly #begin = new TolerantBatch(
     Reg.Rflags,
     Reg.InterruptState,
     Reg.Dr6,
     Reg.InternalActivityState,
   );
-  readonly #end = new RegisterBatch(
+  readonly #end = new TolerantBatch(
     Reg.Rflags,
     Reg.InterruptState,
     Reg.Dr6,
@@ -122,7 +127,7 @@ export class Stepper {
     // So does a debug exception of the guest's that is about to be raised.
     const pendingDebug = v.pendingDebug;
     if (pendingDebug !== 0n) {
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
       v.guestTrap |= pendingDebug;
     }
     if (v.guestTrap !== 0n) {
@@ -197,7 +202,7 @@ export class Stepper {
   }
 
   #halt(v: Vcpu): StepResult {
-    const batch = new RegisterBatch(
+    const batch = new TolerantBatch(
       Reg.Rip,
       Reg.InternalActivityState,
       Reg.InterruptState,
@@ -264,12 +269,16 @@ export class Stepper {
     }
     if (opcode === 0xf1) {
       // The guest's own INT1: intercepted, so it is delivered here.
-      v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
+      v.passTrap(length);
       return await this.#deliver(v, {
         vector,
         code: null,
         parameter: NO_PARAMETER,
       });
+    }
+    if (opcode === this.#control.inMemory?.trap.opcode) {
+      // INT3, where that is what is intercepted.
+      return await this.#deliver(v, this.#control.gates.ownInt3(v, length));
     }
     const handler = this.#control.gates.handler(v, vector);
     if (handler === null) return await this.#trapFlag(v, Kind.Plain);
@@ -366,8 +375,11 @@ export class Stepper {
         }
         case "exception": {
           const exit = v.processor.exception!;
+          if (exit.rip === start && this.#metBreakpoint(v, exit)) {
+            return "canceled";
+          }
           if (exit.vector === Vector.DB) this.#status = exit.parameter;
-          else {
+          else if (!isTrap(exit.vector, this.#control.inMemory)) {
             this.#fault = faultOf(exit);
           }
           return "done";
@@ -378,6 +390,18 @@ export class Stepper {
           if (!this.#control.goesOn) return "canceled";
       }
     }
+  }
+
+  /** Whether a step that is where it began has met a breakpoint that was put there, or the
+   * end of another processor's step, since it began. */
+  #metBreakpoint(v: Vcpu, exit: ExceptionExit): boolean {
+    const { inMemory, hardware } = this.#control;
+    if (!isTrap(exit.vector, inMemory)) return false;
+    if (exit.vector !== Vector.DB) return true;
+    const status = exit.parameter | v.processor.vp.get(Reg.Dr6);
+    if ((status & DR6_BS) !== 0n) return false;
+    // By itself the guest has debug registers of its own only.
+    return (status & 15n) === 0n || hardware.installed(v);
   }
 
   /** Notes the data that an instruction was found to have accessed; the first counts, the
@@ -491,18 +515,26 @@ export class Stepper {
     let result: StepResult;
     try {
       if (delivering === null) {
-        vp.set(Reg.InterruptState, interruptState | INTERRUPT_SHADOW);
+        setRefusable(
+          vp,
+          Reg.InterruptState,
+          interruptState | INTERRUPT_SHADOW,
+        );
       }
       [result, again] = await this.#runTo(v, target, rip, delivering);
       if (result === "canceled" && delivering === null) {
-        vp.set(Reg.InterruptState, interruptState);
+        setRefusable(vp, Reg.InterruptState, interruptState);
       }
     } finally {
       breakpoints.pull(target);
     }
     if (again !== null) {
       v.read();
-      vp.set(Reg.InterruptState, v.interruptState & ~INTERRUPT_SHADOW);
+      setRefusable(
+        vp,
+        Reg.InterruptState,
+        v.interruptState & ~INTERRUPT_SHADOW,
+      );
       v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }
@@ -549,10 +581,12 @@ export class Stepper {
       const fault = faultOf(exit);
       // A fault at the target is of its fetch: the next step will see it.
       if (there) return ["done", null];
-      if (exit.vector === Vector.DB) {
+      if (isTrap(exit.vector, this.#control.inMemory)) {
         // An interrupt came first and its handler met a breakpoint.
         if (breakpoints.at(v.linear) !== undefined) return ["done", null];
-        const hits = (v.dr6 | exit.parameter) & 15n;
+        const hits = exit.vector === Vector.DB
+          ? (v.dr6 | exit.parameter) & 15n
+          : 0n;
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);
           this.#watch(v, hits);

@@ -11,6 +11,7 @@ import {
 } from "../../ffi/values.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import type { Processor } from "../machine/processor.ts";
+import { TolerantBatch } from "../machine/refusable.ts";
 import type { StopReason } from "./target.ts";
 import type { Paging } from "./walk.ts";
 
@@ -52,7 +53,7 @@ export class Vcpu implements Paging {
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
 
-  readonly #context = new RegisterBatch(
+  readonly #context = new TolerantBatch(
     Reg.Rip,
     Reg.Rflags,
     Reg.Cs,
@@ -69,6 +70,7 @@ export class Vcpu implements Paging {
     Reg.PendingDebugException,
     Reg.Dr7,
   );
+  readonly #past = new RegisterBatch(Reg.Rip, Reg.Rflags);
   // The context as last read.
   rip = 0n;
   rflags = 0n;
@@ -104,6 +106,14 @@ export class Vcpu implements Paging {
     this.dr6 = context.get(DR6);
     this.interruptState = context.get(INTERRUPT);
     this.rsp = context.get(RSP);
+  }
+
+  /** Goes behind a trap of the guest's own, an INT1 or INT3 of `length` bytes at RIP that
+   * was intercepted: it is complete, and RF with it. */
+  passTrap(length: number): void {
+    this.#past.set(0, this.rip + BigInt(length));
+    this.#past.set(1, this.rflags & ~RFLAGS_RF);
+    this.#past.write(this.processor.vp);
   }
 
   /** What a step has written after the last read(). */
@@ -193,6 +203,12 @@ export class Vcpu implements Paging {
   /** Whether any debug register is enabled. */
   get ownBreakpoints(): boolean {
     return (this.#context.low(DR7) & 0xff) !== 0;
+  }
+
+  /** How many debug registers are enabled. */
+  get enabledBreakpoints(): number {
+    const dr7 = this.#context.low(DR7);
+    return [0, 2, 4, 6].filter((at) => ((dr7 >> at) & 3) !== 0).length;
   }
 
   get halted(): boolean {

@@ -1,9 +1,12 @@
 // The four states of a software breakpoint, on memory and page tables alone.
 
 import { assert, assertEquals } from "@std/assert";
-import { INT1, MemoryBreakpoints } from "../../src/debug/memory_breakpoints.ts";
+import { MemoryBreakpoints } from "../../src/debug/memory_breakpoints.ts";
+import { INT1 as TRAP } from "../../src/debug/trap.ts";
 import { PageWalker, type Paging } from "../../src/debug/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
+
+const INT1 = TRAP.opcode;
 
 const REAL: Paging = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
 

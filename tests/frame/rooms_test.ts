@@ -31,6 +31,8 @@ const HOST_TIME: Record<string, string> = {
   "src/soft/scheduler.ts":
     "gives the event loop its turn, and sleeps when all processors do",
   "src/machine/processor.ts": "tries a refused cancel again",
+  "src/machine/probe.ts":
+    "gives up a host that hangs, and measures its TSC; its guest is its own",
 };
 
 function sources(folder: string): string[] {
