@@ -83,6 +83,14 @@ export class RunControl extends Driver {
     return this.#state === "running" || this.#state === "resuming";
   }
 
+  override takesPart(v: Vcpu): boolean {
+    return this.#plan[v.index]?.kind !== "stay";
+  }
+
+  override failed(error: unknown): void {
+    this.#found(this.vcpus[0], failure(error));
+  }
+
   unheard(stop: Stop): void {
     this.onUnheard?.(stop);
   }
@@ -151,6 +159,7 @@ export class RunControl extends Driver {
     this.#active = starting.length;
     this.#state = "running";
     for (const v of starting) this.#drive(v, plan[v.index]);
+    this.startups.goOn();
     if (starting.length === 0) {
       this.#found(this.vcpus[0], { kind: "interrupted" });
       this.#allStopped();
@@ -174,6 +183,7 @@ export class RunControl extends Driver {
     if (runs) this.breakpoints.forgetRemoved();
     this.hardware.activate(this.inMemory?.lent ?? []);
     for (const v of this.vcpus) this.hardware.install(v);
+    this.startups.arm();
     this.machine.setExceptionBitmap(
       steps ? STEP_VECTORS : this.inMemory !== null &&
           (this.inMemory.size > 0 || this.hardware.armed)
@@ -181,7 +191,7 @@ export class RunControl extends Driver {
         : 0n,
     );
     clearTimeout(this.#retry);
-    if (!this.inMemory?.waiting) return;
+    if (!this.inMemory?.waiting && !this.startups.blind) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
   }
 
@@ -268,10 +278,10 @@ export class RunControl extends Driver {
 
   #resetMachine(): void {
     this.hardware.forget();
+    this.startups.forget();
     for (const v of this.vcpus) {
-      v.toldAt = v.passAt = null;
+      v.startsAnew();
       v.untold.length = 0;
-      v.guestTrap = 0n;
     }
     this.machine.reset();
   }
@@ -323,7 +333,7 @@ export class RunControl extends Driver {
   #changed(): void {
     if (!this.goesOn || this.#syncing) return;
     this.#syncing = true;
-    this.#sync().catch((error) => this.#found(this.vcpus[0], failure(error)));
+    this.#sync().catch((error) => this.failed(error));
   }
 
   async #sync(): Promise<void> {

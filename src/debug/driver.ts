@@ -18,6 +18,7 @@ import { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import { ProcessorPoints } from "./points.ts";
 import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
+import { Startups } from "./startups.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import { type Action, type StopReason, TargetError } from "./target.ts";
 import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
@@ -46,7 +47,8 @@ export abstract class Driver implements StepControl {
   readonly gates: Gates;
   /** How often a processor went on at a debug point that nobody wanted to be told of. */
   passed = 0;
-  protected readonly exclusive: Exclusive;
+  readonly exclusive: Exclusive;
+  protected readonly startups: Startups;
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
   readonly #simulator: Simulator;
@@ -82,6 +84,7 @@ export abstract class Driver implements StepControl {
     this.hardware = new HardwareBreakpoints(this.memory);
     this.gates = new Gates(this.memory);
     this.exclusive = new Exclusive(machine.processors);
+    this.startups = new Startups(this);
     this.#steppers = this.vcpus.map(() => new Stepper(this));
     this.#exceptions = new DebugExceptions(this);
     this.#simulator = new Simulator(machine.memory, this.memory, this.walker);
@@ -89,6 +92,12 @@ export abstract class Driver implements StepControl {
 
   /** False once the guest is to stop, and while it is stopped. */
   abstract get goesOn(): boolean;
+
+  /** Whether a processor takes part in the plan. */
+  abstract takesPart(v: Vcpu): boolean;
+
+  /** What no processor waits for has failed: a reason to stop. */
+  abstract failed(error: unknown): void;
 
   /** A processor's part of a plan, to its end. */
   protected perform(v: Vcpu, action: Action): Promise<Ending> {
@@ -287,15 +296,21 @@ export abstract class Driver implements StepControl {
       const given = await this.#giveTrap(v);
       if (given !== "done") return given;
     }
-    // From here to the platform's run nothing is waited for.
-    while (exclusive.blocks(v.index)) {
-      if (!this.goesOn) return "canceled";
-      await exclusive.wait();
-    }
-    try {
-      return await v.processor.run(single);
-    } finally {
-      exclusive.returned(v.index);
+    for (;;) {
+      // From here to the platform's run nothing is waited for.
+      while (exclusive.blocks(v.index)) {
+        if (!this.goesOn) return "canceled";
+        await exclusive.wait();
+      }
+      let why: Return;
+      try {
+        why = await v.processor.run(single);
+      } finally {
+        exclusive.returned(v.index);
+      }
+      if (why !== "startup") return why;
+      await this.startups.send(v);
+      if (single) return "completed";
     }
   }
 
@@ -351,6 +366,7 @@ export abstract class Driver implements StepControl {
         v.untold.push(reasonOf(hit.slot));
       }
     }
+    if (this.hardware.lost(v)) this.startups.taken(v);
     this.hardware.uninstall(v);
   }
 }

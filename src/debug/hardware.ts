@@ -194,11 +194,12 @@ export class HardwareBreakpoints {
     this.#write(v, guest);
   }
 
-  /** Gives a processor that is not running the guest's registers back. */
+  /** Gives a processor that is not running the guest's registers back; `v` has been
+   * read. */
   uninstall(v: Vcpu): void {
     const guest = this.#guests.get(v.index);
     if (guest === undefined) return;
-    this.#writeOwn(v, guest);
+    if (!this.lost(v)) this.#writeOwn(v, guest);
     this.#guests.delete(v.index);
   }
 
@@ -209,6 +210,19 @@ export class HardwareBreakpoints {
 
   installed(v: Vcpu): boolean {
     return this.#guests.has(v.index);
+  }
+
+  /** Whether an INIT has cleared what install() wrote; `v` has been read. The guest
+   * cannot have: DR7 has our enable bits while it runs. */
+  lost(v: Vcpu): boolean {
+    return this.installed(v) && !v.ownBreakpoints;
+  }
+
+  /** Puts the debugger's registers back into a processor that has lost them: what it
+   * has now is the guest's. */
+  renew(v: Vcpu): void {
+    this.#guests.delete(v.index);
+    this.install(v);
   }
 
   /** The debugger's slots, and the guest's in what is left of them. */

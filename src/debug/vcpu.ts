@@ -115,6 +115,12 @@ export class Vcpu implements Paging {
     this.#readAt = this.processor.vp.partition.changes;
   }
 
+  /** An INIT has undone whatever the processor was about. */
+  startsAnew(): void {
+    this.toldAt = this.passAt = this.trapAt = null;
+    this.guestTrap = 0n;
+  }
+
   /** The code segment's default: how instructions decode. */
   get codeBits(): 16 | 32 | 64 {
     const attributes = this.#context.attributes(CS);

@@ -7,6 +7,8 @@ import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
 import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { ExtendedVmExits } from "../../ffi/flags.ts";
+import { Reg } from "../../ffi/registers.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
 import type { InterruptRequest, Partition } from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
@@ -25,7 +27,8 @@ import {
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
-import { makePartition } from "./setup.ts";
+import { EXITS, makePartition } from "./setup.ts";
+import { type StartupIpi, startupIpi } from "./startup_ipis.ts";
 import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -126,6 +129,8 @@ export class Machine {
   #timeStands = false;
   #lapicsRefused = false;
   #bitmap = 0n;
+  #startupTrap = false;
+  #startupTrapRefused = false;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
 
@@ -302,6 +307,31 @@ export class Machine {
     return this.#bitmap;
   }
 
+  /** Has INIT and start-up IPIs exit ("startup"), or no more; false where the
+   * host does not take that. No processor runs. */
+  trapStartupIpis(on: boolean): boolean {
+    if (on === this.#startupTrap) return true;
+    if (this.#startupTrapRefused) return false;
+    try {
+      this.partition.setExtendedVmExits(
+        on ? EXITS | ExtendedVmExits.X64ApicInitSipiExitTrap : EXITS,
+      );
+    } catch (error) {
+      if (!refused(error) || !on) throw error;
+      this.#startupTrapRefused = true;
+      log.debug("{message}", { message: error.message });
+      return false;
+    }
+    this.#startupTrap = on;
+    return true;
+  }
+
+  /** The INIT or start-up IPI that a processor has exited for. */
+  startupIpi({ index, vp, startup }: Processor): StartupIpi {
+    const x2apic = (vp.get(Reg.ApicBase) & APIC_BASE_EXTD) !== 0n;
+    return startupIpi(startup!.icr, index, this.processors.length, x2apic);
+  }
+
   /** Exits so far, by reason. */
   get exitCounts(): ExitCounts {
     return this.#exits.counts;
@@ -419,6 +449,8 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
 }
 
 const DEBUG_EXCEPTION = 1n << 1n;
+/** IA32_APIC_BASE: x2APIC mode. */
+const APIC_BASE_EXTD = 1n << 10n;
 
 /** Null where the platform lacks the function; it has been said then. */
 function optionally<T>(call: () => T): T | null {

@@ -2,7 +2,12 @@
  * One virtual processor's loop: run, carry out what exited, run again, until
  * something happens that the loop cannot decide. The loop allocates nothing.
  */
-import type { DebugPointExit, ExceptionExit, Exit } from "../platform/exits.ts";
+import type {
+  DebugPointExit,
+  ExceptionExit,
+  Exit,
+  InitSipiExit,
+} from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
@@ -18,6 +23,8 @@ import { type ExitHandler, Outcome } from "./exits.ts";
  * - "canceled": requestReturn(), and nothing else happened
  * - "exception": one of the exception exit bitmap; `exception` has it
  * - "point": a debug point; `point` has it
+ * - "startup": an INIT or a start-up IPI that has not been sent (Machine's
+ *   trapStartupIpis()); `startup` has it, and the instruction is complete
  * - "completed": the instruction exited and was carried out (`single` only)
  * - "fault": the instruction exited and faults, as `handler` tells (`single`
  *   only; otherwise the guest gets the fault)
@@ -27,6 +34,7 @@ export type Return =
   | "canceled"
   | "exception"
   | "point"
+  | "startup"
   | "completed"
   | "fault"
   | "machine";
@@ -52,6 +60,8 @@ export class Processor {
   exception: ExceptionExit | null = null;
   /** The exit that "point" is about; valid until the next run. */
   point: DebugPointExit | null = null;
+  /** The exit that "startup" is about; valid until the next run. */
+  startup: InitSipiExit | null = null;
   onCancelFailed: ((error: unknown) => void) | null = null;
   readonly handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
@@ -107,6 +117,7 @@ export class Processor {
     this.#returnRequested = false;
     this.exception = null;
     this.point = null;
+    this.startup = null;
   }
 
   /**
@@ -139,6 +150,9 @@ export class Processor {
           this.exception = null;
           this.point = exit;
           return "point";
+        case "initSipi":
+          this.startup = exit;
+          return "startup";
         case "canceled":
           break;
         case "interruptWindow":

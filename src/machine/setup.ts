@@ -25,6 +25,10 @@ const ATTEMPTS: readonly Luxuries[] = [
   { cpuidResults: false, msrBitmap: false },
 ];
 
+/** The ExtendedVmExits that a machine needs. */
+export const EXITS = ExtendedVmExits.X64CpuidExit |
+  ExtendedVmExits.X64MsrExit | ExtendedVmExits.ExceptionExit;
+
 /** Makes and sets up a partition; throws the first error if none can be made. */
 export function makePartition(
   platform: WinHvPlatform,
@@ -54,10 +58,7 @@ function configure(
 ): void {
   partition.setProcessorCount(cpus);
   partition.setLocalApicEmulationMode(LocalApicEmulationMode.XApic);
-  partition.setExtendedVmExits(
-    ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
-      ExtendedVmExits.ExceptionExit,
-  );
+  partition.setExtendedVmExits(EXITS);
   if (msrBitmap) {
     accepted(() =>
       partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
