@@ -148,7 +148,7 @@ export class RunControl extends Driver {
     this.#cause = null;
     try {
       if (this.machine.event !== null) this.#resetMachine();
-      this.#arm();
+      this.#arm(true);
       this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
@@ -167,15 +167,18 @@ export class RunControl extends Driver {
   }
 
   /** Chooses what exits, and puts breakpoints where they belong: now, and later
-   * those that no debug register is free for and no page is mapped. */
-  #arm(): void {
+   * those that no debug register is free for and no page is mapped. `chosen`: as
+   * setBreakpoints() has it. */
+  #arm(chosen: boolean): void {
+    // Those that could not be taken at the stop, too.
+    this.#takeDebugRegisters();
     const plan = this.#plan;
     const steps = plan.some((a) => a.kind === "step" || a.kind === "range");
     const runs = plan.some((a) => a.kind === "continue");
     const alone = plan.filter((a) => a.kind !== "stay").length === 1;
     // One processor that steps meets no breakpoint but by its address.
     if (this.points !== null || runs || !alone) {
-      this.setBreakpoints(this.hardware.free);
+      this.setBreakpoints(chosen);
     }
     const { watched } = this.points ?? this.hardware;
     this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
@@ -228,11 +231,9 @@ export class RunControl extends Driver {
     clearTimeout(this.#retry);
     let cause = this.#cause!;
     try {
+      for (const { processor } of this.vcpus) processor.clearRequest();
       this.inMemory?.clear();
-      for (const v of this.vcpus) {
-        v.processor.clearRequest();
-        this.takeDebugRegisters(v);
-      }
+      this.#takeDebugRegisters();
       this.machine.suspendTime();
       if (
         this.machine.event?.kind === "reset" && cause.reason.kind === "paused"
@@ -250,12 +251,26 @@ export class RunControl extends Driver {
     }
     this.#state = "stopped";
     this.stop = cause;
+    this.lookedAt = cause.processor;
     if (this.onStop !== null) this.onStop(cause);
     else if (this.onUnheard !== null) this.unheard(cause);
     else if (cause.reason.kind === "failed") {
       log.error("{message}", { ...cause.reason });
     }
     this.#tellExit(cause);
+  }
+
+  /** From all processors; then throws the first error. */
+  #takeDebugRegisters(): void {
+    const failed: unknown[] = [];
+    for (const v of this.vcpus) {
+      try {
+        this.takeDebugRegisters(v);
+      } catch (error) {
+        failed.push(error);
+      }
+    }
+    if (failed.length > 0) throw failed[0];
   }
 
   #tellExit({ reason }: Stop): void {
@@ -336,6 +351,10 @@ export class RunControl extends Driver {
     this.#sync().catch((error) => this.failed(error));
   }
 
+  protected override rearm(): Promise<void> {
+    return this.#sync();
+  }
+
   async #sync(): Promise<void> {
     await this.exclusive.acquire(NOBODY);
     // Changes that come from here on find the others held no longer.
@@ -343,8 +362,7 @@ export class RunControl extends Driver {
     try {
       if (!this.goesOn) return;
       this.inMemory?.prune();
-      for (const v of this.vcpus) this.takeDebugRegisters(v);
-      this.#arm();
+      this.#arm(false);
     } finally {
       this.exclusive.release(this.goesOn);
     }

@@ -47,6 +47,8 @@ export abstract class Driver implements StepControl {
   readonly gates: Gates;
   /** How often a processor went on at a debug point that nobody wanted to be told of. */
   passed = 0;
+  /** The processor that the last stop was told of. */
+  protected lookedAt = 0;
   readonly exclusive: Exclusive;
   protected readonly startups: Startups;
   readonly #steppers: readonly Stepper[];
@@ -95,6 +97,9 @@ export abstract class Driver implements StepControl {
 
   /** Whether a processor takes part in the plan. */
   abstract takesPart(v: Vcpu): boolean;
+
+  /** Chooses anew what is in memory and what in debug registers. */
+  protected abstract rearm(): Promise<void>;
 
   /** What no processor waits for has failed: a reason to stop. */
   abstract failed(error: unknown): void;
@@ -180,11 +185,11 @@ export abstract class Driver implements StepControl {
 
   /** What a processor is told where it is, if a breakpoint wants to stop it there. */
   breaksAt(v: Vcpu): StopReason | null {
-    if (this.breakpoints.size === 0) return null;
-    const breakpoint = this.breakpoints.at(v.linear);
-    return breakpoint === undefined
-      ? null
-      : this.#exceptions.told(v, breakpoint);
+    const breakpoint = this.breakpoints.size === 0
+      ? undefined
+      : this.breakpoints.at(v.linear);
+    const told = breakpoint && this.#exceptions.told(v, breakpoint);
+    return told ?? this.#exceptions.hardwareAt(v);
   }
 
   /** The watchpoint that the last step of a processor hit. */
@@ -297,6 +302,9 @@ export abstract class Driver implements StepControl {
       if (given !== "done") return given;
     }
     for (;;) {
+      if (this.hardware.crowded && !exclusive.holds(v.index)) {
+        await this.rearm();
+      }
       // From here to the platform's run nothing is waited for.
       while (exclusive.blocks(v.index)) {
         if (!this.goesOn) return "canceled";
@@ -327,24 +335,35 @@ export abstract class Driver implements StepControl {
     return "done";
   }
 
-  /** Writes what is pending into memory, but for what `registers` debug registers
-   * are going to do; no processor runs that is not held. */
-  setBreakpoints(registers = 0): void {
-    if (this.points !== null) {
-      this.points.sync(this.machine.options.clock.now());
+  /** Has processors stop for what was planted; no other one runs. */
+  setPlants(): void {
+    // In memory they are at once.
+    this.points?.sync(this.machine.options.clock.now());
+  }
+
+  /** Writes what is pending into memory, but for what debug registers are going to do; no
+   * processor runs. `chosen` is true at the end of a stop: what is set then is set in
+   * the program that was looked at. */
+  protected setBreakpoints(chosen: boolean): void {
+    const now = this.machine.options.clock.now();
+    if (this.inMemory === null) {
+      this.points!.sync(now);
       return;
     }
     if (this.breakpoints.size === 0) return;
-    this.inMemory!.set(
-      this.spaces(),
-      registers,
-      this.machine.options.clock.now(),
-    );
+    const spaces = this.spaces();
+    const registers = this.hardware.free(this.vcpus);
+    this.inMemory.set(spaces, registers, now, chosen ? spaces : []);
   }
 
-  /** The address spaces that processors are in, and the kernels' behind them. */
+  /** The address spaces that processors are in, that of the last stop first, and the
+   * kernels' behind them. */
   protected spaces(): Paging[] {
-    const spaces: Paging[] = [...this.vcpus];
+    const looked = this.vcpus[this.lookedAt];
+    const spaces: Paging[] = [
+      looked,
+      ...this.vcpus.filter((v) => v !== looked),
+    ];
     for (const v of this.vcpus) {
       if (!v.processor.inRun) v.read();
       const kernel = kernelSpace(this.machine.memory, v);

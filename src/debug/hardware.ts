@@ -8,8 +8,8 @@
  * values instead. What the guest itself has enabled goes on working in the slots
  * that are left; where all four are taken the debugger's come first.
  *
- * Registers that nobody has taken are lent to software breakpoints that cannot be
- * in memory yet (breakpoints.ts): a debug register compares linear addresses.
+ * Registers that neither has taken are lent to software breakpoints that need them
+ * (memory_breakpoints.ts). When the guest enables one of its own they are fewer.
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
@@ -87,6 +87,9 @@ export class HardwareBreakpoints {
     Reg.Dr7,
   );
   readonly #now = new Uint8Array(8);
+  /** The guest has enabled a register of its own that is lent: what is lent is to be
+   * chosen again before the processor goes on. */
+  crowded = false;
 
   constructor(memory: VirtualMemory) {
     this.#memory = memory;
@@ -96,14 +99,18 @@ export class HardwareBreakpoints {
     return this.#active.some((slot) => slot !== null);
   }
 
-  /** How many registers can be lent. */
-  get free(): number {
-    return this.#slots.filter((slot) => slot === null).length;
+  /** How many registers can be lent: those that neither the debugger has taken nor the
+   * guest, on any processor (all have been read, none runs). */
+  free(vcpus: readonly Vcpu[]): number {
+    const taken = this.#slots.filter((slot) => slot !== null).length;
+    const own = Math.max(...vcpus.map((v) => v.ownBreakpoints));
+    return Math.max(SLOTS - taken - own, 0);
   }
 
   /** Before install(): what to put in, with software breakpoints at `addresses`
    * as far as there is room. */
   activate(addresses: readonly bigint[]): void {
+    this.crowded = false;
     if (addresses.length === 0) {
       this.#active = this.#slots;
       return;
@@ -154,6 +161,11 @@ export class HardwareBreakpoints {
     return this.#slots.some((slot) =>
       slot !== null && slot.kind === kind && slot.address === address
     );
+  }
+
+  /** The hardware breakpoint at an address. */
+  codeAt(address: bigint): WatchSlot | undefined {
+    return this.#find("hardware", address, 1);
   }
 
   /** The data that is watched. */
@@ -215,7 +227,7 @@ export class HardwareBreakpoints {
   /** Whether an INIT has cleared what install() wrote; `v` has been read. The guest
    * cannot have: DR7 has our enable bits while it runs. */
   lost(v: Vcpu): boolean {
-    return this.installed(v) && !v.ownBreakpoints;
+    return this.installed(v) && v.ownBreakpoints === 0;
   }
 
   /** Puts the debugger's registers back into a processor that has lost them: what it
@@ -246,7 +258,10 @@ export class HardwareBreakpoints {
       if (enabled === 0n) continue;
       const own = free.indexOf(i);
       const at = own >= 0 ? free.splice(own, 1)[0] : free.shift();
-      if (at === undefined) break;
+      if (at === undefined) {
+        this.crowded ||= this.#active.some((slot) => slot?.lent);
+        break;
+      }
       guest.slots[at] = i;
       batch.set(at, guest.dr[i]);
       dr7 |= enabled << BigInt(2 * at);

@@ -25,7 +25,7 @@ export async function rangeStep(
     if (!control.goesOn) return null;
     if (steps >= STEPS_FIRST) {
       const fence = fenceOf(v, control.memory, start, end);
-      if (fence !== null && plant(control, fence)) {
+      if (fence !== null && plant(control, v, fence)) {
         let ending: Ending | "new fence";
         try {
           ending = await runFenced(control, v, fence, inside);
@@ -58,17 +58,17 @@ function endOfStep(
 }
 
 /** Puts the fence up; false (and nothing is up) if some of it is not mapped. */
-function plant(control: Driver, { exits, gates }: Fence): boolean {
-  const { breakpoints, vcpus } = control;
+function plant(control: Driver, v: Vcpu, { exits, gates }: Fence): boolean {
+  const { breakpoints } = control;
   const planted: bigint[] = [];
   for (const address of [...exits, ...gates]) {
-    if (!breakpoints.plant(address, vcpus)) {
+    if (!breakpoints.plant(address, [v])) {
       for (const done of planted) breakpoints.pull(done);
       return false;
     }
     planted.push(address);
   }
-  control.setBreakpoints();
+  control.setPlants();
   return true;
 }
 

@@ -48,7 +48,8 @@ export class Simulator {
     if (
       v.codeBits !== 64 || (v.rflags & (RFLAGS_TF | RFLAGS_RF)) !== 0n ||
       (v.interruptState & INTERRUPT_SHADOW) !== 0n || v.pendingVector >= 0 ||
-      v.pendingDebug !== 0n || v.guestTrap !== 0n || v.ownBreakpoints
+      v.pendingDebug !== 0n || v.guestTrap !== 0n ||
+      v.ownBreakpoints !== 0
     ) return false;
     const length = this.#linear.read(v, v.rip, this.#code);
     const code = this.#code;

@@ -372,10 +372,15 @@ export class Stepper {
     this.#noteHits(v, v.processor.vp.takeDebugHits());
   }
 
-  #watch(v: Vcpu, hits: bigint): void {
-    const hit = this.#control.hardware.hit(v, hits);
-    if (hit.slot !== null) this.watched = reasonOf(hit.slot);
-    v.guestTrap |= hit.guest;
+  /** Notes the data that debug registers say was accessed; true if one of the
+   * debugger's is for the next instruction instead, which is nothing to note. */
+  #watch(v: Vcpu, hits: bigint): boolean {
+    const { slot, guest } = this.#control.hardware.hit(v, hits);
+    v.guestTrap |= guest;
+    if (slot === null) return false;
+    if (slot.kind === "hardware") return true;
+    this.watched = reasonOf(slot);
+    return false;
   }
 
   /** PUSHF has pushed TF: bit 8 of the image, which is its second byte. */
@@ -417,7 +422,8 @@ export class Stepper {
     const { breakpoints, vcpus } = this.#control;
     const { rip, interruptState } = v;
     const vp = v.processor.vp;
-    if (!breakpoints.plant(target, vcpus)) {
+    // A task gate goes to another address space.
+    if (!breakpoints.plant(target, [v]) && !breakpoints.plant(target, vcpus)) {
       // It goes where nothing is mapped: running there faults, which is for
       // the next step to find.
       return delivering === null ? await this.#trapFlag(v, Kind.Iret) : "done";
@@ -453,6 +459,7 @@ export class Stepper {
     delivering: number | null,
   ): Promise<[StepResult, Fault | null]> {
     const { breakpoints } = this.#control;
+    const vp = v.processor.vp;
     for (;;) {
       const why = await this.#control.run(v, true);
       if (why === "machine") return ["machine", null];
@@ -490,7 +497,10 @@ export class Stepper {
         const hits = (v.dr6 | exit.parameter) & 15n;
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);
-          this.#watch(v, hits);
+          if (!this.#watch(v, hits)) continue;
+          // A debug register is for the instruction here.
+          if (v.rip !== start) return ["done", null];
+          vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
         } else if (this.#control.meaningOf(v) !== "go on") {
           return ["done", null];
         } else if (v.guestTrap !== 0n) {

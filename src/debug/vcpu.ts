@@ -183,9 +183,12 @@ export class Vcpu implements Paging {
     return (bits & 15n) | ((bits & 16n) !== 0n ? DR6_BS : 0n);
   }
 
-  /** Whether any debug register is enabled. */
-  get ownBreakpoints(): boolean {
-    return (this.#context.low(DR7) & 0xff) !== 0;
+  /** How many debug registers are enabled. */
+  get ownBreakpoints(): number {
+    const enables = this.#context.low(DR7);
+    let count = 0;
+    for (let i = 0; i < 8; i += 2) if ((enables >> i & 3) !== 0) count++;
+    return count;
   }
 
   get halted(): boolean {
