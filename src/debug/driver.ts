@@ -235,7 +235,16 @@ export abstract class Driver implements StepControl {
       if (why === "machine") return why;
       if (why !== "exception" && why !== "point") continue;
       const ending = this.meaningOf(v);
-      if (ending === "go on") continue;
+      if (ending === "go on") {
+        if (!v.spins) continue;
+        v.spins = false;
+        v.read();
+        const spun = await this.#steppers[v.index].step(v);
+        if (spun === "machine") return spun;
+        const watched = this.watchReason(v);
+        if (watched !== null) return watched;
+        continue;
+      }
       if (!(ending instanceof SoftwareBreakpoint)) return ending;
       // A breakpoint that nobody wants to be told about.
       if (this.points !== null) {

@@ -27,6 +27,7 @@ import type { StopReason } from "./target.ts";
 import {
   DR6_BD,
   DR6_BS,
+  RFLAGS_IF,
   RFLAGS_RF,
   RFLAGS_TF,
   TRAP_INT1,
@@ -179,6 +180,9 @@ export class DebugExceptions implements AgentContext {
         const told = breakpoint && this.told(v, breakpoint);
         if (told) return told;
       } else if (this.#wanted(v, slot)) return reasonOf(slot);
+      this.#decodeAt(v);
+      v.spins = this.#decoded.kind === Kind.Jump &&
+        this.#decoded.target === 0 && (v.rflags & RFLAGS_IF) !== 0n;
       v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }

@@ -238,7 +238,7 @@ export class HardwareBreakpoints {
   }
 
   /** The debugger's slots, and the guest's in what is left of them. */
-  #write(v: Vcpu, guest: GuestRegisters): void {
+  #write(v: Vcpu, guest: GuestRegisters, lifted?: bigint): void {
     const batch = this.#batch;
     let dr7 = DR7_FIXED | DR7_LE_GE | DR7_GD;
     guest.slots.fill(-1);
@@ -251,6 +251,7 @@ export class HardwareBreakpoints {
         continue;
       }
       batch.set(i, slot.address);
+      if (slot.kind === "hardware" && slot.address === lifted) continue;
       dr7 |= control(i, accessBits(slot.kind), lengthBits(slot.length));
     }
     for (let i = 0; i < SLOTS; i++) {
@@ -307,6 +308,12 @@ export class HardwareBreakpoints {
       v.dr6 |= bits;
       v.processor.vp.set(Reg.Dr6, v.dr6);
     } else guest.dr6 |= bits;
+  }
+
+  /** Has a processor not stop at an instruction until refresh(). */
+  lift(v: Vcpu, address: bigint): void {
+    const guest = this.#guests.get(v.index);
+    if (guest !== undefined) this.#write(v, guest, address);
   }
 
   /** Delivering a #DB has cleared GD: sets it again. */

@@ -25,6 +25,7 @@
  */
 import type { GuestMemory } from "../machine/memory.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
+import { decode, Kind, newDecoded } from "./decode.ts";
 import type { PageWalker, Paging } from "./walk.ts";
 
 /** The opcode of INT1. */
@@ -101,6 +102,8 @@ class Page {
 const SIGNATURE_BYTES = 16;
 /** How many address spaces a page remembers. */
 const KNOWN_LIMIT = 4;
+/** How long a MOV SS can be: a prefix or two, ModRM, SIB and an address. */
+const LOAD_SS_BYTES = 9;
 const PAGE_BYTES = 4096;
 const PAGE_MASK = 0xfffn;
 
@@ -109,6 +112,8 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   readonly #walker: PageWalker;
   readonly #pages = new Map<bigint, Page>();
   readonly #sites = new Map<number, Site>();
+  readonly #before = new Uint8Array(LOAD_SS_BYTES);
+  readonly #decoded = newDecoded();
   #lent: bigint[] = [];
   #waiting = false;
 
@@ -273,7 +278,9 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
     }
     pending.sort((a, b) => b.page.need - a.page.need);
     for (const breakpoint of pending) {
-      if (breakpoint.page.need !== Need.None) {
+      if (
+        breakpoint.page.need !== Need.None && !this.#followsLoadSs(breakpoint)
+      ) {
         if (this.#lend(breakpoint, registers)) continue;
       }
       if (!this.#write(breakpoint)) this.#waiting = true;
@@ -289,6 +296,29 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
     if (this.#lent.length >= registers) return false;
     this.#lent.push(address);
     return true;
+  }
+
+  /** Whether there may be a MOV SS or POP SS before it: that holds debug registers back
+   * for one instruction. */
+  #followsLoadSs({ address, page }: MemoryBreakpoint): boolean {
+    const [frame] = page.frames;
+    if (frame === undefined) return false;
+    const offset = Number(address & PAGE_MASK);
+    const length = Math.min(offset, LOAD_SS_BYTES);
+    const bytes = this.#before.subarray(0, length);
+    for (let i = 0; i < length; i++) {
+      bytes[i] = this.#original(frame.gpa + offset - length + i);
+    }
+    for (let at = 0; at < length; at++) {
+      for (const bits of [16, 32, 64] as const) {
+        if (
+          decode(bytes, at, bits, this.#decoded) &&
+          this.#decoded.kind === Kind.LoadSs &&
+          at + this.#decoded.length === length
+        ) return true;
+      }
+    }
+    return false;
   }
 
   #translate(page: Page, spaces: readonly Paging[]): void {

@@ -59,6 +59,8 @@ export class Simulator {
     const target = () => BigInt.asUintN(64, v.rip + BigInt(d.target));
     switch (d.kind) {
       case Kind.Jump:
+        // To itself: what it waits for comes while the processor runs.
+        if (d.target === 0) return false;
         return this.#go(v, target());
       case Kind.Branch:
         if (d.opcode >= 0xe0 && d.opcode <= 0xe3) return false;

@@ -191,7 +191,15 @@ export class Stepper {
    * by itself, it would wait for ever. */
   async #spin(v: Vcpu): Promise<StepResult> {
     const { points } = this.#control;
-    if (points === null) return await this.#runFor(v, SPIN_MS);
+    if (points === null) {
+      const { hardware } = this.#control;
+      hardware.lift(v, v.linear);
+      try {
+        return await this.#runFor(v, SPIN_MS);
+      } finally {
+        hardware.refresh(v);
+      }
+    }
     const at = v.linear;
     points.plant(at);
     try {
@@ -224,8 +232,14 @@ export class Stepper {
       if (why === "machine") return why;
       if (this.#control.goesOn) processor.clearRequest();
       v.read();
-      const stopped = why === "exception" &&
-        this.#control.meaningOf(v) !== "go on";
+      const meaning = why === "exception"
+        ? this.#control.meaningOf(v)
+        : "go on";
+      if (
+        typeof meaning === "object" && "kind" in meaning &&
+        meaning.kind === "watchpoint"
+      ) this.watched = meaning;
+      const stopped = meaning !== "go on";
       if (stopped || !this.#control.goesOn || v.rip === start) break;
     }
     return "done";

@@ -52,6 +52,10 @@ export class Vcpu implements Paging {
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
 
+  /** It is at a JMP to itself that a debug register has stopped and nobody wants to be
+   * told of: stopped there at every turn it would hardly get on. */
+  spins = false;
+
   readonly #context = new RegisterBatch(
     Reg.Rip,
     Reg.Rflags,

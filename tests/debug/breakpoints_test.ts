@@ -239,6 +239,32 @@ Deno.test("debug registers go where they are needed most, and move there", () =>
   assertEquals(at(), [false, false, false]);
 });
 
+Deno.test("behind MOV SS and POP SS, which hold debug registers back, it is in memory", () => {
+  const before = [
+    ["8e d0", true],
+    ["66 8e d0", true],
+    ["8e 15 00 10 00 00", true],
+    ["8e 54 24 04", true],
+    ["17", true],
+    ["8e d8", false],
+    ["89 d0", false],
+    ["90", false],
+  ] as const;
+  for (const [code, held] of before) {
+    const { view, table } = setUp();
+    const bytes = Uint8Array.fromHex(code.replaceAll(" ", ""));
+    view.set(bytes, 0x1000);
+    const at = 0x1000 + bytes.length;
+    table.insert(BigInt(at), []);
+    table.set([REAL], 4);
+    assertEquals(
+      [table.lent.length, view[at]],
+      held ? [0, INT1] : [1, 0x90],
+      code,
+    );
+  }
+});
+
 /** Two programs whose pages at 0x400000 are the frames 0x5000 and 0x6000. */
 function twoPrograms() {
   const { view, table, data } = setUp();
