@@ -184,7 +184,11 @@ export class RunControl extends Driver {
     this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
     // A step alone is how a debugger gets off one, before it puts all back.
     if (runs) this.breakpoints.forgetRemoved();
-    this.hardware.activate(this.inMemory?.lent ?? []);
+    this.hardware.activate(
+      this.inMemory?.lent ?? [],
+      this.machine.options.clock.now(),
+      runs,
+    );
     for (const v of this.vcpus) this.hardware.install(v);
     this.startups.arm();
     this.machine.setExceptionBitmap(

@@ -237,9 +237,9 @@ export abstract class Driver implements StepControl {
       const ending = this.meaningOf(v);
       if (ending === "go on") {
         if (!v.spins) continue;
-        v.spins = false;
         v.read();
         const spun = await this.#steppers[v.index].step(v);
+        v.spins = false;
         if (spun === "machine") return spun;
         const watched = this.watchReason(v);
         if (watched !== null) return watched;

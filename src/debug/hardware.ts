@@ -48,6 +48,16 @@ export interface WatchSlot {
   readonly value: Uint8Array;
 }
 
+/** A debug register of the debugger's, for people. */
+export interface HeldRegister {
+  readonly number: number;
+  readonly kind: WatchSlot["kind"];
+  readonly address: bigint;
+  readonly length: number;
+  /** Guest time in ns since which processors have it; null if none has had it. */
+  readonly since: bigint | null;
+}
+
 /** A range of data that is watched, whoever does it. */
 export interface WatchedData {
   readonly kind: WatchAccess;
@@ -87,6 +97,9 @@ export class HardwareBreakpoints {
     Reg.Dr7,
   );
   readonly #now = new Uint8Array(8);
+  /** Since when each has been in the processors, by keyOf(): debuggers take all away at a
+   * stop and put them back. */
+  #since = new Map<string, bigint>();
   /** The guest has enabled a register of its own that is lent: what is lent is to be
    * chosen again before the processor goes on. */
   crowded = false;
@@ -108,9 +121,17 @@ export class HardwareBreakpoints {
   }
 
   /** Before install(): what to put in, with software breakpoints at `addresses`
-   * as far as there is room. */
-  activate(addresses: readonly bigint[]): void {
+   * as far as there is room. `now` is guest time in ns; with `runs` what has been
+   * removed until now is gone. */
+  activate(addresses: readonly bigint[], now: bigint, runs: boolean): void {
     this.crowded = false;
+    const before = this.#since;
+    if (runs) this.#since = new Map();
+    for (const slot of this.#slots) {
+      if (slot === null) continue;
+      const key = keyOf(slot);
+      this.#since.set(key, before.get(key) ?? now);
+    }
     if (addresses.length === 0) {
       this.#active = this.#slots;
       return;
@@ -166,6 +187,19 @@ export class HardwareBreakpoints {
   /** The hardware breakpoint at an address. */
   codeAt(address: bigint): WatchSlot | undefined {
     return this.#find("hardware", address, 1);
+  }
+
+  /** What the debugger has debug registers for. */
+  get held(): HeldRegister[] {
+    return this.#slots.flatMap((slot, number) =>
+      slot === null ? [] : [{
+        number,
+        kind: slot.kind,
+        address: slot.address,
+        length: slot.length,
+        since: this.#since.get(keyOf(slot)) ?? null,
+      }]
+    );
   }
 
   /** The data that is watched. */
@@ -382,6 +416,10 @@ export class HardwareBreakpoints {
 export function reasonOf(slot: WatchSlot): StopReason {
   if (slot.kind === "hardware") return { kind: "hardwareBreakpoint" };
   return { kind: "watchpoint", access: slot.kind, address: slot.address };
+}
+
+function keyOf({ kind, address, length }: WatchSlot): string {
+  return `${kind} ${address} ${length}`;
 }
 
 function newSlot(

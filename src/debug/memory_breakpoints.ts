@@ -43,6 +43,8 @@ interface Site {
   original: number;
   /** Breakpoints here: the same frame may be mapped at several addresses. */
   uses: number;
+  /** The original is there for a moment. */
+  lifted: boolean;
 }
 
 export class MemoryBreakpoint extends SoftwareBreakpoint {
@@ -389,7 +391,12 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
     let site = this.#sites.get(gpa);
     if (site !== undefined && breakpoint.sites.includes(site)) return null;
     if (site === undefined) {
-      site = { gpa, original: this.#memory.readByte(gpa), uses: 0 };
+      site = {
+        gpa,
+        original: this.#memory.readByte(gpa),
+        uses: 0,
+        lifted: false,
+      };
       this.#sites.set(gpa, site);
       this.#memory.writeByte(gpa, INT1);
     }
@@ -442,12 +449,17 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 
   /** Takes one breakpoint's bytes back while all processors are held. */
   lift(breakpoint: MemoryBreakpoint): void {
-    for (const site of breakpoint.sites) this.#restore(site);
+    for (const site of breakpoint.sites) {
+      this.#restore(site);
+      site.lifted = true;
+    }
   }
 
-  /** The end of lift(). The guest may have changed the byte meanwhile. */
+  /** The end of lift(), if there was one. The guest may have changed the byte meanwhile. */
   settle(breakpoint: MemoryBreakpoint): void {
     for (const site of breakpoint.sites) {
+      if (!site.lifted) continue;
+      site.lifted = false;
       site.original = this.#memory.readByte(site.gpa);
       this.#memory.writeByte(site.gpa, INT1);
     }

@@ -22,6 +22,7 @@ import { decode, Kind, newDecoded } from "./decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import type { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import type { ProcessorPoints } from "./points.ts";
 import { type StopReason, TargetError } from "./target.ts";
 import {
@@ -50,16 +51,19 @@ export interface StepControl {
   readonly vcpus: readonly Vcpu[];
   readonly breakpoints: BreakpointTable;
   readonly points: ProcessorPoints | null;
+  readonly inMemory: MemoryBreakpoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
   readonly gates: Gates;
 }
 
 const STI = 0xfb;
-/** Host time that a step of a JMP to itself lasts where breakpoints are in memory, and
- * how often it is given that to come out of an interrupt's handler. */
+/** Host time that a step of a JMP to itself waits for an interrupt where breakpoints are
+ * in memory, and that it is given to come out of its handler. */
 const SPIN_MS = 1;
-const SPIN_TURNS = 10;
+const HANDLER_MS = 10;
+/** Interrupt vectors. */
+const VECTORS = 256;
 
 export class Stepper {
   /** The watchpoint that the last step hit, if any. */
@@ -191,15 +195,7 @@ export class Stepper {
    * by itself, it would wait for ever. */
   async #spin(v: Vcpu): Promise<StepResult> {
     const { points } = this.#control;
-    if (points === null) {
-      const { hardware } = this.#control;
-      hardware.lift(v, v.linear);
-      try {
-        return await this.#runFor(v, SPIN_MS);
-      } finally {
-        hardware.refresh(v);
-      }
-    }
+    if (points === null) return await this.#spinInMemory(v);
     const at = v.linear;
     points.plant(at);
     try {
@@ -216,33 +212,72 @@ export class Stepper {
     }
   }
 
-  /** Lets a processor run for some host time, and out of a handler that it is in then if
-   * that takes no longer. */
-  async #runFor(v: Vcpu, ms: number): Promise<StepResult> {
-    const { processor } = v;
-    const start = v.rip;
-    for (let turn = 0; turn < SPIN_TURNS; turn++) {
-      const timer = setTimeout(() => processor.requestReturn(), ms);
-      let why: Return;
-      try {
-        why = await this.#control.run(v, false);
-      } finally {
-        clearTimeout(timer);
-      }
-      if (why === "machine") return why;
-      if (this.#control.goesOn) processor.clearRequest();
-      v.read();
-      const meaning = why === "exception"
-        ? this.#control.meaningOf(v)
-        : "go on";
-      if (
-        typeof meaning === "object" && "kind" in meaning &&
-        meaning.kind === "watchpoint"
-      ) this.watched = meaning;
-      const stopped = meaning !== "go on";
-      if (stopped || !this.#control.goesOn || v.rip === start) break;
+  /** As #spin(): up to an interrupt's handler, if one comes soon, and out of it again if
+   * that takes not too long. Others may be held meanwhile. */
+  async #spinInMemory(v: Vcpu): Promise<StepResult> {
+    const { breakpoints, gates, hardware, inMemory } = this.#control;
+    const at = v.linear;
+    const handlers = new Set<bigint>();
+    for (let vector = 0; vector < VECTORS; vector++) {
+      const handler = gates.handler(v, vector);
+      if (handler === null || handler === at || handlers.has(handler)) continue;
+      if (breakpoints.plant(handler, [v])) handlers.add(handler);
     }
-    return "done";
+    hardware.lift(v, at);
+    try {
+      const why = await this.#runFor(v, SPIN_MS, () => v.linear !== at);
+      if (why !== "done" || v.linear === at || !this.#control.goesOn) {
+        return why;
+      }
+    } finally {
+      for (const handler of handlers) breakpoints.pull(handler);
+      hardware.refresh(v);
+    }
+    // Whoever steps over the breakpoint there has lifted it.
+    const own = inMemory!.at(at);
+    if (own !== undefined) inMemory!.settle(own);
+    if (!breakpoints.plant(at, [v])) return "done";
+    try {
+      return await this.#runFor(v, HANDLER_MS, () => v.linear === at);
+    } finally {
+      breakpoints.pull(at);
+    }
+  }
+
+  /** Lets a processor run for some host time at most, until it has stopped and is `there`
+   * or wants to be told something. */
+  async #runFor(
+    v: Vcpu,
+    ms: number,
+    there: () => boolean,
+  ): Promise<StepResult> {
+    const { processor } = v;
+    let over = false;
+    // Again and again: another one's step takes a request back.
+    const timer = setInterval(() => {
+      over = true;
+      processor.requestReturn();
+    }, ms);
+    try {
+      for (;;) {
+        const why = await this.#control.run(v, false);
+        if (why === "machine") return why;
+        if (this.#control.goesOn && over) processor.clearRequest();
+        const meaning = why === "exception"
+          ? this.#control.meaningOf(v)
+          : "go on";
+        v.read();
+        if (typeof meaning === "object" && "kind" in meaning) {
+          if (meaning.kind === "watchpoint") this.watched = meaning;
+          return "done";
+        }
+        if (there() || over || !this.#control.goesOn) return "done";
+        // A breakpoint's, for whoever runs it next to judge.
+        if (meaning !== "go on") return "done";
+      }
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   async #interrupt(v: Vcpu): Promise<StepResult> {

@@ -261,3 +261,40 @@ word:   .quad 0
     guest.close();
   },
 });
+
+Deno.test({
+  name: "behind MOV SS a break hits, and a debug register is held back",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(
+      `
+loop:   inc %rcx
+        mov %ss, %eax
+        mov %eax, %ss
+behind: nop
+next:   jmp loop
+`,
+      1,
+      { breakpoints: "memory" },
+    );
+    guest.debugger.insertBreakpoint(point(guest, "hardware", "behind", 1));
+    guest.debugger.insertBreakpoint(point(guest, "hardware", "next", 1));
+    for (let turn = 1n; turn < 3n; turn++) {
+      await guest.run();
+      assertEquals([guest.rip(), guest.reg(Reg.Rcx)], [
+        guest.symbol("next"),
+        turn,
+      ]);
+    }
+    guest.break("behind");
+    for (const at of ["behind", "next", "behind"]) {
+      const { reason } = await guest.run();
+      assertEquals(guest.rip(), guest.symbol(at));
+      assertEquals(
+        reason.kind,
+        at === "behind" ? "breakpoint" : "hardwareBreakpoint",
+      );
+    }
+    guest.close();
+  },
+});

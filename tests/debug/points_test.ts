@@ -460,6 +460,27 @@ Deno.test({
       );
       const lines = show().split("\n");
       assert(show().includes("write watchpoint, 8 bytes"), show());
+      if (way === "memory") {
+        const registers = () =>
+          show().split("\n").slice(1, 5).map((line) =>
+            line.replace(/^0x0*(\w+) .*: /, "$1 ").replace(/since .* s/, "")
+          );
+        const nowhere = (i: bigint) => (LongMode.NOWHERE + i).toString(16);
+        assertEquals(registers(), [
+          `${guest.symbol("word").toString(16)} the guest has not run since`,
+          ...[1, 2, 3].map((i) =>
+            `${nowhere(BigInt(i))} debug register ${i},  of guest time`
+          ),
+        ]);
+        const [, second] = show().split("\n").slice(1);
+        // Taken out and put back at a stop it is the same one.
+        const point1 = point("hardware", LongMode.NOWHERE + 1n);
+        assert(guest.debugger.removeBreakpoint(point1));
+        guest.debugger.insertBreakpoint(point1);
+        await guest.run();
+        assertEquals(show().split("\n")[2], second);
+        assert(registers()[0].includes("debug register 0"), registers()[0]);
+      }
       // gdb takes them out at a stop, and puts them back.
       assert(guest.unbreak("loop"));
       assertEquals(
