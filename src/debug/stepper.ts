@@ -61,7 +61,7 @@ const STI = 0xfb;
 /** Host time that a step of a JMP to itself waits for an interrupt where breakpoints are
  * in memory, and that it is given to come out of its handler. */
 const SPIN_MS = 1;
-const HANDLER_MS = 10;
+const HANDLER_MS = 100;
 /** Interrupt vectors. */
 const VECTORS = 256;
 

