@@ -160,7 +160,12 @@ export class DebugExceptions implements AgentContext {
   #hardware(v: Vcpu, exit: ExceptionExit): StopReason | "go on" | null {
     v.read();
     const { hardware } = this.#armed;
-    const status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
+    let status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
+    const mayBeOurs = !exit.softwareException &&
+      (exit.rflags & RFLAGS_TF) === 0n;
+    if ((status & DR6_KNOWN) === 0n && mayBeOurs) {
+      status |= hardware.hitsAt(v.linear);
+    }
     if (v.pendingDebug !== 0n) {
       v.processor.vp.set(Reg.PendingDebugException, 0n);
     }

@@ -307,6 +307,15 @@ export class HardwareBreakpoints {
     batch.write(v.processor.vp);
   }
 
+  /** DR6's bits for an instruction, as far as a register of the debugger's is for it: on a
+   * host that does not tell them. */
+  hitsAt(address: bigint): bigint {
+    const i = this.#active.findIndex((slot) =>
+      slot?.kind === "hardware" && slot.address === address
+    );
+    return i < 0 ? 0n : 1n << BigInt(i);
+  }
+
   /** Takes the meaning of DR6's low bits apart. A read watchpoint that was
    * written to is no hit. */
   hit(v: Vcpu, dr6: bigint): HardwareHit {

@@ -1,7 +1,7 @@
 /**
  * Processors that are started anew while debug registers are armed: INIT clears
  * what the debugger has put into a processor's (Intel SDM volume 3, "Processor
- * State After Reset"), so INIT and start-up IPIs exit then. They are sent by us,
+ * State After Reset"), so INIT and start-up IPIs exit from then on. They are sent by us,
  * and the debug registers put back before the target runs its first instruction.
  *
  * A processor takes an INIT when it runs next. Who sent it waits until then: the
@@ -52,8 +52,7 @@ export class Startups {
     const { hardware, machine, vcpus } = this.#control;
     const armed = hardware.armed;
     if (!armed) this.#sent.clear();
-    const trapped = machine.trapStartupIpis(armed);
-    const blind = armed && !trapped && vcpus.length > 1;
+    const blind = armed && !machine.trapStartupIpis() && vcpus.length > 1;
     if (blind && !this.blind) {
       log.warn(
         "this host does not let INIT and start-up IPIs exit: hardware " +

@@ -129,8 +129,8 @@ export class Machine {
   #timeStands = false;
   #lapicsRefused = false;
   #bitmap = 0n;
-  #startupTrap = false;
-  #startupTrapRefused = false;
+  /** Whether INIT and start-up IPIs exit; null while nobody has asked for it. */
+  #startupTrap: boolean | null = null;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
 
@@ -307,23 +307,21 @@ export class Machine {
     return this.#bitmap;
   }
 
-  /** Has INIT and start-up IPIs exit ("startup"), or no more; false where the
-   * host does not take that. No processor runs. */
-  trapStartupIpis(on: boolean): boolean {
-    if (on === this.#startupTrap) return true;
-    if (this.#startupTrapRefused) return false;
-    try {
-      this.partition.setExtendedVmExits(
-        on ? EXITS | ExtendedVmExits.X64ApicInitSipiExitTrap : EXITS,
-      );
-    } catch (error) {
-      if (!refused(error) || !on) throw error;
-      this.#startupTrapRefused = true;
-      log.debug("{message}", { message: error.message });
-      return false;
+  /** Has INIT and start-up IPIs exit ("startup") from now on; false where the host does
+   * not take that. No processor runs. */
+  trapStartupIpis(): boolean {
+    if (this.#startupTrap === null) {
+      const bits = EXITS | ExtendedVmExits.X64ApicInitSipiExitTrap;
+      try {
+        this.partition.setExtendedVmExits(bits);
+        this.#startupTrap = true;
+      } catch (error) {
+        if (!refused(error)) throw error;
+        this.#startupTrap = false;
+        log.debug("{message}", { message: error.message });
+      }
     }
-    this.#startupTrap = on;
-    return true;
+    return this.#startupTrap;
   }
 
   /** The INIT or start-up IPI that a processor has exited for. */

@@ -62,6 +62,8 @@ export class ToyPlatform implements WinHvPlatform {
   /** Calls from now on until one fails; null for never. */
   failIn: number | null = null;
   failed: string | null = null;
+  /** Whether a debug register's hit is in DR6. */
+  tellsHits = true;
   timeRuns = true;
   /** An interrupt that processor 0 takes as soon as it may. */
   interrupt: number | null = null;
@@ -252,6 +254,7 @@ export class ToyPlatform implements WinHvPlatform {
     const length = { value: 1, shadow: 0, holdsTrap: false };
     const hits = (flags & RF) === 0 ? this.#codeHits(vp, at) : 0n;
     if (hits !== 0n) {
+      if (!this.tellsHits) return this.#exception(vp, 1, context);
       const dr6 = vp.value(Reg.Dr6);
       dr6.setBigUint64(0, dr6.getBigUint64(0, true) & ~15n | hits, true);
       return this.#exception(vp, 1, context);
