@@ -20,6 +20,7 @@ import { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import { ProcessorPoints } from "./points.ts";
 import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
+import { Startups } from "./startups.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import { type Action, type StopReason, TargetError } from "./target.ts";
 import { INT1, INT3 } from "./trap.ts";
@@ -49,7 +50,10 @@ export abstract class Driver implements StepControl {
   readonly gates: Gates;
   /** How often a processor went on at a debug point that nobody wanted to be told of. */
   passed = 0;
-  protected readonly exclusive: Exclusive;
+  /** The processor that the last stop was told of. */
+  protected lookedAt = 0;
+  readonly exclusive: Exclusive;
+  protected readonly startups: Startups;
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
   readonly #simulator: Simulator;
@@ -86,6 +90,7 @@ export abstract class Driver implements StepControl {
     this.hardware = new HardwareBreakpoints(this.memory);
     this.gates = new Gates(this.memory);
     this.exclusive = new Exclusive(machine.processors);
+    this.startups = new Startups(this);
     this.#steppers = this.vcpus.map(() => new Stepper(this));
     this.#exceptions = new DebugExceptions(this);
     this.#simulator = new Simulator(machine.memory, this.memory, this.walker);
@@ -93,6 +98,15 @@ export abstract class Driver implements StepControl {
 
   /** False once the guest is to stop, and while it is stopped. */
   abstract get goesOn(): boolean;
+
+  /** Whether a processor takes part in the plan. */
+  abstract takesPart(v: Vcpu): boolean;
+
+  /** Chooses anew what is in memory and what in debug registers. */
+  protected abstract rearm(): Promise<void>;
+
+  /** What no processor waits for has failed: a reason to stop. */
+  abstract failed(error: unknown): void;
 
   /** A processor's part of a plan, to its end. */
   protected perform(v: Vcpu, action: Action): Promise<Ending> {
@@ -188,7 +202,7 @@ export abstract class Driver implements StepControl {
       ? undefined
       : this.breakpoints.at(v.linear);
     const told = breakpoint && this.#exceptions.told(v, breakpoint);
-    return told ?? this.#exceptions.toldByRegister(v);
+    return told ?? this.#exceptions.hardwareAt(v);
   }
 
   /** The watchpoint that the last step of a processor hit. */
@@ -235,7 +249,16 @@ export abstract class Driver implements StepControl {
       if (why === "machine") return why;
       if (why !== "exception" && why !== "point") continue;
       const ending = this.meaningOf(v);
-      if (ending === "go on") continue;
+      if (ending === "go on") {
+        if (!v.spins) continue;
+        v.read();
+        const spun = await this.#steppers[v.index].step(v);
+        v.spins = false;
+        if (spun === "machine") return spun;
+        const watched = this.watchReason(v);
+        if (watched !== null) return watched;
+        continue;
+      }
       if (!(ending instanceof SoftwareBreakpoint)) return ending;
       // A breakpoint that nobody wants to be told about.
       if (this.points !== null) {
@@ -301,15 +324,24 @@ export abstract class Driver implements StepControl {
       const given = await this.#giveTrap(v);
       if (given !== "done") return given;
     }
-    // From here to the platform's run nothing is waited for.
-    while (exclusive.blocks(v.index)) {
-      if (!this.goesOn) return "canceled";
-      await exclusive.wait();
-    }
-    try {
-      return await v.processor.run(single);
-    } finally {
-      exclusive.returned(v.index);
+    for (;;) {
+      if (this.hardware.crowded && !exclusive.holds(v.index)) {
+        await this.rearm();
+      }
+      // From here to the platform's run nothing is waited for.
+      while (exclusive.blocks(v.index)) {
+        if (!this.goesOn) return "canceled";
+        await exclusive.wait();
+      }
+      let why: Return;
+      try {
+        why = await v.processor.run(single);
+      } finally {
+        exclusive.returned(v.index);
+      }
+      if (why !== "startup") return why;
+      await this.startups.send(v);
+      if (single) return "completed";
     }
   }
 
@@ -326,28 +358,29 @@ export abstract class Driver implements StepControl {
     return "done";
   }
 
-  /** Writes what is pending into memory, but for what `registers` debug registers
-   * are going to do; no processor runs that is not held. */
-  setBreakpoints(registers = 0): void {
-    if (this.points !== null) {
-      this.points.sync(this.machine.options.clock.now());
+  /** Writes what is pending into memory, but for what debug registers are going to do; no
+   * processor runs. `chosen` is true at the end of a stop: what is set then is set in
+   * the program that was looked at. */
+  protected setBreakpoints(chosen: boolean): void {
+    const now = this.machine.options.clock.now();
+    if (this.inMemory === null) {
+      this.points!.sync(now);
       return;
     }
     if (this.breakpoints.size === 0) return;
-    const { trap } = this.inMemory!;
     const spaces = this.spaces();
-    this.inMemory!.set(
-      spaces,
-      registers,
-      this.machine.options.clock.now(),
-      // An INIT takes debug registers away.
-      trap.isGuests && !this.vcpus.some((v) => v.waitsForSipi),
-    );
+    const registers = this.hardware.lendable(this.vcpus);
+    this.inMemory.set(spaces, registers, now, chosen ? spaces : []);
   }
 
-  /** The address spaces that processors are in, and the kernels' behind them. */
+  /** The address spaces that processors are in, that of the last stop first, and the
+   * kernels' behind them. */
   protected spaces(): Paging[] {
-    const spaces: Paging[] = [...this.vcpus];
+    const looked = this.vcpus[this.lookedAt];
+    const spaces: Paging[] = [
+      looked,
+      ...this.vcpus.filter((v) => v !== looked),
+    ];
     for (const v of this.vcpus) {
       if (!v.processor.inRun) v.read();
       const kernel = kernelSpace(this.machine.memory, v);
@@ -369,6 +402,7 @@ export abstract class Driver implements StepControl {
         v.untold.push(reasonOf(hit.slot));
       }
     }
+    if (this.hardware.lost(v)) this.startups.taken(v);
     this.hardware.uninstall(v);
   }
 }

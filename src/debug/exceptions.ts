@@ -15,7 +15,11 @@ import type { SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import type { Gates } from "./gates.ts";
 import { type Fault, faultOf } from "./faults.ts";
-import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import {
+  type HardwareBreakpoints,
+  reasonOf,
+  type WatchSlot,
+} from "./hardware.ts";
 import type {
   MemoryBreakpoint,
   MemoryBreakpoints,
@@ -26,6 +30,7 @@ import { INT1, INT3 } from "./trap.ts";
 import {
   DR6_BD,
   DR6_BS,
+  RFLAGS_IF,
   RFLAGS_RF,
   RFLAGS_TF,
   TRAP_INT1,
@@ -78,14 +83,9 @@ export class DebugExceptions implements AgentContext {
       if (reason !== null) return reason;
     }
     const at = linear(exit);
-    const breakpoint = maybeOurs
-      ? breakpoints.at(at) ?? this.#alias(v, at)
-      : undefined;
+    const breakpoint = maybeOurs ? this.#inMemory(v, at) : undefined;
     if (breakpoint === undefined || v.trapAt !== at) v.trapAt = null;
-    if (
-      breakpoint !== undefined && breakpoint.sites.length > 0 &&
-      !this.#isTrap(v, exit, at)
-    ) {
+    if (breakpoint !== undefined && !this.#isTrap(v, exit, at)) {
       const told = breakpoint.address === at ? this.told(v, breakpoint) : null;
       if (told === null) return breakpoint;
       v.read();
@@ -95,13 +95,18 @@ export class DebugExceptions implements AgentContext {
     return "go on";
   }
 
-  /** The breakpoint whose 0xF1 is here by another address of the same page. */
-  #alias(v: Vcpu, at: bigint): MemoryBreakpoint | undefined {
+  /** The breakpoint whose 0xF1 is here: the one at this address, if it is in the program
+   * that runs, or one at another address of the same frame. */
+  #inMemory(v: Vcpu, at: bigint): MemoryBreakpoint | undefined {
     const { inMemory, walker } = this.#armed;
-    if (inMemory === null || inMemory.size === 0) return undefined;
+    if (inMemory === null || inMemory.isClear) return undefined;
     v.read();
     const gpa = walker.translate(v, at);
-    return gpa < 0 ? undefined : inMemory.heldAt(gpa);
+    if (gpa < 0) return undefined;
+    const own = inMemory.at(at);
+    return own !== undefined && inMemory.isAt(own, gpa)
+      ? own
+      : inMemory.heldAt(gpa);
   }
 
   /** What a processor at a breakpoint is told; null if nobody wants to be told: every owner
@@ -116,20 +121,19 @@ export class DebugExceptions implements AgentContext {
     return null;
   }
 
-  /** What a processor is told of the debug register for the instruction that it is at,
-   * where a step has come there; null if nobody wants to be told. */
-  toldByRegister(v: Vcpu): StopReason | null {
-    const owners = this.#armed.hardware.ownersAt(v.linear);
-    return this.#anyHolds(v, owners) ? HARDWARE_BREAKPOINT : null;
+  /** What a processor is told where it is, if a debug register of the debugger's is for
+   * this instruction. */
+  hardwareAt(v: Vcpu): StopReason | null {
+    const slot = this.#armed.hardware.codeAt(v.linear);
+    return slot !== undefined && this.#wanted(v, slot) ? reasonOf(slot) : null;
   }
 
-  #anyHolds(
-    v: Vcpu,
-    owners: readonly (readonly AgentExpression[])[],
-  ): boolean {
-    return owners.some((conditions) =>
-      conditions.length === 0 || this.#holds(v, conditions)
-    );
+  /** Whether somebody wants to be told of a debug register's hit. */
+  #wanted(v: Vcpu, { kind, owners }: WatchSlot): boolean {
+    return kind !== "hardware" ||
+      owners.some((conditions) =>
+        conditions.length === 0 || this.#holds(v, conditions)
+      );
   }
 
   /** Whether one of an owner's conditions holds for a processor. */
@@ -159,7 +163,12 @@ export class DebugExceptions implements AgentContext {
   #hardware(v: Vcpu, exit: ExceptionExit): StopReason | "go on" | null {
     v.read();
     const { hardware } = this.#armed;
-    const status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
+    let status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
+    const mayBeOurs = !exit.softwareException &&
+      (exit.rflags & RFLAGS_TF) === 0n;
+    if ((status & DR6_KNOWN) === 0n && mayBeOurs) {
+      status |= hardware.hitsAt(v.linear);
+    }
     if (v.pendingDebug !== 0n) {
       setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
     }
@@ -168,15 +177,20 @@ export class DebugExceptions implements AgentContext {
       hardware.clearStatus(v);
       // Ours is told first; the guest gets its own when it goes on.
       v.guestTrap |= hit.guest;
+      // A trap of the guest's own, by the instruction before. What stops at this one
+      // does so when it has been taken.
+      v.guestTrap |= status & DR6_BS;
       if (hit.slot === null) return "go on";
       const { slot } = hit;
+      if (slot.kind === "hardware" && v.guestTrap !== 0n) return "go on";
       if (slot.lent) {
         const breakpoint = this.#armed.inMemory?.at(slot.address);
         const told = breakpoint && this.told(v, breakpoint);
         if (told) return told;
-      } else if (
-        slot.kind !== "hardware" || this.#anyHolds(v, slot.owners)
-      ) return reasonOf(slot);
+      } else if (this.#wanted(v, slot)) return reasonOf(slot);
+      this.#decodeAt(v);
+      v.spins = this.#decoded.kind === Kind.Jump &&
+        this.#decoded.target === 0 && (v.rflags & RFLAGS_IF) !== 0n;
       v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }
@@ -237,6 +251,8 @@ export class DebugExceptions implements AgentContext {
     } else {
       const trap = status === 0n && (v.dr6 & DR6_HITS) === 0n ? DR6_BS : 0n;
       v.guestTrap |= status | trap;
+      const { hardware } = this.#armed;
+      if (hardware.installed(v)) hardware.clearStatus(v);
     }
   }
 }

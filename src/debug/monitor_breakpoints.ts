@@ -23,10 +23,22 @@ export function showBreakpoints(target: Driver): string {
     );
   }
   const { points, hardware, inMemory } = target;
-  for (const { kind, address, length } of (points ?? hardware).watched) {
+  for (const { kind, address, length } of points?.watched ?? []) {
     lines.push(
-      `${hex(address)}  ${kind} watchpoint, ${length} bytes: ` +
-        (points === null ? "a debug register" : "a debug point"),
+      `${hex(address)}  ${kind} watchpoint, ${length} bytes: a debug point`,
+    );
+  }
+  for (const { number, kind, address, length, since } of hardware.held) {
+    const name = kind === "hardware"
+      ? "hbreak"
+      : `${kind} watchpoint, ${length} bytes`;
+    lines.push(
+      `${hex(address)}  ${name}: ` +
+        (since === null
+          ? "not held yet: the guest has not run since"
+          : `debug register ${number}, since ${
+            seconds(since)
+          } s of guest time`),
     );
   }
   if (inMemory !== null && lines.length > 0) {

@@ -64,10 +64,12 @@ export interface StepControl {
 const STI = 0xfb;
 /** Where a task's flags are in its TSS (Intel SDM volume 3, "Task-State Segment"). */
 const TSS32_EFLAGS = 0x24n, TSS16_FLAG = 0x10n;
-/** Host time that a step of a JMP to itself lasts where breakpoints are in memory, and
- * how often it is given that to come out of an interrupt's handler. */
+/** Host time that a step of a JMP to itself waits for an interrupt where breakpoints are
+ * in memory, and that it is given to come out of its handler. */
 const SPIN_MS = 1;
-const SPIN_TURNS = 10;
+const HANDLER_MS = 100;
+/** Interrupt vectors. */
+const VECTORS = 256;
 
 /** TR: which task runs. */
 interface TaskState {
@@ -222,7 +224,7 @@ export class Stepper {
    * by itself, it would wait for ever. */
   async #spin(v: Vcpu): Promise<StepResult> {
     const { points } = this.#control;
-    if (points === null) return await this.#runFor(v, SPIN_MS);
+    if (points === null) return await this.#spinInMemory(v);
     const at = v.linear;
     points.plant(at);
     try {
@@ -239,27 +241,72 @@ export class Stepper {
     }
   }
 
-  /** Lets a processor run for some host time, and out of a handler that it is in then if
-   * that takes no longer. */
-  async #runFor(v: Vcpu, ms: number): Promise<StepResult> {
-    const { processor } = v;
-    const start = v.rip;
-    for (let turn = 0; turn < SPIN_TURNS; turn++) {
-      const timer = setTimeout(() => processor.requestReturn(), ms);
-      let why: Return;
-      try {
-        why = await this.#control.run(v, false);
-      } finally {
-        clearTimeout(timer);
-      }
-      if (why === "machine") return why;
-      if (this.#control.goesOn) processor.clearRequest();
-      v.read();
-      const stopped = why === "exception" &&
-        this.#control.meaningOf(v) !== "go on";
-      if (stopped || !this.#control.goesOn || v.rip === start) break;
+  /** As #spin(): up to an interrupt's handler, if one comes soon, and out of it again if
+   * that takes not too long. Others may be held meanwhile. */
+  async #spinInMemory(v: Vcpu): Promise<StepResult> {
+    const { breakpoints, gates, hardware, inMemory } = this.#control;
+    const at = v.linear;
+    const handlers = new Set<bigint>();
+    for (let vector = 0; vector < VECTORS; vector++) {
+      const handler = gates.handler(v, vector);
+      if (handler === null || handler === at || handlers.has(handler)) continue;
+      if (breakpoints.plant(handler, [v])) handlers.add(handler);
     }
-    return "done";
+    hardware.lift(v, at);
+    try {
+      const why = await this.#runFor(v, SPIN_MS, () => v.linear !== at);
+      if (why !== "done" || v.linear === at || !this.#control.goesOn) {
+        return why;
+      }
+    } finally {
+      for (const handler of handlers) breakpoints.pull(handler);
+      hardware.refresh(v);
+    }
+    // Whoever steps over the breakpoint there has lifted it.
+    const own = inMemory!.at(at);
+    if (own !== undefined) inMemory!.settle(own);
+    if (!breakpoints.plant(at, [v])) return "done";
+    try {
+      return await this.#runFor(v, HANDLER_MS, () => v.linear === at);
+    } finally {
+      breakpoints.pull(at);
+    }
+  }
+
+  /** Lets a processor run for some host time at most, until it has stopped and is `there`
+   * or wants to be told something. */
+  async #runFor(
+    v: Vcpu,
+    ms: number,
+    there: () => boolean,
+  ): Promise<StepResult> {
+    const { processor } = v;
+    let over = false;
+    // Again and again: another one's step takes a request back.
+    const timer = setInterval(() => {
+      over = true;
+      processor.requestReturn();
+    }, ms);
+    try {
+      for (;;) {
+        const why = await this.#control.run(v, false);
+        if (why === "machine") return why;
+        if (this.#control.goesOn && over) processor.clearRequest();
+        const meaning = why === "exception"
+          ? this.#control.meaningOf(v)
+          : "go on";
+        v.read();
+        if (typeof meaning === "object" && "kind" in meaning) {
+          if (meaning.kind === "watchpoint") this.watched = meaning;
+          return "done";
+        }
+        if (there() || over || !this.#control.goesOn) return "done";
+        // A breakpoint's, for whoever runs it next to judge.
+        if (meaning !== "go on") return "done";
+      }
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   async #interrupt(v: Vcpu): Promise<StepResult> {
@@ -426,10 +473,15 @@ export class Stepper {
     this.#noteHits(v, v.processor.vp.takeDebugHits());
   }
 
-  #watch(v: Vcpu, hits: bigint): void {
-    const hit = this.#control.hardware.hit(v, hits);
-    if (hit.slot !== null) this.watched = reasonOf(hit.slot);
-    v.guestTrap |= hit.guest;
+  /** Notes the data that debug registers say was accessed; true if one of the
+   * debugger's is for the next instruction instead, which is nothing to note. */
+  #watch(v: Vcpu, hits: bigint): boolean {
+    const { slot, guest } = this.#control.hardware.hit(v, hits);
+    v.guestTrap |= guest;
+    if (slot === null) return false;
+    if (slot.kind === "hardware") return true;
+    this.watched = reasonOf(slot);
+    return false;
   }
 
   /** The task state that the instruction at `v` may leave for another one's; null if it
@@ -506,7 +558,8 @@ export class Stepper {
     const { breakpoints, vcpus } = this.#control;
     const { rip, interruptState } = v;
     const vp = v.processor.vp;
-    if (!breakpoints.plant(target, vcpus)) {
+    // A task gate goes to another address space.
+    if (!breakpoints.plant(target, [v]) && !breakpoints.plant(target, vcpus)) {
       // It goes where nothing is mapped: running there faults, which is for
       // the next step to find.
       return delivering === null ? await this.#trapFlag(v, Kind.Iret) : "done";
@@ -550,6 +603,7 @@ export class Stepper {
     delivering: number | null,
   ): Promise<[StepResult, Fault | null]> {
     const { breakpoints } = this.#control;
+    const vp = v.processor.vp;
     for (;;) {
       const why = await this.#control.run(v, true);
       if (why === "machine") return ["machine", null];
@@ -589,7 +643,10 @@ export class Stepper {
           : 0n;
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);
-          this.#watch(v, hits);
+          if (!this.#watch(v, hits)) continue;
+          // A debug register is for the instruction here.
+          if (v.rip !== start) return ["done", null];
+          vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
         } else if (this.#control.meaningOf(v) !== "go on") {
           return ["done", null];
         } else if (v.guestTrap !== 0n) {

@@ -53,6 +53,10 @@ export class Vcpu implements Paging {
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
 
+  /** It is at a JMP to itself that a debug register has stopped and nobody wants to be
+   * told of: stopped there at every turn it would hardly get on. */
+  spins = false;
+
   readonly #context = new TolerantBatch(
     Reg.Rip,
     Reg.Rflags,
@@ -123,6 +127,12 @@ export class Vcpu implements Paging {
     this.dr6 = dr6;
     this.#context.set(DEBUG_EVENT, 0n);
     this.#readAt = this.processor.vp.partition.changes;
+  }
+
+  /** An INIT has undone whatever the processor was about. */
+  startsAnew(): void {
+    this.toldAt = this.passAt = this.trapAt = null;
+    this.guestTrap = 0n;
   }
 
   /** The code segment's default: how instructions decode. */
@@ -200,15 +210,12 @@ export class Vcpu implements Paging {
     return (bits & 15n) | ((bits & 16n) !== 0n ? DR6_BS : 0n);
   }
 
-  /** Whether any debug register is enabled. */
-  get ownBreakpoints(): boolean {
-    return (this.#context.low(DR7) & 0xff) !== 0;
-  }
-
   /** How many debug registers are enabled. */
-  get enabledBreakpoints(): number {
-    const dr7 = this.#context.low(DR7);
-    return [0, 2, 4, 6].filter((at) => ((dr7 >> at) & 3) !== 0).length;
+  get ownBreakpoints(): number {
+    const enables = this.#context.low(DR7);
+    let count = 0;
+    for (let i = 0; i < 8; i += 2) if ((enables >> i & 3) !== 0) count++;
+    return count;
   }
 
   get halted(): boolean {

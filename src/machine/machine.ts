@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
 import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { ExtendedVmExits } from "../../ffi/flags.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
 import type {
@@ -36,7 +37,8 @@ import {
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
-import { type ApicKind, makePartition } from "./setup.ts";
+import { type ApicKind, EXITS, makePartition } from "./setup.ts";
+import { type StartupIpi, startupIpi } from "./startup_ipis.ts";
 import { stubEntryOf } from "./stub_entry.ts";
 import { Timers } from "./timers.ts";
 
@@ -149,6 +151,8 @@ export class Machine {
   #standstillTold = false;
   #timeStands = false;
   #bitmap = 0n;
+  /** Whether INIT and start-up IPIs exit; null while nobody has asked for it. */
+  #startupTrap: boolean | null = null;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
 
@@ -356,6 +360,32 @@ export class Machine {
     return this.#bitmap;
   }
 
+  /** Has INIT and start-up IPIs exit ("startup") from now on; false where the host does
+   * not take that. No processor runs. */
+  trapStartupIpis(): boolean {
+    if (this.#startupTrap === null) {
+      const bits = EXITS | ExtendedVmExits.X64ApicInitSipiExitTrap;
+      try {
+        this.partition.setExtendedVmExits(bits);
+        this.#startupTrap = true;
+      } catch (error) {
+        if (!refused(error)) throw error;
+        this.#startupTrap = false;
+        log.debug("{message}", { message: error.message });
+      }
+    }
+    return this.#startupTrap;
+  }
+
+  /** The INIT or start-up IPI that a processor has exited for. */
+  startupIpi({ index, vp, startup }: Processor): StartupIpi {
+    // Where it is refused nothing but xAPIC mode is known to work.
+    const base = new TolerantBatch(Reg.ApicBase);
+    base.read(vp);
+    const x2apic = (base.get(0) & APIC_BASE_EXTD) !== 0n;
+    return startupIpi(startup!.icr, index, this.processors.length, x2apic);
+  }
+
   /** Exits so far, by reason. */
   get exitCounts(): ExitCounts {
     return this.#exits.counts;
@@ -511,6 +541,8 @@ const STARTUP_SUSPEND = 1n;
 const lapicLosses = new WeakMap<WinHvPlatform, Set<string>>();
 
 const DEBUG_EXCEPTIONS = 1n << BigInt(Vector.DB) | 1n << BigInt(Vector.BP);
+/** IA32_APIC_BASE: x2APIC mode. */
+const APIC_BASE_EXTD = 1n << 10n;
 
 /** Null where the platform lacks the function; it has been said then. */
 function optionally<T>(call: () => T): T | null {

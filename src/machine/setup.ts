@@ -29,6 +29,10 @@ const ATTEMPTS: readonly Luxuries[] = [
   { cpuidResults: false, msrBitmap: false },
 ];
 
+/** The ExtendedVmExits that a machine needs. */
+export const EXITS = ExtendedVmExits.X64CpuidExit |
+  ExtendedVmExits.X64MsrExit | ExtendedVmExits.ExceptionExit;
+
 /** Makes and sets up a partition whose guest sees `cpuid`; throws the first error if
  * none can be made. */
 export function makePartition(
@@ -67,10 +71,7 @@ function configure(
       ? LocalApicEmulationMode.X2Apic
       : LocalApicEmulationMode.XApic,
   );
-  partition.setExtendedVmExits(
-    ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
-      ExtendedVmExits.ExceptionExit,
-  );
+  partition.setExtendedVmExits(EXITS);
   if (msrBitmap) {
     accepted(() =>
       partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)

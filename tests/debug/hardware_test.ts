@@ -306,3 +306,75 @@ word:   .quad 0
     guest.close();
   },
 });
+
+Deno.test({
+  name: "behind MOV SS a break hits, and a debug register is held back",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(
+      `
+loop:   inc %rcx
+        mov %ss, %eax
+        mov %eax, %ss
+behind: nop
+next:   jmp loop
+`,
+      1,
+      { breakpoints: "memory" },
+    );
+    guest.debugger.insertBreakpoint(point(guest, "hardware", "behind", 1));
+    guest.debugger.insertBreakpoint(point(guest, "hardware", "next", 1));
+    for (let turn = 1n; turn < 3n; turn++) {
+      await guest.run();
+      assertEquals([guest.rip(), guest.reg(Reg.Rcx)], [
+        guest.symbol("next"),
+        turn,
+      ]);
+    }
+    guest.break("behind");
+    for (const at of ["behind", "next", "behind"]) {
+      const { reason } = await guest.run();
+      assertEquals(guest.rip(), guest.symbol(at));
+      assertEquals(
+        reason.kind,
+        at === "behind" ? "breakpoint" : "hardwareBreakpoint",
+      );
+    }
+    guest.close();
+  },
+});
+
+for (const breakpoints of ["memory", undefined] as const) {
+  Deno.test({
+    name: `a break inside of an instruction that is executed, too: ${
+      breakpoints ?? "the platform's way"
+    }`,
+    ignore,
+    async fn() {
+      // From the second byte of the MOV on it is two NOPs and a JMP.
+      const guest = await LongMode.start(
+        `
+loop:   xor %eax, %eax
+whole:  mov $0x01eb9090, %eax
+        nop
+after:  inc %rcx
+        test $1, %cl
+        jz loop
+        mov %eax, %edx
+        xor %eax, %eax
+        jmp whole + 1
+`,
+        1,
+        { breakpoints },
+      );
+      guest.break(guest.symbol("whole") + 1);
+      for (let turn = 0n; turn < 3n; turn++) {
+        assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+        assertEquals(guest.rip(), guest.symbol("whole") + 1);
+        assertEquals(guest.reg(Reg.Rcx), 2n * turn + 1n);
+        assertEquals(guest.reg(Reg.Rdx), 0x01eb9090n);
+      }
+      guest.close();
+    },
+  });
+}

@@ -211,6 +211,21 @@ export class LongMode {
     this.debugger.insertBreakpoint(software(this.#address(at)));
   }
 
+  /** The guest is never here. */
+  static readonly NOWHERE = 0x300000n;
+
+  /** Leaves none to be lent to breakpoints, which are in memory then. */
+  takeDebugRegisters(): void {
+    for (let i = 0n; i < 4n; i++) {
+      this.debugger.insertBreakpoint({
+        kind: "hardware",
+        address: LongMode.NOWHERE + i,
+        length: 1,
+        conditions: [],
+      });
+    }
+  }
+
   unbreak(at: string | number | bigint): boolean {
     return this.debugger.removeBreakpoint(software(this.#address(at)));
   }
