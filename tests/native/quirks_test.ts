@@ -315,6 +315,7 @@ nativeTest(
     const platform = await library({
       without: [
         "WHvSuspendPartitionTime",
+        "WHvGetVirtualProcessorState",
         "WHvGetVirtualProcessorInterruptControllerState",
         "WHvGetVirtualProcessorInterruptControllerState2",
       ],
