@@ -21,6 +21,8 @@ const inMemory = testPlatform() !== "soft" ||
 
 /** Where the code comes to, and where of it the breakpoint is. */
 const PLACE = 0x180000, AT = PLACE + 5;
+/** Where the byte is that the code is encoded with. */
+const KEY = PLACE - 16;
 /** The same in the second GiB, for code that is mapped. */
 const MAPPED = 0x40000000;
 const PDPT = 0x2000, PD = 0x3000;
@@ -111,13 +113,15 @@ const WAYS: Way[] = [
   },
   {
     name: "decoding where it lies",
-    // 0xF1 becomes a NOP like the one that was there.
-    source: byLoop("xorb $0x61, (%rdi)"),
+    // What a breakpoint in memory is becomes a NOP like the one that was there.
+    source: byLoop(`mov ${KEY}, %al\nxor %al, (%rdi)`),
     prepare(guest) {
       const from = guest.symbol("image") - guest.symbol("start");
       const to = guest.symbol("image_end") - guest.symbol("start");
       const image = guest.program.bytes.subarray(from, to);
-      guest.machine.memory.write(PLACE, image.map((byte) => byte ^ 0x61));
+      const key = 0x90 ^ (guest.debugger.inMemory?.trap.opcode ?? 0xf1);
+      guest.machine.memory.write(KEY, Uint8Array.of(key));
+      guest.machine.memory.write(PLACE, image.map((byte) => byte ^ key));
     },
   },
   {
@@ -345,16 +349,7 @@ for (const way of WAYS) {
           assertEquals((await guest.run()).reason, { kind: "breakpoint" });
           assertEquals(guest.rip(), guest.symbol("ready"));
         }
-        if (time === "fifth") {
-          for (let i = 0; i < 4; i++) {
-            guest.debugger.insertBreakpoint({
-              kind: "hardware",
-              address: BigInt(guest.symbol("flag") + i),
-              length: 1,
-              conditions: [],
-            });
-          }
-        }
+        if (time === "fifth") guest.takeDebugRegisters();
         guest.break(at);
         assertEquals((await guest.run()).reason, { kind: "breakpoint" });
         const isLost = time === "fifth" && inMemory;

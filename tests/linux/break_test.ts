@@ -242,7 +242,7 @@ async function started(
   await gdb.ask(
     `target remote ${stub.address}`,
     "symbol-file vmlinux",
-    `hbreak *__x64_sys_getpgid if *(long *) ($rdi + 112) == ${places.main}`,
+    `break *__x64_sys_getpgid if *(long *) ($rdi + 112) == ${places.main}`,
   );
   await gdb.expect("continue", /hit Breakpoint 1, /);
   await fn(gdb, async () => {
