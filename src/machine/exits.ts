@@ -14,16 +14,19 @@ import type {
   MemoryExit,
   MsrExit,
 } from "../platform/exits.ts";
+import type { MaskedCpuidResult } from "../platform/partition.ts";
 import type { Segment } from "../platform/segments.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { MmioBus, PortBus } from "./bus.ts";
-import { adjustCpuid, type CpuidAnswer } from "./cpuid.ts";
+import { adjustCpuid } from "./cpuid.ts";
 import type { EoiListener } from "./device.ts";
 import { Vector } from "./events.ts";
+import type { CpuidAnswer } from "./host.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Msrs } from "./msrs.ts";
+import { TolerantBatch } from "./refusable.ts";
 
 /** The guest did what this machine cannot carry out; one line for the user. */
 export class MachineError extends Error {
@@ -36,6 +39,8 @@ export interface ExitWiring {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   readonly memory: GuestMemory;
+  /** What CPUID answers where it exits. */
+  readonly cpuid: readonly MaskedCpuidResult[];
   readonly eoi: () => EoiListener;
   /** Registers that the platform leaves to us, by processor. */
   readonly msrs: readonly Msrs[];
@@ -343,7 +348,7 @@ export class ExitHandler {
     answer[1] = Number(exit.defaultRbx & 0xffffffffn);
     answer[2] = Number(exit.defaultRcx & 0xffffffffn);
     answer[3] = Number(exit.defaultRdx & 0xffffffffn);
-    adjustCpuid(exit.leaf, answer);
+    adjustCpuid(this.#wiring.cpuid, exit.leaf, answer);
     const batch = this.#cpuid;
     batch.set(0, nextRip(exit, TWO_BYTES));
     for (let i = 0; i < 4; i++) batch.set(i + 1, BigInt(answer[i] >>> 0));
@@ -354,6 +359,7 @@ export class ExitHandler {
 
 const RFLAGS_RF = 1n << 16n;
 const INTERRUPT_SHADOW = 1n;
+const shadow = new TolerantBatch(Reg.Rflags, Reg.InterruptState);
 
 /**
  * An instruction that is complete has cleared RF, and the shadow of the STI or
@@ -361,8 +367,10 @@ const INTERRUPT_SHADOW = 1n;
  * for those that they carry out themselves.
  */
 function endsShadow(vp: VirtualProcessor): void {
-  vp.set(Reg.Rflags, vp.get(Reg.Rflags) & ~RFLAGS_RF);
-  vp.set(Reg.InterruptState, vp.get(Reg.InterruptState) & ~INTERRUPT_SHADOW);
+  shadow.read(vp);
+  shadow.set(0, shadow.get(0) & ~RFLAGS_RF);
+  shadow.set(1, shadow.get(1) & ~INTERRUPT_SHADOW);
+  shadow.write(vp);
 }
 
 const CS_LONG = 0x2000;

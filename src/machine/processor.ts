@@ -2,7 +2,12 @@
  * One virtual processor's loop: run, carry out what exited, run again, until
  * something happens that the loop cannot decide. The loop allocates nothing.
  */
-import type { DebugPointExit, ExceptionExit, Exit } from "../platform/exits.ts";
+import type {
+  DebugPointExit,
+  ExceptionExit,
+  Exit,
+  InitSipiExit,
+} from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { Reg } from "../../ffi/registers.ts";
@@ -25,6 +30,8 @@ import type { Timer, Timers } from "./timers.ts";
  * - "canceled": requestReturn(), and nothing else happened
  * - "exception": one of the exception exit bitmap; `exception` has it
  * - "point": a debug point; `point` has it
+ * - "startup": an INIT or a start-up IPI that has not been sent (Machine's
+ *   trapStartupIpis()); `startup` has it, and the instruction is complete
  * - "completed": the instruction exited and was carried out (`single` only)
  * - "fault": the instruction exited and faults, as `handler` tells (`single`
  *   only; otherwise the guest gets the fault)
@@ -34,6 +41,7 @@ export type Return =
   | "canceled"
   | "exception"
   | "point"
+  | "startup"
   | "completed"
   | "fault"
   | "machine";
@@ -66,6 +74,8 @@ export class Processor {
   exception: ExceptionExit | null = null;
   /** The exit that "point" is about; valid until the next run. */
   point: DebugPointExit | null = null;
+  /** The exit that "startup" is about; valid until the next run. */
+  startup: InitSipiExit | null = null;
   /** Told of a cancel that the platform refused. */
   readonly onCancelFailed = new Subscribers<[error: unknown]>();
   readonly handler: ExitHandler;
@@ -138,6 +148,7 @@ export class Processor {
     this.#returnRequested = false;
     this.exception = null;
     this.point = null;
+    this.startup = null;
   }
 
   /**
@@ -171,6 +182,9 @@ export class Processor {
           this.exception = null;
           this.point = exit;
           return "point";
+        case "initSipi":
+          this.startup = exit;
+          return "startup";
         case "canceled":
           break;
         case "interruptWindow":

@@ -23,6 +23,9 @@ const log = getLogger(["icebp", "platform"]);
 
 const PAGE_SIZE = 4096;
 
+/** What platforms were said to lack. */
+const missing = new WeakMap<WinHvPlatform, Set<string>>();
+
 /** What CPUID answers for one leaf, instead of the platform's own answer. */
 export interface CpuidResult {
   /** EAX going in. */
@@ -95,7 +98,6 @@ export class Partition {
   readonly #interruptView = viewOf(this.#interrupt);
   readonly #point = alignedBytes(ICEBP_DEBUG_POINT.size);
   readonly #pointView = viewOf(this.#point);
-  readonly #missing = new Set<string>();
 
   private constructor(functions: WinHvPlatform, handle: bigint) {
     this.functions = functions;
@@ -397,8 +399,10 @@ export class Partition {
     const fn = this.#calls[call];
     const hresult = fn === null ? null : fn(this.handle);
     if (hresult !== null && hresult >= 0) return true;
-    if (this.#missing.has(call)) return false;
-    this.#missing.add(call);
+    const said = missing.get(this.functions) ?? new Set();
+    missing.set(this.functions, said);
+    if (said.has(call)) return false;
+    said.add(call);
     log.warn("{what}: {lost}", {
       what: hresult === null
         ? `${this.functions.name} lacks ${call}`

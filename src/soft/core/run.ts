@@ -121,6 +121,7 @@ import { forgetSpun, spun } from "./spin";
 import { countEvent } from "./whv_counters";
 import {
   EXTINT_WAKES,
+  INT1_IS_GUESTS,
   NO_HALT_WINDOW,
   variant,
   WRITE_IS_TOLD,
@@ -360,7 +361,8 @@ function raised(f: u32, err: u32, length: u32): u32 {
   let type = (f >> 16) & 7;
   if (type == 0) type = 3;
   if (vector == 1 && type == 3) return debugException(load<u64>(FADDR));
-  if (intercepted(vector) && type != 4) {
+  const guests = type == 4 || (type == 5 && variant(INT1_IS_GUESTS));
+  if (intercepted(vector) && !guests) {
     return exceptionExit(
       vector,
       type,
