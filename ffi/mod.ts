@@ -110,6 +110,9 @@ export interface WinHvPlatform {
   /** As callback(), for IcebpSetStandstillCallback; where that is. Registers may be read
    * in it; nothing may be changed. */
   standstillCallback?(fn: () => void): CallbackHandle;
+  /** What it did to run the guest quicker, and how often, for people; absent where that
+   * is not known. */
+  effort?(): readonly (readonly [name: string, count: string])[];
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

@@ -39,6 +39,35 @@ export function regionCell(p: usize): usize {
   return REGIONS + ((p - POOL) >> 3);
 }
 
+/** For --stats: instructions that translated code executed. */
+export let ranTranslated: u64 = 0;
+/** How often it was left for other translated code, for code that is interpreted, by an
+ * instruction's handler, and not entered for want of instructions in the chunk. */
+export let leftForRegion: u64 = 0;
+export let leftForOther: u64 = 0;
+export let leftByHandler: u64 = 0;
+export let tooShort: u64 = 0;
+
+/** Translated code was left for `next` after `n` instructions. */
+// @ts-ignore: decorator
+@inline
+export function regionLeft(next: usize, n: i32): void {
+  ranTranslated += n;
+  if (next == 0) leftByHandler++;
+  else if (load<u8>(next, 3) == REGION) leftForRegion++;
+  else {
+    leftForOther++;
+    if (next >= POOL && next < POOL_END) warm(next, 1);
+  }
+}
+
+/** Translated code was not entered: more of it has to run at once than the chunk allows. */
+// @ts-ignore: decorator
+@inline
+export function regionTooLong(): void {
+  tooShort++;
+}
+
 /** What a sample counts for, beside the one of an exit from translated code. */
 const SAMPLE: u32 = 64;
 
@@ -47,18 +76,14 @@ export function sample(p: usize): void {
   if (p >= POOL && p < POOL_END) warm(p, SAMPLE);
 }
 
-/** Translated code was left for record p, which is not translated. */
-export function leftFor(p: usize): void {
-  if (p >= POOL && p < POOL_END) warm(p, 1);
-}
-
 function warm(p: usize, by: u32): void {
   const cell = regionCell(p);
   const before = load<u32>(cell);
-  if (before & IS_REGION) return;
+  // a region's, or hot already
+  if (before >= threshold) return;
   const heat = before + by;
   store<u32>(cell, heat);
-  if (before >= threshold || heat < threshold) return;
+  if (heat < threshold) return;
   const n = load<u32>(HOT_COUNT);
   if (n < HOT_ENTRIES) {
     store<u32>(HOT + (<usize> n << 2), <u32> p);

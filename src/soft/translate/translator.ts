@@ -28,8 +28,9 @@ const IS_REGION = 0x8000_0000;
 const MOST_REGIONS = 4096;
 /** A page whose code was dropped this often while it was translated is left alone. */
 const MOST_DROPS = 16;
-/** Milliseconds of one go; what is left over comes with the next. */
-const GO_MS = 4;
+/** Guest instructions of one go, some milliseconds' worth; what is left over comes with the
+ * next. */
+const MOST_AT_ONCE = 700;
 
 interface Entry {
   readonly p: number;
@@ -109,9 +110,9 @@ export class Translator {
     view.setUint32(HOT_COUNT, 0, true);
     const began = performance.now();
     this.#sweep();
-    while (this.#waiting.length > 0) {
+    const enough = this.#instructions + MOST_AT_ONCE;
+    while (this.#waiting.length > 0 && this.#instructions < enough) {
       this.#translate(this.#waiting.shift()!);
-      if (performance.now() - began > GO_MS) break;
     }
     this.#ms += performance.now() - began;
   }
