@@ -3,6 +3,7 @@
 // installed and no permission.
 
 import type {
+  AccessCallback,
   CallbackHandle,
   DebugPointFilter,
   EmulatorCallbackKind,
@@ -136,6 +137,7 @@ export class SoftPlatform implements WinHvPlatform {
       this.#scheduler.translator = new Translator(instance, translate);
     }
     this.#emulator = emulator;
+    emulator.access = (vp) => this.#scheduler.access(vp);
     this.platform = softFunctions(instance, this.#scheduler);
     this.emulation = emulator.functions(instance);
     this.extensions = softExtensions(
@@ -162,6 +164,11 @@ export class SoftPlatform implements WinHvPlatform {
 
   /** Gives a JavaScript function an address for IcebpSetStandstillCallback. */
   standstillCallback(fn: () => void): CallbackHandle {
+    return this.#emulator.register(fn);
+  }
+
+  /** Gives a JavaScript function an address for IcebpSetAccessCallback. */
+  accessCallback(fn: AccessCallback): CallbackHandle {
     return this.#emulator.register(fn);
   }
 

@@ -1,5 +1,6 @@
 // The software platform's module: starts the instruction table and exports what
 // src/soft/*.ts and the native library call.
+import { setAnswering } from "./access";
 import {
   cacheInit,
   hostMayWrite,
@@ -181,6 +182,7 @@ export {
   hostMayWrite,
   hostWrote,
   mapsHost,
+  setAnswering,
   setDoorbells,
   setTicks,
   vpDeaf,
