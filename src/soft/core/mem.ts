@@ -447,6 +447,12 @@ export const SP_APIC: u32 = 1;
 export const SP_MMIO: u32 = 2; // of an instruction that is emulated or completed, or asks
 
 /**
+ * Number of the linear page where a device was found last: an access to it waits for its
+ * turn alone before it is looked at. Right or not, nothing but time depends on it.
+ */
+let devicePage: u64 = ~<u64> 0;
+
+/**
  * Host address for an access that stays inside one page, or 0: then FAULT is set,
  * or `special` says what lies there and xGpa where.
  */
@@ -460,6 +466,10 @@ export function hostFor(
     special = SP_MMIO;
     if (acc & ACC_EXEC) return 0;
     if (!emuTranslate(linear, acc)) return 0;
+    return 0;
+  }
+  if (linear >> 12 == devicePage && answering && !synced && !(acc & ACC_EXEC)) {
+    needSync();
     return 0;
   }
   statTlbMisses++;
@@ -477,8 +487,10 @@ export function hostFor(
     ? MAP_WRITE
     : MAP_READ;
   if (host == 0 || !(flags & need)) {
-    if ((completing || asking) && !(acc & ACC_EXEC)) special = SP_MMIO;
-    else if (answering && !synced && !(acc & ACC_EXEC)) needSync();
+    if ((completing || asking) && !(acc & ACC_EXEC)) {
+      special = SP_MMIO;
+      devicePage = linear >> 12;
+    } else if (answering && !synced && !(acc & ACC_EXEC)) needSync();
     else exitMemory(gpa, linear, acc, flags == 0, 8);
     return 0;
   }
