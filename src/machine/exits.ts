@@ -3,8 +3,13 @@
  * MSRs, CPUID, end of interrupt. One handler serves all processors.
  */
 import { MemoryAccessType } from "../../ffi/enums.ts";
+import { ICEBP_ACCESS as ACCESS } from "../../ffi/icebp.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { Completer } from "../platform/completer.ts";
+import {
+  type AccessHandlers,
+  carryOut,
+  Completer,
+} from "../platform/completer.ts";
 import { Emulator } from "../platform/emulator.ts";
 import { PlatformError } from "../platform/errors.ts";
 import type {
@@ -64,6 +69,14 @@ export enum Outcome {
   Fault,
 }
 
+/** An instruction that accesses a port. */
+export interface PortAccess {
+  readonly vp: VirtualProcessor;
+  readonly rip: bigint;
+  readonly cs: Segment;
+  readonly rax: bigint;
+}
+
 /** How often each kind of exit came, by its name. */
 export type ExitCounts = Readonly<Record<string, number>>;
 
@@ -76,6 +89,7 @@ export class ExitHandler {
   /** The last Fault's error code; null if it has none. */
   faultCode: number | null = null;
   readonly #wiring: ExitWiring;
+  readonly #handlers: AccessHandlers;
   /** Null where the platform cannot; what the emulator cannot either fails then. */
   readonly #completer: Completer | null;
   readonly #emulator: Emulator;
@@ -91,15 +105,19 @@ export class ExitHandler {
     Reg.Rdx,
   );
   readonly #answer: CpuidAnswer = [0, 0, 0, 0];
-  /** What is being carried out, or was last. */
+  /** What is being carried out, or was last; no exit for what made none. */
   #vp: VirtualProcessor | null = null;
   #exit: Exit | null = null;
+  /** Whether what made none was an access to a port. */
+  #isPort = false;
+  #answeredPorts = 0;
+  #answeredMemory = 0;
 
   constructor(wiring: ExitWiring) {
     this.#wiring = wiring;
     const { ports, mmio, memory } = wiring;
     const stopped = () => this.stopped;
-    this.#completer = Completer.of(wiring.platform, {
+    this.#handlers = {
       readMemory: (gpa, size) => mmio.read(gpa, size),
       writeMemory(gpa, size, value) {
         // What is written to ROM vanishes.
@@ -111,7 +129,8 @@ export class ExitHandler {
       get stopped() {
         return stopped();
       },
-    });
+    };
+    this.#completer = Completer.of(wiring.platform, this.#handlers);
     this.#emulator = new Emulator(wiring.platform, {
       ioPort(access) {
         const size = access.size as 1 | 2 | 4;
@@ -145,7 +164,13 @@ export class ExitHandler {
   }
 
   get counts(): ExitCounts {
-    return Object.fromEntries(this.#counts);
+    const counts = new Map(this.#counts);
+    const add = (reason: Exit["reason"], n: number) => {
+      if (n > 0) counts.set(reason, (counts.get(reason) ?? 0) + n);
+    };
+    add("ioPort", this.#answeredPorts);
+    add("memory", this.#answeredMemory);
+    return Object.fromEntries(counts);
   }
 
   count(exit: Exit): void {
@@ -156,19 +181,37 @@ export class ExitHandler {
   /** Which instruction a device is being accessed by, for messages: a device has
    * no other way to tell. */
   where(): string {
-    const exit = this.#exit;
-    return exit === null || this.#vp === null
-      ? "before the guest has run"
-      : `CPU${this.#vp.index} at ${placeOf(exit.rip, exit.cs)}`;
+    const vp = this.#vp;
+    if (vp === null) return "before the guest has run";
+    const { rip, cs } = this.#place(vp);
+    return `CPU${vp.index} at ${placeOf(rip, cs)}`;
   }
 
-  /** The processor that accesses a port, and the exit that it does so with; null
-   * if none does. */
-  get portAccess(): { vp: VirtualProcessor; exit: IoPortExit } | null {
+  #place(vp: VirtualProcessor): { rip: bigint; cs: Segment } {
+    return this.#exit ?? { rip: vp.get(Reg.Rip), cs: vp.getSegment(Reg.Cs) };
+  }
+
+  /** The processor that accesses a port, and its instruction; null if none does. */
+  get portAccess(): PortAccess | null {
+    const vp = this.#vp;
     const exit = this.#exit;
-    return this.#vp === null || exit?.reason !== "ioPort"
-      ? null
-      : { vp: this.#vp, exit };
+    const isPort = exit === null ? this.#isPort : exit.reason === "ioPort";
+    if (vp === null || !isPort) return null;
+    const { rip, cs } = this.#place(vp);
+    const rax = exit?.reason === "ioPort" ? exit.rax : vp.get(Reg.Rax);
+    return { vp, rip, cs, rax };
+  }
+
+  /** Carries out an access (ICEBP_ACCESS) that makes no exit. */
+  answer(vp: VirtualProcessor, access: DataView): void {
+    this.#vp = vp;
+    this.#exit = null;
+    const isPort = this.#isPort = ACCESS.IsPort.get(access) !== 0;
+    if (ACCESS.IsFirst.get(access) !== 0) {
+      if (isPort) this.#answeredPorts++;
+      else this.#answeredMemory++;
+    }
+    carryOut(this.#handlers, access, 0);
   }
 
   /** Releases the emulator. */

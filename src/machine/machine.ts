@@ -148,6 +148,8 @@ export class Machine {
   readonly #attached: readonly Device[];
   /** What ends being told of a standstill. */
   readonly #watch: () => void;
+  /** What ends being asked about accesses. */
+  readonly #unanswered: () => void;
   #standstillTold = false;
   #timeStands = false;
   #bitmap = 0n;
@@ -204,6 +206,9 @@ export class Machine {
       this.#attached = options.attach?.(this) ?? [];
       this.#mapMemory();
       this.#resetProcessors();
+      this.#unanswered = this.partition.setAccessCallback((vp, access) =>
+        this.processors[vp].answer(access)
+      );
       this.#watch = this.partition.onStandstill(() => this.#standstill());
     } catch (error) {
       handler?.close();
@@ -229,7 +234,7 @@ export class Machine {
       where: () => this.#exits.where(),
       stubEntry: () => {
         const access = this.#exits.portAccess;
-        return access && stubEntryOf(access.vp, access.exit, this.memory);
+        return access && stubEntryOf(access, this.memory);
       },
       serialOut: options.serialOut ?? (() => {}),
     });
@@ -496,6 +501,7 @@ export class Machine {
    * platform itself may be closed when the promise resolves. */
   close(): Promise<void> {
     this.#watch();
+    this.#unanswered();
     const rung = this.doorbells.close();
     this.#exits.close();
     for (const { vp } of this.processors) vp.delete();

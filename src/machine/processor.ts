@@ -10,6 +10,7 @@ import type {
 } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Subscribers } from "../util/subscribers.ts";
+import { IcebpAnswer } from "../../ffi/icebp.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
@@ -83,6 +84,11 @@ export class Processor {
   readonly #lookAgain: Timer | null;
   #lookAfter = FIRST_LOOK_NS;
   #returnRequested = false;
+  /** Whether the run is one whose exits the caller wants to see. */
+  #single = false;
+  /** Whether an access ended the run that has been carried out, and what went wrong. */
+  #answered = false;
+  #failure: { readonly error: unknown } | null = null;
   /** Whether the platform was asked, in this run, to tell of an interrupt window. */
   #windowArmed = false;
   readonly #notify = new RegisterBatch(Reg.DeliverabilityNotifications);
@@ -165,12 +171,19 @@ export class Processor {
       if (this.#extInt !== null && this.#extInt.level && !single) {
         this.#offerExtInt(this.#extInt);
       }
+      this.#single = single;
       this.inRun = true;
       let exit: Exit;
       try {
         exit = await this.vp.run();
       } finally {
         this.inRun = false;
+      }
+      if (this.#answered) {
+        this.#answered = false;
+        if (this.#failure !== null) throw this.#takeFailure();
+        if (handler.stopped) return "machine";
+        if (exit.reason === "canceled") continue;
       }
       handler.count(exit);
       switch (exit.reason) {
@@ -205,6 +218,39 @@ export class Processor {
         }
       }
     }
+  }
+
+  #takeFailure(): unknown {
+    const { error } = this.#failure!;
+    this.#failure = null;
+    return error;
+  }
+
+  /**
+   * Carries out an access (ICEBP_ACCESS) that the processor makes while it runs, if that
+   * is not to be an exit. An IcebpAnswer: the processor runs on where run() would have
+   * had nothing to do but run it again.
+   */
+  answer(access: DataView): number {
+    if (this.#single || !this.inRun) return IcebpAnswer.Exit;
+    const handler = this.handler;
+    this.inRun = false;
+    try {
+      handler.answer(this.vp, access);
+    } catch (error) {
+      this.#failure = { error };
+    }
+    const level = this.#extInt !== null && this.#extInt.level;
+    if (
+      this.#failure !== null || handler.stopped || this.#returnRequested ||
+      level && !this.#windowArmed
+    ) {
+      this.#answered = true;
+      return IcebpAnswer.Return;
+    }
+    this.#windowArmed = level;
+    this.inRun = true;
+    return IcebpAnswer.Done;
   }
 
   /** Before a run while the wire is high. A halted processor that can take it is given

@@ -2,6 +2,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type {
+  AccessCallback,
   DebugPointFilter,
   WinHvPlatform,
   WinHvPlatformFunctions,
@@ -360,6 +361,22 @@ export class Partition {
     const set = this.functions.extensions[call];
     if (set === null) return () => {};
     const callback = this.functions.standstillCallback!(fn);
+    check(set(this.handle, callback.address), call);
+    return () => {
+      check(set(this.handle, 0n), call);
+      callback.close();
+    };
+  }
+
+  /** Has accesses of running processors to devices ask `answer` first (AccessCallback), as
+   * far as the platform does; never where it cannot. Returns what takes it back. */
+  setAccessCallback(answer: AccessCallback): () => void {
+    const call = "IcebpSetAccessCallback";
+    const set = this.functions.extensions[call];
+    if (set === null || this.functions.accessCallback === undefined) {
+      return () => {};
+    }
+    const callback = this.functions.accessCallback(answer);
     check(set(this.handle, callback.address), call);
     return () => {
       check(set(this.handle, 0n), call);

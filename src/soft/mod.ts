@@ -3,6 +3,7 @@
 // installed and no permission.
 
 import type {
+  AccessCallback,
   CallbackHandle,
   DebugPointFilter,
   EmulatorCallbackKind,
@@ -151,6 +152,7 @@ export class SoftPlatform implements WinHvPlatform {
       );
     }
     this.#emulator = emulator;
+    emulator.access = (vp) => this.#scheduler.access(vp);
     this.platform = softFunctions(instance, this.#scheduler);
     this.emulation = emulator.functions(instance);
     this.extensions = softExtensions(
@@ -177,6 +179,11 @@ export class SoftPlatform implements WinHvPlatform {
 
   /** Gives a JavaScript function an address for IcebpSetStandstillCallback. */
   standstillCallback(fn: () => void): CallbackHandle {
+    return this.#emulator.register(fn);
+  }
+
+  /** Gives a JavaScript function an address for IcebpSetAccessCallback. */
+  accessCallback(fn: AccessCallback): CallbackHandle {
     return this.#emulator.register(fn);
   }
 

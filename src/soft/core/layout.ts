@@ -173,6 +173,7 @@ export const BKIND: usize = 0x2240; // u32: 0 = the last rw host address is plai
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
 export const BSIZE: usize = 0x2250; // u32
 export const FETCH: usize = 0x2260; // 16 instruction bytes
+export const ACCESS: usize = 0x2280; // ICEBP_ACCESS, 24 bytes (access.ts)
 export const IOBUF: usize = 0x2300; // argument area shared with TypeScript, 0x1c00 bytes
 
 export const SIZE: usize = IOBUF + 0x1800; // where a function leaves the size of what it wrote

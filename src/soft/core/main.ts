@@ -1,5 +1,6 @@
 // The software platform's module: starts the instruction table and exports what
 // src/soft/*.ts and the native library call.
+import { setAnswering } from "./access";
 import {
   cacheInit,
   hostMayWrite,
@@ -188,6 +189,7 @@ export {
   hostMayWrite,
   hostWrote,
   mapsHost,
+  setAnswering,
   setDoorbells,
   setTicks,
   vpDeaf,
