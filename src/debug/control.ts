@@ -12,6 +12,7 @@
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { History } from "../history/history.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
@@ -45,6 +46,8 @@ export class RunControl extends Driver {
   readonly onExit = new Subscribers<[code: number]>();
   /** Told when the user wants the program to end, too. */
   readonly onQuit = new Subscribers<[]>();
+  /** The machine's past; null where none is kept. */
+  history: History | null = null;
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */
@@ -139,6 +142,7 @@ export class RunControl extends Driver {
     try {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm();
+      this.history?.resuming(plan.every((a) => a.kind === "continue"));
       if (!plan.every(timeStands)) this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
@@ -224,6 +228,7 @@ export class RunControl extends Driver {
         this.takeDebugRegisters(v);
       }
       this.machine.suspendTime();
+      this.history?.stopped();
       if (
         this.machine.event?.kind === "reset" && cause.reason.kind === "paused"
       ) {
