@@ -11,6 +11,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
+import type { History } from "../history/history.ts";
 import type { DmaAccess, Machine } from "../machine/machine.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { DmaWatch } from "./dma.ts";
@@ -43,6 +44,8 @@ export class RunControl extends Driver {
   readonly onExit = new Subscribers<[code: number]>();
   /** Told when the user wants the program to end, too. */
   readonly onQuit = new Subscribers<[]>();
+  /** The machine's past; null where none is kept. */
+  history: History | null = null;
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */
@@ -163,6 +166,7 @@ export class RunControl extends Driver {
     try {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm();
+      this.history?.resuming(plan.every((a) => a.kind === "continue"));
       this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
@@ -248,6 +252,7 @@ export class RunControl extends Driver {
         this.takeDebugRegisters(v);
       }
       this.machine.suspendTime();
+      this.history?.stopped();
       if (
         this.machine.event?.kind === "reset" && cause.reason.kind === "paused"
       ) {

@@ -14,7 +14,9 @@
  * - a change of registers or memory in the past: `fork()` first; the future is gone then.
  *
  * All methods are called while run control is stopped, and no processor is in a run
- * when their promises resolve.
+ * when their promises resolve. `RunControl.history` is the machine's (`History`), or null;
+ * whether a machine can have one says whyNoHistory(). Run control tells it of every live
+ * start and stop; a live start in the past forks first.
  */
 import type { DebugPointExit } from "../platform/exits.ts";
 

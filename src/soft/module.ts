@@ -13,6 +13,20 @@ export const VALUES = IOBUF + 0x400;
 /** Where a function leaves the size of what it wrote. */
 export const SIZE = IOBUF + 0x1800;
 export const IOBUF_BYTES = 0x1800;
+/** Each VP's state, local APIC, TLBs and counters. */
+export const BANKS = 0x100000;
+export const BANK_STRIDE = 0x1000;
+export const BANK_BYTES = 0x800;
+export const LAPICS = 0x140000;
+export const LAPIC_STRIDE = 0x1000;
+export const LAPIC_BYTES = 0x480;
+export const TLBS = 0x200000;
+export const TLB_STRIDE = 0x10000;
+export const TLB_ENTRY = 32;
+export const COUNTERS = 0x6c8000;
+export const COUNTERS_STRIDE = 0x100;
+/** A bit for every page of linear memory: written since it was last looked at. */
+export const CHANGED = 0x1340000;
 /** Guest memory begins here. */
 export const GUEST = 0x4000000;
 /** WebAssembly has 32-bit addresses. */
@@ -40,6 +54,8 @@ export interface Core {
   /** Spins (src/soft/core/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
   allowSpins(n: number): void;
   vpReady(vp: number): number;
+  /** How many VPs there are. */
+  vpsCreated(): number;
   /** Whether a VP that is not ready takes no interrupts. */
   vpDeaf(vp: number): number;
   vpCanceled(vp: number): void;
@@ -51,9 +67,16 @@ export interface Core {
   executed(): number;
   skipTime(to: bigint): void;
   instructions(): bigint;
+  instructionsNumber(): number;
   vpInstructions(vp: number): bigint;
   counter(n: number): bigint;
   hostWrote(address: number, bytes: number): void;
+  /** Brings the banks up to date and puts the globals to IOBUF. */
+  stateSave(): void;
+  /** Takes the globals from IOBUF, and what else has been written to memory. */
+  stateLoad(): void;
+  /** Every page counts as unchanged. */
+  withholdWrites(): void;
   emulate(bytes: number): number;
   whvGetCapability(code: number, bytes: number): number;
   whvCreatePartition(): number;

@@ -1,4 +1,5 @@
 /** A virtio console with one port (Virtual I/O Device specification 1.2, 5.3). */
+import type { StateValue } from "../../device.ts";
 import type { VirtioFunction } from "./mmio.ts";
 import type { Virtqueue } from "./queue.ts";
 
@@ -39,6 +40,19 @@ export class VirtioConsole implements VirtioFunction {
   /** Keeps typed bytes until the driver has buffers for them. */
   type(bytes: Uint8Array): void {
     for (const byte of bytes) this.#waiting.push(byte);
+  }
+
+  save(): StateValue {
+    return Uint8Array.from(this.#waiting).toHex();
+  }
+
+  load(saved: StateValue): void {
+    if (typeof saved !== "string") {
+      throw new TypeError(
+        `saved state ${this.name}: hexadecimal bytes expected`,
+      );
+    }
+    this.#waiting.splice(0, Infinity, ...Uint8Array.fromHex(saved));
   }
 
   /** Moves what was typed into the driver's buffers; true to interrupt. */

@@ -1,0 +1,538 @@
+/**
+ * The past of a machine: snapshots, and between them the schedule and everything that
+ * came from outside, so that any moment is reached by going to a snapshot before it and
+ * repeating what followed. It is kept while the guest runs live; a debugger that steps
+ * or writes makes what cannot be repeated, and a snapshot behind it instead.
+ */
+import type {
+  PlatformTimeTravel,
+  ProcessorsState,
+  Replay,
+  ScheduleLog,
+} from "../../ffi/mod.ts";
+import type { BoardState, Machine } from "../machine/machine.ts";
+import type { Processor } from "../machine/processor.ts";
+import { PAGE, PageSet } from "./pages.ts";
+import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
+
+/** Instructions between two snapshots, while there is room. */
+const INTERVAL = 8_000_000;
+/** Snapshots near the end that are never thinned out. */
+const RECENT = 4;
+/** What a snapshot takes besides pages, processors and schedule, about. */
+const BOARD_BYTES = 16_384;
+
+/** A snapshot and what followed it. */
+interface Segment {
+  readonly processors: ProcessorsState;
+  readonly board: BoardState;
+  /** Whether processors were being run, between two instructions; else none was. */
+  readonly quiet: boolean;
+  /** Whether the log before leads here: nothing else happened between. */
+  readonly continues: boolean;
+  /** Pages changed since the segment before. */
+  pages: PageSet;
+  /** What followed; null where that cannot be repeated. */
+  log: ScheduleLog | null;
+}
+
+/** What came from outside. */
+interface Input {
+  readonly channel: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What replaying cannot do; the message is one line for the user. */
+export class HistoryError extends Error {
+  override readonly name = "HistoryError";
+}
+
+/** How much history there is to be. */
+export interface HistoryOptions {
+  /** Host memory that it may take. */
+  readonly bytes: number;
+}
+
+/** The history of a machine on a platform that can repeat. */
+export class History implements TimeTravel {
+  readonly available = null;
+  readonly #machine: Machine;
+  readonly #platform: PlatformTimeTravel;
+  readonly #most: number;
+  readonly #segments: Segment[] = [];
+  readonly #inputs: Input[] = [];
+  readonly #channels = new Map<string, (bytes: Uint8Array) => void>();
+  /** The segment that memory is made of, but for what changed since. */
+  #base = -1;
+  /** Null while the machine is at its end. */
+  #past: { segment: number; replay: Replay | null } | null = null;
+  /** The last segment is what going back began from. */
+  #endSaved = false;
+  #live = false;
+  #opaque = false;
+
+  /** Throws where the platform cannot: ask {@linkcode whyNot} before. */
+  constructor(machine: Machine, options: HistoryOptions) {
+    this.#machine = machine;
+    this.#platform = machine.options.platform.timeTravel!;
+    this.#most = options.bytes;
+  }
+
+  get inPast(): boolean {
+    return this.#past !== null;
+  }
+
+  now(): Position {
+    return {
+      instructions: BigInt(this.#platform.instructions()),
+      time: this.#platform.time(),
+    };
+  }
+
+  start(): Position {
+    return this.#segments.length > 0
+      ? positionOf(this.#segments[0])
+      : this.now();
+  }
+
+  end(): Position {
+    return this.#past === null
+      ? this.now()
+      : positionOf(this.#segments.at(-1)!);
+  }
+
+  /** How much host memory it takes, about. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + sizeOf(segment), 0);
+  }
+
+  /** How many snapshots there are. */
+  get snapshots(): number {
+    return this.#segments.length;
+  }
+
+  // --- while the guest runs live
+
+  /** What comes on a channel from outside goes through input(), to `take`. */
+  channel(name: string, take: (bytes: Uint8Array) => void): void {
+    this.#channels.set(name, take);
+  }
+
+  /** Something comes from outside. In the past it is of a new future. */
+  input(channel: string, bytes: Uint8Array): void {
+    const log = this.#live ? this.#segments.at(-1)?.log : null;
+    if (log) {
+      log.event(this.#inputs.length);
+      this.#inputs.push({ channel, bytes: bytes.slice() });
+    } else if (this.#past !== null) this.fork();
+    this.#channels.get(channel)!(bytes);
+  }
+
+  /** A processor goes on past debug points, while the guest runs. */
+  passed(vp: number, how: number): void {
+    if (this.#live) this.#segments.at(-1)?.log?.passed(vp, how);
+  }
+
+  /** The guest is about to run live. `plain`: all processors just run. */
+  resuming(plain: boolean): void {
+    if (this.#past !== null) this.fork();
+    if (this.#segments.length === 0) this.#add(false, false);
+    this.#opaque = !plain;
+    if (!plain) return;
+    this.#whenQuiet(0, false);
+  }
+
+  #whenQuiet(instructions: number, continues: boolean): void {
+    this.#platform.whenQuiet(instructions, () => {
+      this.#live = true;
+      this.#add(true, continues);
+      this.#segments.at(-1)!.log = this.#platform.record();
+      this.#whenQuiet(this.#platform.instructions() + INTERVAL, true);
+    });
+  }
+
+  /** The guest has stopped: no processor is run. */
+  stopped(): void {
+    this.#platform.whenQuiet(0, null);
+    this.#platform.stopRecording();
+    this.#live = false;
+    this.#endSaved = false;
+    if (this.#opaque) this.#add(false, false);
+  }
+
+  /** A snapshot of what is now. */
+  #add(quiet: boolean, continues: boolean): void {
+    const { guestMemory } = this.#machine.options;
+    const first = this.#segments.length === 0;
+    const changed = this.#platform.takeChanged();
+    this.#segments.push({
+      processors: this.#platform.save(),
+      board: this.#machine.saveBoard(),
+      quiet,
+      continues,
+      pages: first
+        ? PageSet.nonZero(guestMemory)
+        : PageSet.of(changed, guestMemory),
+      log: null,
+    });
+    this.#base = this.#segments.length - 1;
+    this.#thin();
+  }
+
+  // --- room
+
+  /** Joins segments until history takes no more than it may. */
+  #thin(): void {
+    let bytes = this.bytes;
+    while (bytes > this.#most && this.#segments.length > RECENT + 1) {
+      const before = bytes;
+      this.#join(this.#leastMissed());
+      bytes = this.bytes;
+      if (bytes >= before && this.#segments.length <= RECENT + 1) return;
+    }
+  }
+
+  /** The segment whose snapshot is missed least: the gap that it leaves is the
+   * smallest, for its distance from now. Never the first, unless no other can go. */
+  #leastMissed(): number {
+    const segments = this.#segments;
+    const now = segments.at(-1)!.processors.instructions;
+    let best = 0, least = Infinity;
+    for (let i = 1; i < segments.length - RECENT; i++) {
+      if (!segments[i].continues || segments[i - 1].log === null) continue;
+      const at = (k: number) => segments[k].processors.instructions;
+      const missed = (at(i + 1) - at(i - 1)) / (now - at(i) + INTERVAL);
+      if (missed < least) {
+        least = missed;
+        best = i;
+      }
+    }
+    return best;
+  }
+
+  /** Takes a segment's snapshot away; the one before it is repeated further. The first
+   * segment goes as a whole. */
+  #join(index: number): void {
+    const segments = this.#segments;
+    const segment = segments[index], next = segments[index + 1];
+    next.pages = next.pages.over(segment.pages);
+    if (index > 0) {
+      const before = segments[index - 1];
+      if (segment.log === null) before.log = null;
+      else before.log!.append(segment.log);
+    }
+    segments.splice(index, 1);
+    if (this.#base > index) this.#base--;
+  }
+
+  // --- going there
+
+  before(instructions: bigint): bigint | null {
+    for (let i = this.#segments.length; i-- > 0;) {
+      const at = BigInt(this.#segments[i].processors.instructions);
+      if (at < instructions) return at;
+    }
+    return null;
+  }
+
+  lastOf(processor: number, instructions: bigint): bigint | null {
+    const limit = Number(instructions);
+    for (let i = this.#segments.length; i-- > 0;) {
+      const { log, processors } = this.#segments[i];
+      if (log === null || processors.instructions >= limit) continue;
+      let found = -1;
+      for (const { kind, vp, value, from } of log) {
+        if (from >= limit) break;
+        if (kind !== "run" || vp !== processor || value === 0) continue;
+        found = Math.min(from + value, limit) - 1;
+      }
+      if (found >= 0) return BigInt(found);
+    }
+    return null;
+  }
+
+  nextOf(processor: number, instructions: bigint): bigint | null {
+    const from = this.#nextRun(instructions, processor);
+    return from === null ? null : from.at + 1n;
+  }
+
+  processorAt(instructions: bigint): number | null {
+    return this.#nextRun(instructions, null)?.vp ?? null;
+  }
+
+  /** The first instruction from a position on, of a processor or of any. */
+  #nextRun(
+    instructions: bigint,
+    processor: number | null,
+  ): { vp: number; at: bigint } | null {
+    const position = Number(instructions);
+    for (let i = this.#segmentOf(position); i < this.#segments.length; i++) {
+      const { log } = this.#segments[i];
+      if (log === null || log.end <= position) continue;
+      for (const { kind, vp, value, from } of log) {
+        if (kind !== "run" || from + value <= position) continue;
+        if (processor !== null && vp !== processor) continue;
+        return { vp, at: BigInt(Math.max(from, position)) };
+      }
+    }
+    return null;
+  }
+
+  /** The newest segment that begins at a position or before it. */
+  #segmentOf(position: number): number {
+    for (let i = this.#segments.length; i-- > 0;) {
+      if (this.#segments[i].processors.instructions <= position) return i;
+    }
+    return 0;
+  }
+
+  async goTo(instructions: bigint): Promise<void> {
+    this.#leavePresent();
+    const last = this.#segments.length - 1;
+    let position = Number(instructions);
+    if (position < this.#segments[0].processors.instructions) {
+      throw new HistoryError(
+        `history begins at instruction ${this.start().instructions}`,
+      );
+    }
+    if (position >= this.#segments[last].processors.instructions) {
+      this.#restore(last);
+      this.#past = null;
+      return;
+    }
+    const index = this.#segmentOf(position);
+    const segment = this.#segments[index];
+    // What cannot be repeated has no positions between its ends.
+    position = Math.min(
+      position,
+      segment.log?.end ?? segment.processors.instructions,
+    );
+    const here = this.#past;
+    if (
+      here?.replay && here.segment === index && here.replay.position <= position
+    ) {
+      await this.#run(here.replay, position, null);
+      return;
+    }
+    await this.#enter(index, position, null);
+  }
+
+  async replay(
+    to: bigint,
+    onHit: (hit: Hit) => HitVerdict,
+  ): Promise<"hit" | "end"> {
+    const last = this.#segments.length - 1;
+    if (this.#past === null) return "end";
+    const position = Math.min(
+      Number(to),
+      this.#segments[last].processors.instructions,
+    );
+    let { segment, replay } = this.#past;
+    for (;;) {
+      const end = Math.min(
+        this.#segments[segment].log?.end ?? -1,
+        position,
+      );
+      if (replay !== null && replay.position < end) {
+        if (await this.#run(replay, end, onHit) === "hit") return "hit";
+      } else if (
+        replay === null &&
+        this.#segments[segment].processors.instructions < end
+      ) {
+        if (await this.#enter(segment, end, onHit) === "hit") return "hit";
+      }
+      if (
+        segment + 1 > last ||
+        this.#segments[segment + 1].processors.instructions > position
+      ) return "end";
+      segment++;
+      replay = null;
+      this.#restore(segment);
+      this.#past = segment === last ? null : { segment, replay: null };
+      if (segment === last) return "end";
+    }
+  }
+
+  /** What is now is kept, to come back to it. */
+  #leavePresent(): void {
+    if (this.#past !== null || this.#endSaved) return;
+    this.#add(false, false);
+    this.#endSaved = true;
+  }
+
+  /** Makes the machine what it was at the beginning of a segment. */
+  #restore(index: number): void {
+    const { processors, board } = this.#segments[index];
+    const machine = this.#machine;
+    this.#restorePages(index);
+    this.#platform.load(processors);
+    machine.loadBoard(board);
+    machine.partition.changes++;
+    this.#base = index;
+    this.#past = { segment: index, replay: null };
+  }
+
+  #restorePages(index: number): void {
+    const segments = this.#segments;
+    const memory = this.#machine.options.guestMemory;
+    const needed = new Uint8Array(Math.ceil(memory.length / PAGE));
+    let left = 0;
+    const need = (numbers: Uint32Array) => {
+      for (const page of numbers) {
+        if (needed[page] === 0) left++;
+        needed[page] = 1;
+      }
+    };
+    need(this.#platform.takeChanged());
+    const from = Math.min(this.#base, index), to = Math.max(this.#base, index);
+    for (let i = from + 1; i <= to; i++) need(segments[i].pages.numbers);
+    for (let i = index; i >= 0 && left > 0; i--) {
+      const { numbers, bytes } = segments[i].pages;
+      for (let k = 0; k < numbers.length && left > 0; k++) {
+        const page = numbers[k];
+        if (needed[page] === 0) continue;
+        needed[page] = 0;
+        left--;
+        memory.set(bytes.subarray(k * PAGE, (k + 1) * PAGE), page * PAGE);
+      }
+    }
+    for (let page = 0; left > 0; page++) {
+      if (needed[page] === 0) continue;
+      left--;
+      memory.fill(0, page * PAGE, (page + 1) * PAGE);
+    }
+  }
+
+  /** From a segment's beginning to a position. */
+  async #enter(
+    index: number,
+    to: number,
+    onHit: ((hit: Hit) => HitVerdict) | null,
+  ): Promise<"hit" | "end"> {
+    const segment = this.#segments[index];
+    // A state in which no processor is run is one in which none may be.
+    if (!segment.quiet) this.#restore(index);
+    if (segment.log === null) return "end";
+    const replay = this.#platform.replay({
+      log: segment.log,
+      event: (i) => {
+        const { channel, bytes } = this.#inputs[i];
+        this.#channels.get(channel)!(bytes);
+      },
+      arrived: (error) => this.#arrived(error),
+    });
+    return await this.#run(replay, to, onHit, () => {
+      if (segment.quiet) this.#restore(index);
+      this.#past = { segment: index, replay };
+    });
+  }
+
+  #arrived: (error: Error | null) => void = () => {};
+
+  /** Runs all processors until a replay is at a position, or a hit is to stop it. */
+  async #run(
+    replay: Replay,
+    to: number,
+    onHit: ((hit: Hit) => HitVerdict) | null,
+    prepare: () => void = () => {},
+  ): Promise<"hit" | "end"> {
+    const machine = this.#machine;
+    const { processors } = machine;
+    let outcome: "hit" | "end" = "end";
+    let failed: unknown = null;
+    const end = (how: "hit" | "end") => {
+      outcome = how;
+      this.#platform.hold(() => {});
+      for (const processor of processors) processor.requestReturn();
+    };
+    this.#arrived = (error) => {
+      if (error !== null) failed ??= new HistoryError(error.message);
+      end("end");
+    };
+    machine.repeating = true;
+    machine.resumeTime();
+    try {
+      this.#platform.hold(() => {
+        prepare();
+        replay.runTo(to);
+      });
+      const runs = processors.map((processor) =>
+        this.#drive(processor, onHit, end).catch((error) => {
+          failed ??= error;
+          end("end");
+        })
+      );
+      await Promise.all(runs);
+      if (failed !== null) throw failed;
+      return outcome;
+    } finally {
+      for (const processor of processors) processor.clearRequest();
+      this.#platform.release();
+      machine.suspendTime();
+      machine.repeating = false;
+      machine.partition.changes++;
+    }
+  }
+
+  /** One processor's runs, to the end of the replay. */
+  async #drive(
+    processor: Processor,
+    onHit: ((hit: Hit) => HitVerdict) | null,
+    end: (how: "hit" | "end") => void,
+  ): Promise<void> {
+    for (;;) {
+      switch (await processor.run(false)) {
+        case "canceled":
+          return;
+        case "machine":
+          // What followed was a snapshot.
+          return end("end");
+        case "point": {
+          const verdict = onHit?.({
+            instructions: BigInt(this.#platform.instructions()),
+            processor: processor.index,
+            point: processor.point,
+          });
+          if (verdict === "stop") return end("hit");
+          processor.vp.passDebugPoints();
+          break;
+        }
+        default:
+          throw new HistoryError(
+            `processor ${processor.index} did not do again what it did`,
+          );
+      }
+    }
+  }
+
+  fork(): void {
+    const past = this.#past;
+    if (past === null) return;
+    const { segment, replay } = past;
+    this.#segments.length = segment + 1;
+    if (replay === null) this.#segments[segment].log = null;
+    else replay.cut();
+    this.#past = null;
+    this.#endSaved = false;
+  }
+}
+
+/** Why a machine has no history, in one line for the user; null if it can have one. */
+export function whyNoHistory(machine: Machine): string | null {
+  const { platform } = machine.options;
+  return platform.timeTravel === undefined
+    ? `the ${platform.name} platform cannot repeat what it did: --platform soft can`
+    : null;
+}
+
+function positionOf({ processors }: Segment): Position {
+  return {
+    instructions: BigInt(processors.instructions),
+    time: processors.time,
+  };
+}
+
+function sizeOf({ pages, processors, log }: Segment): number {
+  return pages.bytes.length + pages.numbers.byteLength +
+    processors.core.length + (log?.bytes ?? 0) + BOARD_BYTES;
+}
