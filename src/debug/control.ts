@@ -9,6 +9,7 @@
  * that exit are chosen then; with nothing armed there are none. Whether anybody
  * is connected is never asked.
  */
+import { DebugPass } from "../../ffi/debug_points.ts";
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { History } from "../history/history.ts";
@@ -37,6 +38,9 @@ const DB_BIT = 1n << 1n;
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
 
+/** What a history is told while the guest runs live. */
+export type LiveHistory = Pick<History, "passed" | "resuming" | "stopped">;
+
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
   readonly onStop = new Subscribers<[stop: Stop]>();
@@ -45,7 +49,7 @@ export class RunControl extends Driver {
   /** Told when the user wants the program to end, too. */
   readonly onQuit = new Subscribers<[]>();
   /** The machine's past; null where none is kept. */
-  history: History | null = null;
+  protected history: LiveHistory | null = null;
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */
@@ -181,6 +185,11 @@ export class RunControl extends Driver {
       this.#found(this.vcpus[0], { kind: "interrupted" });
       this.#allStopped();
     }
+  }
+
+  protected override pass(v: Vcpu): void {
+    super.pass(v);
+    this.history?.passed(v.index, DebugPass.Next);
   }
 
   /** Chooses what exits, and puts breakpoints where they belong: now, and later

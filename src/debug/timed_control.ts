@@ -6,7 +6,7 @@ import { getLogger } from "@logtape/logtape";
 import type { TimeTravel } from "../history/time_travel.ts";
 import type { DmaAccess } from "../machine/machine.ts";
 import { Subscribers } from "../util/subscribers.ts";
-import { failure, RunControl } from "./control.ts";
+import { failure, type LiveHistory, RunControl } from "./control.ts";
 import {
   type Plan,
   type ReverseAction,
@@ -41,13 +41,16 @@ export class TimedControl extends RunControl {
   /** What is to become of the guest when it has arrived; null: what was asked. */
   #then: "ended" | "let go" | null = null;
 
-  /** Takes a machine's history, before anybody debugs it. */
-  keepHistory(time: TimeTravel): void {
-    const why = time.available ?? (this.points === null ? IN_MEMORY : null);
-    if (why !== null) {
-      this.#unavailable = why;
+  /** Takes a machine's history, before anybody debugs it; or why there is none. */
+  keepHistory(time: (TimeTravel & LiveHistory) | string): void {
+    const why = typeof time === "string"
+      ? time
+      : time.available ?? (this.points === null ? IN_MEMORY : null);
+    if (typeof time === "string" || why !== null) {
+      this.#unavailable = why!;
       return;
     }
+    this.history = time;
     const traveller = new Traveller(this, time);
     this.#traveller = traveller;
     this.reverse = (action, processor) => {

@@ -117,6 +117,12 @@ export class ToyTime implements TimeTravel {
     }
   }
 
+  passed(): void {}
+
+  resuming(): void {}
+
+  stopped(): void {}
+
   fork(): void {
     this.#end = null;
     this.forks++;
