@@ -9,15 +9,19 @@
  * Back to the last hit is forward through one piece of history after the other, the
  * newest first, with points armed: each piece begins where the machine can be put
  * at once. The last hit of the first piece that has any is it.
+ *
+ * What a debugger stepped live cannot be repeated: it is gone over as a whole, and data
+ * that is another one behind it was written there.
  */
 import { DebugAccess, DebugSpace } from "../../ffi/debug_points.ts";
-import type { Hit, TimeTravel } from "../history/time_travel.ts";
+import type { Hit, HitVerdict, TimeTravel } from "../history/time_travel.ts";
 import type { DmaAccess, Machine } from "../machine/machine.ts";
 import type { DebugPointExit } from "../platform/mod.ts";
 import { DmaWatch } from "./dma.ts";
 import type { ProcessorPoints } from "./points.ts";
 import type { Plan, ReverseAction, Stop, StopReason } from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
+import type { VirtualMemory } from "./vmemory.ts";
 import type { PageWalker, Paging } from "./walk.ts";
 
 /** Instructions after which a request to stop is looked for. */
@@ -31,6 +35,7 @@ export interface Travelled {
   readonly vcpus: readonly Vcpu[];
   readonly walker: PageWalker;
   readonly points: ProcessorPoints | null;
+  readonly memory: VirtualMemory;
   /** What a debug point that a processor has exited for means; null for nothing. */
   reasonOfPoint(v: Vcpu, point: DebugPointExit): StopReason | null;
   /** What a processor is told where it is. */
@@ -48,6 +53,17 @@ interface Found {
   readonly reason: StopReason;
   /** The linear address of the instruction; null for data. */
   readonly at: bigint | null;
+}
+
+/** Who looks on while pieces of history run. */
+interface Onlooker {
+  /** A piece begins here, where points are armed. */
+  begins(): void;
+  hit(hit: Hit): HitVerdict;
+  /** A device accesses memory. */
+  accessed(access: DmaAccess): void;
+  /** What began at a position has been gone over as a whole. */
+  skipped(from: bigint): void;
 }
 
 /** Who wrote to memory last. */
@@ -70,8 +86,8 @@ export class Traveller {
   readonly #guest: Travelled;
   /** Watched data by where it is now, and by where it was at a piece's beginning. */
   readonly #dma: readonly DmaWatch[];
-  /** Told of what devices access while a piece of history runs. */
-  #onDma: ((access: DmaAccess) => void) | null = null;
+  /** While a piece of history runs. */
+  #onlooker: Onlooker | null = null;
   #stopAsked = false;
 
   constructor(guest: Travelled, time: TimeTravel) {
@@ -87,7 +103,7 @@ export class Traveller {
 
   /** A device accesses memory in the past. */
   accessed(access: DmaAccess): void {
-    this.#onDma?.(access);
+    this.#onlooker?.accessed(access);
   }
 
   get #now(): bigint {
@@ -127,7 +143,6 @@ export class Traveller {
     if (index < 0) {
       const processor = Math.max(0, plan.findIndex((a) => a.kind !== "stay"));
       return await this.#forward(end, processor, null) ??
-        this.#breakAtEnd() ??
         { processor, reason: { kind: "history", end: "end" } };
     }
     const action = plan[index];
@@ -153,23 +168,13 @@ export class Traveller {
     if (at !== null && v.linear !== at) {
       const { instructions } = this.time.now();
       this.#arm();
-      await this.#replay(instructions + 1n, (hit) => {
+      await this.time.replay(instructions + 1n, (hit) => {
         const meaning = this.#meaning(hit);
         const isIt = meaning?.processor === processor && meaning.at === at;
         return isIt ? "stop" : "go on";
-      }, () => {});
+      });
     }
     return { processor, reason };
-  }
-
-  /** The breakpoint that a processor is at: at the end of history nobody has met it. */
-  #breakAtEnd(): Stop | null {
-    for (const v of this.#guest.vcpus) {
-      v.read();
-      const reason = this.#guest.breaksAt(v);
-      if (reason !== null) return { processor: v.index, reason };
-    }
-    return null;
   }
 
   /** To a position. With `near` others shortly before it are reached at once then. */
@@ -229,22 +234,36 @@ export class Traveller {
       ranges.some((r) => gpa < r.gpa + r.length && r.gpa < gpa + length);
     let last: LastWrite | null = null;
     try {
+      const { memory } = this.#guest.machine;
+      const read = () =>
+        ranges.map(({ gpa, length }) => {
+          const bytes = new Uint8Array(length);
+          memory.read(gpa, bytes);
+          return bytes;
+        });
+      let before: readonly Uint8Array[] = [];
       const interrupted = await this.#pieces(
         origin,
         this.time.start().instructions,
-        (hit) => {
-          const hits = hit.point?.hits ?? [];
-          if (!hits.some(({ identifier }) => probes.includes(identifier))) {
-            return;
-          }
-          const { instructions, processor } = hit;
-          last = { position: instructions - 1n, processor };
-        },
-        (access) => {
-          if (!touches(access)) return;
-          const position = this.#now - 1n;
-          const { device } = access;
-          last = { position, processor: this.#actor(position), device };
+        {
+          begins: () => before = read(),
+          hit: ({ instructions, processor, point }) => {
+            const hits = point?.hits ?? [];
+            if (hits.some(({ identifier }) => probes.includes(identifier))) {
+              last = { position: instructions - 1n, processor };
+            }
+            return "go on";
+          },
+          accessed: (access) => {
+            if (!touches(access)) return;
+            const position = this.#now - 1n;
+            const { device } = access;
+            last = { position, processor: this.#actor(position), device };
+          },
+          skipped: (position) => {
+            if (differs(before, read()) < 0) return;
+            last = { position, processor: this.#actor(position) };
+          },
         },
         () => last !== null,
       );
@@ -310,20 +329,63 @@ export class Traveller {
       // where gdb finds itself.
       if (found === null || hit.position >= found.position) found = hit;
     };
-    const interrupted = await this.#pieces(
-      origin,
-      floor,
-      (hit) => take(this.#meaning(hit)),
-      (access) => {
+    let before: readonly Uint8Array[] = [];
+    const interrupted = await this.#pieces(origin, floor, {
+      begins: () => {
+        take(this.#standing());
+        before = this.#watchedBytes();
+      },
+      hit: (hit) => {
+        take(this.#meaning(hit));
+        return "go on";
+      },
+      accessed: (access) => {
         const reason = this.#deviceReason(access);
         if (reason === null) return;
         const position = this.#now - 1n;
         const processor = this.#actor(position);
         take({ position, processor, reason, at: null });
       },
-      () => found !== null,
-    );
+      skipped: (position) => take(this.#written(position, before)),
+    }, () => found !== null);
     return interrupted ? "interrupted" : found;
+  }
+
+  /** The breakpoint that a processor is at and is about to pass, where a piece of history
+   * begins: if the guest was stopped there, it is not met again. */
+  #standing(): Found | null {
+    const { vcpus } = this.#guest;
+    const position = this.#now;
+    const next = this.time.processorAt(position);
+    for (const v of next === null ? vcpus : [vcpus[next]]) {
+      v.read();
+      const reason = this.#guest.breaksAt(v);
+      if (reason === null) continue;
+      return { position, processor: v.index, reason, at: v.linear };
+    }
+    return null;
+  }
+
+  /** The data that is watched for writes, as far as it is mapped. */
+  #watchedBytes(): Uint8Array[] {
+    const { memory, vcpus } = this.#guest;
+    return this.#watched.map(({ kind, address, length }) => {
+      const bytes = new Uint8Array(kind === "read" ? 0 : length);
+      for (const v of vcpus) {
+        v.read();
+        if (memory.read(v, address, bytes) === bytes.length) break;
+      }
+      return bytes;
+    });
+  }
+
+  /** What was gone over as a whole, and has written data that is watched. */
+  #written(position: bigint, before: readonly Uint8Array[]): Found | null {
+    const index = differs(before, this.#watchedBytes());
+    if (index < 0) return null;
+    const { kind, address } = this.#watched[index];
+    const reason = { kind: "watchpoint", access: kind, address } as const;
+    return { position, processor: this.#actor(position), reason, at: null };
   }
 
   /** Runs pieces of history from the newest to the oldest until one `suffices`. True if
@@ -331,8 +393,7 @@ export class Traveller {
   async #pieces(
     origin: bigint,
     floor: bigint,
-    onHit: (hit: Hit) => void,
-    onDma: (access: DmaAccess) => void,
+    onlooker: Onlooker,
     suffices: () => boolean,
   ): Promise<boolean> {
     const { time } = this;
@@ -345,10 +406,9 @@ export class Traveller {
       const from = before < floor ? floor : before;
       await time.goTo(from);
       this.#arm();
-      await this.#replay(to, (hit) => {
-        onHit(hit);
-        return "go on";
-      }, onDma);
+      onlooker.begins();
+      await this.#replay(to, onlooker);
+      if (!time.repeats(from)) onlooker.skipped(from);
       to = from;
     }
     return false;
@@ -363,14 +423,13 @@ export class Traveller {
 
   async #replay(
     to: bigint,
-    onHit: (hit: Hit) => "go on" | "stop",
-    onDma: (access: DmaAccess) => void,
+    onlooker: Onlooker,
   ): Promise<"hit" | "end"> {
-    this.#onDma = onDma;
+    this.#onlooker = onlooker;
     try {
-      return await this.time.replay(to, onHit);
+      return await this.time.replay(to, (hit) => onlooker.hit(hit));
     } finally {
-      this.#onDma = null;
+      this.#onlooker = null;
       this.#moved();
     }
   }
@@ -385,30 +444,43 @@ export class Traveller {
     this.#arm();
     let found: Found | null = null;
     let byDevice: Found | null = null;
-    while (this.#now < to) {
-      const now = this.#now;
-      const until = to - now > PIECE ? now + PIECE : to;
-      await this.#replay(until, (hit) => {
+    let before: readonly Uint8Array[] = [];
+    const onlooker: Onlooker = {
+      begins: () => before = this.#watchedBytes(),
+      hit: (hit) => {
         if (byDevice !== null) return "stop";
         const meaning = this.#meaning(hit);
         if (meaning === null) return "go on";
-        if (
-          meaning.reason.kind !== "watchpoint" && hit.processor === passing
-        ) return "go on";
+        const isPassed = meaning.reason.kind !== "watchpoint" &&
+          hit.processor === passing;
+        if (isPassed) return "go on";
         found = meaning;
         return "stop";
-      }, (access) => {
+      },
+      accessed: (access) => {
         const reason = this.#deviceReason(access);
         if (reason === null || byDevice !== null) return;
         const position = this.#now;
         const processor = this.#actor(position - 1n);
         byDevice = { position, processor, reason, at: null };
-      });
+      },
+      skipped: (from) => found = this.#written(from, before),
+    };
+    while (this.#now < to) {
+      const now = this.#now;
+      const border = this.time.after(now) ?? to;
+      const until = [to, now + PIECE, border].reduce((a, b) => a < b ? a : b);
+      onlooker.begins();
+      await this.#replay(until, onlooker);
+      if (!this.time.repeats(now)) onlooker.skipped(now);
       // Both may be: the device was earlier.
       const device = byDevice as Found | null;
       if (device !== null) {
         await this.goTo(device.position);
         return stopOf(device);
+      }
+      if (found === null && this.#now === border && passing === null) {
+        found = this.#standing();
       }
       if (found !== null) return stopOf(found);
       if (this.#stopAsked && this.#now < to) {
@@ -417,6 +489,16 @@ export class Traveller {
     }
     return null;
   }
+}
+
+/** The first of some pieces of memory that differs from what it was; -1 if none does. */
+function differs(
+  before: readonly Uint8Array[],
+  now: readonly Uint8Array[],
+): number {
+  return before.findIndex((bytes, i) =>
+    bytes.some((byte, k) => byte !== now[i][k])
+  );
 }
 
 function stopOf({ processor, reason }: Found): Stop {

@@ -4,6 +4,7 @@
  * repeating what followed. It is kept while the guest runs live; a debugger that steps
  * or writes makes what cannot be repeated, and a snapshot behind it instead.
  */
+import { DebugAccess } from "../../ffi/debug_points.ts";
 import type {
   PlatformTimeTravel,
   ProcessorsState,
@@ -235,11 +236,24 @@ export class History implements TimeTravel {
     return null;
   }
 
+  after(instructions: bigint): bigint | null {
+    for (const { processors } of this.#segments) {
+      const at = BigInt(processors.instructions);
+      if (at > instructions) return at;
+    }
+    return null;
+  }
+
+  repeats(instructions: bigint): boolean {
+    return this.#segments[this.#segmentOf(Number(instructions))].log !== null;
+  }
+
   lastOf(processor: number, instructions: bigint): bigint | null {
     const limit = Number(instructions);
     for (let i = this.#segments.length; i-- > 0;) {
       const { log, processors } = this.#segments[i];
-      if (log === null || processors.instructions >= limit) continue;
+      if (processors.instructions >= limit) continue;
+      if (log === null) return BigInt(processors.instructions);
       let found = -1;
       for (const { kind, vp, value, from } of log) {
         if (from >= limit) break;
@@ -253,22 +267,29 @@ export class History implements TimeTravel {
 
   nextOf(processor: number, instructions: bigint): bigint | null {
     const from = this.#nextRun(instructions, processor);
-    return from === null ? null : from.at + 1n;
+    if (from === null) return null;
+    return from.vp === null ? from.at : from.at + 1n;
   }
 
   processorAt(instructions: bigint): number | null {
     return this.#nextRun(instructions, null)?.vp ?? null;
   }
 
-  /** The first instruction from a position on, of a processor or of any. */
+  /** The first instruction from a position on, of a processor or of any; what cannot be
+   * repeated may be of any (null), and then it is its end. */
   #nextRun(
     instructions: bigint,
     processor: number | null,
-  ): { vp: number; at: bigint } | null {
+  ): { vp: number | null; at: bigint } | null {
     const position = Number(instructions);
     for (let i = this.#segmentOf(position); i < this.#segments.length; i++) {
       const { log } = this.#segments[i];
-      if (log === null || log.end <= position) continue;
+      if (log === null) {
+        const end = this.#segments[i + 1]?.processors.instructions ?? -1;
+        if (end > position) return { vp: null, at: BigInt(end) };
+        continue;
+      }
+      if (log.end <= position) continue;
       for (const { kind, vp, value, from } of log) {
         if (kind !== "run" || from + value <= position) continue;
         if (processor !== null && vp !== processor) continue;
@@ -494,7 +515,10 @@ export class History implements TimeTravel {
             point: processor.point,
           });
           if (verdict === "stop") return end("hit");
-          processor.vp.passDebugPoints();
+          // Behind an access of data there is nothing to pass.
+          if (processor.point!.hits[0].access === DebugAccess.Execute) {
+            processor.vp.passDebugPoints();
+          }
           break;
         }
         default:

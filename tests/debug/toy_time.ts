@@ -60,6 +60,15 @@ export class ToyTime implements TimeTravel {
     return (instructions - 1n) / this.#interval * this.#interval;
   }
 
+  after(instructions: bigint): bigint | null {
+    const next = (instructions / this.#interval + 1n) * this.#interval;
+    return next <= this.#end! ? next : null;
+  }
+
+  repeats(): boolean {
+    return true;
+  }
+
   lastOf(_processor: number, instructions: bigint): bigint | null {
     return instructions > 0n ? instructions - 1n : null;
   }
