@@ -57,7 +57,7 @@ interface Found {
 
 /** Who looks on while pieces of history run. */
 interface Onlooker {
-  /** A piece begins here, where points are armed. */
+  /** A piece begins here, where points are armed, or what is gone over as a whole. */
   begins(): void;
   hit(hit: Hit): HitVerdict;
   /** A device accesses memory. */
@@ -407,8 +407,15 @@ export class Traveller {
       await time.goTo(from);
       this.#arm();
       onlooker.begins();
-      await this.#replay(to, onlooker);
-      if (!time.repeats(from)) onlooker.skipped(from);
+      const gap = time.gap(from);
+      if (gap !== null && gap < to) {
+        if (gap > from) {
+          await this.#replay(gap, onlooker);
+          onlooker.begins();
+        }
+        await this.#replay(to, onlooker);
+        onlooker.skipped(gap);
+      } else await this.#replay(to, onlooker);
       to = from;
     }
     return false;
@@ -468,11 +475,14 @@ export class Traveller {
     };
     while (this.#now < to) {
       const now = this.#now;
-      const border = this.time.after(now) ?? to;
+      const gap = this.time.gap(now);
+      const border = gap !== null && gap > now
+        ? gap
+        : this.time.after(now) ?? to;
       const until = [to, now + PIECE, border].reduce((a, b) => a < b ? a : b);
       onlooker.begins();
       await this.#replay(until, onlooker);
-      if (!this.time.repeats(now)) onlooker.skipped(now);
+      if (now === gap) onlooker.skipped(now);
       // Both may be: the device was earlier.
       const device = byDevice as Found | null;
       if (device !== null) {

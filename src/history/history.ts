@@ -244,16 +244,37 @@ export class History implements TimeTravel {
     return null;
   }
 
-  repeats(instructions: bigint): boolean {
-    return this.#segments[this.#segmentOf(Number(instructions))].log !== null;
+  gap(instructions: bigint): bigint | null {
+    const position = Number(instructions);
+    const first = this.#segmentOf(position);
+    for (let i = first; i + 1 < this.#segments.length; i++) {
+      const at = this.#gapOf(i);
+      if (at !== null && this.#startOf(i + 1) > position) {
+        return BigInt(Math.max(at, position));
+      }
+    }
+    return null;
+  }
+
+  /** Where a segment's log ends, if the next one begins later; null if it does not. */
+  #gapOf(index: number): number | null {
+    if (index + 1 >= this.#segments.length) return null;
+    const end = this.#segments[index].log?.end ?? this.#startOf(index);
+    return this.#startOf(index + 1) > end ? end : null;
+  }
+
+  #startOf(index: number): number {
+    return this.#segments[index].processors.instructions;
   }
 
   lastOf(processor: number, instructions: bigint): bigint | null {
     const limit = Number(instructions);
     for (let i = this.#segments.length; i-- > 0;) {
-      const { log, processors } = this.#segments[i];
-      if (processors.instructions >= limit) continue;
-      if (log === null) return BigInt(processors.instructions);
+      const { log } = this.#segments[i];
+      if (this.#startOf(i) >= limit) continue;
+      const gap = this.#gapOf(i);
+      if (gap !== null && gap < limit) return BigInt(gap);
+      if (log === null) continue;
       let found = -1;
       for (const { kind, vp, value, from } of log) {
         if (from >= limit) break;
@@ -284,16 +305,19 @@ export class History implements TimeTravel {
     const position = Number(instructions);
     for (let i = this.#segmentOf(position); i < this.#segments.length; i++) {
       const { log } = this.#segments[i];
-      if (log === null) {
-        const end = this.#segments[i + 1]?.processors.instructions ?? -1;
-        if (end > position) return { vp: null, at: BigInt(end) };
-        continue;
+      if (log === null || log.end <= position) {
+        if (this.#gapOf(i) === null || this.#startOf(i + 1) <= position) {
+          continue;
+        }
+        return { vp: null, at: BigInt(this.#startOf(i + 1)) };
       }
-      if (log.end <= position) continue;
       for (const { kind, vp, value, from } of log) {
         if (kind !== "run" || from + value <= position) continue;
         if (processor !== null && vp !== processor) continue;
         return { vp, at: BigInt(Math.max(from, position)) };
+      }
+      if (this.#gapOf(i) !== null) {
+        return { vp: null, at: BigInt(this.#startOf(i + 1)) };
       }
     }
     return null;

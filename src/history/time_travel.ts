@@ -60,8 +60,10 @@ export interface TimeTravel {
   before(instructions: bigint): bigint | null;
   /** The first such position behind `instructions`; null if there is none. */
   after(instructions: bigint): bigint | null;
-  /** Whether what follows a position can be repeated; else it is gone over as a whole. */
-  repeats(instructions: bigint): boolean;
+  /** The first position, `instructions` or behind, from which what followed cannot be
+   * repeated: it is gone over as a whole, up to the next position that after() tells.
+   * Null if there is none. */
+  gap(instructions: bigint): bigint | null;
   /** The position from which `processor` executed its last instruction before
    * `instructions`, or where the piece begins that it was in and that cannot be repeated;
    * null if that is before the start. */

@@ -122,6 +122,49 @@ test("to breakpoints, one after the other, to the beginning, and forward again",
   }
 });
 
+test("over steps that were made live, as gdb makes them off breakpoints", async () => {
+  const timed = await Timed.start();
+  const { guest } = timed;
+  const forward: bigint[] = [];
+  for (let i = 0; i < 10; i++) {
+    guest.break("write");
+    assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+    forward.push(timed.now);
+    guest.unbreak("write");
+    assertEquals((await guest.resume("step")).reason, { kind: "step" });
+  }
+  const watch = timed.insert("write", "odd");
+  for (const kind of ["watchpoint", "breakpoint"]) {
+    if (kind === "breakpoint") {
+      guest.debugger.removeBreakpoint(watch);
+      guest.break("write");
+      await timed.monitor("goto end");
+    }
+    for (const [i, position] of forward.entries().toArray().toReversed()) {
+      assertEquals((await timed.reverse("continue")).reason.kind, kind);
+      assertEquals([timed.now, guest.rip()], [
+        position,
+        guest.symbol("write"),
+      ]);
+      assertEquals(guest.quad("word"), BigInt(2 * i + 1));
+    }
+    assertEquals((await timed.reverse("continue")).reason.kind, "history");
+    for (const position of forward) {
+      assertEquals((await guest.run()).reason.kind, kind);
+      assertEquals(timed.now, kind === "watchpoint" ? position + 1n : position);
+      // gdb steps off by itself.
+      if (kind === "breakpoint") await guest.resume("step");
+    }
+  }
+  guest.unbreak("write");
+  // Instruction by instruction it is as if nobody had stepped.
+  for (let at = timed.now; at > 0n; at--) {
+    assertEquals(timed.now, at);
+    assertEquals((await timed.reverse("step")).reason.kind, "step");
+  }
+  guest.close();
+});
+
 test("a watchpoint is met before its write, in each piece of history", async () => {
   for (const interval of [1, 2, 5, 1000, REAL]) {
     const timed = await Timed.start(COUNTER, interval);

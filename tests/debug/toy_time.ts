@@ -65,8 +65,8 @@ export class ToyTime implements TimeTravel {
     return next <= this.#end! ? next : null;
   }
 
-  repeats(): boolean {
-    return true;
+  gap(): bigint | null {
+    return null;
   }
 
   lastOf(_processor: number, instructions: bigint): bigint | null {
