@@ -1,4 +1,5 @@
 /** The protocol machine alone: bytes in, bytes out, no sockets, no guest. */
+import { commands } from "../src/gdb/commands/mod.ts";
 import { Session } from "../src/gdb/session.ts";
 import { frame } from "../tests/gdb/client.ts";
 import { FakeTarget } from "../tests/gdb/fake_target.ts";
@@ -10,6 +11,7 @@ target.memory.forEach((_, i) => {
   target.memory[i] = i & 0x8000 ? (i & 7 ? 0 : i) : Math.imul(i, 0x9e3779b1);
 });
 const session = new Session({
+  commands,
   target,
   afterDisconnect: "run",
   onOutput: () => {},

@@ -77,6 +77,8 @@ export interface PlatformTimeTravel {
   time(): bigint;
   /** The state; while quiet, or while no VP is run. */
   save(): ProcessorsState;
+  /** A page of guest memory is another one now, before load(). */
+  replaced(page: number): void;
   /** Takes a state, when save() might be called. Guest memory is the caller's to bring
    * in line before. */
   load(state: ProcessorsState): void;

@@ -33,11 +33,10 @@ const log = getLogger(["icebp", "debug"]);
 type State = "stopped" | "resuming" | "running" | "stopping";
 
 const DB_BIT = 1n << 1n;
-/** Whether a processor's part of a plan takes no guest time. */
-const timeStands = (action: Action) =>
-  action.kind === "stay" || (action.kind === "step" && action.timeStands);
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
+/** Host time after which what the guest is waited for is looked for again. */
+const LOOK_MS = 50;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
@@ -58,6 +57,10 @@ export class RunControl extends Driver {
   #letGo = false;
   readonly #dma = new DmaWatch(this.walker);
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Asked now and then while the guest runs, with all processors held: where it says
+   * so the guest stops as if interrupted, once. */
+  stopWhen: (() => boolean) | null = null;
+  #look: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a machine that nobody runs. Its time stands still. */
   constructor(machine: Machine, way?: BreakpointWay) {
@@ -143,7 +146,7 @@ export class RunControl extends Driver {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm();
       this.history?.resuming(plan.every((a) => a.kind === "continue"));
-      if (!plan.every(timeStands)) this.machine.resumeTime();
+      this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
       this.#allStopped();
@@ -184,9 +187,33 @@ export class RunControl extends Driver {
         ? DB_BIT
         : 0n,
     );
+    this.#lookLater();
     clearTimeout(this.#retry);
     if (!this.inMemory?.waiting) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
+  }
+
+  #lookLater(): void {
+    clearTimeout(this.#look);
+    if (this.stopWhen === null) return;
+    this.#look = setTimeout(() => {
+      this.#lookNow().catch((error) =>
+        this.#found(this.vcpus[0], failure(error))
+      );
+    }, LOOK_MS);
+  }
+
+  async #lookNow(): Promise<void> {
+    await this.exclusive.acquire(NOBODY);
+    try {
+      if (!this.goesOn || this.stopWhen === null) return;
+      if (this.stopWhen()) {
+        this.stopWhen = null;
+        this.#found(this.#anyRunning(), { kind: "interrupted" });
+      } else this.#lookLater();
+    } finally {
+      this.exclusive.release(this.goesOn);
+    }
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -220,6 +247,7 @@ export class RunControl extends Driver {
 
   #allStopped(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#look);
     let cause = this.#cause!;
     try {
       this.inMemory?.clear();

@@ -13,6 +13,7 @@ import { Exclusive } from "./exclusive.ts";
 import { STEP_VECTORS } from "./faults.ts";
 import { Gates } from "./gates.ts";
 import { HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import { timerAsks } from "./interrupts.ts";
 import { kernelSpace } from "./linux.ts";
 import { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import { ProcessorPoints } from "./points.ts";
@@ -94,7 +95,7 @@ export abstract class Driver implements StepControl {
   protected perform(v: Vcpu, action: Action): Promise<Ending> {
     switch (action.kind) {
       case "step":
-        return this.#step(v, action.interrupts === true);
+        return this.#step(v, action);
       case "range":
         return rangeStep(this, v, action.start, action.end);
       default:
@@ -102,11 +103,14 @@ export abstract class Driver implements StepControl {
     }
   }
 
-  async #step(v: Vcpu, interrupts: boolean): Promise<Ending> {
+  async #step(
+    v: Vcpu,
+    { interrupts = false, holdTimers = false }: Action & { kind: "step" },
+  ): Promise<Ending> {
     v.read();
     // There is nothing to step yet: it waits as it would running.
     if (v.waitsForSipi) return await this.#continue(v);
-    const taken = interrupts
+    const taken = interrupts && !(holdTimers && timerAsks(this.machine, v))
       ? await this.#steppers[v.index].takeInterrupt(v)
       : null;
     const result = taken ?? await this.stepOne(v, interrupts);

@@ -5,9 +5,16 @@
  * Source of facts: Intel SDM 3, 10.8.3 (priorities), 10.8.4 (acceptance).
  */
 import { APIC_STATE } from "../../ffi/apic.ts";
+import { Irq, TIMER_GSI } from "../machine/devices/board.ts";
+import type { Machine } from "../machine/machine.ts";
 import { PlatformError } from "../platform/errors.ts";
 import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
 
+/** Of an LVT or redirection entry. */
+const MASKED = 1 << 16;
+/** Where the PIT and the RTC are at the PICs, and at the IOAPIC. */
+const TIMER_IRQS: readonly number[] = [Irq.timer, Irq.rtc];
+const TIMER_PINS: readonly number[] = [TIMER_GSI, Irq.rtc];
 const SVR_ENABLED = 1 << 8;
 const CLASS = 0xf0;
 
@@ -37,6 +44,21 @@ export function apicVector({ processor: { vp } }: Vcpu): number {
     served < 0 ? 0 : served & CLASS,
   );
   return asked >= 0 && (asked & CLASS) > priority ? asked : -1;
+}
+
+/** Whether the next interrupt of a processor is a timer's: its local APIC's, the PIT's or
+ * the RTC's. */
+export function timerAsks({ board }: Machine, v: Vcpu): boolean {
+  if (v.index === 0 && TIMER_IRQS.includes(board.pic.asking)) return true;
+  const vector = apicVector(v);
+  if (vector < 0) return false;
+  const state = v.processor.vp.getLapic();
+  const lvt = APIC_STATE.LvtTimer.get(new DataView(state.buffer));
+  return (lvt & MASKED) === 0 && (lvt & 0xff) === vector ||
+    TIMER_PINS.some((pin) => {
+      const entry = board.ioapic.shown.low[pin];
+      return (entry & MASKED) === 0 && (entry & 0xff) === vector;
+    });
 }
 
 /** The highest of 256 bits in eight words, 16 bytes apart; -1 if none is set. */

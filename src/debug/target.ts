@@ -18,9 +18,8 @@ export type Action =
     readonly kind: "step";
     /** An interrupt may come first: then the step ends in its handler. */
     readonly interrupts?: boolean;
-    /** Guest time stands, so that no timer's comes; if no processor does else, and
-     * the platform runs them so. */
-    readonly timeStands?: boolean;
+    /** But a timer's waits. */
+    readonly holdTimers?: boolean;
   }
   /** Step until RIP leaves [start, end). At least one step is made. */
   | { readonly kind: "range"; readonly start: bigint; readonly end: bigint }
@@ -93,7 +92,8 @@ export class TargetError extends Error {
   override readonly name: string = "TargetError";
 }
 
-/** A guest under run control. */
+/** A guest under run control. What is optional is advertised to debuggers where a
+ * target has it. */
 export interface DebugTarget {
   /** How many processors there are. */
   readonly processors: number;
@@ -136,7 +136,7 @@ export interface DebugTarget {
   readMemory(processor: number, address: bigint, into: Uint8Array): number;
 
   /** What a processor has mapped around an address. */
-  regionAt(processor: number, address: bigint): MemoryRegion;
+  regionAt?(processor: number, address: bigint): MemoryRegion;
 
   /** Writes to virtual memory, read-only pages too, all or nothing; false if
    * it is not mapped. */
@@ -144,10 +144,10 @@ export interface DebugTarget {
 
   /** As readMemory with guest physical addresses; `processor` (0 if absent) is
    * the one whose local APIC answers. */
-  readPhysical(address: bigint, into: Uint8Array, processor?: number): number;
+  readPhysical?(address: bigint, into: Uint8Array, processor?: number): number;
 
   /** As writeMemory with guest physical addresses. */
-  writePhysical(address: bigint, bytes: Uint8Array): boolean;
+  writePhysical?(address: bigint, bytes: Uint8Array): boolean;
 
   /** Registers `first` up to `first + count` of `allRegisters` (registers.ts),
    * packed, little endian, into the beginning of `into`: one platform call. */
@@ -177,7 +177,7 @@ export interface DebugTarget {
 
   /** Runs a line of the debugger's own command language ("help", ...) in the
    * context of a processor; returns what to show. */
-  monitor(command: string, processor: number): string;
+  monitor?(command: string, processor: number): string;
 
   /** Takes every breakpoint away; then the guest runs on, or stays as it is. */
   detach(run: boolean): void;
@@ -186,5 +186,5 @@ export interface DebugTarget {
   kill(): void;
 
   /** Resets the machine and loads the guest anew; stopped ("paused"). */
-  restart(): void;
+  restart?(): void;
 }

@@ -32,10 +32,8 @@ export class BusyPoll {
   readonly #room = new Uint8Array(16);
 
   /** Nothing is done without permission, or a processor to spare. */
-  constructor() {
-    this.#opening = navigator.hardwareConcurrency > 1
-      ? this.#open()
-      : Promise.resolve();
+  constructor(processors = navigator.hardwareConcurrency) {
+    this.#opening = processors > 1 ? this.#open() : Promise.resolve();
   }
 
   async #open(): Promise<void> {

@@ -1,4 +1,5 @@
 /** What a command is: one kind of packet, and what is advertised for it. */
+import type { DebugTarget } from "../debug/target.ts";
 import { toBytes } from "./bytes.ts";
 import type { Packet, Reply } from "./packet.ts";
 import type { Session } from "./session.ts";
@@ -12,8 +13,37 @@ export interface Command {
   readonly glued?: true;
   /** Done at once even while the guest runs; others wait for the stop. */
   readonly whileRunning?: true;
+  /** Whether a target has what it is for; any has, if absent. What it has not is
+   * neither known nor advertised. */
+  readonly available?: (target: DebugTarget) => boolean;
   /** `packet` stands behind the name. A reply left empty says "unknown". */
   handle(session: Session, packet: Packet, reply: Reply): void;
+}
+
+/** A target that has some of what is optional. */
+export type Able<A extends keyof DebugTarget> =
+  & DebugTarget
+  & Required<Pick<DebugTarget, A>>;
+
+/** A command for targets with certain abilities: its handler gets the target with
+ * them. */
+export function needing<A extends keyof DebugTarget>(
+  abilities: readonly A[],
+  command: Omit<Command, "handle" | "available"> & {
+    handle(
+      session: Session,
+      packet: Packet,
+      reply: Reply,
+      target: Able<A>,
+    ): void;
+  },
+): Command {
+  return {
+    ...command,
+    available: (target) => abilities.every((a) => target[a] !== undefined),
+    handle: (session, packet, reply) =>
+      command.handle(session, packet, reply, session.target as Able<A>),
+  };
 }
 
 /** Commands by the way their packets begin. */
@@ -34,6 +64,13 @@ export class CommandTable {
         words.sort((a, b) => b.name.length - a.name.length);
       }
     }
+  }
+
+  /** Those that a target is able to. */
+  for(target: DebugTarget): CommandTable {
+    return new CommandTable(
+      this.#all.filter(({ available }) => available?.(target) ?? true),
+    );
   }
 
   /** Every feature, in the order of registration. */

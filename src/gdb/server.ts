@@ -6,6 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { DebugTarget } from "../debug/target.ts";
 import { BusyPoll } from "./busy_poll.ts";
+import { commands } from "./commands/mod.ts";
 import { Newcomer } from "./newcomer.ts";
 import {
   type AfterDisconnect,
@@ -164,6 +165,7 @@ class Connection {
   #receive(bytes: Uint8Array): void {
     this.#session ??= new Session({
       target: this.#options.target,
+      commands,
       afterDisconnect: this.#options.afterDisconnect,
       architecture: this.#options.architecture,
       onOutput: () => this.#flush(),

@@ -20,7 +20,7 @@ import {
   type RegisterSet,
 } from "../debug/register_sets.ts";
 import type { Unsubscribe } from "../util/subscribers.ts";
-import { commands } from "./commands/mod.ts";
+import type { Able, CommandTable } from "./command.ts";
 import { Deframer, Output } from "./framing.ts";
 import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
 import { SSTEP_ALL } from "./sstep.ts";
@@ -38,6 +38,8 @@ export type AfterDisconnect = "run" | "stay";
 
 export interface SessionOptions {
   readonly target: DebugTarget;
+  /** The packets it knows, as far as the target is able to them. */
+  readonly commands: CommandTable;
   readonly afterDisconnect: AfterDisconnect;
   /** What gdb is to take the guest for; "auto" (if absent) goes by the guest. */
   readonly architecture?: Architecture | "auto";
@@ -48,6 +50,7 @@ export interface SessionOptions {
 export class Session {
   readonly target: DebugTarget;
   readonly #options: SessionOptions;
+  readonly #commands: CommandTable;
 
   // Negotiated.
   multiprocess = false;
@@ -68,8 +71,8 @@ export class Session {
   current = 0;
   /** Processors of c and s (Hc). */
   resumed: number | "all" = "all";
-  /** Memory packets mean physical addresses (QEMU's PhyMemMode). */
-  physical = false;
+  /** Where memory packets mean physical addresses (QEMU's PhyMemMode): the target. */
+  physical: Able<"readPhysical" | "writePhysical"> | null = null;
   /** What a step does (sstep.ts). */
   sstep = SSTEP_ALL;
   /** No process is being debugged: detached, in extended mode. */
@@ -100,6 +103,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.target = options.target;
+    this.#commands = options.commands.for(options.target);
     this.#deframer = new Deframer({
       packet: (payload, right) => this.#onPacket(payload, right),
       oversized: () => this.#onOversized(),
@@ -166,7 +170,12 @@ export class Session {
 
   /** What qSupported answers. */
   get features(): readonly string[] {
-    return commands.features;
+    return this.#commands.features;
+  }
+
+  /** Whether it has a command of this name. */
+  knows(name: string): boolean {
+    return this.#commands.names.includes(name);
   }
 
   /** What qSupported told. */
@@ -224,15 +233,15 @@ export class Session {
 
   /** Reads memory as the present mode has it; returns the bytes read. */
   readMemory(address: bigint, into: Uint8Array): number {
-    return this.physical
-      ? this.target.readPhysical(address, into, this.current)
+    return this.physical !== null
+      ? this.physical.readPhysical(address, into, this.current)
       : this.target.readMemory(this.current, address, into);
   }
 
   /** Writes memory as the present mode has it; false if it is not there. */
   writeMemory(address: bigint, bytes: Uint8Array): boolean {
-    return this.physical
-      ? this.target.writePhysical(address, bytes)
+    return this.physical !== null
+      ? this.physical.writePhysical(address, bytes)
       : this.target.writeMemory(this.current, address, bytes);
   }
 
@@ -322,10 +331,10 @@ export class Session {
   }
 
   /** Starts the guest anew, stopped. */
-  restart(): void {
+  restart(target: Able<"restart">): void {
     this.#owesStop = false;
     this.detached = false;
-    this.target.restart();
+    target.restart();
   }
 
   #letGo(after: AfterDisconnect): void {
@@ -345,7 +354,7 @@ export class Session {
     // Without acknowledgements the transport is trusted, not the checksum.
     if (!this.#mustWait()) {
       this.#perform(payload);
-    } else if (commands.find(payload)?.whileRunning) {
+    } else if (this.#commands.find(payload)?.whileRunning) {
       this.#giveUpKept();
       this.#perform(payload);
     } else {
@@ -394,7 +403,7 @@ export class Session {
   #perform(payload: Uint8Array): void {
     const reply = this.#reply;
     reply.clear();
-    const command = commands.find(payload);
+    const command = this.#commands.find(payload);
     if (command !== undefined) {
       this.#packet.open(payload, command.name.length);
       try {

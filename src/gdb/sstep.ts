@@ -15,14 +15,14 @@ const NOTIMER = 4;
 /** All that can be chosen, and what is without. */
 export const SSTEP_ALL = ENABLE | NOIRQ | NOTIMER;
 
-/** What a step does. Where interrupts wait timers cannot make any, and the guest's
- * clocks go on. */
+/** What a step does. The guest's clocks go on in any case: what waits is what timers
+ * interrupt for. */
 export function stepAction(sstep: number): Action {
   if ((sstep & ENABLE) === 0) return { kind: "continue" };
   if ((sstep & NOIRQ) !== 0) return { kind: "step" };
   return {
     kind: "step",
     interrupts: true,
-    timeStands: (sstep & NOTIMER) !== 0,
+    holdTimers: (sstep & NOTIMER) !== 0,
   };
 }

@@ -394,12 +394,14 @@ export class History implements TimeTravel {
         needed[page] = 0;
         left--;
         memory.set(bytes.subarray(k * PAGE, (k + 1) * PAGE), page * PAGE);
+        this.#platform.replaced(page);
       }
     }
     for (let page = 0; left > 0; page++) {
       if (needed[page] === 0) continue;
       left--;
       memory.fill(0, page * PAGE, (page + 1) * PAGE);
+      this.#platform.replaced(page);
     }
   }
 

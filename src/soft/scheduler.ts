@@ -15,6 +15,7 @@ import {
   ICEBP_DEBUG_POINT_CONTEXT,
 } from "../../ffi/debug_points.ts";
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
+import type { Translator } from "./translate/translator.ts";
 import {
   type Core,
   EXITBUF,
@@ -95,6 +96,8 @@ export class Scheduler {
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
+  /** Translates hot code; null if none is. */
+  translator: Translator | null = null;
   #pending = 0;
   #owner = 0;
   #left = 0;
@@ -456,6 +459,7 @@ export class Scheduler {
       const result = this.#core.vpRun(vp, budget);
       const executed = this.#core.executed();
       this.log?.ran(vp, executed);
+      if (this.translator?.due) this.translator.translate();
       this.#left -= executed;
       this.#untilClock -= executed >>> 5;
       if (result === RUN_EXIT && !this.#passed(vp)) {

@@ -138,6 +138,10 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     }
   }
 
+  replaced(page: number): void {
+    this.#instance.core.hostWrote(GUEST + page * PAGE, PAGE);
+  }
+
   takeChanged(): Uint32Array {
     const bits = this.#changed;
     const pages: number[] = [];

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { winhvplatform } from "../../ffi/winhvplatform.ts";
+import { debugPoints, icebp, winhvplatform } from "../../ffi/mod.ts";
 import { openSoft } from "../../src/soft/mod.ts";
 import { expectExit, Guest, type GuestOptions } from "./guest.ts";
 import { MEMORY_BYTES } from "./providers.ts";
@@ -113,18 +113,20 @@ const ENDING = new Set([
   "WHvRunVirtualProcessor",
 ]);
 
-for (const name of Object.keys(winhvplatform)) {
+const FUNCTIONS = { ...winhvplatform, ...icebp, ...debugPoints };
+
+for (const [name, { parameters }] of Object.entries(FUNCTIONS)) {
   if (ENDING.has(name)) continue;
   Deno.test(`soft: nonsense for ${name}`, async () => {
     const { platform, guest } = await opened({ code: "e6 80", cpus: 2 });
-    const fn = platform.platform[name as keyof typeof winhvplatform] as
+    const functions = { ...platform.platform, ...platform.extensions };
+    const fn = functions[name as keyof typeof functions] as
       | ((...args: unknown[]) => number)
       | null;
     if (fn === null) {
       platform.close();
       return;
     }
-    const { parameters } = winhvplatform[name as keyof typeof winhvplatform];
     const random = prng(0x1234567);
     let failures = 0;
     for (let round = 0; round < ROUNDS; round++) {

@@ -5,6 +5,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
+import { VirtioBlock } from "../../src/machine/devices/virtio/block.ts";
+import {
+  VIRTIO_MMIO_BYTES,
+  virtioAddress,
+} from "../../src/machine/devices/virtio/layout.ts";
+import { VirtioMmio } from "../../src/machine/devices/virtio/mmio.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";
@@ -186,6 +192,62 @@ wait:   pause
           dma.write(PLACE, guest.program.bytes.slice(from, from + 64));
         },
       }, "starter");
+    },
+  },
+  {
+    name: "a virtio disk's read",
+    source: `
+        mov $${virtioAddress(0)}, %esi
+        movl $3, 0x70(%rsi)
+        movl $1, 0x24(%rsi)
+        movl $1, 0x20(%rsi)
+        movl $11, 0x70(%rsi)
+        movl $0, 0x30(%rsi)
+        movl $8, 0x38(%rsi)
+        movl $descriptors, 0x80(%rsi)
+        movl $available, 0x90(%rsi)
+        movl $used, 0xa0(%rsi)
+        movl $1, 0x44(%rsi)
+        movl $15, 0x70(%rsi)
+        movw $1, available + 2
+        movl $0, 0x50(%rsi)
+1:      cmpw $1, used + 2
+        jne 1b
+        jmp ready
+        .align 16
+descriptors: .quad header
+        .long 16, 0x10001
+        .quad ${PLACE}
+        .long 512, 0x20003
+        .quad status
+        .long 1, 2
+        .skip 80
+header: .quad 0, 0
+status: .byte 0
+        .align 4
+available: .skip 22
+        .align 4
+used:   .skip 70
+`,
+    inMemory: "lost",
+    prepare(guest) {
+      const { machine, program } = guest;
+      const from = guest.symbol("image") - guest.symbol("start");
+      const disk = new VirtioBlock("disk9", {
+        bytes: 512,
+        readOnly: true,
+        label: "",
+        read: (offset, into) =>
+          into.set(program.bytes.slice(from + offset, from + into.length)),
+        write() {},
+        flush() {},
+      });
+      machine.mmio.claim(
+        virtioAddress(0),
+        VIRTIO_MMIO_BYTES,
+        new VirtioMmio(disk, machine.dma("disk9"), machine.board.irq(16)),
+        "disk9",
+      );
     },
   },
   {

@@ -1,8 +1,8 @@
 /** 32-bit and real-mode guests, with the real gdb and lldb. */
 import { assert } from "@std/assert";
-import { requireTool } from "../util/tools.ts";
+import { requireTool, runTool } from "../util/tools.ts";
 import { assemble } from "../debug/long_mode.ts";
-import { buildGuest32, debugFile, Icebp } from "./icebp.ts";
+import { buildGuest32, debugFile, Icebp, symbols } from "./icebp.ts";
 
 const ignore = !requireTool("gcc", "gdb");
 
@@ -160,6 +160,107 @@ Deno.test({
       }
     } finally {
       await Deno.remove(image);
+    }
+  },
+});
+
+/** From real mode through 32-bit to 64-bit code, with a mark in each. */
+const BOOT = `
+        .code16
+        .globl _start
+_start: xorw %ax, %ax
+        movw %ax, %ds
+        movw %ax, %ss
+        movw $0x7c00, %sp
+real:   movw $0x1234, %bx
+        lgdtl gdt_pointer
+        movl %cr0, %eax
+        orb $1, %al
+        movl %eax, %cr0
+        ljmpl $8, $protected
+        .code32
+protected: movl $0x10, %eax
+        movl %eax, %ds
+        movl %eax, %es
+        movl %eax, %ss
+mark:   movl $0x11223344, %ebx
+        movl $0x1000, %edi
+        movl %edi, %cr3
+        xorl %eax, %eax
+        movl $3072, %ecx
+        rep stosl
+        movl $0x2003, 0x1000
+        movl $0x3003, 0x2000
+        movl $0x83, 0x3000
+        movl $0x20, %eax
+        movl %eax, %cr4
+        movl $0xc0000080, %ecx
+        rdmsr
+        orl $0x100, %eax
+        wrmsr
+        movl %cr0, %eax
+        orl $0x80000000, %eax
+        movl %eax, %cr0
+        ljmpl $24, $long
+        .code64
+long:   movabs $0x1122334455667788, %rbx
+        mov %rbx, %r9
+done:   jmp done
+        .balign 8
+gdt:    .quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff
+gdt_pointer: .word 31
+        .long gdt
+        .org 510
+        .word 0xaa55
+`;
+
+Deno.test({
+  name: "gdb follows a boot sector from real mode to 64-bit code",
+  ignore: ignore || !requireTool("ld", "nm", "objcopy"),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const at = (name: string) => `${folder}/${name}`;
+      await Deno.writeTextFile(at("boot.S"), BOOT);
+      runTool("gcc", ["-c", "-m64", "-o", at("boot.o"), at("boot.S")]);
+      runTool("ld", ["-Ttext=0x7c00", "-o", at("boot.elf"), at("boot.o")]);
+      const copy = ["-O", "binary", "-j", ".text"];
+      runTool("objcopy", [...copy, at("boot.elf"), at("boot.bin")]);
+      const table = symbols(at("boot.elf"));
+      const stop = (name: string) => [
+        `break *${table.get(name)}`,
+        "continue",
+        "stepi",
+      ];
+      await using icebp = new Icebp({
+        cpus: 1,
+        image: at("boot.bin"),
+        args: ["--gdb-arch=x86-64"],
+      });
+      const said = await debugFile(
+        "gdb",
+        icebp,
+        null,
+        ...stop("real"),
+        'printf "R %#x\\n", $rbx & 0xffff',
+        ...stop("mark"),
+        'printf "P %#lx %#x %d\\n", $rbx, $cs, $cr0 & 1',
+        ...stop("long"),
+        "stepi",
+        'printf "L %#lx %#x %#lx\\n", $r9, $cs, $pc',
+        "info registers",
+      );
+      assert(!/too long|rror/.test(said), said);
+      assertSequence(
+        said,
+        /R 0x1234\n/,
+        /P 0x11223344 0x8 1\n/,
+        new RegExp(
+          `L 0x1122334455667788 0x18 0x${table.get("done")!.toString(16)}\\n`,
+        ),
+      );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
   },
 });

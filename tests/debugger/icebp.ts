@@ -113,6 +113,8 @@ export interface IcebpOptions {
   readonly platform?: string;
   /** Path of the guest; the test guest if absent. */
   readonly image?: string;
+  /** Where it listens; 127.0.0.1 if absent. A path is a unix socket's. */
+  readonly listen?: string;
   /** More of the command line. */
   readonly args?: readonly string[];
   /** Environment variables on top of this process's. */
@@ -122,6 +124,8 @@ export interface IcebpOptions {
 /** icebp, running the test guest or another. */
 export class Icebp {
   readonly port = freePort();
+  /** Where it listens, as gdb wants it. */
+  readonly address: string;
   /** The guest's ELF file. */
   readonly image: string;
   readonly #child: Deno.ChildProcess;
@@ -131,6 +135,9 @@ export class Icebp {
   constructor(options: IcebpOptions = {}) {
     const { cpus = 2, platform = testPlatform(), args = [], env = {} } =
       options;
+    const { listen = "127.0.0.1" } = options;
+    const isPath = listen.startsWith("/");
+    this.address = isPath ? listen : `${listen}:${this.port}`;
     this.image = options.image ?? buildGuest();
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
@@ -138,7 +145,7 @@ export class Icebp {
         "-A",
         "--no-check",
         new URL("mod.ts", ROOT).pathname,
-        `--gdb=127.0.0.1:${this.port}`,
+        `--gdb=${isPath ? "unix:" : ""}${this.address}`,
         `--platform=${platform}`,
         "--cpus",
         `${cpus}`,
@@ -175,7 +182,7 @@ export class Icebp {
  */
 function debuggerCommand(
   tool: "gdb" | "extended gdb" | "lldb",
-  port: number,
+  address: string,
   lines: readonly string[],
   patience = true,
   file: string | null = buildGuest(),
@@ -189,13 +196,13 @@ function debuggerCommand(
       "-nx",
       "-batch",
       ...run("-ex", ["set width 0", "set pagination off"]),
-      ...run("-ex", [`target ${kind} 127.0.0.1:${port}`, ...lines]),
+      ...run("-ex", [`target ${kind} ${address}`, ...lines]),
       ...files,
     ]
     : [
       "-x",
       "-b",
-      ...run("-o", [`gdb-remote 127.0.0.1:${port}`, ...lines]),
+      ...run("-o", [`gdb-remote ${address}`, ...lines]),
       ...files,
     ];
   // What it says and what it complains of, in order.
@@ -231,12 +238,18 @@ export async function debugFile(
   file: string | null,
   ...lines: string[]
 ): Promise<string> {
-  const { stdout } = await debuggerCommand(tool, icebp.port, lines, true, file)
+  const { stdout } = await debuggerCommand(
+    tool,
+    icebp.address,
+    lines,
+    true,
+    file,
+  )
     .output();
   return new TextDecoder().decode(stdout);
 }
 
 /** Starts gdb and leaves it to the caller: the process is gdb. */
 export function startGdb(icebp: Icebp, ...lines: string[]): Deno.ChildProcess {
-  return debuggerCommand("gdb", icebp.port, lines, false).spawn();
+  return debuggerCommand("gdb", icebp.address, lines, false).spawn();
 }

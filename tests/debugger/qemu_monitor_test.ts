@@ -248,7 +248,7 @@ Deno.test({
   name: "monitor cont runs the guest until something is asked",
   ignore: !requireTool("gcc", "nm"),
   fn: async () => {
-    await using icebp = new Icebp({ image: buildModes(), cpus: 1 });
+    await using icebp = new Icebp({ image: buildModes(), cpus: 2 });
     const client = await Client.connect(icebp);
     try {
       await stopAt(client, "stop32");
@@ -256,8 +256,11 @@ Deno.test({
       assertEquals(await monitor(client, "stop"), "");
       assertEquals(await monitor(client, "info status"), "VM status: paused\n");
       // It has gone on to its end: HLT with interrupts off.
-      const registers = await monitor(client, "info registers");
+      const registers = await monitor(client, "info registers 0");
       assertMatch(registers, /^EIP=0000003d .* HLT=1$/m);
+      // The other one still waits to be started.
+      const other = await monitor(client, "info registers 1");
+      assertMatch(other, /^EIP=0000fff0 .* HLT=1$/m);
       assertEquals(await monitor(client, "system_reset"), "");
       assertEquals(
         await monitor(client, "info status"),

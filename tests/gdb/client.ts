@@ -1,4 +1,5 @@
 /** The other side of a session, for tests: frames requests, reads replies. */
+import { commands } from "../../src/gdb/commands/mod.ts";
 import { Session, type SessionOptions } from "../../src/gdb/session.ts";
 import type { DebugTarget } from "../../src/debug/target.ts";
 
@@ -76,6 +77,7 @@ export class Client {
   ) {
     this.session = new Session({
       target,
+      commands,
       afterDisconnect: "run",
       onOutput: () => this.announced++,
       ...options,

@@ -1,8 +1,9 @@
 /** Every command, one after the other. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { CommandTable, needing } from "../../src/gdb/command.ts";
 import { commands } from "../../src/gdb/commands/mod.ts";
 import { registerNumber, registers } from "../../src/debug/registers.ts";
-import { TargetError } from "../../src/debug/target.ts";
+import { type DebugTarget, TargetError } from "../../src/debug/target.ts";
 import { Client, frame, hex } from "./client.ts";
 import { FakeTarget, MEMORY_BYTES } from "./fake_target.ts";
 
@@ -32,6 +33,45 @@ Deno.test("qSupported says what is there", () => {
       "qXfer:memory-map:read+",
     ].toSorted((a, b) => said.indexOf(a) - said.indexOf(b)),
   );
+});
+
+Deno.test("what a target cannot do is neither advertised nor known", () => {
+  const bare: DebugTarget = Object.assign(new FakeTarget(), {
+    monitor: undefined,
+    restart: undefined,
+    regionAt: undefined,
+    readPhysical: undefined,
+    writePhysical: undefined,
+  });
+  const client = new Client(bare);
+  client.handshake();
+  for (
+    const packet of [
+      `qRcmd,${hex("help")}`,
+      "vRun;",
+      "qMemoryRegionInfo:0",
+      "qqemu.PhyMemMode",
+      "Qqemu.PhyMemMode:1",
+    ]
+  ) assertEquals(client.ask(packet), "", packet);
+  assertEquals(client.ask("qqemu.Supported"), "sstepbits;sstep");
+});
+
+Deno.test("commands advertise what they need of a target only where it is", () => {
+  const table = new CommandTable([
+    needing(["monitor"], {
+      name: "qFirst",
+      features: ["First+"],
+      handle: (_session, _packet, reply, target) =>
+        reply.text(target.monitor("x", 0)),
+    }),
+    { name: "qSecond", features: ["Second+"], handle: () => {} },
+  ]);
+  const able = new FakeTarget();
+  assertEquals(table.for(able).features, ["First+", "Second+"]);
+  const bare = Object.create(able, { monitor: { value: undefined } });
+  assertEquals(table.for(bare).features, ["Second+"]);
+  assertEquals(table.for(bare).names, ["qSecond"]);
 });
 
 Deno.test("every advertised transfer is answered", () => {
@@ -539,8 +579,8 @@ Deno.test("what tools look for to know QEMU's system emulator", () => {
   const plans = [
     [7, { kind: "step" }],
     [3, { kind: "step" }],
-    [5, { kind: "step", interrupts: true, timeStands: true }],
-    [1, { kind: "step", interrupts: true, timeStands: false }],
+    [5, { kind: "step", interrupts: true, holdTimers: true }],
+    [1, { kind: "step", interrupts: true, holdTimers: false }],
     [6, { kind: "continue" }],
   ] as const;
   for (const [bits, action] of plans) {

@@ -9,7 +9,7 @@ import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { Reg } from "../../ffi/registers.ts";
 import type { PortDevice } from "../../src/machine/device.ts";
 import { LongMode } from "../debug/long_mode.ts";
-import { testPlatform } from "../util/platform.ts";
+import { testPlatform, withProperties } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
@@ -194,24 +194,13 @@ vector13: mov (%rsp), %r8
 
 /** A platform that does not know CpuidResultList2. */
 function withoutMaskedCpuid(whole: WinHvPlatform): WinHvPlatform {
-  const functions = whole.platform;
-  return {
-    name: whole.name,
-    platform: {
-      ...functions,
-      WHvSetPartitionProperty: (partition, code, buffer, bytes) =>
-        code === PartitionPropertyCode.CpuidResultList2
-          ? HResult.WHV_E_UNKNOWN_PROPERTY
-          : functions.WHvSetPartitionProperty(partition, code, buffer, bytes),
-    },
-    emulation: whole.emulation,
-    extensions: whole.extensions,
-    events: whole.events,
-    callback: (kind, fn) => whole.callback(kind, fn),
-    debugPointFilter: (fn) => whole.debugPointFilter!(fn),
-    standstillCallback: (fn) => whole.standstillCallback!(fn),
-    close: () => whole.close(),
-  };
+  return withProperties(
+    whole,
+    (set, partition, code, buffer, bytes) =>
+      code === PartitionPropertyCode.CpuidResultList2
+        ? HResult.WHV_E_UNKNOWN_PROPERTY
+        : set(partition, code, buffer, bytes),
+  );
 }
 
 for (const masked of [true, false]) {

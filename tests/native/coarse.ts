@@ -13,7 +13,8 @@ function late(ms: number): number {
   return Math.ceil((now + ms) / period) * period - now;
 }
 
-globalThis.setTimeout = ((fn: (...args: unknown[]) => void, ms = 0, ...rest) =>
-  exact(fn, late(ms), ...rest)) as typeof setTimeout;
+globalThis.setTimeout =
+  ((fn: (...args: unknown[]) => void, ms = 0, ...rest: unknown[]) =>
+    exact(fn, late(ms), ...rest)) as typeof setTimeout;
 
 Deno.exit(await main(args));

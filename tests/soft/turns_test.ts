@@ -24,18 +24,22 @@ Deno.test({
         jns 0b
 1:      lock btsl $0, lock
         jc 1b
+        movl $1, held
         mov $97, %ecx
 2:      dec %ecx
         jnz 2b
-        nop
         movl $0, lock
         jmp 1b
-3:      lock btsl $0, lock
-        jc 3b
+3:      pause
+        cmpl $0, held
+        je 3b
+4:      lock btsl $0, lock
+        jc 4b
         mov $16, %al
         out %al, $0xf4
         .align 64
 lock:   .long 0
+held:   .long 0
 `,
         2,
       );

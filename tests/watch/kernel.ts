@@ -18,6 +18,8 @@ export const KERNEL_BYTES = 0x2_0000;
 const GDT = 0x1000, IDT = 0x2000, TSS = 0x3000, OTHER_TSS = 0x3400;
 const LDT = 0x3800, OPERANDS = 0x5000, STRINGS = 0x7000, CODE = 0x8000;
 const STACK = 0x9000, END = 0xb000;
+/** Where the stack begins. */
+const STACK_TOP = STACK + 0x800;
 const PML4 = 0x1_0000, PDPT = 0x1_1000, PD = 0x1_2000, PT = 0x1_3000;
 /** Page directory pointers of 32-bit paging with PAE. */
 const PDPT32 = 0x1_4000;
@@ -31,6 +33,8 @@ const Selector = {
   tss: 0x18,
   otherTss: 0x28,
   ldt: 0x38,
+  userCode: 0x4b,
+  userData: 0x53,
 } as const;
 
 /** MXCSR is the third word of its register. */
@@ -48,6 +52,12 @@ const CONTENTS = [
   "frame16",
   "frame32",
   "frame64",
+  "user frame16",
+  "user frame32",
+  "user frame64",
+  "user return16",
+  "user return32",
+  "user return64",
   "far16 data",
   "far32 data",
   "data selector",
@@ -66,8 +76,10 @@ export const TRIES = CONTENTS.length;
 function fill(what: typeof CONTENTS[number], rng: Prng): Uint8Array {
   const bytes = new Uint8Array(0x300);
   const view = new DataView(bytes.buffer);
-  const frame = (size: number) =>
-    [LANDING, Selector.code, 2, STACK + 0xa00, Selector.data].forEach((
+  const stack = STACK + 0xa00;
+  const { code, data, userCode, userData } = Selector;
+  const put = (size: number, values: readonly number[]) =>
+    values.forEach((
       value,
       i,
     ) =>
@@ -80,13 +92,31 @@ function fill(what: typeof CONTENTS[number], rng: Prng): Uint8Array {
       for (let i = 0; i < bytes.length; i++) bytes[i] = rng.int(256);
       break;
     case "frame16":
-      frame(2);
+      put(2, [LANDING, code, 2, stack, data]);
+      break;
+    case "user frame16":
+      put(2, [LANDING, userCode, 2, stack, userData]);
+      break;
+    case "user return16":
+      put(2, [LANDING, userCode, stack, userData]);
       break;
     case "frame32":
-      frame(4);
+      put(4, [LANDING, code, 2, stack, data]);
+      break;
+    case "user frame32":
+      put(4, [LANDING, userCode, 2, stack, userData]);
+      break;
+    case "user return32":
+      put(4, [LANDING, userCode, stack, userData]);
       break;
     case "frame64":
-      frame(8);
+      put(8, [LANDING, code, 2, stack, data]);
+      break;
+    case "user frame64":
+      put(8, [LANDING, userCode, 2, stack, userData]);
+      break;
+    case "user return64":
+      put(8, [LANDING, userCode, stack, userData]);
       break;
     case "far16 data":
       view.setUint16(2, Selector.data, true);
@@ -133,6 +163,8 @@ function descriptors(mode: Mode): bigint[] {
     0n,
     system(LDT, 0xff, 0x82n),
     0n,
+    flat(0xfan, flags),
+    flat(0xf2n, mode === 16 ? 0n : 0xcn),
   ];
 }
 
@@ -177,10 +209,10 @@ export class Kernel implements Ground {
     partition.mapGpaRange(this.memory, 0, 7);
     this.partition = partition;
     this.vp = partition.createVirtualProcessor(0);
-    this.#quad(PML4, BigInt(PDPT) | 3n);
-    this.#quad(PDPT, BigInt(PD) | 3n);
+    this.#quad(PML4, BigInt(PDPT) | 7n);
+    this.#quad(PDPT, BigInt(PD) | 7n);
     this.#quad(PDPT32, BigInt(PD) | 1n);
-    this.#quad(PD, BigInt(PT) | 3n);
+    this.#quad(PD, BigInt(PT) | 7n);
     this.map(false);
   }
 
@@ -191,7 +223,9 @@ export class Kernel implements Ground {
   map(device: boolean): void {
     for (let at = 0; at < 0x2_0000; at += 0x1000) {
       const by = device && at >= GDT && at < END && at !== CODE ? ALIAS : 0;
-      this.#quad(PT + at / 0x200, BigInt(at + by) | 0x63n);
+      // Who goes astray does not run data, for ever maybe.
+      const noExecute = at === CODE ? 0n : 1n << 63n;
+      this.#quad(PT + at / 0x200, BigInt(at + by) | 0x67n | noExecute);
     }
     this.vp.set(Reg.Cr3, BigInt(PML4));
   }
@@ -219,8 +253,7 @@ export class Kernel implements Ground {
     const operand = OPERANDS + 0x400 + 64 * rng.int(48) +
       (rng.chance(30) ? rng.int(64) : 0);
     memory.set(content, operand);
-    const top = STACK + 0x800;
-    memory.set(content.subarray(0, 0x100), top);
+    memory.set(content.subarray(0, 0x100), STACK_TOP);
     this.#image = memory.slice(GDT, END);
     this.#platform.hostWrote(CODE, 0x1000);
     const number = () => BigInt(rng.u32());
@@ -229,7 +262,7 @@ export class Kernel implements Ground {
       [Reg.Rcx, 3n],
       [Reg.Rdx, 0n],
       [Reg.Rbx, BigInt(operand)],
-      [Reg.Rsp, BigInt(top)],
+      [Reg.Rsp, BigInt(STACK_TOP)],
       [Reg.Rbp, BigInt(STACK + 0x900)],
       [Reg.Rsi, BigInt(STRINGS + 0x100 + rng.int(0x300))],
       [Reg.Rdi, BigInt(STRINGS + 0x800 + rng.int(0x300))],
@@ -249,6 +282,25 @@ export class Kernel implements Ground {
       ),
     ];
     return operand;
+  }
+
+  /** Changes the memory that the case finds, by guest physical address. */
+  change(by: (view: DataView) => void): void {
+    this.memory.set(this.#image, GDT);
+    by(this.#view);
+    this.#image = this.memory.slice(GDT, END);
+  }
+
+  /** Writes a 32-bit task that goes to LANDING. */
+  makeTask(view: DataView): void {
+    const word = (at: number, value: number) =>
+      view.setUint32(OTHER_TSS + at, value, true);
+    word(0x1c, PDPT32);
+    word(0x20, LANDING);
+    word(0x24, 2);
+    word(0x38, STACK_TOP + 0x200);
+    word(0x4c, Selector.code);
+    for (const at of [0x48, 0x50, 0x54, 0x58, 0x5c]) word(at, Selector.data);
   }
 
   place(): void {
@@ -287,7 +339,7 @@ export class Kernel implements Ground {
       selector: Selector.ldt,
       attributes: 0x82,
     });
-    vp.setTable(Reg.Gdtr, { base: BigInt(GDT), limit: 0x47 });
+    vp.setTable(Reg.Gdtr, { base: BigInt(GDT), limit: 0x57 });
     vp.setTable(Reg.Idtr, { base: BigInt(IDT), limit: 0xfff });
     // First, as FpMmx0 is what TOP says.
     vp.set(Reg.FpControlStatus, 0x37fn);
@@ -302,12 +354,25 @@ export class Kernel implements Ground {
   }
 }
 
-/** RIP of a case that has come to the HLT behind it, or null. */
+/** RIP of a case that has come to the HLT behind it, or null. A user may not halt. */
 export function landed(reason: string, rip: bigint): bigint | null {
-  return reason === "halt" ? rip - 1n : null;
+  if (reason === "halt") return rip - 1n;
+  return reason === "exception 13, 0" && rip === BigInt(LANDING) ? rip : null;
 }
 
 export { ENTRY };
+
+/** Where things are. */
+export const Place = {
+  GDT,
+  IDT,
+  TSS,
+  OTHER_TSS,
+  LANDING,
+  OPERANDS,
+  STACK_TOP,
+  Selector,
+} as const;
 
 /** One encoding of a cell. */
 export interface Encoding {

@@ -76,7 +76,7 @@ function general(v: Vcpu): string {
     `${wide ? "R" : "E"}FL=${
       hex(v.rflags, 8)
     } [${flags}] CPL=${v.cpl} II=${shadow} A20=1 SMM=0 ` +
-    `HLT=${v.halted ? 1 : 0}\n`;
+    `HLT=${v.halted || v.waitsForSipi ? 1 : 0}\n`;
 }
 
 /** Numbers of the eight oldest registers. */

@@ -1,5 +1,5 @@
 /** The end of a session or of the guest, and a new beginning. */
-import type { Command } from "../command.ts";
+import { type Command, needing } from "../command.ts";
 import { EINVAL } from "../packet.ts";
 import { putStop } from "../stop_reply.ts";
 
@@ -33,25 +33,25 @@ export const killProcess: Command = {
 };
 
 /** Has no reply, and exists in extended mode only. */
-export const restart: Command = {
+export const restart: Command = needing(["restart"], {
   name: "R",
-  handle(session, _packet, reply) {
+  handle(session, _packet, reply, target) {
     if (!session.extended) return;
-    session.restart();
+    session.restart(target);
     reply.none();
   },
-};
+});
 
 /** gdb's `run`: there is one program, whatever the name. */
-export const run: Command = {
+export const run: Command = needing(["restart"], {
   name: "vRun",
-  handle(session, _packet, reply) {
-    session.restart();
+  handle(session, _packet, reply, target) {
+    session.restart(target);
     const stop = session.target.stop;
     if (stop === null) reply.error(EINVAL);
     else putStop(session, stop, reply);
   },
-};
+});
 
 /** Back to the guest after a detach in extended mode. */
 export const attach: Command = {

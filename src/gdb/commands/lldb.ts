@@ -2,7 +2,7 @@
  * What lldb asks beyond gdb's protocol.
  * Source of facts: LLVM's docs/resources/lldbgdbremote.md.
  */
-import type { Command } from "../command.ts";
+import { type Command, needing } from "../command.ts";
 import { EINVAL, type Reply } from "../packet.ts";
 import type { Session } from "../session.ts";
 import { putStop } from "../stop_reply.ts";
@@ -51,22 +51,22 @@ export const processInfo: Command = {
 
 /** What is mapped, region by region: where nothing is, lldb keeps the memory of
  * its expressions for itself. */
-export const memoryRegionInfo: Command = {
+export const memoryRegionInfo: Command = needing(["regionAt"], {
   name: "qMemoryRegionInfo",
-  handle(session, packet, reply) {
+  handle(session, packet, reply, target) {
     const address = packet.accept(":") ? packet.address() : null;
     // Without an address: whether the packet is known.
     if (address === null) {
       return packet.atEnd ? reply.ok() : reply.error(EINVAL);
     }
-    const { start, bytes, permissions } = session.target.regionAt(
+    const { start, bytes, permissions } = target.regionAt(
       session.current,
       address,
     );
     reply.text(`start:${start.toString(16)};size:${bytes.toString(16)};`);
     if (permissions !== "") reply.text(`permissions:${permissions};`);
   },
-};
+});
 
 /** The reason of one thread's stop: those that did not cause it have none. */
 export const threadStopInfo: Command = {

@@ -1,5 +1,5 @@
 /** Reading, writing and searching memory, virtual or physical. */
-import type { Command } from "../command.ts";
+import { type Command, needing } from "../command.ts";
 import {
   EFAULT,
   EINVAL,
@@ -191,20 +191,22 @@ export const crc: Command = {
   },
 };
 
+const PHYSICAL = ["readPhysical", "writePhysical"] as const;
+
 /** QEMU's switch between virtual and physical memory. */
-export const physicalMode: Command = {
+export const physicalMode: Command = needing(PHYSICAL, {
   name: "qqemu.PhyMemMode",
   handle(session, _packet, reply) {
-    reply.text(session.physical ? "1" : "0");
+    reply.text(session.physical === null ? "0" : "1");
   },
-};
+});
 
-export const setPhysicalMode: Command = {
+export const setPhysicalMode: Command = needing(PHYSICAL, {
   name: "Qqemu.PhyMemMode",
-  handle(session, packet, reply) {
+  handle(session, packet, reply, target) {
     const mode = packet.accept(":") ? packet.number() : null;
     if (mode !== 0 && mode !== 1) return reply.error(EINVAL);
-    session.physical = mode === 1;
+    session.physical = mode === 1 ? target : null;
     reply.ok();
   },
-};
+});

@@ -43,7 +43,8 @@ export const [sstep, sstepToo] = both(
 
 export const supported: Command = {
   name: "qqemu.Supported",
-  handle(_session, _packet, reply) {
-    reply.text("sstepbits;sstep;PhyMemMode");
+  handle(session, _packet, reply) {
+    reply.text("sstepbits;sstep");
+    if (session.knows("qqemu.PhyMemMode")) reply.text(";PhyMemMode");
   },
 };

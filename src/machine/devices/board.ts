@@ -48,7 +48,7 @@ export const Irq = { timer: 0, keyboard: 1, serial: 4, sci: SCI_IRQ, rtc: 8 };
 /** COM1's first port. */
 export const COM1 = 0x3f8;
 /** The timer's IOAPIC input. */
-const TIMER_GSI = 2;
+export const TIMER_GSI = 2;
 
 /** What the board needs of the machine around it. */
 export interface BoardWiring {

@@ -97,6 +97,15 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
     return this.#request(this.state.master) >= 0;
   }
 
+  /** The input, 0-15, whose request acknowledge() would take; -1 if none asks. */
+  get asking(): number {
+    const { master, slave } = this.state;
+    const input = this.#request(master);
+    if (input !== CASCADE || master.single) return input;
+    const inner = this.#request(slave);
+    return inner < 0 ? input : 8 + inner;
+  }
+
   /** Drives input wire `irq`, 0-15. */
   setInput(irq: number, level: boolean): void {
     const chip = irq < 8 ? this.state.master : this.state.slave;

@@ -1,11 +1,12 @@
 // What follows from control registers, segments and flags: execution mode, code and
 // stack width, TLB set, and the PENDING bits that the loop looks at.
 import { flushJumps } from "./cache";
-import { RF, TF, VM } from "./flags";
+import { IOPL, RF, TF, VIF, VIP, VM } from "./flags";
 import {
   CODEKEY,
   CPL,
   CR0,
+  CR4,
   DBGPEND,
   DR7,
   EFER,
@@ -25,6 +26,7 @@ import {
   P_RF,
   P_SHADOW,
   P_TF,
+  P_VIRTUAL,
   PASS,
   PENDING,
   S_CS,
@@ -78,6 +80,7 @@ export function flagsChanged(): void {
   const f = load<u32>(EFL);
   if (f & TF) p |= P_TF;
   if (f & RF) p |= P_RF;
+  if ((f & (VIF | VIP)) == (VIF | VIP)) p |= P_VIRTUAL;
   if (load<u8>(SHADOW)) p |= P_SHADOW;
   if (load<u64>(DBGPEND)) p |= P_DEBUG;
   if (load<u8>(PASS)) p |= P_PASS;
@@ -87,6 +90,19 @@ export function flagsChanged(): void {
     if (dr7 & (3 << (i * 2)) && !((dr7 >> (16 + i * 4)) & 3)) p |= P_EXECBP;
   }
   store<u32>(PENDING, p);
+}
+
+const CR4_VME: u64 = 1;
+const CR4_PVI: u64 = 2;
+
+/** Whether VIF stands for IF, which is not the code's to change: in virtual-8086 mode
+ * by VME, in ring 3 by PVI (SDM vol. 3, 20.3.2 and 20.4). */
+export function virtualInterrupts(): bool {
+  if ((load<u32>(EFL) & IOPL) == IOPL) return false;
+  const mode = load<u8>(MODE);
+  const cr4 = load<u64>(CR4);
+  if (mode == MODE_V86) return (cr4 & CR4_VME) != 0;
+  return mode >= MODE_PROT && load<u8>(CPL) == 3 && (cr4 & CR4_PVI) != 0;
 }
 
 /** The AC flag selects another TLB set; call after it changed. */

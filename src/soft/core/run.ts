@@ -96,6 +96,7 @@ import {
   P_RF,
   P_SHADOW,
   P_TF,
+  P_VIRTUAL,
   PEND_EVENT,
   PEND_INT,
   PASS,
@@ -110,10 +111,11 @@ import {
   VPINDEX,
 } from "./layout";
 import { ACC_READ, translate, xGpa } from "./mem";
-import { flagsChanged } from "./mode";
+import { flagsChanged, virtualInterrupts } from "./mode";
 import { physHost } from "./phys";
 import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
-import { isMem, rLen, rSeg } from "./record";
+import { isMem, REC, rLen, rSeg } from "./record";
+import { sample, sampling } from "./regions";
 import { initVp, sipiVp } from "./reset";
 import { forgetSpun, spun } from "./spin";
 import { countEvent } from "./whv_counters";
@@ -143,6 +145,9 @@ export function runInit(end: u32, stale: u32): void {
   endIndex = end;
   staleIndex = stale;
 }
+
+/** Instructions in which a sample waits for a branch to be taken. */
+const MAX_TO_BRANCH: i32 = 128;
 
 let sliceLeft: i32 = 0;
 let timerDue: u64 = ~<u64> 0;
@@ -584,6 +589,14 @@ function boundary(): u32 {
     // blocks do not leave their page, but linked blocks stay inside it for long
     if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
   }
+  // VIF and VIP at an instruction's beginning (SDM vol. 3, 20.3.2): whatever brings
+  // code here with both has left the loop
+  if (pend & P_VIRTUAL && virtualInterrupts()) {
+    settle(1);
+    const r = raised(GP, 0, 0);
+    if (r) return r;
+    return boundary();
+  }
   return 0;
 }
 
@@ -665,9 +678,29 @@ export function execute(budget: i32): u32 {
       const room = timerDue - time;
       if (room < <u64> chunk * ticks) chunk = <i32> (room / ticks) + 1;
     }
-    p = inner(p, chunk);
-    const cur = innerCur;
-    const left = innerLeft;
+    let cur: usize;
+    let left: i32;
+    if (sampling && chunk > sampling) {
+      // a chunk that ends with a branch taken, soon after it has been long enough
+      let more = chunk - sampling;
+      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
+      chunk = sampling;
+      p = inner(p, chunk);
+      cur = innerCur;
+      left = innerLeft;
+      while (p != 0 && p == cur + REC && more > 0) {
+        more--;
+        chunk++;
+        p = inner(p, 1);
+        cur = innerCur;
+        left = innerLeft;
+      }
+      if (p != 0) sample(p);
+    } else {
+      p = inner(p, chunk);
+      cur = innerCur;
+      left = innerLeft;
+    }
     let completed = true;
     if (p != 0) {
       store<u64>(RIP, ipOf(p));

@@ -6,6 +6,7 @@
 import { GP, NP, raiseErr, TS } from "./fault";
 import { getFlags, NT, setFlagsRaw, VM } from "./flags";
 import { frameCommit, frameCurrent, framePush } from "./frame";
+import { needSync, synced } from "./hooks";
 import {
   CPL,
   CR0,
@@ -35,6 +36,7 @@ import {
 } from "./layout";
 import { rdSys, tlbFlush, wrSys } from "./mem";
 import { flagsChanged, updateMode } from "./mode";
+import { watching } from "./points";
 import {
   A_CODE,
   A_EC,
@@ -242,6 +244,11 @@ export function switchTask(
   hasErr: bool,
   err: u32,
 ): bool {
+  // what follows cannot be begun twice
+  if (watching && !synced) {
+    needSync();
+    return false;
+  }
   const at = dAddr;
   const base = dBase();
   const limit = dLimit();

@@ -21,12 +21,15 @@ function pair(icw4 = 0x01) {
 
 Deno.test("an edge is served once, with the vector of its chip", () => {
   const { pic, intr, out, pulse } = pair();
+  assertEquals(pic.asking, -1);
   pulse(1);
+  assertEquals(pic.asking, 1);
   assertEquals([intr.level, pic.acknowledge()], [true, 0x21]);
   assertEquals(intr.level, false);
   out(0x20, 0x20);
   assertEquals(intr.level, false); // the wire is still high: no new edge
   pulse(12);
+  assertEquals(pic.asking, 12);
   assertEquals(pic.acknowledge(), 0x2c);
   out(0x20, 0x0b);
   out(0xa0, 0x0b);

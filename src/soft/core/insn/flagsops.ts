@@ -13,33 +13,14 @@ import {
   VIP,
 } from "../flags";
 import { leave, wantInterrupts } from "../hooks";
-import {
-  CPL,
-  CR4,
-  EFL,
-  MODE,
-  MODE_PROT,
-  MODE_V86,
-  RAX,
-  SHADOWNEW,
-} from "../layout";
+import { CPL, EFL, RAX, SHADOWNEW } from "../layout";
+import { virtualInterrupts } from "../mode";
 import { def, hr, M_ONE, SZ_B } from "../optable";
 import { gp0, REC } from "../record";
-
-const CR4_VME: u64 = 1;
-const CR4_PVI: u64 = 2;
 
 /** Whether IF itself may change at this privilege. */
 function mayChangeIf(): bool {
   return load<u8>(CPL) <= (load<u32>(EFL) & IOPL) >> 12;
-}
-
-/** Whether CLI and STI work on VIF instead. */
-function virtualInterrupts(): bool {
-  const mode = load<u8>(MODE);
-  const cr4 = load<u64>(CR4);
-  if (mode == MODE_V86) return (cr4 & CR4_VME) != 0;
-  return mode >= MODE_PROT && load<u8>(CPL) == 3 && (cr4 & CR4_PVI) != 0;
 }
 
 function cli(p: usize): usize {
