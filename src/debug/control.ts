@@ -71,6 +71,7 @@ export class RunControl extends Driver {
       });
     }
     machine.onDma.subscribe((access) => {
+      if (machine.repeating) return;
       const reason = this.#dma.reason(access);
       if (reason !== null) this.#found(this.#anyRunning(), reason);
     });

@@ -75,6 +75,8 @@ export interface Follow {
   /** Where it ends: a number of instructions, the log's end at most. */
   to: number;
   event(index: number): void;
+  /** A processor passed debug points, and is to now. */
+  passed(vp: number): void;
   /** It is there; or the error that the guest did something else. */
   arrived(error: Error | null): void;
 }
@@ -507,6 +509,7 @@ export class Scheduler {
         return true;
       case "pass":
         cursor.advance(0);
+        follow.passed(entry.vp);
         this.#core.whvPassDebugPoints(entry.vp, entry.value);
         return true;
     }
