@@ -4,6 +4,7 @@ import { startGuest } from "../boot/start.ts";
 import { Debugger } from "../debug/debugger.ts";
 import type { Stop } from "../debug/target.ts";
 import { Reg } from "../../ffi/registers.ts";
+import { History, whyNoHistory } from "../history/history.ts";
 import { Machine } from "../machine/machine.ts";
 import { Console } from "./console.ts";
 import { SeededEntropy } from "./entropy.ts";
@@ -24,6 +25,8 @@ const log = getLogger(["icebp", "cli"]);
 /** What the RTC shows at the start where time is the guest's own and no other is
  * wished. */
 const VIRTUAL_START = BigInt(Date.UTC(2025, 0, 1) / 1000);
+/** Host memory for history. */
+const HISTORY_BYTES = 512 << 20;
 const ENTROPY_SEED = 0x1ceb9n;
 
 /** The guest cannot go on; the message is one line for the user. */
@@ -82,6 +85,11 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     startGuest(machine, image);
     log.info("{what}", { what: image.describe });
     const guest = new Debugger(machine, options.breakpoints);
+    if (options.gdb !== undefined) {
+      guest.keepHistory(
+        whyNoHistory(machine) ?? new History(machine, { bytes: HISTORY_BYTES }),
+      );
+    }
     guest.onQuit.subscribe(() => ended.resolve(0));
     if (readsInput) {
       terminal.open({

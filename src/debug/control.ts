@@ -11,8 +11,8 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
-import type { Machine } from "../machine/machine.ts";
 import type { History } from "../history/history.ts";
+import type { DmaAccess, Machine } from "../machine/machine.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
@@ -30,13 +30,17 @@ import type { Vcpu } from "./vcpu.ts";
 
 const log = getLogger(["icebp", "debug"]);
 
-type State = "stopped" | "resuming" | "running" | "stopping";
+/** "away" is in the past: what happens there is no run of the guest's. */
+type State = "stopped" | "resuming" | "running" | "stopping" | "away";
 
 const DB_BIT = 1n << 1n;
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
 /** Host time after which what the guest is waited for is looked for again. */
 const LOOK_MS = 50;
+
+/** What a history is told while the guest runs live. */
+export type LiveHistory = Pick<History, "resuming" | "stopped">;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
@@ -46,7 +50,7 @@ export class RunControl extends Driver {
   /** Told when the user wants the program to end, too. */
   readonly onQuit = new Subscribers<[]>();
   /** The machine's past; null where none is kept. */
-  history: History | null = null;
+  protected history: LiveHistory | null = null;
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */
@@ -70,12 +74,37 @@ export class RunControl extends Driver {
         if (v.untold.length === 0) keep(v, failure(error));
       });
     }
-    machine.onDma.subscribe((access) => {
-      if (machine.repeating) return;
-      const reason = this.#dma.reason(access);
-      if (reason !== null) this.#found(this.#anyRunning(), reason);
-    });
+    machine.onDma.subscribe((access) => this.accessed(access));
     machine.suspendTime();
+  }
+
+  /** A device accesses memory. */
+  protected accessed(access: DmaAccess): void {
+    const reason = this.#dma.reason(access);
+    if (reason !== null) this.#found(this.#anyRunning(), reason);
+  }
+
+  /** Until arrive() the guest is neither stopped nor does it run. */
+  protected leave(): void {
+    this.needStopped();
+    this.#state = "away";
+    this.stop = null;
+  }
+
+  /** The end of what leave() began. With `tell` it is the stop of a resume(). */
+  protected arrive(stop: Stop, tell: boolean): void {
+    this.#state = "stopped";
+    this.stop = stop;
+    try {
+      if (tell) this.onStop.tell(stop);
+    } finally {
+      this.#tellExit(stop);
+    }
+  }
+
+  /** Whether it is between leave() and arrive(). */
+  protected get away(): boolean {
+    return this.#state === "away";
   }
 
   /** Some processor that takes part in the plan. */
@@ -410,7 +439,8 @@ function keep(v: Vcpu, reason: StopReason): void {
   if (reason.kind === "failed") log.error("{message}", { ...reason });
 }
 
-function failure(error: unknown): StopReason {
+/** What could not be done, as a reason to stop. */
+export function failure(error: unknown): StopReason {
   const message = error instanceof Error ? error.message : String(error);
   log.debug("{message}", { message, error });
   return { kind: "failed", message: message.split("\n")[0] };

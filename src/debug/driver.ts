@@ -7,6 +7,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
+import type { DebugPointExit } from "../platform/mod.ts";
 import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { DebugExceptions } from "./exceptions.ts";
 import { Exclusive } from "./exclusive.ts";
@@ -157,6 +158,16 @@ export abstract class Driver implements StepControl {
     const [reason, ...more] = this.points!.reasons(point.hits);
     v.untold.push(...more);
     return reason ?? "go on";
+  }
+
+  /** What a debug point that a processor has exited for is told as; null if nobody wants
+   * to be told. */
+  reasonOfPoint(v: Vcpu, point: DebugPointExit): StopReason | null {
+    v.read();
+    const breakpoint = this.points!.breakpointOf(point);
+    return breakpoint !== undefined
+      ? this.#exceptions.told(v, breakpoint)
+      : this.points!.reasons(point.hits)[0] ?? null;
   }
 
   /** Whether a processor that has come to an instruction point is to exit: asked while it
@@ -336,7 +347,7 @@ export abstract class Driver implements StepControl {
   }
 
   /** The address spaces that processors are in, and the kernels' behind them. */
-  protected spaces(): Paging[] {
+  spaces(): Paging[] {
     const spaces: Paging[] = [...this.vcpus];
     for (const v of this.vcpus) {
       if (!v.processor.inRun) v.read();

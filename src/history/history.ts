@@ -4,6 +4,7 @@
  * repeating what followed. It is kept while the guest runs live; a debugger that steps
  * or writes makes what cannot be repeated, and a snapshot behind it instead.
  */
+import { DebugAccess } from "../../ffi/debug_points.ts";
 import type {
   PlatformTimeTravel,
   ProcessorsState,
@@ -230,11 +231,45 @@ export class History implements TimeTravel {
     return null;
   }
 
+  after(instructions: bigint): bigint | null {
+    for (const { processors } of this.#segments) {
+      const at = BigInt(processors.instructions);
+      if (at > instructions) return at;
+    }
+    return null;
+  }
+
+  gap(instructions: bigint): bigint | null {
+    const position = Number(instructions);
+    const first = this.#segmentOf(position);
+    for (let i = first; i + 1 < this.#segments.length; i++) {
+      const at = this.#gapOf(i);
+      if (at !== null && this.#startOf(i + 1) > position) {
+        return BigInt(Math.max(at, position));
+      }
+    }
+    return null;
+  }
+
+  /** Where a segment's log ends, if the next one begins later; null if it does not. */
+  #gapOf(index: number): number | null {
+    if (index + 1 >= this.#segments.length) return null;
+    const end = this.#segments[index].log?.end ?? this.#startOf(index);
+    return this.#startOf(index + 1) > end ? end : null;
+  }
+
+  #startOf(index: number): number {
+    return this.#segments[index].processors.instructions;
+  }
+
   lastOf(processor: number, instructions: bigint): bigint | null {
     const limit = Number(instructions);
     for (let i = this.#segments.length; i-- > 0;) {
-      const { log, processors } = this.#segments[i];
-      if (log === null || processors.instructions >= limit) continue;
+      const { log } = this.#segments[i];
+      if (this.#startOf(i) >= limit) continue;
+      const gap = this.#gapOf(i);
+      if (gap !== null && gap < limit) return BigInt(gap);
+      if (log === null) continue;
       let found = -1;
       for (const { kind, vp, value, from } of log) {
         if (from >= limit) break;
@@ -248,26 +283,36 @@ export class History implements TimeTravel {
 
   nextOf(processor: number, instructions: bigint): bigint | null {
     const from = this.#nextRun(instructions, processor);
-    return from === null ? null : from.at + 1n;
+    if (from === null) return null;
+    return from.vp === null ? from.at : from.at + 1n;
   }
 
   processorAt(instructions: bigint): number | null {
     return this.#nextRun(instructions, null)?.vp ?? null;
   }
 
-  /** The first instruction from a position on, of a processor or of any. */
+  /** The first instruction from a position on, of a processor or of any; what cannot be
+   * repeated may be of any (null), and then it is its end. */
   #nextRun(
     instructions: bigint,
     processor: number | null,
-  ): { vp: number; at: bigint } | null {
+  ): { vp: number | null; at: bigint } | null {
     const position = Number(instructions);
     for (let i = this.#segmentOf(position); i < this.#segments.length; i++) {
       const { log } = this.#segments[i];
-      if (log === null || log.end <= position) continue;
+      if (log === null || log.end <= position) {
+        if (this.#gapOf(i) === null || this.#startOf(i + 1) <= position) {
+          continue;
+        }
+        return { vp: null, at: BigInt(this.#startOf(i + 1)) };
+      }
       for (const { kind, vp, value, from } of log) {
         if (kind !== "run" || from + value <= position) continue;
         if (processor !== null && vp !== processor) continue;
         return { vp, at: BigInt(Math.max(from, position)) };
+      }
+      if (this.#gapOf(i) !== null) {
+        return { vp: null, at: BigInt(this.#startOf(i + 1)) };
       }
     }
     return null;
@@ -509,7 +554,10 @@ export class History implements TimeTravel {
             point: processor.point,
           });
           if (verdict === "stop") return end("hit");
-          processor.vp.passDebugPoints();
+          // Behind an access of data there is nothing to pass.
+          if (processor.point!.hits[0].access === DebugAccess.Execute) {
+            processor.vp.passDebugPoints();
+          }
           break;
         }
         default:

@@ -62,14 +62,21 @@ export interface TimeTravel {
   /** The newest position before `instructions` that is reached without replaying;
    * null if there is none. */
   before(instructions: bigint): bigint | null;
+  /** The first such position behind `instructions`; null if there is none. */
+  after(instructions: bigint): bigint | null;
+  /** The first position, `instructions` or behind, from which what followed cannot be
+   * repeated: it is gone over as a whole, up to the next position that after() tells.
+   * Null if there is none. */
+  gap(instructions: bigint): bigint | null;
   /** The position from which `processor` executed its last instruction before
-   * `instructions`; null if that is before the start. */
+   * `instructions`, or where the piece begins that it was in and that cannot be repeated;
+   * null if that is before the start. */
   lastOf(processor: number, instructions: bigint): bigint | null;
   /** The position behind the next instruction that `processor` executes from
    * `instructions` on; null if it executes none before the end. */
   nextOf(processor: number, instructions: bigint): bigint | null;
   /** Which processor executes the next instruction from `instructions` on; null at the
-   * end. */
+   * end, and where that is not known. */
   processorAt(instructions: bigint): number | null;
   /** Puts the machine to a position between start and end. Debug points are not met. */
   goTo(instructions: bigint): Promise<void>;

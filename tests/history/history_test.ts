@@ -79,7 +79,7 @@ idt:    .word 0xfff
 async function started(cpus: number): Promise<[LongMode, History]> {
   const guest = await LongMode.start(WORK, cpus);
   const history = new History(guest.machine, ROOM);
-  guest.debugger.history = history;
+  guest.debugger.keepHistory(history);
   return [guest, history];
 }
 
@@ -228,6 +228,7 @@ Deno.test({
     assertEquals(guest.output, said);
     await history.goTo(most / 2n);
     assertEquals(await digest(guest.machine), half);
+    history.fork();
     guest.machine.memory.write(0x300000, Uint8Array.of(1));
     await runFor(guest, 1_000_000);
     assert(history.end().instructions < most);
@@ -297,7 +298,7 @@ Deno.test({
     const guest = await LongMode.start(WORK, 2);
     const room = 6 << 20;
     const history = new History(guest.machine, { bytes: room });
-    guest.debugger.history = history;
+    guest.debugger.keepHistory(history);
     await runFor(guest, 120_000_000);
     assert(history.bytes < room + (2 << 20), `${history.bytes}`);
     assertEquals(history.start().instructions, 0n);
@@ -362,7 +363,7 @@ for (const cpus of [1, 2, 4]) {
         const seen = await collect(plain);
         const guest = (await debianOrNull(cpus, folder))!;
         const history = new History(guest.machine, ROOM);
-        guest.debugger.history = history;
+        guest.debugger.keepHistory(history);
         const time = guest.machine.options.platform.timeTravel!;
         const look = setInterval(() => {
           if (time.instructions() > LIMIT) guest.debugger.interrupt();
