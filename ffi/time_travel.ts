@@ -23,8 +23,6 @@ export interface ScheduleLog {
   readonly encoded: Uint8Array;
   /** Notes that an event of the caller's comes here. */
   event(index: number): void;
-  /** Notes that debug points are passed (DebugPass) here. */
-  passed(vp: number, how: number): void;
   /** Takes what another log has, which begins where this one ends. */
   append(other: ScheduleLog): void;
   /** From the beginning, each with the number of instructions before it. */
@@ -50,6 +48,8 @@ export interface ReplayOptions {
   readonly log: ScheduleLog;
   /** An event of the caller's comes here. */
   event(index: number): void;
+  /** A VP passed debug points here, and is about to. */
+  passed(vp: number): void;
   /** It is where it was to run to, all VPs are held; or the error that the guest did
    * something else. */
   arrived(error: Error | null): void;
@@ -77,6 +77,8 @@ export interface PlatformTimeTravel {
   time(): bigint;
   /** The state; while quiet, or while no VP is run. */
   save(): ProcessorsState;
+  /** A page of guest memory is another one now, before load(). */
+  replaced(page: number): void;
   /** Takes a state, when save() might be called. Guest memory is the caller's to bring
    * in line before. */
   load(state: ProcessorsState): void;

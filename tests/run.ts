@@ -183,6 +183,13 @@ async function everything(): Promise<Outcome[]> {
     console.log("tests/debug with breakpoints in memory:");
     const memory = { ICEBP_TEST_BREAKPOINTS: "memory" };
     outcomes.push(await tests(["tests/debug"], memory));
+    console.log("with every guest's code translated at once:");
+    const translated = ["contract", "debug", "soft", "watch", "machine"];
+    outcomes.push(
+      await tests(translated.map((path) => `tests/${path}`), {
+        ICEBP_TEST_TRANSLATE: "always",
+      }),
+    );
     await made;
     return [...outcomes, await runSuite(NATIVE)];
   };

@@ -3,6 +3,7 @@
  * restored on every way out. Where standard input is no terminal its bytes go
  * to the guest as they are.
  */
+import type { WindowSize } from "../machine/devices/virtio/console.ts";
 
 const CTRL_A = 0x01;
 const KEY = { quit: 0x78, help: 0x68, interrupt: 0x63 } as const; // x h c
@@ -12,19 +13,25 @@ const HELP = "Ctrl-A x  end icebp\r\n" +
   "Ctrl-A h  this list\r\n";
 
 /** What the keys do. */
-export interface ConsoleActions {
+export interface KeyActions {
   /** Bytes for the guest. */
   input(bytes: Uint8Array): void;
   quit(): void;
   show(text: string): void;
 }
 
+/** What the terminal does. */
+export interface ConsoleActions extends KeyActions {
+  /** Its window has another size. */
+  resize(size: WindowSize): void;
+}
+
 /** Finds the escapes in what is typed. */
 export class EscapeFilter {
-  readonly #actions: ConsoleActions;
+  readonly #actions: KeyActions;
   #escaped = false;
 
-  constructor(actions: ConsoleActions) {
+  constructor(actions: KeyActions) {
     this.#actions = actions;
   }
 
@@ -67,22 +74,35 @@ class RawMode {
 }
 
 const READ_BYTES = 4096;
+/** Whether the system says that a window has another size; on Windows the guest keeps
+ * the first one. */
+const HAS_SIGWINCH = Deno.build.os !== "windows";
 
 /** Reads standard input for the guest until it is closed. */
 export class Console {
   readonly interactive: boolean;
   readonly #mode = new RawMode();
   readonly #onUnload = () => this.#mode.leave();
+  #onResize: (() => void) | null = null;
   #closed = false;
 
   constructor() {
     this.interactive = Deno.stdin.isTerminal();
   }
 
+  /** The terminal's size; null without a terminal. */
+  get size(): WindowSize | null {
+    return this.interactive ? Deno.consoleSize() : null;
+  }
+
   /** Takes the terminal over and begins to read. */
   open(actions: ConsoleActions): void {
     if (this.interactive) {
       this.#mode.enter();
+      if (HAS_SIGWINCH) {
+        this.#onResize = () => actions.resize(Deno.consoleSize());
+        Deno.addSignalListener("SIGWINCH", this.#onResize);
+      }
       // Whoever calls Deno.exit, and an error that nobody catches.
       globalThis.addEventListener("unload", this.#onUnload);
     }
@@ -108,6 +128,10 @@ export class Console {
   close(): void {
     this.#closed = true;
     this.#mode.leave();
+    if (this.#onResize !== null) {
+      Deno.removeSignalListener("SIGWINCH", this.#onResize);
+      this.#onResize = null;
+    }
     globalThis.removeEventListener("unload", this.#onUnload);
   }
 }

@@ -40,6 +40,12 @@ Machine
                                the input once the guest uses it
   --clock virtual|host         skip the time in which all processors wait, or
                                sleep through it (host on an interactive console)
+  --translate never|auto|always
+                               whether hot guest code becomes WebAssembly, which
+                               the guest cannot tell (soft; auto)
+  --date DATE|@SECONDS|now     what its clock says at the start, like 2026-11-30 or
+                               2026-11-30T08:15:30, UTC (virtual: 2025-01-01, host:
+                               now)
 
 Guest
   --append TEXT                the guest's command line

@@ -1,4 +1,5 @@
 /** The command line taken apart: every option checked before anything runs. */
+import type { TranslateMode } from "../soft/mod.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import type { FlatChoice } from "../boot/image.ts";
 import type { ApicKind } from "../machine/setup.ts";
@@ -8,6 +9,7 @@ import type { LogLevels } from "./log_levels.ts";
 import {
   type Address,
   parseAddress,
+  parseDate,
   parseFlat,
   parseSize,
   splitOnce,
@@ -60,6 +62,11 @@ export interface RunOptions {
   readonly console?: SerialChoice;
   /** Undefined: "host" on an interactive console, else "virtual". */
   readonly clock?: ClockChoice;
+  /** Whether hot guest code becomes WebAssembly (soft). */
+  readonly translate: TranslateMode;
+  /** What the guest's clock says at the start, Unix time in seconds; undefined: the
+   * time of day with the clock "host", else always the same. */
+  readonly date?: bigint;
   readonly stats: boolean;
   readonly log: LogLevels;
 }
@@ -98,6 +105,8 @@ const ONCE = [
   "serial",
   "console",
   "clock",
+  "translate",
+  "date",
   "log",
   "on-disconnect",
   "breakpoints",
@@ -196,6 +205,12 @@ export function parseOptions(args: readonly string[]): Options {
       once("clock"),
       (value) => oneOf("--clock", value, ["virtual", "host"] as const),
     ),
+    translate: oneOf(
+      "--translate",
+      once("translate") ?? "auto",
+      ["never", "auto", "always"] as const,
+    ),
+    date: optional(once("date"), (value) => parseDate("--date", value)),
     stats: Boolean(parsed.stats),
     log: parseLogLevels(once("log") ?? "warning"),
   };

@@ -6,7 +6,11 @@ import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import type { Clock } from "../machine/device.ts";
 import { openNative, PlatformError, WHP } from "../platform/mod.ts";
-import { openSoft, type SoftPlatform } from "../soft/mod.ts";
+import {
+  openSoft,
+  type SoftPlatform,
+  type TranslateMode,
+} from "../soft/mod.ts";
 import { HostClock } from "./host_clock.ts";
 import type { ClockChoice } from "./options.ts";
 
@@ -34,6 +38,7 @@ export async function openPlatform(
   choice: string | undefined,
   memoryBytes: number,
   clock: ClockChoice,
+  translate?: TranslateMode,
 ): Promise<OpenedPlatform> {
   if (choice === undefined && Deno.build.os === "windows") {
     try {
@@ -48,7 +53,7 @@ export async function openPlatform(
     }
   }
   if (choice === undefined || choice === SOFT) {
-    const soft = await openSoft({ memoryBytes, clock });
+    const soft = await openSoft({ memoryBytes, clock, translate });
     return {
       platform: soft,
       guestMemory: soft.guestMemory,

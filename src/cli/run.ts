@@ -16,12 +16,14 @@ import { openPlatform } from "./platform.ts";
 import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
-import { UsageError } from "./values.ts";
+import { refuseTooMany } from "./threads.ts";
+import { parseDate } from "./values.ts";
 import { VirtioDevices } from "./virtio.ts";
 
 const log = getLogger(["icebp", "cli"]);
 
-/** What the RTC shows at the start where time is the guest's own. */
+/** What the RTC shows at the start where time is the guest's own and no other is
+ * wished. */
 const VIRTUAL_START = BigInt(Date.UTC(2025, 0, 1) / 1000);
 /** Host memory for history. */
 const HISTORY_BYTES = 512 << 20;
@@ -52,12 +54,17 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     options.platform,
     options.memoryBytes,
     clock,
+    options.translate,
   );
   if (opened.soft === undefined) refuseTooMany(options.cpus);
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
-  const virtio = new VirtioDevices(options, (bytes) => hvc.write(bytes));
+  const virtio = new VirtioDevices(
+    options,
+    (bytes) => hvc.write(bytes),
+    options.console?.kind === "stdio" ? terminal.size : null,
+  );
   // After the files are open: opening a pipe may wait, and can be interrupted.
   const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
@@ -69,9 +76,8 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
       cpus: options.cpus,
       apic: options.apic,
       ramBytes: options.memoryBytes,
-      startTime: clock === "virtual"
-        ? VIRTUAL_START
-        : BigInt(Math.floor(Date.now() / 1000)),
+      startTime: options.date ??
+        (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
       serialOut: (bytes) => serial.write(bytes),
       onHostWrite: opened.onHostWrite,
       attach: (machine) => virtio.attach(machine),
@@ -93,6 +99,7 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
         },
         quit: () => ended.resolve(0),
         show: say,
+        resize: (size) => virtio.resize(size),
       });
     }
     const server = await openDebugServer(options, guest, say, () => {
@@ -124,24 +131,6 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     hvc.close();
     virtio.close();
   }
-}
-
-/** Threads that stay free for files and doorbells. */
-const OTHER_THREADS = 4;
-
-/** Throws a UsageError for more processors than can wait at a time: one that is in the
- * platform's run call, be it halted, holds a thread of the pool that Deno has for
- * nonblocking calls (32 of them, on Windows four for each logical processor). */
-function refuseTooMany(cpus: number): void {
-  const threads = Deno.build.os === "windows"
-    ? 4 * navigator.hardwareConcurrency
-    : 32;
-  const most = Math.max(threads - OTHER_THREADS, 1);
-  if (cpus <= most) return;
-  throw new UsageError(
-    `--cpus ${cpus}: this platform runs ${most} processors at most, for each ` +
-      "holds a thread of Deno's; --platform soft runs 64",
-  );
 }
 
 /** Lets every processor run. */

@@ -80,3 +80,32 @@ export function parseFlat(
   }
   return { address: Number(where), mode: bits, entry: Number(start) };
 }
+
+/** Unix time, seconds, of "2026-11-30", "2026-11-30T08:15" or "2026-11-30T08:15:30"
+ * (UTC, a Z may follow), of "@SECONDS", or of "now". */
+export function parseDate(option: string, value: string): bigint {
+  if (value === "now") return BigInt(Math.floor(Date.now() / 1000));
+  const seconds = /^@(\d{1,12})$/.exec(value)?.[1] ?? utcSeconds(value);
+  // The clock has four digits for the year.
+  if (seconds === null || BigInt(seconds) >= YEAR_10000) {
+    throw new UsageError(
+      `${option} ${value}: a date like 2026-11-30 or 2026-11-30T08:15:30 ` +
+        "(UTC, from 1970 on), @SECONDS or now is needed",
+    );
+  }
+  return BigInt(seconds);
+}
+
+const YEAR_10000 = 253402300800n;
+
+/** Null if it is no date, or none that there is. */
+function utcSeconds(text: string): number | null {
+  const [, day, minute = "00:00", second = "00"] =
+    /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d)(?::(\d\d))?Z?)?$/.exec(text) ?? [];
+  if (day === undefined) return null;
+  const iso = `${day}T${minute}:${second}.000Z`;
+  const date = new Date(iso);
+  // The 30th of February would be the 2nd of March.
+  if (!(date.getTime() >= 0) || date.toISOString() !== iso) return null;
+  return date.getTime() / 1000;
+}

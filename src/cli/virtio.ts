@@ -4,7 +4,10 @@
  */
 import type { Device } from "../machine/device.ts";
 import { VirtioBlock } from "../machine/devices/virtio/block.ts";
-import { VirtioConsole } from "../machine/devices/virtio/console.ts";
+import {
+  VirtioConsole,
+  type WindowSize,
+} from "../machine/devices/virtio/console.ts";
 import {
   VIRTIO_MMIO_BYTES,
   VIRTIO_QUEUE_NOTIFY,
@@ -33,12 +36,16 @@ export class VirtioDevices {
   #consoleTransport: VirtioMmio | null = null;
 
   /** Opens the disks' files; throws a FileError. `output` takes what the guest
-   * prints on the virtio console. */
-  constructor(options: RunOptions, output: (bytes: Uint8Array) => void) {
+   * prints on the virtio console, which is on a terminal of `size` or on none. */
+  constructor(
+    options: RunOptions,
+    output: (bytes: Uint8Array) => void,
+    size: WindowSize | null,
+  ) {
     this.#options = options;
     this.#console = options.console === undefined
       ? null
-      : new VirtioConsole(output);
+      : new VirtioConsole(output, size);
     try {
       for (const disk of options.disks) this.#disks.push(new FileDisk(disk));
     } catch (error) {
@@ -87,6 +94,12 @@ export class VirtioDevices {
     port.type(bytes);
     this.#consoleTransport.work((queues) => port.deliver(queues));
     return true;
+  }
+
+  /** The console's terminal has another size now. */
+  resize(size: WindowSize): void {
+    this.#console?.setSize(size);
+    this.#consoleTransport?.configChanged();
   }
 
   close(): void {

@@ -9,7 +9,6 @@
  * that exit are chosen then; with nothing armed there are none. Whether anybody
  * is connected is never asked.
  */
-import { DebugPass } from "../../ffi/debug_points.ts";
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { History } from "../history/history.ts";
@@ -37,9 +36,11 @@ type State = "stopped" | "resuming" | "running" | "stopping" | "away";
 const DB_BIT = 1n << 1n;
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
+/** Host time after which what the guest is waited for is looked for again. */
+const LOOK_MS = 50;
 
 /** What a history is told while the guest runs live. */
-export type LiveHistory = Pick<History, "passed" | "resuming" | "stopped">;
+export type LiveHistory = Pick<History, "resuming" | "stopped">;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
@@ -60,6 +61,10 @@ export class RunControl extends Driver {
   #letGo = false;
   readonly #dma = new DmaWatch(this.walker);
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Asked now and then while the guest runs, with all processors held: where it says
+   * so the guest stops as if interrupted, once. */
+  stopWhen: (() => boolean) | null = null;
+  #look: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a machine that nobody runs. Its time stands still. */
   constructor(machine: Machine, way?: BreakpointWay) {
@@ -187,11 +192,6 @@ export class RunControl extends Driver {
     }
   }
 
-  protected override pass(v: Vcpu): void {
-    super.pass(v);
-    this.history?.passed(v.index, DebugPass.Next);
-  }
-
   /** Chooses what exits, and puts breakpoints where they belong: now, and later
    * those that no debug register is free for and no page is mapped. */
   #arm(): void {
@@ -217,9 +217,33 @@ export class RunControl extends Driver {
         ? DB_BIT
         : 0n,
     );
+    this.#lookLater();
     clearTimeout(this.#retry);
     if (!this.inMemory?.waiting) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
+  }
+
+  #lookLater(): void {
+    clearTimeout(this.#look);
+    if (this.stopWhen === null) return;
+    this.#look = setTimeout(() => {
+      this.#lookNow().catch((error) =>
+        this.#found(this.vcpus[0], failure(error))
+      );
+    }, LOOK_MS);
+  }
+
+  async #lookNow(): Promise<void> {
+    await this.exclusive.acquire(NOBODY);
+    try {
+      if (!this.goesOn || this.stopWhen === null) return;
+      if (this.stopWhen()) {
+        this.stopWhen = null;
+        this.#found(this.#anyRunning(), { kind: "interrupted" });
+      } else this.#lookLater();
+    } finally {
+      this.exclusive.release(this.goesOn);
+    }
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -253,6 +277,7 @@ export class RunControl extends Driver {
 
   #allStopped(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#look);
     let cause = this.#cause!;
     try {
       this.inMemory?.clear();

@@ -195,6 +195,7 @@ export class Debugger extends TimedControl implements DebugTarget {
 
   detach(run: boolean): void {
     this.removeAllBreakpoints();
+    this.stopWhen = null;
     for (const v of this.vcpus) v.untold.length = 0;
     if (run) this.letGo();
   }

@@ -244,18 +244,13 @@ export abstract class Driver implements StepControl {
       if (!(ending instanceof SoftwareBreakpoint)) return ending;
       // A breakpoint that nobody wants to be told about.
       if (this.points !== null) {
-        this.pass(v);
+        v.processor.vp.passDebugPoints();
         continue;
       }
       if (this.#simulator.simulate(v)) continue;
       const over = await this.#overUntold(v, ending);
       if (over !== "done") return over;
     }
-  }
-
-  /** A processor goes on at a debug point that it has exited for. */
-  protected pass(v: Vcpu): void {
-    v.processor.vp.passDebugPoints();
   }
 
   /** Leaves the breakpoint that was told at the last stop. */

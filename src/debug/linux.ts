@@ -20,6 +20,15 @@ const LINK_ADDRESS = 0xffffffff81000000n;
 /** The image begins at a multiple of this (CONFIG_PHYSICAL_ALIGN). */
 const KERNEL_ALIGN = 0x200000n;
 
+/** A 32-bit kernel's image is somewhere in its mapping of low memory, which begins
+ * here (CONFIG_VMSPLIT_3G, as distributions have it), and ends before the fixed
+ * mappings. */
+const LOW_MAP = 0xc0000000n, LOW_MAP_END = 0xff800000n;
+/** Where its vmlinux is linked. */
+const LOW_LINK_ADDRESS = 0xc1000000n;
+/** Text and constants, in which the banner is, are not longer. */
+const LOW_IMAGE_BYTES = 0x4000000n;
+
 const BANNER = new TextEncoder().encode("Linux version ");
 /** linux_banner: release, who built it with what, build number. A second one
  * without the number is left over in kernels linked in two steps. */
@@ -42,20 +51,46 @@ export interface LinuxKernel {
 }
 
 /** The kernel that an address space maps; null if nothing is mapped where one
- * would be. */
+ * would be. A 32-bit kernel is found once it has started. */
 export function findKernel(
   memory: GuestMemory,
   walker: PageWalker,
   space: Paging,
 ): LinuxKernel | null {
-  if (!pagingMode(space).endsWith("-level")) return null;
+  const mode = pagingMode(space);
+  if (mode === "PAE" || mode === "32-bit") {
+    return findLowKernel(memory, walker, space);
+  }
+  if (!mode.endsWith("-level")) return null;
   // Nothing in front of the image is mapped, from its first instruction on.
   for (let at = KERNEL_MAP; at < KERNEL_MAP_END; at += KERNEL_ALIGN) {
     const gpa = walker.translate(space, at);
     if (gpa < 0) continue;
     const patching = walker.pageWritable;
-    const banner = findBanner(memory, walker, space, at);
+    const banner = findBanner(memory, walker, space, at, KERNEL_MAP_END);
     return { text: at, gpa, offset: at - LINK_ADDRESS, patching, banner };
+  }
+  return null;
+}
+
+/** A 32-bit kernel: its image begins where the mapping of low memory becomes
+ * read-only, which it does when the kernel has started. */
+function findLowKernel(
+  memory: GuestMemory,
+  walker: PageWalker,
+  space: Paging,
+): LinuxKernel | null {
+  let writable = true;
+  for (let at = LOW_MAP; at < LOW_MAP_END; at += KERNEL_ALIGN) {
+    const gpa = walker.translate(space, at);
+    const begins = gpa >= 0 && writable && !walker.pageWritable;
+    writable = gpa < 0 || walker.pageWritable;
+    if (!begins) continue;
+    const end = at + LOW_IMAGE_BYTES;
+    const banner = findBanner(memory, walker, space, at, end);
+    if (banner === null) continue;
+    const offset = at - LOW_LINK_ADDRESS;
+    return { text: at, gpa, offset, patching: false, banner };
   }
   return null;
 }
@@ -65,10 +100,11 @@ function findBanner(
   walker: PageWalker,
   space: Paging,
   text: bigint,
+  end: bigint,
 ): string | null {
   // Pages that follow each other in physical memory too, as an image's do.
   let gpa = -1, bytes = 0;
-  for (let at = text; at < KERNEL_MAP_END;) {
+  for (let at = text; at < end;) {
     const page = walker.translate(space, at);
     const size = walker.pageBytes;
     at += BigInt(size) - at % BigInt(size);

@@ -60,8 +60,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: showWalk,
   },
   linux: {
-    usage: "linux",
-    help: "where Linux is, and how gdb gets its symbols",
+    usage: "linux [wait]",
+    help: "where Linux is, and how gdb gets its symbols; or stop when it is up",
     run: showLinux,
   },
   breakpoints: {
@@ -242,11 +242,15 @@ function showWalk(
 
 function showLinux(
   target: Debugger,
-  _words: readonly string[],
+  words: readonly string[],
   processor: number,
 ): string {
+  if (words.length > 1 || (words[0] ?? "wait") !== "wait") {
+    return "usage: linux [wait]\n";
+  }
   target.needStopped();
   const kernel = kernelOf(target, processor);
+  if (words.length > 0 && !isUp(kernel)) return waitForLinux(target, processor);
   if (kernel === null || kernel.banner === null) {
     return whyNoLinux(target, kernel);
   }
@@ -269,6 +273,18 @@ function showLinux(
       : "");
 }
 
+/** Whether a kernel has started: from then on, just before its first program, it
+ * leaves its code as it is. */
+function isUp(kernel: LinuxKernel | null): boolean {
+  return kernel !== null && kernel.banner !== null && !kernel.patching;
+}
+
+function waitForLinux(target: Debugger, processor: number): string {
+  target.stopWhen = () => isUp(kernelOf(target, processor));
+  return "Continue: the guest stops when the kernel has started, about when its " +
+    "first program begins.\n";
+}
+
 /** The kernel as a processor sees it, the current one first. */
 function kernelOf(target: Debugger, processor: number): LinuxKernel | null {
   const { machine: { memory }, walker, vcpus } = target;
@@ -283,21 +299,25 @@ function kernelOf(target: Debugger, processor: number): LinuxKernel | null {
   return other;
 }
 
+/** Whether what was booted is a 32-bit Linux. */
+function is32Bit({ machine: { booted }, vcpus }: Debugger): boolean {
+  const modes = vcpus.map((v) => pagingMode(v));
+  return booted?.kind === "linux" &&
+    (booted.architecture === "i386" ||
+      (modes.some((m) => m === "32-bit" || m === "PAE") &&
+        !modes.some((m) => m.endsWith("-level"))));
+}
+
 function whyNoLinux(target: Debugger, found: LinuxKernel | null): string {
   const { booted } = target.machine;
   const lines: string[] = [];
-  const modes = target.vcpus.map((v) => pagingMode(v));
-  if (
-    booted?.kind === "linux" &&
-    (booted.architecture === "i386" ||
-      (modes.some((m) => m === "32-bit" || m === "PAE") &&
-        !modes.some((m) => m.endsWith("-level"))))
-  ) {
+  if (is32Bit(target)) {
     lines.push(
-      "This is a 32-bit kernel: only 64-bit ones are found. With " +
-        '"nokaslr" on its',
-      "command line, or if it was built without KASLR, its symbols need no " +
-        "offset:",
+      "It is too early: a 32-bit kernel is found when it has started " +
+        '("monitor linux wait").',
+      'With "nokaslr" on its command line, or if it was built without KASLR, ' +
+        "its symbols",
+      "need no offset:",
       "  symbol-file vmlinux",
     );
   } else if (booted?.kind === "linux") {

@@ -70,7 +70,7 @@ export class PageWalker {
   /** Bytes of the page that the last translate() found; or, with long mode's
    * tables, of the hole. */
   pageBytes = 4096;
-  /** Whether long mode's tables let that page be written to. */
+  /** Whether the tables let that page be written to. */
   pageWritable = false;
 
   constructor(memory: GuestMemory) {
@@ -148,6 +148,7 @@ export class PageWalker {
     if (pde < 0 || (pde & ENTRY.Present) === 0) return -1;
     if ((pde & ENTRY.Large) !== 0 && (p.cr4 & CR4_PSE) !== 0n) {
       this.pageBytes = 0x400000;
+      this.pageWritable = (pde & ENTRY.Write) !== 0;
       // PSE-36: bits 13-20 of the entry are bits 32-39 of the address.
       const above = ((pde >>> 13) & 0xff) * 0x100000000;
       return above + ((pde & 0xffc00000) >>> 0) + (low & 0x3fffff);
@@ -158,6 +159,7 @@ export class PageWalker {
       trace,
     );
     if (pte < 0 || (pte & ENTRY.Present) === 0) return -1;
+    this.pageWritable = (pde & pte & ENTRY.Write) !== 0;
     return ((pte & 0xfffff000) >>> 0) + (low & 0xfff);
   }
 
@@ -207,7 +209,8 @@ export class PageWalker {
         this.pageBytes = 4096 * 512 ** level;
         return -1;
       }
-      flags &= entryLow;
+      // PAE's entries of the top level have no such bit.
+      if (level !== 2 || !pae) flags &= entryLow;
       // Bits 12-51 are the address.
       table = (entryHigh & 0xfffff) * 0x100000000 +
         ((entryLow & 0xfffff000) >>> 0);

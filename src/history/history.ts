@@ -129,11 +129,6 @@ export class History implements TimeTravel {
     this.#channels.get(channel)!(bytes);
   }
 
-  /** A processor goes on past debug points, while the guest runs. */
-  passed(vp: number, how: number): void {
-    if (this.#live) this.#segments.at(-1)?.log?.passed(vp, how);
-  }
-
   /** The guest is about to run live. `plain`: all processors just run. */
   resuming(plain: boolean): void {
     if (this.#past !== null) this.fork();
@@ -394,8 +389,19 @@ export class History implements TimeTravel {
       replay = null;
       this.#restore(segment);
       this.#past = segment === last ? null : { segment, replay: null };
+      if (!this.#segments[segment].continues && this.#stoppedHere(onHit)) {
+        return "hit";
+      }
       if (segment === last) return "end";
     }
+  }
+
+  /** The guest was stopped here: each processor may be where it came to a point. */
+  #stoppedHere(onHit: (hit: Hit) => HitVerdict): boolean {
+    const { instructions } = this.now();
+    return this.#machine.processors.some(({ index }) =>
+      onHit({ instructions, processor: index, point: null }) === "stop"
+    );
   }
 
   /** What is now is kept, to come back to it. */
@@ -439,12 +445,14 @@ export class History implements TimeTravel {
         needed[page] = 0;
         left--;
         memory.set(bytes.subarray(k * PAGE, (k + 1) * PAGE), page * PAGE);
+        this.#platform.replaced(page);
       }
     }
     for (let page = 0; left > 0; page++) {
       if (needed[page] === 0) continue;
       left--;
       memory.fill(0, page * PAGE, (page + 1) * PAGE);
+      this.#platform.replaced(page);
     }
   }
 
@@ -464,6 +472,7 @@ export class History implements TimeTravel {
         const { channel, bytes } = this.#inputs[i];
         this.#channels.get(channel)!(bytes);
       },
+      passed: (vp) => this.#passed(vp),
       arrived: (error) => this.#arrived(error),
     });
     return await this.#run(replay, to, onHit, () => {
@@ -472,6 +481,7 @@ export class History implements TimeTravel {
     });
   }
 
+  #passed: (vp: number) => void = () => {};
   #arrived: (error: Error | null) => void = () => {};
 
   /** Runs all processors until a replay is at a position, or a hit is to stop it. */
@@ -489,6 +499,11 @@ export class History implements TimeTravel {
       outcome = how;
       this.#platform.hold(() => {});
       for (const processor of processors) processor.requestReturn();
+    };
+    this.#passed = (processor) => {
+      const { instructions } = this.now();
+      const hit = { instructions, processor, point: null };
+      if (onHit?.(hit) === "stop") end("hit");
     };
     this.#arrived = (error) => {
       if (error !== null) failed ??= new HistoryError(error.message);

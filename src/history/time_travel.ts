@@ -28,15 +28,19 @@ export interface Position {
   readonly time: bigint;
 }
 
-/** What a replay came to: a debug point (the processor has not passed it), or a device's
- * access to memory. */
+/**
+ * What a replay came to: a debug point (the processor has not passed it), or a place
+ * where the guest was stopped, or let pass points, when it ran live. There the points of
+ * now are not met by themselves: whoever looks for breakpoints looks whether the
+ * processor is at one. A device's accesses to memory are told by Machine.onDma, as live.
+ */
 export interface Hit {
   /** Instructions of all processors together. For an instruction point this is the
    * position before it; for data, behind the instruction that did it. */
   readonly instructions: bigint;
-  /** The processor; that whose instruction had the device do it. */
+  /** The processor. */
   readonly processor: number;
-  /** The exit; null for a device. Valid during the call. */
+  /** The exit; null for a place without one. Valid during the call. */
   readonly point: DebugPointExit | null;
 }
 

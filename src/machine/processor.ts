@@ -43,9 +43,10 @@ const DR6_BS = 1n << 14n;
 /** Host time between tries to get a processor back. */
 const CANCEL_RETRY_MS = 5;
 
-/** How often a processor is looked at while its interrupt window does not come, where
- * time is the host's: not every host tells of the window of one that halts. Guest ns. */
-const LOOK_AGAIN_NS = 5_000_000n;
+/** When a processor is looked at whose interrupt window does not come, where time is
+ * the host's: not every host tells of the window of one that halts. Guest ns, which
+ * double from look to look. */
+const FIRST_LOOK_NS = 400_000n, LAST_LOOK_NS = 20_000_000n;
 
 /** The PIC's INTR wire as one processor sees it. */
 export interface ExtIntInput {
@@ -70,6 +71,7 @@ export class Processor {
   readonly handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
   readonly #lookAgain: Timer | null;
+  #lookAfter = FIRST_LOOK_NS;
   #returnRequested = false;
   /** Whether the platform was asked, in this run, to tell of an interrupt window. */
   #windowArmed = false;
@@ -86,6 +88,7 @@ export class Processor {
     this.handler = handler;
     this.#extInt = extInt;
     this.#lookAgain = extInt?.timers?.create(() => {
+      if (this.#lookAfter < LAST_LOOK_NS) this.#lookAfter *= 2n;
       if (this.inRun && extInt.level) this.vp.cancel();
     }) ?? null;
   }
@@ -125,7 +128,7 @@ export class Processor {
   takeExtInt(): boolean {
     const input = this.#extInt;
     if (input === null || input.source === null || !input.level) return false;
-    injectExtInt(this.vp, input.source.acknowledge());
+    this.#takeExtInt(input.source);
     return true;
   }
 
@@ -206,7 +209,7 @@ export class Processor {
    * when it can. */
   #offerExtInt(input: ExtIntInput): void {
     if (input.source !== null && canTakeExtIntHalted(this.vp)) {
-      injectExtInt(this.vp, input.source.acknowledge());
+      this.#takeExtInt(input.source);
       if (!input.level) return;
     }
     this.#notify.set(0, 0n);
@@ -214,11 +217,16 @@ export class Processor {
     this.#notify.write(this.vp);
     this.#windowArmed = true;
     const timers = input.timers;
-    if (timers !== null) this.#lookAgain!.arm(timers.now() + LOOK_AGAIN_NS);
+    if (timers !== null) this.#lookAgain!.arm(timers.now() + this.#lookAfter);
   }
 
   #window(single: boolean): void {
     if (!single) this.takeExtInt();
+  }
+
+  #takeExtInt(source: ExtIntSource): void {
+    this.#lookAfter = FIRST_LOOK_NS;
+    injectExtInt(this.vp, source.acknowledge());
   }
 
   /** The guest's own TF: an instruction carried out by us has trapped, too. */

@@ -4,6 +4,7 @@
 //
 // No SIMD: Debian's wasm2c, which makes the tests' native library, lacks it.
 
+// @ts-types="../../types/asc.d.ts"
 import asc from "assemblyscript/asc";
 import { withPairs } from "./pairs.ts";
 
@@ -22,6 +23,7 @@ export async function buildCore(): Promise<Uint8Array> {
     "--use=abort=",
     "--memoryBase=262144", // 0x40000, below it are the fixed tables of layout.ts
     "--importMemory",
+    "--exportTable",
     "--initialMemory=1024",
     "--maximumMemory=65536",
   ], {

@@ -23,9 +23,15 @@ import {
 } from "./module.ts";
 import { type ClockMode, Scheduler } from "./scheduler.ts";
 import { SoftTimeTravel } from "./time_travel.ts";
+import {
+  type TranslateMode,
+  type TranslationCounters,
+  Translator,
+} from "./translate/translator.ts";
 
 export { MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
+export type { TranslateMode } from "./translate/translator.ts";
 
 /** How to open the software platform. */
 export interface SoftOptions {
@@ -33,6 +39,8 @@ export interface SoftOptions {
   readonly memoryBytes: number;
   /** What happens to guest time while all processors wait; default "virtual". */
   readonly clock?: ClockMode;
+  /** Whether hot guest code becomes WebAssembly; default "auto". */
+  readonly translate?: TranslateMode;
 }
 
 /** How often the core did what costs. */
@@ -52,6 +60,8 @@ export interface SoftCounters {
   /** Of the misses: writes to pages that hold decoded code. They always miss, for the
    * code may change by them. */
   readonly besideCode: bigint;
+  /** Instructions that translated code executed. */
+  readonly translated: bigint;
 }
 
 /** In the order of counter() in core/main.ts. */
@@ -63,6 +73,7 @@ const COUNTERS: readonly (keyof SoftCounters)[] = [
   "tlbFlushes",
   "events",
   "besideCode",
+  "translated",
 ];
 
 /** Guest time: counted instructions. */
@@ -115,10 +126,18 @@ export class SoftPlatform implements WinHvPlatform {
   readonly #emulator: SoftEmulator;
 
   /** Use {@linkcode openSoft}. */
-  constructor(instance: Instance, emulator: SoftEmulator, mode: ClockMode) {
+  constructor(
+    instance: Instance,
+    emulator: SoftEmulator,
+    mode: ClockMode,
+    translate: TranslateMode,
+  ) {
     this.#instance = instance;
     this.#scheduler = new Scheduler(instance);
     this.#scheduler.mode = mode;
+    if (translate !== "never") {
+      this.#scheduler.translator = new Translator(instance, translate);
+    }
     this.#emulator = emulator;
     this.platform = softFunctions(instance, this.#scheduler);
     this.emulation = emulator.functions(instance);
@@ -163,6 +182,11 @@ export class SoftPlatform implements WinHvPlatform {
     ) as unknown as SoftCounters;
   }
 
+  /** What translation has done; null where nothing is translated. */
+  translation(): TranslationCounters | null {
+    return this.#scheduler.translator?.counters() ?? null;
+  }
+
   /** Instructions that one processor has completed. */
   instructionsOf(vp: number): bigint {
     return this.#instance.core.vpInstructions(vp);
@@ -172,6 +196,13 @@ export class SoftPlatform implements WinHvPlatform {
   close(): void {
     this.#scheduler.close();
   }
+}
+
+let defaultTranslation: TranslateMode = "auto";
+
+/** What openSoft() takes where nobody says; tests run with each. */
+export function setDefaultTranslation(mode: TranslateMode): void {
+  defaultTranslation = mode;
 }
 
 /** Opens the software platform. Throws a RangeError for memory it cannot have. */
@@ -185,5 +216,10 @@ export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
   }
   const emulator = new SoftEmulator();
   const instance = await instantiate(bytes, emulator.host);
-  return new SoftPlatform(instance, emulator, options.clock ?? "virtual");
+  return new SoftPlatform(
+    instance,
+    emulator,
+    options.clock ?? "virtual",
+    options.translate ?? defaultTranslation,
+  );
 }

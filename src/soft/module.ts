@@ -140,6 +140,8 @@ export interface Core {
   whvCompleteAccess(vp: number, carriedOut: number): number;
   whvSuspendTime(): number;
   whvResumeTime(): number;
+  /** Has hot records be looked for each `every` instructions; 0: not at all. */
+  setTranslation(every: number, samples: number): void;
 }
 
 /** A module with its memory. */
@@ -147,6 +149,9 @@ export interface Instance {
   readonly core: Core;
   readonly memory: Uint8Array;
   readonly view: DataView;
+  readonly wasmMemory: WebAssembly.Memory;
+  /** The module's functions: handlers of instructions, and translated code. */
+  readonly table: WebAssembly.Table;
 }
 
 let compiled: Promise<WebAssembly.Module> | undefined;
@@ -169,5 +174,7 @@ export async function instantiate(
     core,
     memory: new Uint8Array(memory.buffer),
     view: new DataView(memory.buffer),
+    wasmMemory: memory,
+    table: instance.exports.table as WebAssembly.Table,
   };
 }

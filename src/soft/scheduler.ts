@@ -15,6 +15,7 @@ import {
   ICEBP_DEBUG_POINT_CONTEXT,
 } from "../../ffi/debug_points.ts";
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
+import type { Translator } from "./translate/translator.ts";
 import {
   type Core,
   EXITBUF,
@@ -74,6 +75,8 @@ export interface Follow {
   /** Where it ends: a number of instructions, the log's end at most. */
   to: number;
   event(index: number): void;
+  /** A processor passed debug points, and is to now. */
+  passed(vp: number): void;
   /** It is there; or the error that the guest did something else. */
   arrived(error: Error | null): void;
 }
@@ -95,6 +98,8 @@ export class Scheduler {
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
+  /** Translates hot code; null if none is. */
+  translator: Translator | null = null;
   #pending = 0;
   #owner = 0;
   #left = 0;
@@ -456,6 +461,7 @@ export class Scheduler {
       const result = this.#core.vpRun(vp, budget);
       const executed = this.#core.executed();
       this.log?.ran(vp, executed);
+      if (this.translator?.due) this.translator.translate();
       this.#left -= executed;
       this.#untilClock -= executed >>> 5;
       if (result === RUN_EXIT && !this.#passed(vp)) {
@@ -503,6 +509,7 @@ export class Scheduler {
         return true;
       case "pass":
         cursor.advance(0);
+        follow.passed(entry.vp);
         this.#core.whvPassDebugPoints(entry.vp, entry.value);
         return true;
     }

@@ -138,6 +138,10 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     }
   }
 
+  replaced(page: number): void {
+    this.#instance.core.hostWrote(GUEST + page * PAGE, PAGE);
+  }
+
   takeChanged(): Uint32Array {
     const bits = this.#changed;
     const pages: number[] = [];
@@ -179,9 +183,9 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     this.#scheduler.release();
   }
 
-  replay({ log, event, arrived }: ReplayOptions): Replay {
+  replay({ log, ...told }: ReplayOptions): Replay {
     const cursor = new Cursor(log as Schedule);
-    const follow = { cursor, to: cursor.total, event, arrived };
+    const follow = { cursor, to: cursor.total, ...told };
     const scheduler = this.#scheduler;
     return {
       get position() {

@@ -51,6 +51,20 @@ Deno.test("--gdb takes a value only after =", () => {
   });
 });
 
+Deno.test("--date: days, times, seconds, now", () => {
+  const seconds = (...words: string[]) => Number(run(...words).date);
+  const day = Date.UTC(2028, 1, 29) / 1000;
+  assertEquals(run().date, undefined);
+  assertEquals(seconds("--date=2028-02-29"), day);
+  assertEquals(seconds("--date", "2028-02-29T12:34"), day + 45240);
+  assertEquals(seconds("--date", "2028-02-29T12:34:56Z"), day + 45296);
+  assertEquals(seconds("--date", "@86400"), 86400);
+  assertEquals(seconds("--date", "9999-12-31T23:59:59"), 253402300799);
+  const before = Math.floor(Date.now() / 1000);
+  const now = seconds("--date", "now");
+  assert(now >= before && now <= Date.now() / 1000);
+});
+
 Deno.test("every option", () => {
   const options = run(
     "--gdb",
@@ -191,6 +205,12 @@ Deno.test("what cannot be meant is refused with one line", () => {
     [["--log", "loud"], "a level is one of"],
     [["--log", "info,disk=debug"], "an area is one of"],
     [["--clock", "sun"], "virtual, host"],
+    [["--date", "yesterday"], "--date yesterday: a date like 2026-11-30"],
+    [["--date", "2026-02-30"], "is needed"],
+    [["--date", "1969-12-31"], "from 1970 on"],
+    [["--date", "2026-11-30T25:00"], "is needed"],
+    [["--date", "@999999999999"], "is needed"],
+    [["--date"], "--date needs a value"],
     [["--on-disconnect", "die"], "run, stay"],
     [["--module", ",text"], "--module needs a file"],
     [["--disk", ",ro"], "--disk needs a file"],

@@ -78,3 +78,11 @@ export const tripleFault = bootSector(
 
 /** Waits for ever. */
 export const haltForEver = bootSector(...CLI_HLT, 0xeb, 0xfc);
+
+/** Says "W" and waits for ever. */
+export const saysAndHalts = bootSector(
+  ...out(0x3f8, 0x57, 1),
+  ...CLI_HLT,
+  0xeb,
+  0xfc,
+);

@@ -70,6 +70,27 @@ Deno.test("breakpoints can come and go while the guest runs", async () => {
   assertEquals(toy.platform.memory[CODE + 2], 0x40);
 });
 
+Deno.test("what is waited for stops the guest, once", async () => {
+  const toy = new Toy(LOOP, 2);
+  toy.break(CODE + 2);
+  let asked = 0;
+  toy.debugger.stopWhen = () => {
+    // Everybody is held, and has gone on since.
+    for (const { inRun } of toy.machine.processors) assert(!inRun);
+    return ++asked === 3;
+  };
+  const stop = () => toy.run().then(({ reason }) => reason.kind);
+  assertEquals(await stop(), "breakpoint");
+  toy.unbreak(CODE + 2);
+  assertEquals(await stop(), "interrupted");
+  assertEquals([asked, toy.debugger.stopWhen], [3, null]);
+  const next = stop();
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  assertEquals([toy.debugger.stop, asked], [null, 3]);
+  toy.debugger.interrupt();
+  assertEquals(await next, "interrupted");
+});
+
 Deno.test("conditions are judged without a stop", async () => {
   const toy = new Toy(LOOP);
   const rax = registerNumber("rax");

@@ -107,7 +107,50 @@ Deno.test("a banner lies across pages and behind holes; the weak one is not it",
   assertEquals(find()?.offset, 0n);
 });
 
-Deno.test("without long mode's paging there is no kernel to find", () => {
+Deno.test("a 32-bit kernel is found where low memory becomes read-only", () => {
+  const { view, memory } = setUp();
+  const walker = new PageWalker(memory);
+  const data = new DataView(view.buffer);
+  // Page tables of 32 bits with pages of 4 MiB: LARGE, and not writable.
+  const space: Paging = { cr0: CR0, cr3: 0x10000n, cr4: 0x10n, efer: 0n };
+  const find = () => findKernel(memory, walker, space);
+  const map = (linear: number, frame: number, flags: number) =>
+    data.setUint32(0x10000 + (linear >>> 22) * 4, frame | flags, true);
+  assertEquals(find(), null);
+  put(view, 0x212340, BANNER);
+  for (const linear of [0xc0000000, 0xd4400000]) map(linear, 0x1000000, LARGE);
+  map(0xd4000000, 0, LARGE);
+  assertEquals(find(), null, "it is starting");
+  map(0xd4000000, 0, LARGE & ~2);
+  const kernel = {
+    text: 0xd4000000n,
+    gpa: 0,
+    offset: 0x13000000n,
+    patching: false,
+    banner: BANNER,
+  };
+  assertEquals(find(), kernel);
+  // What is read-only and no kernel does not hide it.
+  map(0xc0400000, 0x1000000, LARGE & ~2);
+  assertEquals(find(), kernel);
+  // PAE: entries of 8 bytes, pages of 2 MiB; the top level says nothing of writing.
+  const pae: Paging = { ...space, cr3: 0x20000n, cr4: CR4_PAE };
+  const map64 = (at: number, entry: number) =>
+    data.setBigUint64(at, BigInt(entry), true);
+  map64(0x20000 + 3 * 8, 0x21001);
+  map64(0x21000, 0x200000 | LARGE);
+  map64(0x21000 + 8 * 8, 0x200000 | LARGE);
+  assertEquals(findKernel(memory, walker, pae), null);
+  map64(0x21000 + 8 * 8, 0x200000 | LARGE & ~2);
+  assertEquals(findKernel(memory, walker, pae), {
+    ...kernel,
+    text: 0xc1000000n,
+    gpa: 0x200000,
+    offset: 0n,
+  });
+});
+
+Deno.test("without paging there is no kernel to find", () => {
   const { memory } = setUp();
   const walker = new PageWalker(memory);
   const space: Paging = { cr0: 1n, cr3: 0n, cr4: 0n, efer: 0n };
@@ -195,6 +238,28 @@ Deno.test("monitor linux: without KASLR, and with a user's page tables", () => {
   const said = toy.debugger.monitor("linux", 0);
   assertMatch(said, /^_text is at 0xffffffff81000000 .* without a KASLR/m);
   assertMatch(said, /^ {2}symbol-file vmlinux\nIt is starting and patches/m);
+});
+
+Deno.test("monitor linux wait: until its code is as it stays", () => {
+  const { toy, tables, view } = machine(0x2000n);
+  const { debugger: target } = toy;
+  const text = 0xffffffff9a200000n;
+  assertMatch(
+    target.monitor("linux wait", 0),
+    /^Continue: the guest stops when/,
+  );
+  const up = target.stopWhen!;
+  assertEquals(up(), false);
+  tables.map(0x2000, text, 0x9000);
+  put(view, 0x9100, BANNER);
+  assertEquals(up(), false, "it can still write its code");
+  tables.map(0x2000, text, 0x9000, 1);
+  assertEquals(up(), true);
+  target.stopWhen = null;
+  // It is up: there is nothing to wait for.
+  assertMatch(target.monitor("linux wait", 0), /^_text is at/m);
+  assertEquals(target.stopWhen, null);
+  assertEquals(target.monitor("linux soon", 0), "usage: linux [wait]\n");
 });
 
 Deno.test("monitor linux: too early, and no Linux", () => {

@@ -126,8 +126,6 @@ export class ToyTime implements TimeTravel {
     }
   }
 
-  passed(): void {}
-
   resuming(): void {}
 
   stopped(): void {}

@@ -15,15 +15,16 @@ export const GUEST_FOLDER = decodeURI(
 
 /** Modules that the initramfs loads, in this order. */
 const MODULES = [
-  "virtio/virtio_ring",
-  "virtio/virtio",
-  "virtio/virtio_mmio",
-  "block/virtio_blk",
-  "char/virtio_console",
-  "char/hw_random/virtio-rng",
+  "drivers/virtio/virtio_ring",
+  "drivers/virtio/virtio",
+  "drivers/virtio/virtio_mmio",
+  "drivers/block/virtio_blk",
+  "drivers/char/virtio_console",
+  "drivers/char/hw_random/virtio-rng",
 ];
 
-/** The first program: sets the system up, then /test.sh or a shell. */
+/** The first program: sets the system up, then goes on to what root= and init= name
+ * as a kernel with the drivers built in would, to /test.sh, or to a shell. */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/
@@ -31,6 +32,23 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 for module in /modules/*.ko; do insmod $module; done
+root= init=/sbin/init mode=ro
+for word in $(cat /proc/cmdline); do
+  case $word in
+  root=*) root=\${word#root=} ;;
+  init=*) init=\${word#init=} ;;
+  rw) mode=rw ;;
+  esac
+done
+if [ -n "$root" ]; then
+  if mount -o $mode "$root" /root; then
+    mount --move /dev /root/dev
+    umount /sys /proc
+    exec switch_root /root "$init"
+  fi
+  echo "icebp: $root cannot be mounted; what there is:" >/dev/kmsg
+  cat /proc/partitions >/dev/kmsg
+fi
 if [ -e /test.sh ]; then
   sh /test.sh
 else
@@ -53,7 +71,9 @@ export interface DebianGuest {
   /** Path of the bzImage. */
   readonly kernel: string;
   readonly busybox: Uint8Array;
-  /** Contents of the kernel modules, in loading order. */
+  /** The folder of the kernel's modules. */
+  readonly moduleFolder: string;
+  /** Contents of the kernel modules that it boots with, in loading order. */
   readonly modules: readonly { name: string; bytes: Uint8Array }[];
 }
 
@@ -138,21 +158,66 @@ export async function fetchDebian(
   await Deno.mkdir(folder, { recursive: true });
   const image = await fetchPackage(await kernelPackage(), folder, say);
   const busybox = await fetchPackage("busybox-static", folder, say);
-  const drivers = `${await firstFile(
+  const moduleFolder = `${await firstFile(
     `${image}/lib/modules`,
     "",
-  )}/kernel/drivers`;
+  )}/kernel`;
   const modules = await Promise.all(MODULES.map(async (path, i) => ({
-    name: `${i}-${path.replaceAll("/", "-")}`,
-    bytes: await Deno.readFile(`${drivers}/${path}.ko`),
+    name: `${i}-${path.split("/").slice(1).join("-")}`,
+    bytes: await Deno.readFile(`${moduleFolder}/${path}.ko`),
   })));
-  const program = await exists(`${busybox}/bin/busybox`)
-    ? `${busybox}/bin/busybox`
-    : `${busybox}/usr/bin/busybox`;
   return {
     kernel: await firstFile(`${image}/boot`, "vmlinuz-"),
-    busybox: await Deno.readFile(program),
+    busybox: await Deno.readFile(await inPackage(busybox, "bin/busybox")),
+    moduleFolder,
     modules,
+  };
+}
+
+/** A file of a package, which newer releases have below usr. */
+async function inPackage(folder: string, path: string): Promise<string> {
+  const file = `${folder}/${path}`;
+  return await exists(file) ? file : `${folder}/usr/${path}`;
+}
+
+/** What programs that share libc need, and a busybox that does so itself. */
+export interface SharedPrograms {
+  /** Path of libc.so.6. */
+  readonly libc: string;
+  /** For the initramfs; busybox as shared/busybox. */
+  readonly files: readonly ArchiveFile[];
+}
+
+/** Debian's dynamically linked busybox, libc and loader, fetched as far as they are
+ * not there. */
+export async function fetchShared(
+  folder = GUEST_FOLDER,
+  say: (line: string) => void = () => {},
+): Promise<SharedPrograms> {
+  const libc = await fetchPackage("libc6", folder, say);
+  const busybox = await fetchPackage("busybox", folder, say);
+  const libraries = "lib/x86_64-linux-gnu";
+  const file = async (path: string, from: string, name = path) => ({
+    path,
+    content: await Deno.readFile(await inPackage(from, name)),
+    executable: true,
+  });
+  return {
+    libc: await inPackage(libc, `${libraries}/libc.so.6`),
+    files: [
+      ...["lib", "lib64", "shared", libraries].map((path) => ({
+        path,
+        content: null,
+      })),
+      await file(
+        "lib64/ld-linux-x86-64.so.2",
+        libc,
+        `${libraries}/ld-linux-x86-64.so.2`,
+      ),
+      await file(`${libraries}/libc.so.6`, libc),
+      await file(`${libraries}/libresolv.so.2`, libc),
+      await file("shared/busybox", busybox, "bin/busybox"),
+    ],
   };
 }
 
@@ -164,7 +229,7 @@ export function debianInitramfs(
   more: readonly ArchiveFile[] = [],
 ): Uint8Array {
   return initramfs([
-    ...["bin", "dev", "proc", "sys", "tmp", "modules"].map((path) => ({
+    ...["bin", "dev", "proc", "sys", "tmp", "root", "modules"].map((path) => ({
       path,
       content: null,
     })),
@@ -185,7 +250,7 @@ if (import.meta.main) {
     const guest = await fetchDebian(folder, console.log);
     const initrd = `${folder}/initramfs.gz`;
     await Deno.writeFile(initrd, debianInitramfs(guest));
-    console.log(`\nTo boot it to a shell (about 10 s in software), paste:
+    console.log(`\nTo boot it to a shell, paste:
 
 deno run -A mod.ts --memory 512M --console stdio \\
   --append 'console=hvc0 quiet cryptomgr.notests' \\
@@ -194,6 +259,8 @@ deno run -A mod.ts --memory 512M --console stdio \\
 
 The shell is on the virtio console, which costs a real hypervisor far fewer exits than
 a serial port; console=ttyS0 instead shows the kernel from its first line on.
+With a disk (--disk FILE, and root=/dev/vda rw on the kernel's command line) the
+initial RAM disk goes on to the disk's /sbin/init; the README says how to make one.
 With --gdb it waits for gdb. Debian's linux-image-...-dbg package has vmlinux with
 the kernel's symbols; gdb's "monitor linux" prints the line that loads them.`);
   } catch (error) {

@@ -48,7 +48,7 @@ export async function debian(
   const image = await readGuest(options);
   const opened = await openPlatform("soft", options.memoryBytes, "virtual");
   let output = "";
-  const virtio = new VirtioDevices(options, () => {});
+  const virtio = new VirtioDevices(options, () => {}, null);
   const machine = new Machine({
     platform: opened.platform,
     guestMemory: opened.guestMemory,

@@ -7,6 +7,7 @@ import { saveRegisters } from "../../src/machine/reset.ts";
  * guest time in clear. */
 export async function digest(machine: Machine): Promise<string> {
   const time = machine.options.platform.timeTravel!;
+  const place = `${time.instructions()} ${time.time()}`;
   const text = JSON.stringify(
     [
       machine.saveBoard(),
@@ -26,8 +27,7 @@ export async function digest(machine: Machine): Promise<string> {
     parts.map((part) => crypto.subtle.digest("SHA-256", part)),
   );
   return [
-    time.instructions(),
-    time.time(),
+    place,
     ...hashes.map((hash) => new Uint8Array(hash, 0, 8).toHex()),
   ].join(" ");
 }

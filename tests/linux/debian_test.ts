@@ -124,7 +124,7 @@ linuxTest(
 );
 
 linuxTest(
-  "Linux: a virtio disk's checksum survives; console and entropy work",
+  "Linux: a virtio disk's checksum survives; console, entropy and date are right",
   async (guest, folder) => {
     const disk = `${folder}/disk.img`, console = `${folder}/hvc`;
     let x = 1;
@@ -142,8 +142,10 @@ linuxTest(
         "dd if=/dev/zero of=/dev/vdb bs=512 count=1 2>&1 && echo wrong\n" +
         "echo over virtio >/dev/hvc0\n" +
         "cat /sys/class/misc/hw_random/rng_current\n" +
-        "head -c 32 /dev/hwrng | wc -c\n",
+        "head -c 32 /dev/hwrng | wc -c\n" +
+        "date -u +%FT%H\n",
       "quiet cryptomgr.notests",
+      "--date=2028-02-29T12:34",
       "--disk",
       disk,
       "--disk",
@@ -162,6 +164,7 @@ linuxTest(
     assertEquals(await Deno.readTextFile(console), "over virtio\r\n");
     assertMatch(out, /^virtio_rng\.0$/m);
     assertMatch(out, /^32$/m);
+    assertMatch(out, /^2028-02-29T12$/m);
   },
 );
 

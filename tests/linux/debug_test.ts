@@ -298,6 +298,10 @@ debugTest(
       [`target remote ${stub.address}`, "monitor linux"],
       /too early/,
     );
+    await gdb.expect("monitor linux wait", /^Continue: /);
+    await gdb.expect("continue", /received signal SIGINT/);
+    const up = await gdb.expect("monitor linux", /^_text is at /m);
+    assert(!up.includes("It is starting"), up);
     await gdb.expect(
       [`hbreak ${call}`, "continue"],
       /Thread \d "CPU\d" hit Breakpoint 1, /,

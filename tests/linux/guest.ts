@@ -2,21 +2,35 @@
 import {
   type DebianGuest,
   fetchDebian,
+  fetchShared,
   GuestFetchError,
+  type SharedPrograms,
 } from "../guests/debian.ts";
 import { requireTool } from "../util/tools.ts";
 
 const ready = requireTool("apt-get", "apt-cache", "dpkg-deb");
 let fetched: Promise<DebianGuest | null> | undefined;
+let sharing: Promise<SharedPrograms | null> | undefined;
 
-/** The guest; null, said on the console, where it cannot be fetched. */
-function guest(): Promise<DebianGuest | null> {
-  fetched ??= fetchDebian(undefined, console.log).catch((error) => {
+/** Null, said on the console, for what cannot be fetched. */
+function orSkip<T>(what: string, fetching: Promise<T>): Promise<T | null> {
+  return fetching.catch((error) => {
     if (!(error instanceof GuestFetchError)) throw error;
-    console.warn(`SKIPPED: tests with Debian's kernel: ${error.message}`);
+    console.warn(`SKIPPED: tests with ${what}: ${error.message}`);
     return null;
   });
+}
+
+/** The guest; null where it cannot be fetched. */
+function guest(): Promise<DebianGuest | null> {
+  fetched ??= orSkip("Debian's kernel", fetchDebian(undefined, console.log));
   return fetched;
+}
+
+/** Programs that share libc; null where they cannot be fetched. */
+export function sharedPrograms(): Promise<SharedPrograms | null> {
+  sharing ??= orSkip("Debian's libc", fetchShared(undefined, console.log));
+  return sharing;
 }
 
 /** Runs `fn` with the guest and a folder of its own. */

@@ -25,12 +25,20 @@ const QUIRKS = [
   "noruntime",
   "nosse",
   "windowlost",
+  "nohaltwindow",
+  "oldapic",
+  "xsave=11008",
+  "noregister=2003",
+  "noregister=80000005",
   "vector0=80070057",
   "noapic=80070057",
 ];
 
-/** All but what hides the length of a write to a page without Write. */
-const TOGETHER = QUIRKS.filter((word) => word !== "length0");
+/** All but what hides the length of a write to a page without Write, and whether the
+ * activity can be written without an APIC. */
+const TOGETHER = QUIRKS.filter((word) =>
+  word !== "length0" && word !== "noregister=80000005"
+);
 
 /** The report of the library with these quirks. */
 async function report(quirks: readonly string[]): Promise<string> {

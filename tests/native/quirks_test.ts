@@ -36,7 +36,7 @@ for (
     ["capabilities0", "capabilities of 0 for what is there"],
     [
       "msrgp,extintwakes,activity,writebytes,hypervisor,noapictpr,mtrrcap," +
-      "noruntime,nosse,vector0=80070057,noapic=80070057",
+      "noruntime,nosse,windowlost,nohaltwindow,vector0=80070057,noapic=80070057",
       "everything as other versions of the platform have it",
     ],
   ]

@@ -11,6 +11,12 @@ import {
   WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
   WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT_EVENT,
 } from "../../ffi/values.ts";
+import {
+  APIC_PACKED_STATE,
+  APIC_STATE,
+  APIC_STATE_SIZE,
+} from "../../ffi/apic.ts";
+import { alignedBytes, viewOf } from "../../src/platform/aligned.ts";
 import { Emulator, PlatformError } from "../../src/platform/mod.ts";
 import {
   CODE,
@@ -20,6 +26,7 @@ import {
   IF,
   RAM_BYTES,
 } from "../contract/guest.ts";
+import { DONE } from "./profile.ts";
 import {
   codeOf,
   describe,
@@ -252,10 +259,10 @@ const haltedExtInt = question(
     );
     const extIntWakes = await nextExit(guest) !== null;
     if (extIntWakes) return factsOnly({ extIntWakes });
-    guest.vp.set(Reg.InternalActivityState, 0n);
+    const woken = codeOf(() => guest.vp.set(Reg.InternalActivityState, 0n));
     return factsOnly({
       extIntWakes,
-      extIntWhenWoken: await nextExit(guest) !== null,
+      extIntWhenWoken: woken === DONE ? await nextExit(guest) !== null : woken,
     });
   },
 );
@@ -373,6 +380,50 @@ const runtime = question(
   },
 );
 
+const oldApic = question(
+  "The local APIC's state by the first release's call: bytes, and its form",
+  { ...XAPIC },
+  ({ vp, provider, partition }) => {
+    const call = "WHvGetVirtualProcessorInterruptControllerState";
+    const get = provider.platform[call];
+    if (get === null) return "the function is missing";
+    const state = alignedBytes(APIC_STATE_SIZE);
+    const written = new Uint32Array(1);
+    const { handle } = partition;
+    const hresult = get(handle, vp.index, state, state.length, written);
+    if (hresult < 0) return `refused: ${hex(hresult >>> 0)}`;
+    const view = viewOf(state);
+    // The version, beyond a vector: where it is tells the form.
+    const packed = APIC_PACKED_STATE.Version.get(view);
+    const paged = APIC_STATE.Version.get(view);
+    return {
+      text: `${written[0]} bytes; at the packed version's place ` +
+        `${hex(packed)}, at the page's ${hex(paged)}`,
+      facts: {
+        oldApicState: packed !== 0 ? "packed" : paged !== 0 ? "page" : "other",
+        oldApicBytes: written[0],
+      },
+    };
+  },
+);
+
+const xsave = question(
+  "How much XSAVE state a processor has, by a call without a buffer",
+  {},
+  ({ vp, provider, partition }) => {
+    const get = provider.platform.WHvGetVirtualProcessorXsaveState;
+    if (get === null) return "the function is missing";
+    const written = new Uint32Array(1);
+    const asked = get(partition.handle, vp.index, null, 0, written);
+    const said = written[0];
+    const { length } = vp.getXsave();
+    return {
+      text: `${hex(asked >>> 0)}, ${said} bytes asked for, ${length} read`,
+      facts: { xsaveAsked: said, xsaveBytes: length },
+    };
+  },
+);
+
 /** Asked after the others. */
 export const HOST_QUESTIONS: readonly Question[] = [
   processor,
@@ -391,4 +442,6 @@ export const HOST_QUESTIONS: readonly Question[] = [
   unknownMsr,
   sseMmio,
   runtime,
+  oldApic,
+  xsave,
 ];

@@ -27,7 +27,7 @@ const unless = (word: string, is: string | number | boolean): Quirk[1] =>
 (
   value,
 ) => value === is ? null : word;
-const code = (word: string, usual: string): Quirk[1] => (value) =>
+const code = (word: string, usual: string | number): Quirk[1] => (value) =>
   value === usual ? null : `${word}=${value}`;
 
 /** In the order in which quirksOf() gives them (tests/native/README.md). */
@@ -47,6 +47,11 @@ const QUIRKS: readonly Quirk[] = [
   ["runtimeCounted", when("noruntime", false)],
   ["sseMmio", unless("nosse", "works")],
   ["windowKept", when("windowlost", false)],
+  ["windowOnHalt", when("nohaltwindow", false)],
+  ["oldApicState", when("oldapic", "packed")],
+  ["xsaveBytes", code("xsave", 576)],
+  ["apicBase", unless("noregister=2003", DONE)],
+  ["activity", unless("noregister=80000005", DONE)],
   ["vector0", code("vector0", "c0350005")],
   ["requestWithoutApic", code("noapic", "c0350008")],
 ];

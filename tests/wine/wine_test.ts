@@ -4,12 +4,15 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DEMO_ELF, demoFile } from "../../src/boot/demo/mod.ts";
 import { ExitCode } from "../../src/cli/exit_codes.ts";
 import * as sectors from "../cli/sectors.ts";
+import { mostProcessors } from "../../src/cli/threads.ts";
+import { assemblePic, assertTicks } from "../native/pic.ts";
 import {
   buildWindows,
   buildWindowsClients,
   whyNoNative,
 } from "../native/build.ts";
 import { requireTool } from "../util/tools.ts";
+import { profileOf } from "../windows/profile.ts";
 import { whyNoWine, Wine, WineError } from "./wine.ts";
 
 const MOD = "mod.ts";
@@ -83,7 +86,7 @@ wineTest("doctor finds the DLLs by name", async (wine) => {
   const { code, out, err } = await wine.deno(icebp("doctor"), WHP);
   assertEquals([code, err], [0, ""]);
   assertMatch(out, /^whp: usable: a partition with a processor was made$/m);
-  assertMatch(out, /^  timers: exact to 1 ms, as asked for$/m);
+  assertMatch(out, /^ +timers: exact to 1 ms, as asked for$/m);
   assertMatch(out, /^--platform is whp$/m);
 });
 
@@ -115,6 +118,49 @@ wineTest("the demo runs on whp, which is the default", async (wine) => {
   }
   assertMatch(err, /^platform +whp$/m);
 });
+
+wineTest("states and buffers in the forms that hosts have", async (wine) => {
+  const { code, out, err } = await wine.deno(
+    icebp("--append", "ticks=20"),
+    { ...WHP, env: { ICEBP_NATIVE: "aligned,oldapic,xsave=11008" } },
+  );
+  assertEquals([code, err], [0, ""]);
+  assertMatch(out, /the demo ends/);
+});
+
+wineTest("the PIC's interrupts come without windows", async (wine) => {
+  if (!requireTool("as", "ld")) return;
+  const folder = Wine.driveC("pic");
+  await Deno.mkdir(folder, { recursive: true });
+  assemblePic(folder);
+  for (const ICEBP_NATIVE of ["", "windowlost,nohaltwindow"]) {
+    const { code, stdout, stderr } = await wine.command(
+      icebp("C:\\pic\\pic.bin"),
+      { ...WHP, env: { ICEBP_NATIVE } },
+    ).output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [1, ""]);
+    // Wine's timers are this system's.
+    assertTicks(stdout, 1);
+  }
+});
+
+wineTest(
+  "as many processors as the Windows build has threads for",
+  async (wine) => {
+    const folder = Wine.driveC("My Guests");
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.writeFile(`${folder}/five.bin`, sectors.debugExit(5, 1));
+    const most = mostProcessors("windows", navigator.hardwareConcurrency);
+    const run = (cpus: number) =>
+      wine.deno(icebp("--cpus", String(cpus), "C:\\My Guests\\five.bin"), WHP);
+    const all = await run(Math.min(most, 64));
+    assertEquals([all.code, all.err], [11, ""]);
+    if (most >= 64) return;
+    const more = await run(most + 1);
+    assertEquals(more.code, ExitCode.usage);
+    assertMatch(more.err, new RegExp(`runs ${most} processors at most`));
+  },
+);
 
 wineTest("paths with backslashes and blanks; exit codes", async (wine) => {
   const folder = Wine.driveC("My Guests");
@@ -280,5 +326,8 @@ wineTest(
     assertEquals(code, 0, `${out}\n${err}\n${text}`);
     assertMatch(text, /, 0 failures\./);
     assertMatch(text, /^ok \| \d{3} passed \| 0 failed/m);
+    // What --cpus goes by.
+    const threads = 4 * navigator.hardwareConcurrency;
+    assertEquals(profileOf(text).runsAtOnce, Math.min(threads, 64));
   },
 );

@@ -19,6 +19,7 @@ import { F_SYNC, FAULT } from "./layout";
 import {
   BH_ENTRIES,
   BHASH,
+  CODE_DROPS,
   CODEBASE,
   CODEKEY,
   CODELINES,
@@ -41,6 +42,7 @@ import { dropWriteTags, fetchHost } from "./mem";
 import { setChanged } from "./phys";
 import { anyCode, variantOf } from "./points";
 import { REC } from "./record";
+import { regionCell } from "./regions";
 
 /** Next free byte of the pool. */
 export let poolAt: usize = POOL;
@@ -134,6 +136,8 @@ export function cacheFlush(): void {
     store<u64>(CODELINES + (page << 3), 0);
     at += (<usize> n + 1) * REC;
   }
+  memory.fill(regionCell(POOL), 0, regionCell(poolAt) - regionCell(POOL));
+  store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
   poolAt = POOL;
   memory.fill(BHASH, 0, <usize> BH_ENTRIES << 3);
   flushJumps();
@@ -238,6 +242,7 @@ function dropPage(page: usize): void {
     for (let i: u32 = 0; i < n; i++) {
       store<u16>(r, <u16> staleHandler);
       store<u8>(r, 0, 3);
+      store<u32>(regionCell(r), 0);
       r += REC;
     }
     statInvalidated += n;
@@ -245,6 +250,7 @@ function dropPage(page: usize): void {
   }
   store<u32>(PAGEBLK + (page << 2), 0);
   store<u64>(CODELINES + (page << 3), 0);
+  store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
   flushJumps();
 }
 

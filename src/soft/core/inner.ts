@@ -23,6 +23,8 @@ import {
   JCACHE,
   JGEN,
   RAX,
+  REGION_LAST,
+  REGION_LEFT,
   REGS,
   RSP,
   TLB_ENTRIES,
@@ -37,10 +39,13 @@ import {
   rOff,
   setReg,
 } from "./record";
+import { REGION, regionCell } from "./regions";
 
 /** The last record executed, and what is left of the chunk after it. */
 export let innerCur: usize = 0;
 export let innerLeft: i32 = 0;
+/** Instructions that translated code executed, for --stats. */
+export let translated: u64 = 0;
 
 // @ts-ignore: decorator
 @inline
@@ -1061,7 +1066,7 @@ export function inner(p: usize, left: i32): usize {
             flagsSet<u32>(
               <u32> (x >> c),
               <u64> ((x >> <u32> (c - 1)) & 1),
-              <u64> (x >> 31),
+              <u64> ((x >> c >> 31) ^ (x >> c >> 30)) & 1,
             );
           }
         }
@@ -1089,7 +1094,7 @@ export function inner(p: usize, left: i32): usize {
             flagsSet<u64>(
               <u64> (x >> c),
               <u64> ((x >> <u64> (c - 1)) & 1),
-              <u64> (x >> 63),
+              ((x >> c >> 63) ^ (x >> c >> 62)) & 1,
             );
           }
         }
@@ -2591,6 +2596,26 @@ export function inner(p: usize, left: i32): usize {
         } else p = slow(p);
         break;
       // pairs end: cases
+      case REGION:
+        {
+          const cell = load<u32>(regionCell(p));
+          const next = call_indirect<usize>(
+            cell & 0xfffff,
+            p,
+            (cell >> 20) & 0x7ff,
+            left,
+          );
+          const rest = load<i32>(REGION_LEFT);
+          if (next == p && rest == left) p = slow(p); // the chunk is too short for it
+          else {
+            p = next;
+            translated += left - rest;
+            left = rest;
+            if (p != 0) left++;
+            else cur = load<u32>(REGION_LAST);
+          }
+        }
+        break;
       default:
         p = slow(p);
     }

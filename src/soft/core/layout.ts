@@ -206,18 +206,23 @@ export const POINTS: usize = 0x3410000; // 65536 debug points x 40 bytes (points
 export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
 export const POINT_PAGES: usize = 0x3890000; // 131072 x 16
 export const POINT_DATA: usize = 0x3a90000; // 65536 x u32
+// --- translated code (regions.ts)
+export const REGIONS: usize = 0x3b00000; // per record of the pool u32: its heat, or its region
+export const REGIONS_END: usize = 0x3f00000;
+export const HOT: usize = 0x3f00000; // 256 x u32: records to be translated
+export const HOT_ENTRIES: u32 = 256;
+export const HOT_COUNT: usize = 0x3f00400; // u32
+export const REGION_LEFT: usize = 0x3f00404; // u32: what is left of the chunk behind a region
+export const REGION_LAST: usize = 0x3f00408; // u32: the record that ended it
+export const CODE_DROPS: usize = 0x3f0040c; // u32: goes up when decoded code is dropped
 export const GUEST: usize = 0x4000000; // guest memory from here on
 
 export const MAX_VPS: u32 = 64;
 
-// @ts-ignore: decorator
-@inline
 export function lapicOf(vp: u32): usize {
   return LAPICS + ((<usize> vp) << 12);
 }
 
-// @ts-ignore: decorator
-@inline
 export function bankOf(vp: u32): usize {
   return BANKS + ((<usize> vp) << 12);
 }

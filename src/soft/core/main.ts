@@ -48,7 +48,7 @@ import { registerSimdScalar } from "./insn/simd_scalar";
 import { registerSimdSelect } from "./insn/simd_select";
 import { registerSimdText } from "./insn/simd_text";
 import { registerSimdCrypto } from "./insn/simd_crypto";
-import { registerFast } from "./inner";
+import { registerFast, translated } from "./inner";
 import { registerSegmentLoads } from "./insn/segload";
 import { registerSimdInt } from "./insn/simd_int";
 import { registerSimdMove } from "./insn/simd_move";
@@ -119,6 +119,7 @@ export {
   whvTakeDebugHits,
 } from "./whv_points";
 export { setVariants } from "./whv_variants";
+export { setTranslation } from "./regions";
 export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
 export { whvCompleteAccess } from "./complete";
@@ -254,8 +255,10 @@ export function counter(n: u32): u64 {
       return statTlbFlushes;
     case 5:
       return statEvents;
-    default:
+    case 6:
       return statBesideCode;
+    default:
+      return translated;
   }
 }
 

@@ -114,7 +114,8 @@ import { ACC_READ, translate, xGpa } from "./mem";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { physHost } from "./phys";
 import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
-import { isMem, rLen, rSeg } from "./record";
+import { isMem, REC, rLen, rSeg } from "./record";
+import { sample, sampling } from "./regions";
 import { initVp, sipiVp } from "./reset";
 import { forgetSpun, spun } from "./spin";
 import { countEvent } from "./whv_counters";
@@ -144,6 +145,9 @@ export function runInit(end: u32, stale: u32): void {
   endIndex = end;
   staleIndex = stale;
 }
+
+/** Instructions in which a sample waits for a branch to be taken. */
+const MAX_TO_BRANCH: i32 = 128;
 
 let sliceLeft: i32 = 0;
 let timerDue: u64 = ~<u64> 0;
@@ -674,9 +678,29 @@ export function execute(budget: i32): u32 {
       const room = timerDue - time;
       if (room < <u64> chunk * ticks) chunk = <i32> (room / ticks) + 1;
     }
-    p = inner(p, chunk);
-    const cur = innerCur;
-    const left = innerLeft;
+    let cur: usize;
+    let left: i32;
+    if (sampling && chunk > sampling) {
+      // a chunk that ends with a branch taken, soon after it has been long enough
+      let more = chunk - sampling;
+      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
+      chunk = sampling;
+      p = inner(p, chunk);
+      cur = innerCur;
+      left = innerLeft;
+      while (p != 0 && p == cur + REC && more > 0) {
+        more--;
+        chunk++;
+        p = inner(p, 1);
+        cur = innerCur;
+        left = innerLeft;
+      }
+      if (p != 0) sample(p);
+    } else {
+      p = inner(p, chunk);
+      cur = innerCur;
+      left = innerLeft;
+    }
     let completed = true;
     if (p != 0) {
       store<u64>(RIP, ipOf(p));

@@ -1,9 +1,9 @@
 // What TypeScript needs to copy the machine's state out of linear memory and back
 // (src/soft/snapshot.ts): the state is in the banks, local APICs, TLBs and counters,
 // and the few globals that outlive a run go through IOBUF. What the partition was set
-// up with, its mappings and its debug points are no part of it, and decoded code is
-// forgotten.
-import { cacheFlush } from "./cache";
+// up with, its mappings and its debug points are no part of it. Code that was decoded
+// from pages that are other ones now is dropped by hostWrote().
+import { flushJumps } from "./cache";
 import {
   eoiVector,
   ipiTrapped,
@@ -48,7 +48,7 @@ export function stateLoad(): void {
     store<u32>(pending, load<u32>(pending) & ~P_POINT);
   }
   banksChanged();
-  cacheFlush();
+  flushJumps();
   withholdWrites();
   retag();
 }

@@ -329,6 +329,31 @@ Deno.test("console: both directions; input waits for buffers", () => {
   assertEquals([driver.used(0)[1], driver.ram[next + 1]], [[1, 2], 5]);
 });
 
+Deno.test("console: the driver is told its size when it begins, and when it changes", () => {
+  const status = 0x060, acknowledge = 0x064, generation = 0x0fc, config = 0x100;
+  const port = new VirtioConsole(() => {}, { columns: 80, rows: 25 });
+  const driver = new Driver(port).start(2);
+  const size = () => [0, 2].map((at) => driver.device.readMmio(config + at, 2));
+  assertEquals(driver.get(status), 0);
+  driver.notify(0);
+  assertEquals([driver.get(status), driver.irq.level], [2, true]);
+  assertEquals(size(), [80n, 25n]);
+  driver.device.writeMmio(acknowledge, 4, 2n);
+  driver.notify(0);
+  assertEquals([driver.get(status), driver.irq.level], [0, false]);
+  const before = driver.get(generation);
+  port.setSize({ columns: 132, rows: 50 });
+  driver.device.configChanged();
+  assertEquals([driver.get(status), driver.irq.level], [2, true]);
+  assertEquals(size(), [132n, 50n]);
+  assert(driver.get(generation) !== before);
+  // Without a terminal there is no such feature, and nothing is told.
+  const plain = new Driver(new VirtioConsole(() => {})).start(2);
+  plain.notify(0);
+  const features = [driver, plain].map((d) => d.get(0x010) & 1);
+  assertEquals([plain.get(status), features], [0, [1, 0]]);
+});
+
 Deno.test("rng: fills what it is given", () => {
   let seed = 0;
   const driver = new Driver(

@@ -3,7 +3,7 @@
 # A boot sector; the PICs are at 08h and 70h.
 
         .code16
-        .set    TICKS, 300              # of each phase
+        .set    TICKS, 90               # of each phase
         .set    DIVISOR, 1193           # 1 ms
         .set    PM_TIMER, 0x608         # 3.579545 MHz
         .set    COM1, 0x3f8

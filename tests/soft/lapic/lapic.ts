@@ -1,6 +1,7 @@
 // Test support: compiles the local APIC of the software platform by itself and
 // gives each test a fresh set of APICs.
 
+// @ts-types="../../../types/asc.d.ts"
 import asc from "assemblyscript/asc";
 
 /** The functions of src/soft/core/lapic*.ts under test. */

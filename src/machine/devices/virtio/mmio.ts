@@ -67,6 +67,8 @@ export interface VirtioFunction {
   readonly queues: number;
   /** Its configuration space, little-endian. */
   readonly config: Uint8Array;
+  /** The driver is to be told of the configuration when it begins to use a queue. */
+  readonly tellsConfig?: boolean;
   /** The driver put buffers into `queue`. Returns true to interrupt it. */
   notified(queue: number, queues: readonly Virtqueue[]): boolean;
   /** What it keeps beside its queues; absent where that is nothing. */
@@ -83,6 +85,9 @@ function initialState(queues: number) {
     queueSel: 0,
     interrupts: 0,
     status: 0,
+    configGeneration: 0,
+    /** A bit for each queue that has been used. */
+    used: 0,
     queues: Array.from({ length: queues }, initialQueue) as (
       & ReturnType<typeof initialQueue>
       & { [name: string]: Volatile }
@@ -162,6 +167,8 @@ export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
         return s.interrupts;
       case R.Status:
         return s.status;
+      case R.ConfigGeneration:
+        return s.configGeneration;
       default:
         // There is no shared memory: its length and base are all ones.
         return offset >= R.SHMLenLow && offset <= R.SHMBaseHigh ? -1 : 0;
@@ -263,6 +270,18 @@ export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
   #notified(queue: number): void {
     if (!this.live || queue >= this.#queues.length) return;
     this.work(() => this.#device.notified(queue, this.#queues));
+    if (!this.#device.tellsConfig || this.state.used & 1 << queue) return;
+    this.state.used |= 1 << queue;
+    this.configChanged();
+  }
+
+  /** The configuration is another one: tells the driver, if there is one. */
+  configChanged(): void {
+    const s = this.state;
+    s.configGeneration = (s.configGeneration + 1) >>> 0;
+    if (!this.live) return;
+    s.interrupts |= Interrupt.config;
+    this.#drive();
   }
 
   /** Lets the device work on its queues; it returns true to interrupt. */

@@ -1,0 +1,7 @@
+// AssemblyScript's names of number types, for what TypeScript takes from core/layout.ts.
+// Its casts are type assertions here, so only values that fit a number belong there.
+declare global {
+  type usize = number;
+  type u32 = number;
+}
+export {};

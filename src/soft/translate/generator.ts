@@ -1,0 +1,1315 @@
+// The WebAssembly of one region (regions.ts): guest registers and flags live in local
+// variables while it runs. Whatever is out of the ordinary leaves the region before the
+// instruction that meets it, with the state as the interpreter wants it, and the
+// interpreter carries that instruction out.
+
+import "../assemblyscript.ts";
+import {
+  CODE_DROPS,
+  CODEBASE,
+  FC,
+  FS,
+  FX,
+  FZ,
+  GUEST,
+  JC_ENTRIES,
+  JCACHE,
+  JGEN,
+  REGION_LAST,
+  REGION_LEFT,
+  REGS,
+  S_CS,
+  S_DS,
+  S_ES,
+  S_FS,
+  S_SS,
+  SEG_BASE,
+  SEG_LIMIT,
+  SEGS,
+  STACKW,
+  TLB_ENTRIES,
+  TLBB,
+} from "../core/layout.ts";
+import {
+  type Block,
+  EAK_16,
+  EAK_32,
+  EAK_64,
+  EAK_64A32,
+  EAK_64SEG,
+  type Instruction,
+  KEY_32,
+  KEY_64,
+  R_CODEBASE,
+  R_ZERO,
+  REC,
+  RF_MEM,
+} from "./records.ts";
+import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
+
+/** Log2 of an operand's bytes. */
+export type Size = 0 | 1 | 2 | 3;
+
+/** Flags that are yet to be computed: what of, times four, plus the operands' size. */
+export const Lazy = {
+  ADD: 1,
+  SUB: 2,
+  LOGIC: 3,
+  INC: 4,
+  DEC: 5,
+  /** CF in the first operand, OF in the second, the others from the result. */
+  SET: 6,
+} as const;
+export type Lazy = typeof Lazy[keyof typeof Lazy];
+
+/** Where the arithmetic flags are: in the cells' variables, yet to be computed from
+ * operands in a known way, or in a way that the variable `kind` knows. */
+type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
+
+const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2;
+const TYPES = [
+  { params: [I32], results: [I32] },
+  { params: [I32, I32, I32], results: [I32] },
+  { params: [I32, I64, I64, I64, I64], results: [I64, I64, I64, I64] },
+] as const;
+
+const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
+const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
+const STORES = [Op.i32_store8, Op.i32_store16, Op.i32_store, Op.i64_store];
+
+const MASK = [0xff, 0xffff, -1];
+const PAGE = 0x1000n;
+
+/** What is emitted for an instruction: true if it was; false if its handler is to be called. */
+export type Emitter = (
+  g: Generator,
+  i: Instruction,
+  size: Size,
+  memory: boolean,
+) => void;
+
+export interface Row {
+  readonly emit: Emitter;
+  readonly size: Size;
+}
+
+/** Finds the row of an instruction; undefined if only its handler knows it. */
+export type Lookup = (i: Instruction) => Row | undefined;
+
+/** A region that was generated. */
+export interface Generated {
+  readonly bytes: Uint8Array;
+  readonly instructions: number;
+}
+
+/**
+ * The module of a region of `blocks`, of one page and code size, in their order; its
+ * function takes the record, the number of the block to begin with and the
+ * instructions left, and returns the record to go on with, or 0 (as core/inner.ts has it).
+ */
+export function generate(
+  blocks: readonly Block[],
+  lookup: Lookup,
+): Generated {
+  // Which registers are used is known when everything was generated once.
+  const first = new Generator(blocks, lookup, null);
+  first.region();
+  const last = new Generator(blocks, lookup, first);
+  last.region();
+  return {
+    bytes: moduleBytes(TYPES, [
+      { type: T_REGION, code: last.code },
+      { type: T_FLAGS, code: flagsFunction() },
+    ], GUEST / 65536),
+    instructions: blocks.reduce((n, b) => n + b.instructions.length, 0),
+  };
+}
+
+export class Generator {
+  readonly code = new Code(3);
+  readonly key: number;
+  readonly #blocks: readonly Block[];
+  readonly #lookup: Lookup;
+  readonly #numbers = new Map<number, number>();
+  readonly #used: Set<number>;
+  readonly #modified: Set<number>;
+  readonly #segments: Set<number>;
+  /** Registers whose cell in memory may be older than their variable. */
+  #dirty = new Set<number>();
+  #flags: Flags = "dynamic";
+  #block = 0;
+  #executed = 0;
+
+  readonly #record = 0;
+  readonly #entry = 1;
+  readonly #left = 2;
+  readonly #registers: readonly number[];
+  readonly #codeBase: number;
+  readonly #tlb: number;
+  readonly #kind: number;
+  readonly #fz: number;
+  readonly #fs: number;
+  readonly #fx: number;
+  readonly #fc: number;
+  readonly #drops: number;
+  /** Operands and result of the last instruction that set flags. */
+  readonly fa: number;
+  readonly fb: number;
+  readonly fr: number;
+  /** The linear and the host address of the last memory operand. */
+  readonly address: number;
+  readonly host: number;
+  readonly #tlbEntry: number;
+  /** For emitters. */
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+  readonly x32: number;
+  readonly y32: number;
+  readonly z32: number;
+
+  constructor(
+    blocks: readonly Block[],
+    lookup: Lookup,
+    before: Generator | null,
+  ) {
+    this.#blocks = blocks;
+    this.#lookup = lookup;
+    this.key = blocks[0].key;
+    blocks.forEach(({ head }, n) => this.#numbers.set(head, n));
+    this.#used = before === null ? new Set() : before.#used;
+    this.#modified = before === null ? new Set() : before.#modified;
+    this.#segments = before === null ? new Set() : before.#segments;
+    const { code } = this;
+    this.#registers = Array.from({ length: 16 }, () => code.local(I64));
+    this.#codeBase = code.local(I64);
+    this.#fz = code.local(I64);
+    this.#fs = code.local(I64);
+    this.#fx = code.local(I64);
+    this.#fc = code.local(I64);
+    this.fa = code.local(I64);
+    this.fb = code.local(I64);
+    this.fr = code.local(I64);
+    this.address = code.local(I64);
+    this.x = code.local(I64);
+    this.y = code.local(I64);
+    this.z = code.local(I64);
+    this.#tlb = code.local(I32);
+    this.#kind = code.local(I32);
+    this.#drops = code.local(I32);
+    this.host = code.local(I32);
+    this.#tlbEntry = code.local(I32);
+    this.x32 = code.local(I32);
+    this.y32 = code.local(I32);
+    this.z32 = code.local(I32);
+  }
+
+  // --- the whole
+
+  region(): void {
+    const { code: c } = this;
+    c.block("exit");
+    if (this.key === KEY_32) this.#guard(() => this.#noProgress());
+    this.#loadCell(CODEBASE, this.#codeBase);
+    this.#loadFlags();
+    this.#loadRegisters();
+    c.i32(0);
+    c.memory(Op.i32_load, CODE_DROPS);
+    c.set(this.#drops);
+    c.loop("dispatch");
+    const labels = this.#blocks.map((_, n) => `block ${n}`);
+    for (const label of labels.toReversed()) c.block(label);
+    c.get(this.#entry);
+    c.brTable(labels);
+    this.#blocks.forEach((block, n) => {
+      c.end();
+      this.#emitBlock(block, n);
+    });
+    c.end();
+    c.end();
+    // exit: the state as the interpreter has it
+    c.get(this.#kind);
+    c.if_();
+    this.#compute(() => c.get(this.#kind));
+    c.end();
+    this.#storeFlags();
+    for (const n of this.#modified) this.#storeRegister(n);
+    this.#leave(() => c.get(this.#record));
+  }
+
+  /** Returns with what `push` pushes and what is left. */
+  #leave(push: () => void): void {
+    const { code: c } = this;
+    c.i32(0);
+    c.get(this.#left);
+    c.memory(Op.i32_store, REGION_LEFT);
+    push();
+    c.return_();
+  }
+
+  #noProgress(): void {
+    this.#leave(() => this.code.get(this.#record));
+  }
+
+  /** What 32-bit code has to have: flat segments and a stack of 32 bits; else `otherwise`. */
+  #guard(otherwise: () => void): void {
+    const { code: c } = this;
+    const flat = 0x0092_0000_ffff_ffffn, mask = 0x009e_0000_ffff_ffffn;
+    c.i32(0);
+    c.memory(Op.i32_load, SEGS + (S_CS << 5) + SEG_LIMIT);
+    c.i32(-1);
+    c.op(Op.i32_ne);
+    c.i32(0);
+    c.memory(Op.i64_load, SEGS + (S_CS << 5) + SEG_BASE);
+    c.op(Op.i64_eqz);
+    c.op(Op.i32_eqz);
+    c.op(Op.i32_or);
+    for (const s of this.#segments) {
+      c.i32(0);
+      c.memory(Op.i64_load, SEGS + (s << 5) + SEG_LIMIT);
+      c.i64(mask);
+      c.op(Op.i64_and);
+      c.i64(flat);
+      c.op(Op.i64_ne);
+      c.op(Op.i32_or);
+      c.i32(0);
+      c.memory(Op.i64_load, SEGS + (s << 5) + SEG_BASE);
+      c.op(Op.i64_eqz);
+      c.op(Op.i32_eqz);
+      c.op(Op.i32_or);
+      if (s === S_SS) {
+        c.i32(0);
+        c.memory(Op.i32_load8_u, STACKW);
+        c.i32(2);
+        c.op(Op.i32_ne);
+        c.op(Op.i32_or);
+      }
+    }
+    c.if_();
+    otherwise();
+    c.end();
+  }
+
+  // --- blocks and ways between them
+
+  #emitBlock(block: Block, n: number): void {
+    const { code: c } = this;
+    const { instructions } = block;
+    this.#block = n;
+    this.#executed = 0;
+    this.#flags = "dynamic";
+    this.#dirty = new Set(this.#modified);
+    c.loop("self");
+    c.get(this.#left);
+    c.i32(instructions.length);
+    c.op(Op.i32_lt_s);
+    c.if_();
+    this.exit(block.head);
+    c.end();
+    let ended = false;
+    for (const i of instructions) {
+      ended = this.#emit(i);
+      this.#executed++;
+      if (ended) break;
+    }
+    if (!ended) this.goTo(block.end, 0);
+    c.end();
+  }
+
+  /** Emits an instruction; true if nothing goes on behind it. */
+  #emit(i: Instruction): boolean {
+    const row = this.#lookup(i);
+    this.#ended = false;
+    if (row === undefined || !this.#addressable(i)) {
+      this.callHandler(i);
+      return this.#ended;
+    }
+    row.emit(this, i, row.size, (i.flags & RF_MEM) !== 0);
+    return this.#ended;
+  }
+  #ended = false;
+
+  /** For emitters of instructions that nothing follows. */
+  endBlock(): void {
+    this.#ended = true;
+  }
+
+  #addressable(i: Instruction): boolean {
+    if ((i.flags & RF_MEM) === 0) return true;
+    switch (i.eak) {
+      case EAK_64:
+      case EAK_64SEG:
+        return true;
+      case EAK_64A32:
+        return i.segment < S_FS;
+      case EAK_32:
+        return this.key === KEY_32 && i.segment < S_FS && i.segment !== S_CS;
+    }
+    return i.eak !== EAK_16;
+  }
+
+  /** Leaves the region at record `p`, before the current instruction or `more` behind it. */
+  exit(p: number, more = 0): void {
+    const { code: c } = this;
+    c.i32(p);
+    c.set(this.#record);
+    this.exitTo(more);
+  }
+
+  /** As exit(), to the record that the variable `record` has. */
+  exitTo(more: number): void {
+    const { code: c } = this;
+    this.#spend(more);
+    this.#sayFlags();
+    c.br("exit");
+  }
+
+  /** The variable that says where exitTo() goes. */
+  get record(): number {
+    return this.#record;
+  }
+
+  #spend(more: number): void {
+    const { code: c } = this;
+    const n = this.#executed + more;
+    if (n === 0) return;
+    c.get(this.#left);
+    c.i32(n);
+    c.op(Op.i32_sub);
+    c.set(this.#left);
+  }
+
+  #sayFlags(): void {
+    const { code: c } = this;
+    if (this.#flags === "dynamic") return;
+    c.i32(kindOf(this.#flags));
+    c.set(this.#kind);
+  }
+
+  /** Goes on at record `p`, inside the region if it is there; `more` instructions of this
+   * block are done besides those before the current one. */
+  goTo(p: number, more: number): void {
+    const { code: c } = this;
+    const n = this.#numbers.get(p);
+    if (n === undefined) {
+      this.exit(p, more);
+      return;
+    }
+    this.#spend(more);
+    this.#sayFlags();
+    if (n === this.#block) c.br("self");
+    else if (n > this.#block) c.br(`block ${n}`);
+    else {
+      c.i32(n);
+      c.set(this.#entry);
+      c.br("dispatch");
+    }
+  }
+
+  /** Blocks of the region that begin at record `p`. */
+  has(p: number): boolean {
+    return this.#numbers.has(p);
+  }
+
+  /** The first record of the block at a page's offset, if it is in the region; else 0. */
+  blockAt(offset: number): number {
+    for (const { head, instructions } of this.#blocks) {
+      if (instructions[0]?.offset === offset) return head;
+    }
+    return 0;
+  }
+
+  /** Heads of the region's blocks that follow a call. */
+  returnSites(): number[] {
+    const behind = new Set<number>();
+    for (const { instructions } of this.#blocks) {
+      const last = instructions.at(-1);
+      if (last !== undefined) behind.add(last.offset + last.length);
+    }
+    return this.#blocks.filter((b) =>
+      b.instructions.length > 0 && behind.has(b.instructions[0].offset)
+    ).map((b) => b.head);
+  }
+
+  /** Leaves at the current instruction if the top of the stack is not 0. */
+  exitIf(i: Instruction): void {
+    const { code: c } = this;
+    c.if_();
+    this.exit(i.p);
+    c.end();
+  }
+
+  // --- handlers
+
+  /** Has the interpreter's handler carry the instruction out. */
+  callHandler(i: Instruction): void {
+    const { code: c } = this;
+    this.#storeState();
+    this.#dirty.clear();
+    this.#call(i);
+    c.if_();
+    this.#leaveBehind(i);
+    c.end();
+    if (this.key === KEY_32) {
+      this.#guard(() => {
+        c.get(this.#left);
+        c.i32(this.#executed + 1);
+        c.op(Op.i32_sub);
+        c.set(this.#left);
+        this.#leave(() => c.i32(i.p + REC));
+      });
+    }
+    this.#loadRegisters();
+    this.#loadFlags();
+  }
+
+  /** As callHandler(), for a handler that uses general registers for addresses and as a
+   * source only, and no flags. */
+  callFloating(i: Instruction): void {
+    const { code: c } = this;
+    for (const offset of [i.base, i.index, i.rm, i.reg]) {
+      if (!this.#dirty.delete(offset >> 3)) continue;
+      this.#storeRegister(offset >> 3);
+    }
+    this.#call(i);
+    c.if_();
+    const flags = this.#flags;
+    this.#storeState();
+    this.#flags = flags;
+    this.#leaveBehind(i);
+    c.end();
+  }
+
+  /** Has memory have the state, but for what `dirty` says of registers. */
+  #storeState(): void {
+    this.#cells();
+    this.#storeFlags();
+    for (const n of this.#dirty) this.#storeRegister(n);
+  }
+
+  /** Calls a handler; pushes whether the region cannot go on behind it. */
+  #call(i: Instruction): void {
+    const { code: c } = this;
+    c.i32(i.p);
+    c.i32(i.handler);
+    c.callIndirect(T_HANDLER);
+    c.tee(this.#record);
+    c.i32(i.p + REC);
+    c.op(Op.i32_ne);
+    c.i32(0);
+    c.memory(Op.i32_load, CODE_DROPS);
+    c.get(this.#drops);
+    c.op(Op.i32_ne);
+    c.op(Op.i32_or);
+  }
+
+  /** Leaves with what a handler returned; memory has the state. */
+  #leaveBehind(i: Instruction): void {
+    const { code: c } = this;
+    c.i32(0);
+    c.i32(i.p);
+    c.memory(Op.i32_store, REGION_LAST);
+    c.get(this.#left);
+    c.i32(this.#executed);
+    c.op(Op.i32_sub);
+    // what did not complete is the loop's to count
+    c.get(this.#record);
+    c.i32(0);
+    c.op(Op.i32_ne);
+    c.op(Op.i32_sub);
+    c.set(this.#left);
+    this.#leave(() => c.get(this.#record));
+  }
+
+  // --- registers
+
+  #loadCell(address: number, local: number): void {
+    const { code: c } = this;
+    c.i32(0);
+    c.memory(Op.i64_load, address);
+    c.set(local);
+  }
+
+  #loadRegisters(): void {
+    const { code: c } = this;
+    for (const n of this.#used) {
+      this.#loadCell(REGS + n * 8, this.#registers[n]);
+    }
+    c.i32(0);
+    c.memory(Op.i32_load, TLBB);
+    c.set(this.#tlb);
+  }
+
+  #storeRegister(n: number): void {
+    const { code: c } = this;
+    c.i32(0);
+    c.get(this.#registers[n]);
+    c.memory(Op.i64_store, REGS + n * 8);
+  }
+
+  #uses(n: number): number {
+    this.#used.add(n);
+    return this.#registers[n];
+  }
+
+  /** Pushes a register, by its byte offset: i64 for size 3, else zero-extended i32. */
+  getRegister(offset: number, size: Size): void {
+    const { code: c } = this;
+    c.get(this.#uses(offset >> 3));
+    if (size === 3) return;
+    c.op(Op.i32_wrap_i64);
+    if (offset & 7) {
+      c.i32(8);
+      c.op(Op.i32_shr_u);
+    }
+    if (size < 2) {
+      c.i32(MASK[size]);
+      c.op(Op.i32_and);
+    }
+  }
+
+  /** Pops a value into a register, as x86-64 does: 32 bits clear the upper half. */
+  setRegister(offset: number, size: Size): void {
+    const { code: c } = this;
+    const n = offset >> 3;
+    const local = this.#uses(n);
+    this.#modified.add(n);
+    this.#dirty.add(n);
+    if (size === 2) c.op(Op.i64_extend_i32_u);
+    else if (size < 2) {
+      c.i32(MASK[size]);
+      c.op(Op.i32_and);
+      c.op(Op.i64_extend_i32_u);
+      let mask = BigInt(MASK[size]);
+      if (offset & 7) {
+        c.i64(8n);
+        c.op(Op.i64_shl);
+        mask <<= 8n;
+      }
+      c.get(local);
+      c.i64(~mask);
+      c.op(Op.i64_and);
+      c.op(Op.i64_or);
+    }
+    c.set(local);
+  }
+
+  /** Pushes a constant of a size; it is cut to it. */
+  constant(value: bigint, size: Size): void {
+    const { code: c } = this;
+    if (size === 3) c.i64(value);
+    else c.i32(Number(BigInt.asIntN(32, value)) & MASK[size]);
+  }
+
+  /** Sets an i64 local to the value on the stack, zero-extended. */
+  setWide(local: number, size: Size): void {
+    if (size < 3) this.code.op(Op.i64_extend_i32_u);
+    this.code.set(local);
+  }
+
+  /** Pushes an i64 local as an operand of a size. */
+  getNarrow(local: number, size: Size): void {
+    this.code.get(local);
+    if (size < 3) this.code.op(Op.i32_wrap_i64);
+  }
+
+  /** Emits the operation of a size, and cuts its result to it. */
+  operate(op32: number, op64: number, size: Size): void {
+    const { code: c } = this;
+    c.op(size === 3 ? op64 : op32);
+    if (size < 2) {
+      c.i32(MASK[size]);
+      c.op(Op.i32_and);
+    }
+  }
+
+  // --- memory
+
+  /** Pushes the sum of base, index and displacement, and adds nothing for segments. */
+  sum(i: Instruction): void {
+    const { code: c } = this;
+    let terms = 0;
+    const add = () => {
+      if (terms++ > 0) c.op(Op.i64_add);
+    };
+    if (i.base === R_CODEBASE) {
+      c.get(this.#codeBase);
+      add();
+    } else if (i.base !== R_ZERO) {
+      c.get(this.#uses(i.base >> 3));
+      add();
+    }
+    if (i.index !== R_ZERO) {
+      c.get(this.#uses(i.index >> 3));
+      if (i.scale > 0) {
+        c.i64(BigInt(i.scale));
+        c.op(Op.i64_shl);
+      }
+      add();
+    }
+    if (i.disp !== 0n || terms === 0) {
+      c.i64(i.disp);
+      add();
+    }
+  }
+
+  /** Pushes the offset of a memory operand in its segment. */
+  offset(i: Instruction): void {
+    const { code: c } = this;
+    this.sum(i);
+    if (i.eak === EAK_64A32 || i.eak === EAK_32) {
+      c.i64(0xffff_ffffn);
+      c.op(Op.i64_and);
+    }
+  }
+
+  /** Has `host` be where the memory operand is; leaves the region if that is not plain
+   * memory, or not allowed. */
+  operand(i: Instruction, size: Size, write: boolean): void {
+    const { code: c } = this;
+    this.offset(i);
+    if (i.eak === EAK_64SEG) {
+      c.tee(this.address);
+      c.i64(16n);
+      c.op(Op.i64_shl);
+      c.i64(16n);
+      c.op(Op.i64_shr_s);
+      c.get(this.address);
+      c.op(Op.i64_ne);
+      this.exitIf(i);
+      c.get(this.address);
+      c.i32(0);
+      c.memory(Op.i64_load, SEGS + (i.segment << 5) + SEG_BASE);
+      c.op(Op.i64_add);
+    } else if (i.eak === EAK_32) this.#segments.add(i.segment);
+    c.set(this.address);
+    this.access(i, size, write);
+  }
+
+  /** As operand(), for the linear address in `address`. */
+  access(i: Instruction, size: Size, write: boolean): void {
+    const { code: c } = this;
+    c.get(this.address);
+    c.op(Op.i32_wrap_i64);
+    c.i32(7);
+    c.op(Op.i32_shr_u);
+    c.i32((TLB_ENTRIES - 1) << 5);
+    c.op(Op.i32_and);
+    c.get(this.#tlb);
+    c.op(Op.i32_add);
+    c.tee(this.#tlbEntry);
+    c.memory(Op.i64_load, write ? 8 : 0);
+    c.get(this.address);
+    if (size > 0) {
+      c.i64((1n << BigInt(size)) - 1n);
+      c.op(Op.i64_add);
+    }
+    c.i64(-PAGE);
+    c.op(Op.i64_and);
+    c.op(Op.i64_ne);
+    this.exitIf(i);
+    c.get(this.address);
+    c.op(Op.i32_wrap_i64);
+    c.get(this.#tlbEntry);
+    c.memory(Op.i32_load, 16);
+    c.op(Op.i32_add);
+    c.set(this.host);
+  }
+
+  /** Pushes what is at `host`. */
+  loadHost(size: Size): void {
+    this.code.get(this.host);
+    this.code.memory(LOADS[size]);
+  }
+
+  /** Pushes what is at `host` as a signed i32; of 4 bytes at most. */
+  loadHostSigned(size: 0 | 1 | 2): void {
+    this.code.get(this.host);
+    this.code.memory(LOADS_SIGNED[size]);
+  }
+
+  /** Stores what `push` pushes at `host`. */
+  storeHost(size: Size, push: () => void): void {
+    this.code.get(this.host);
+    push();
+    this.code.memory(STORES[size]);
+  }
+
+  /** Pushes the ModRM.rm operand. */
+  getRm(i: Instruction, size: Size): void {
+    if (i.flags & RF_MEM) {
+      this.operand(i, size, false);
+      this.loadHost(size);
+    } else this.getRegister(i.rm, size);
+  }
+
+  // --- the stack, 64 and 32 bits wide
+
+  get stackSize(): Size {
+    return this.key === KEY_64 ? 3 : 2;
+  }
+
+  /** Has `host` be the stack's top plus `delta` bytes. */
+  stack(i: Instruction, delta: number, write: boolean): void {
+    const { code: c } = this;
+    if (this.key === KEY_32) this.#segments.add(S_SS);
+    c.get(this.#uses(4));
+    if (delta !== 0) {
+      c.i64(BigInt(delta));
+      c.op(Op.i64_add);
+    }
+    if (this.key === KEY_32) {
+      c.i64(0xffff_ffffn);
+      c.op(Op.i64_and);
+    }
+    c.set(this.address);
+    this.access(i, this.stackSize, write);
+  }
+
+  /** The current instruction accesses memory through SS without stack(). */
+  usesStackSegment(): void {
+    this.#segments.add(S_SS);
+  }
+
+  /** Moves the stack pointer. */
+  moveStack(delta: number): void {
+    const { code: c } = this;
+    c.get(this.#uses(4));
+    c.i64(BigInt(delta));
+    c.op(Op.i64_add);
+    if (this.key === KEY_32) {
+      c.i64(0xffff_ffffn);
+      c.op(Op.i64_and);
+    }
+    this.setRegister(4 << 3, 3);
+  }
+
+  // --- the instruction pointer
+
+  /** Pushes the address of an offset in the code's page, as i64. */
+  instructionPointer(offset: number): void {
+    const { code: c } = this;
+    c.get(this.#codeBase);
+    c.i64(BigInt(offset));
+    c.op(Op.i64_add);
+    if (this.key !== KEY_64) {
+      c.i64(0xffff_ffffn);
+      c.op(Op.i64_and);
+    }
+  }
+
+  /**
+   * Looks the address in `local` up: `record` is then the record there. Leaves the region
+   * at the current instruction if the look-up does not have it.
+   */
+  lookUp(i: Instruction, local: number): void {
+    const { code: c } = this;
+    c.get(local);
+    c.op(Op.i32_wrap_i64);
+    c.i32(JC_ENTRIES - 1);
+    c.op(Op.i32_and);
+    c.i32(4);
+    c.op(Op.i32_shl);
+    c.tee(this.z32);
+    c.memory(Op.i64_load, JCACHE);
+    c.get(local);
+    c.op(Op.i64_ne);
+    c.get(this.z32);
+    c.memory(Op.i32_load, JCACHE + 8);
+    c.i32(0);
+    c.memory(Op.i32_load, JGEN);
+    c.op(Op.i32_ne);
+    c.op(Op.i32_or);
+    this.exitIf(i);
+    c.get(this.z32);
+    c.memory(Op.i32_load, JCACHE + 12);
+    c.set(this.#record);
+  }
+
+  /** Jumps to `record`, whose address is in `local`: this instruction is done. */
+  jumpTo(local: number, candidates: readonly number[]): void {
+    const { code: c } = this;
+    c.get(local);
+    c.i64(-PAGE);
+    c.op(Op.i64_and);
+    c.set(this.#codeBase);
+    c.i32(0);
+    c.get(this.#codeBase);
+    c.memory(Op.i64_store, CODEBASE);
+    for (const p of candidates) {
+      c.get(this.#record);
+      c.i32(p);
+      c.op(Op.i32_eq);
+      c.if_();
+      this.goTo(p, 1);
+      c.end();
+    }
+    this.exitTo(1);
+  }
+
+  /** Takes a direct branch. */
+  branch(i: Instruction): void {
+    const { code: c } = this;
+    const target = i.offset + i.length + i.imm;
+    if (i.link !== 0) this.goTo(i.link, 1);
+    else if (target >= 0 && target < 0x1000 || i.osz === 1) {
+      // it was never taken; by now it may have been
+      c.i32(0);
+      c.memory(Op.i32_load, i.p + 28);
+      c.tee(this.#record);
+      c.op(Op.i32_eqz);
+      this.exitIf(i);
+      this.exitTo(1);
+    } else {
+      this.instructionPointer(target);
+      c.set(this.x);
+      this.lookUp(i, this.x);
+      this.jumpTo(this.x, []);
+    }
+  }
+
+  // --- flags
+
+  #loadFlags(): void {
+    this.#loadCell(FZ, this.#fz);
+    this.#loadCell(FS, this.#fs);
+    this.#loadCell(FX, this.#fx);
+    this.#loadCell(FC, this.#fc);
+    this.#flags = "cells";
+  }
+
+  #storeFlags(): void {
+    const { code: c } = this;
+    const cells = [[FZ, this.#fz], [FS, this.#fs], [FX, this.#fx], [
+      FC,
+      this.#fc,
+    ]];
+    for (const [cell, local] of cells) {
+      c.i32(0);
+      c.get(local);
+      c.memory(Op.i64_store, cell);
+    }
+  }
+
+  #compute(pushKind: () => void): void {
+    const { code: c } = this;
+    pushKind();
+    c.get(this.fa);
+    c.get(this.fb);
+    c.get(this.fr);
+    c.get(this.#fc);
+    c.call(1);
+    c.set(this.#fc);
+    c.set(this.#fx);
+    c.set(this.#fs);
+    c.set(this.#fz);
+  }
+
+  /** Computes flags that are yet to be. */
+  #cells(): void {
+    const { code: c } = this;
+    if (this.#flags === "cells") return;
+    if (this.#flags === "dynamic") {
+      c.get(this.#kind);
+      c.if_();
+      this.#compute(() => c.get(this.#kind));
+      c.i32(0);
+      c.set(this.#kind);
+      c.end();
+    } else {
+      const kind = kindOf(this.#flags);
+      this.#compute(() => c.i32(kind));
+    }
+    this.#flags = "cells";
+  }
+
+  /** The flags are to be computed from `fa`, `fb` and `fr`, which have been set. */
+  setFlags(lazy: Lazy, size: Size): void {
+    this.#flags = { lazy, size };
+  }
+
+  /** Has CF be in its variable: what keeps it needs that. */
+  keepCarry(): void {
+    const { code: c } = this;
+    if (this.#flags === "cells") return;
+    if (this.#flags === "dynamic") this.#cells();
+    else {
+      const { lazy } = this.#flags;
+      if (lazy === Lazy.INC || lazy === Lazy.DEC) return;
+      this.condition(2);
+      c.op(Op.i64_extend_i32_u);
+      c.set(this.#fc);
+    }
+  }
+
+  /** Pushes CF as an i64. */
+  carry(): void {
+    if (this.#flags === "dynamic") this.#cells();
+    if (this.#flags === "cells") this.code.get(this.#fc);
+    else {
+      this.condition(2);
+      this.code.op(Op.i64_extend_i32_u);
+    }
+  }
+
+  /** Sets CF to what `push` pushes (0 or 1 as an i64), and keeps the others. */
+  setCarry(push: () => void): void {
+    const { code: c } = this;
+    this.#cells();
+    push();
+    c.set(this.z);
+    c.get(this.#fx);
+    c.get(this.z);
+    c.get(this.#fc);
+    c.op(Op.i64_xor);
+    c.i64(63n);
+    c.op(Op.i64_shl);
+    c.op(Op.i64_xor);
+    c.set(this.#fx);
+    c.get(this.z);
+    c.set(this.#fc);
+  }
+
+  /** Sets CF and OF (locals, 0 or 1), and keeps the others. */
+  setCarryOverflow(cf: number, of: number): void {
+    const { code: c } = this;
+    this.#cells();
+    c.get(this.#fx);
+    c.i64(0x10n);
+    c.op(Op.i64_and);
+    c.get(cf);
+    c.get(of);
+    c.op(Op.i64_xor);
+    c.i64(63n);
+    c.op(Op.i64_shl);
+    c.op(Op.i64_or);
+    c.set(this.#fx);
+    c.get(cf);
+    c.set(this.#fc);
+  }
+
+  /** Sets all flags' cells: `fr` is the result, `carries` pushes a ^ b ^ r and `carry`
+   * CF, both i64. */
+  setCells(size: Size, carries: () => void, carry: () => void): void {
+    const { code: c } = this;
+    c.get(this.fr);
+    extend(c, size);
+    c.tee(this.#fz);
+    c.set(this.#fs);
+    carries();
+    extend(c, size);
+    c.i64(-0x7fff_ffff_ffff_fff0n);
+    c.op(Op.i64_and);
+    c.set(this.#fx);
+    carry();
+    c.set(this.#fc);
+    this.#flags = "cells";
+  }
+
+  /** Pushes whether condition code `cc` (0 to 15, as in Jcc) holds, as an i32. */
+  condition(cc: number): void {
+    const { code: c } = this;
+    if (this.#flags === "dynamic") this.#cells();
+    const flags = this.#flags;
+    const done = flags === "cells"
+      ? false
+      : this.#lazyCondition(cc >> 1, flags as { lazy: Lazy; size: Size });
+    if (!done) {
+      this.#cells();
+      this.#cellCondition(cc >> 1);
+    }
+    if (cc & 1) c.op(Op.i32_eqz);
+  }
+
+  /** The condition from operands and result; false if that takes the cells. */
+  #lazyCondition(
+    which: number,
+    { lazy, size }: { lazy: Lazy; size: Size },
+  ): boolean {
+    const { code: c } = this;
+    const result = (op32: number, op64: number) => {
+      this.#signed(this.fr, size);
+      if (size === 3) c.i64(0n);
+      else c.i32(0);
+      c.op(size === 3 ? op64 : op32);
+    };
+    const zero = () => {
+      c.get(this.fr);
+      c.op(Op.i64_eqz);
+    };
+    const compare = (op: number) => {
+      c.get(this.fa);
+      c.get(this.fb);
+      c.op(op);
+    };
+    const below = () => {
+      switch (lazy) {
+        case Lazy.SUB:
+          return compare(Op.i64_lt_u);
+        case Lazy.ADD:
+          c.get(this.fr);
+          c.get(this.fa);
+          return c.op(Op.i64_lt_u);
+        case Lazy.LOGIC:
+          return c.i32(0);
+        case Lazy.SET:
+          c.get(this.fa);
+          return c.op(Op.i32_wrap_i64);
+        default:
+          c.get(this.#fc);
+          c.op(Op.i32_wrap_i64);
+      }
+    };
+    switch (which) {
+      case 1:
+        below();
+        return true;
+      case 2:
+        if (lazy === Lazy.SUB) compare(Op.i64_eq);
+        else zero();
+        return true;
+      case 3:
+        if (lazy === Lazy.SUB) compare(Op.i64_le_u);
+        else {
+          below();
+          zero();
+          c.op(Op.i32_or);
+        }
+        return true;
+      case 4:
+        result(Op.i32_lt_s, Op.i64_lt_s);
+        return true;
+      case 5:
+        c.get(this.fr);
+        this.#parity();
+        return true;
+      case 6:
+      case 7:
+        if (lazy === Lazy.LOGIC) {
+          if (which === 6) result(Op.i32_lt_s, Op.i64_lt_s);
+          else result(Op.i32_le_s, Op.i64_le_s);
+          return true;
+        }
+        if (lazy !== Lazy.SUB) return false;
+        this.#signed(this.fa, size);
+        this.#signed(this.fb, size);
+        if (which === 6) c.op(size === 3 ? Op.i64_lt_s : Op.i32_lt_s);
+        else c.op(size === 3 ? Op.i64_le_s : Op.i32_le_s);
+        return true;
+    }
+    if (lazy !== Lazy.LOGIC) return false;
+    c.i32(0);
+    return true;
+  }
+
+  #cellCondition(which: number): void {
+    const { code: c } = this;
+    const overflow = () => {
+      c.get(this.#fx);
+      c.i64(63n);
+      c.op(Op.i64_shr_u);
+      c.get(this.#fc);
+      c.op(Op.i64_xor);
+    };
+    const zero = () => {
+      c.get(this.#fz);
+      c.op(Op.i64_eqz);
+    };
+    const sign = () => {
+      c.get(this.#fs);
+      c.i64(63n);
+      c.op(Op.i64_shr_u);
+    };
+    switch (which) {
+      case 0:
+        overflow();
+        c.op(Op.i32_wrap_i64);
+        break;
+      case 1:
+        c.get(this.#fc);
+        c.op(Op.i32_wrap_i64);
+        break;
+      case 2:
+        zero();
+        break;
+      case 3:
+        c.get(this.#fc);
+        c.op(Op.i32_wrap_i64);
+        zero();
+        c.op(Op.i32_or);
+        break;
+      case 4:
+        sign();
+        c.op(Op.i32_wrap_i64);
+        break;
+      case 5:
+        c.get(this.#fs);
+        this.#parity();
+        break;
+      default:
+        sign();
+        overflow();
+        c.op(Op.i64_xor);
+        c.op(Op.i32_wrap_i64);
+        if (which === 7) {
+          zero();
+          c.op(Op.i32_or);
+        }
+    }
+  }
+
+  /** PF of the i64 on the stack. */
+  #parity(): void {
+    const { code: c } = this;
+    c.op(Op.i32_wrap_i64);
+    c.i32(0xff);
+    c.op(Op.i32_and);
+    c.op(Op.i32_popcnt);
+    c.i32(1);
+    c.op(Op.i32_and);
+    c.op(Op.i32_eqz);
+  }
+
+  /** Pushes a local of a size as a signed number: i64 for size 3, else i32. */
+  #signed(local: number, size: Size): void {
+    const { code: c } = this;
+    c.get(local);
+    if (size === 3) return;
+    c.op(Op.i32_wrap_i64);
+    if (size === 0) c.op(Op.i32_extend8_s);
+    else if (size === 1) c.op(Op.i32_extend16_s);
+  }
+}
+
+function kindOf(flags: Flags): number {
+  if (typeof flags === "string") return 0;
+  return flags.lazy << 2 | flags.size;
+}
+
+/** Sign-extends the i64 on the stack from a size. */
+export function extend(c: Code, size: Size): void {
+  if (size === 0) c.op(Op.i64_extend8_s);
+  else if (size === 1) c.op(Op.i64_extend16_s);
+  else if (size === 2) c.op(Op.i64_extend32_s);
+}
+
+/** The function that computes the flags' cells: (kind, a, b, r, c) to FZ, FS, FX, FC (core/flags.ts). */
+function flagsFunction(): Code {
+  const c = new Code(5);
+  const kind = 0, a = 1, b = 2, r = 3, carry = 4;
+  const z = c.local(I64), x = c.local(I64), shift = c.local(I64);
+  const top = c.local(I64);
+  // operands' bits, from their size
+  c.i64(64n);
+  c.i64(8n);
+  c.get(kind);
+  c.i32(3);
+  c.op(Op.i32_and);
+  c.op(Op.i64_extend_i32_u);
+  c.op(Op.i64_shl);
+  c.op(Op.i64_sub);
+  c.set(shift);
+  const signExtend = () => {
+    c.get(shift);
+    c.op(Op.i64_shl);
+    c.get(shift);
+    c.op(Op.i64_shr_s);
+  };
+  c.get(r);
+  signExtend();
+  c.set(z);
+  c.i64(1n);
+  c.i64(63n);
+  c.get(shift);
+  c.op(Op.i64_sub);
+  c.op(Op.i64_shl);
+  c.set(top);
+  const is = (lazy: Lazy) => {
+    c.get(kind);
+    c.i32(2);
+    c.op(Op.i32_shr_u);
+    c.i32(lazy);
+    c.op(Op.i32_eq);
+    c.if_();
+  };
+  const done = () => {
+    c.get(z);
+    c.get(z);
+    c.get(x);
+    c.get(carry);
+    c.return_();
+    c.end();
+  };
+  const carries = () => {
+    c.get(a);
+    c.get(b);
+    c.op(Op.i64_xor);
+    c.get(r);
+    c.op(Op.i64_xor);
+    signExtend();
+    c.i64(-0x7fff_ffff_ffff_fff0n);
+    c.op(Op.i64_and);
+    c.set(x);
+  };
+  const less = (one: number, other: number) => {
+    c.get(one);
+    c.get(other);
+    c.op(Op.i64_lt_u);
+    c.op(Op.i64_extend_i32_u);
+    c.set(carry);
+  };
+  is(Lazy.ADD);
+  carries();
+  less(r, a);
+  done();
+  is(Lazy.SUB);
+  carries();
+  less(a, b);
+  done();
+  is(Lazy.LOGIC);
+  c.i64(0n);
+  c.set(carry);
+  done();
+  is(Lazy.SET);
+  c.get(a);
+  c.get(b);
+  c.op(Op.i64_xor);
+  c.i64(63n);
+  c.op(Op.i64_shl);
+  c.set(x);
+  c.get(a);
+  c.set(carry);
+  done();
+  // INC and DEC: OF where the result, or the operand, has the top bit alone
+  c.get(a);
+  c.get(r);
+  c.op(Op.i64_xor);
+  c.i64(1n);
+  c.op(Op.i64_xor);
+  c.i64(0x10n);
+  c.op(Op.i64_and);
+  c.get(r);
+  c.get(a);
+  c.get(kind);
+  c.i32(2);
+  c.op(Op.i32_shr_u);
+  c.i32(Lazy.INC);
+  c.op(Op.i32_eq);
+  c.op(Op.select);
+  c.get(top);
+  c.op(Op.i64_eq);
+  c.op(Op.i64_extend_i32_u);
+  c.get(carry);
+  c.op(Op.i64_xor);
+  c.i64(63n);
+  c.op(Op.i64_shl);
+  c.op(Op.i64_or);
+  c.set(x);
+  c.get(z);
+  c.get(z);
+  c.get(x);
+  c.get(carry);
+  return c;
+}
+
+export { S_DS, S_ES };

@@ -1,0 +1,133 @@
+// Decoded code as the interpreter has it (core/record.ts, core/cache.ts), read from the
+// module's memory.
+
+import "../assemblyscript.ts";
+import { BH_ENTRIES, BHASH, POOL, POOL_END } from "../core/layout.ts";
+
+/** Bytes of a record. */
+export const REC = 32;
+
+// Record flags.
+export const RF_MEM = 1;
+export const RF_LOCK = 2;
+export const RF_REP = 4;
+export const RF_REPNE = 8;
+
+// How an operand's address is computed.
+export const EAK_64 = 0;
+export const EAK_64SEG = 1;
+export const EAK_64A32 = 2;
+export const EAK_32 = 3;
+export const EAK_16 = 4;
+
+/** Code sizes. */
+export const KEY_16 = 0;
+export const KEY_32 = 1;
+export const KEY_64 = 2;
+
+/** "No register" and "RIP's page" in a record's base and index. */
+export const R_ZERO = 128;
+export const R_CODEBASE = 136;
+
+/** A decoded instruction. */
+export interface Instruction {
+  /** Address of its record. */
+  readonly p: number;
+  readonly handler: number;
+  readonly length: number;
+  /** Byte offsets from rAX: of ModRM.reg and ModRM.rm, of base and index. */
+  readonly reg: number;
+  readonly rm: number;
+  readonly base: number;
+  readonly index: number;
+  readonly scale: number;
+  readonly segment: number;
+  /** Log2 of the operand size. */
+  readonly osz: number;
+  readonly eak: number;
+  readonly modrm: number;
+  /** Offset in its page. */
+  readonly offset: number;
+  readonly opcode: number;
+  readonly flags: number;
+  readonly disp: bigint;
+  readonly imm: number;
+  /** A direct branch's target, once it was taken: a record, or 0. */
+  readonly link: number;
+}
+
+/** A run of decoded instructions. */
+export interface Block {
+  /** Its first record. */
+  readonly head: number;
+  /** Host address of its first byte. */
+  readonly host: number;
+  readonly key: number;
+  readonly instructions: readonly Instruction[];
+  /** The record behind the last instruction if that does not end the block; else 0. */
+  readonly end: number;
+}
+
+export class Records {
+  readonly #view: DataView;
+
+  constructor(view: DataView) {
+    this.#view = view;
+  }
+
+  instruction(p: number): Instruction {
+    const v = this.#view;
+    const lengthScale = v.getUint8(p + 2);
+    const segmentSize = v.getUint8(p + 9);
+    return {
+      p,
+      handler: v.getUint16(p, true),
+      length: lengthScale & 15,
+      reg: v.getUint8(p + 4),
+      rm: v.getUint8(p + 5),
+      base: v.getUint8(p + 6),
+      index: v.getUint8(p + 7),
+      scale: lengthScale >> 6,
+      segment: segmentSize & 15,
+      osz: segmentSize >> 4,
+      eak: v.getUint8(p + 10),
+      modrm: v.getUint8(p + 11),
+      offset: v.getUint16(p + 12, true),
+      opcode: v.getUint8(p + 14),
+      flags: v.getUint8(p + 15),
+      disp: v.getBigInt64(p + 16, true),
+      imm: v.getInt32(p + 24, true),
+      link: v.getUint32(p + 28, true),
+    };
+  }
+
+  /** The block whose first record is `p`; null if that is not one, or has debug points. */
+  block(p: number): Block | null {
+    const v = this.#view;
+    if (p < POOL + REC || p >= POOL_END) return null;
+    const header = p - REC;
+    const host = v.getUint32(header, true);
+    if (v.getUint32(header + 28, true) !== 0) return null;
+    let key = 0;
+    while (this.find(host, key) !== p) if (++key > KEY_64) return null;
+    const count = v.getUint32(header + 8, true);
+    const instructions: Instruction[] = [];
+    for (let i = 0; i < count; i++) {
+      const instruction = this.instruction(p + i * REC);
+      if (instruction.length === 0) {
+        return { head: p, host, key, instructions, end: instruction.p };
+      }
+      instructions.push(instruction);
+    }
+    return { head: p, host, key, instructions, end: 0 };
+  }
+
+  /** The first record of the block without debug points at a host address, or 0. */
+  find(host: number, key: number): number {
+    const hash = (host ^ (host >>> 13)) + (key << 7);
+    const slot = BHASH + ((hash & (BH_ENTRIES - 1)) << 3);
+    if (this.#view.getUint32(slot, true) !== host >>> 0) return 0;
+    const r = this.#view.getUint32(slot + 4, true);
+    return (r & 31) === key ? (r & ~31) >>> 0 : 0;
+  }
+}

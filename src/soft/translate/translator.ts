@@ -1,0 +1,196 @@
+// Translates what is hot: asks the core for records that were sampled often, forms a region
+// around each (regions.ts), has it generated and compiled, and lets the records lead
+// to it. When that happens is nothing a guest can see: a region does what the interpreter
+// would, instruction by instruction.
+
+import "../assemblyscript.ts";
+import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
+import type { Instance } from "../module.ts";
+import { generate, type Lookup } from "./generator.ts";
+import { type Block, Records } from "./records.ts";
+import { formRegion } from "./regions.ts";
+import { instructionRows } from "./rows.ts";
+
+/** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */
+export type TranslateMode = "never" | "auto" | "always";
+
+/** How often, in instructions, and after how many samples. */
+const SAMPLING = {
+  auto: { every: 4096, samples: 4 },
+  always: { every: 32, samples: 1 },
+} as const;
+
+/** The case of the inner loop of a record with translated code (core/regions.ts). */
+const REGION_CASE = 255;
+const IS_REGION = 0x8000_0000;
+/** Regions that are kept; beyond, the oldest go. */
+const MOST_REGIONS = 4096;
+/** A page whose code was dropped this often while it was translated is left alone. */
+const MOST_DROPS = 16;
+/** Milliseconds of one go; what is left over comes with the next. */
+const GO_MS = 4;
+
+interface Entry {
+  readonly p: number;
+  readonly cell: number;
+  /** The record's own case. */
+  readonly own: number;
+}
+
+interface Region {
+  readonly index: number;
+  readonly page: number;
+  readonly entries: readonly Entry[];
+}
+
+/** What translation has done. */
+export interface TranslationCounters {
+  /** Regions there are. */
+  readonly regions: number;
+  /** Regions made since the start. */
+  readonly translated: number;
+  /** Guest instructions in them. */
+  readonly translatedInstructions: number;
+  /** Bytes of WebAssembly in them. */
+  readonly translatedBytes: number;
+  /** Host time spent, in ms. */
+  readonly translatingMs: number;
+}
+
+export class Translator {
+  readonly #instance: Instance;
+  readonly #records: Records;
+  readonly #lookup: Lookup;
+  readonly #regions = new Map<number, Region>();
+  readonly #free: number[] = [];
+  readonly #drops = new Map<number, number>();
+  readonly #waiting: number[] = [];
+  readonly #most: number;
+  /** Whether code that changes all the time is left to the interpreter. */
+  readonly #patient: boolean;
+  #seenDrops = 0;
+  #translated = 0;
+  #instructions = 0;
+  #bytes = 0;
+  #ms = 0;
+
+  constructor(
+    instance: Instance,
+    mode: "auto" | "always",
+    mostRegions = MOST_REGIONS,
+  ) {
+    this.#instance = instance;
+    this.#records = new Records(instance.view);
+    this.#lookup = instructionRows(instance.view);
+    this.#most = mostRegions;
+    this.#patient = mode === "auto";
+    const { every, samples } = SAMPLING[mode];
+    instance.core.setTranslation(every, samples);
+  }
+
+  counters(): TranslationCounters {
+    return {
+      regions: this.#regions.size,
+      translated: this.#translated,
+      translatedInstructions: this.#instructions,
+      translatedBytes: this.#bytes,
+      translatingMs: this.#ms,
+    };
+  }
+
+  /** Translates what the core found hot; between two runs of it. */
+  translate(): void {
+    const { view } = this.#instance;
+    const count = view.getUint32(HOT_COUNT, true);
+    for (let n = 0; n < count; n++) {
+      this.#waiting.push(view.getUint32(HOT + n * 4, true));
+    }
+    view.setUint32(HOT_COUNT, 0, true);
+    const began = performance.now();
+    this.#sweep();
+    while (this.#waiting.length > 0) {
+      this.#translate(this.#waiting.shift()!);
+      if (performance.now() - began > GO_MS) break;
+    }
+    this.#ms += performance.now() - began;
+  }
+
+  /** Whether translate() has something to do. */
+  get due(): boolean {
+    return this.#waiting.length > 0 ||
+      this.#instance.view.getUint32(HOT_COUNT, true) > 0;
+  }
+
+  #translate(p: number): void {
+    const { view, memory, core, table } = this.#instance;
+    void core;
+    const cell = cellOf(p);
+    // it may have been dropped, or become part of a region, meanwhile
+    if ((view.getUint32(cell, true) & IS_REGION) !== 0) return;
+    const blocks = formRegion(this.#records, p);
+    if (blocks.length === 0) return;
+    const page = blocks[0].host >>> 12;
+    if (this.#patient && (this.#drops.get(page) ?? 0) > MOST_DROPS) return;
+    if (this.#regions.size >= this.#most) this.#evict();
+    const { bytes, instructions } = generate(blocks, this.#lookup);
+    const module = new WebAssembly.Module(bytes as BufferSource);
+    const { exports } = new WebAssembly.Instance(module, {
+      env: { memory: this.#instance.wasmMemory, table },
+    });
+    const index = this.#free.pop() ?? table.grow(1);
+    table.set(index, exports.run as unknown as never);
+    const entries: Entry[] = [];
+    blocks.forEach((block: Block, n) => {
+      const p = block.head;
+      const cell = cellOf(p);
+      if ((view.getUint32(cell, true) & IS_REGION) !== 0) return;
+      entries.push({ p, cell, own: memory[p + 3] });
+      memory[p + 3] = REGION_CASE;
+      view.setUint32(cell, (IS_REGION | n << 20 | index) >>> 0, true);
+    });
+    this.#regions.set(index, { index, page, entries });
+    this.#translated++;
+    this.#instructions += instructions;
+    this.#bytes += bytes.length;
+  }
+
+  /** Forgets regions whose code was dropped. */
+  #sweep(): void {
+    const { view, table } = this.#instance;
+    const drops = view.getUint32(CODE_DROPS, true);
+    if (drops === this.#seenDrops) return;
+    this.#seenDrops = drops;
+    for (const region of this.#regions.values()) {
+      if (region.entries.some((e) => this.#leads(e, region))) continue;
+      this.#regions.delete(region.index);
+      table.set(region.index, null);
+      this.#free.push(region.index);
+      const before = this.#drops.get(region.page) ?? 0;
+      this.#drops.set(region.page, before + 1);
+    }
+    void view;
+  }
+
+  #leads({ cell }: Entry, { index }: Region): boolean {
+    const value = this.#instance.view.getUint32(cell, true);
+    return (value & IS_REGION) !== 0 && (value & 0xfffff) === index;
+  }
+
+  /** Takes the oldest region away: its records are interpreted again. */
+  #evict(): void {
+    const { view, memory, table } = this.#instance;
+    const [region] = this.#regions.values();
+    for (const entry of region.entries) {
+      if (!this.#leads(entry, region)) continue;
+      memory[entry.p + 3] = entry.own;
+      view.setUint32(entry.cell, 0, true);
+    }
+    this.#regions.delete(region.index);
+    table.set(region.index, null);
+    this.#free.push(region.index);
+  }
+}
+
+function cellOf(p: number): number {
+  return REGIONS + ((p - POOL) >>> 3);
+}

@@ -1,0 +1,348 @@
+// Writes WebAssembly functions and modules (binary format: WebAssembly Core
+// Specification 2.0, chapter 5). Labels are named, so that who branches need not count
+// how deep it is.
+
+export const I32 = 0x7f;
+export const I64 = 0x7e;
+export type ValueType = typeof I32 | typeof I64;
+
+/** Opcodes by the specification's names. */
+export const Op = {
+  i32_load: 0x28,
+  i64_load: 0x29,
+  i32_load8_s: 0x2c,
+  i32_load8_u: 0x2d,
+  i32_load16_s: 0x2e,
+  i32_load16_u: 0x2f,
+  i64_load8_s: 0x30,
+  i64_load8_u: 0x31,
+  i64_load16_s: 0x32,
+  i64_load16_u: 0x33,
+  i64_load32_s: 0x34,
+  i64_load32_u: 0x35,
+  i32_store: 0x36,
+  i64_store: 0x37,
+  i32_store8: 0x3a,
+  i32_store16: 0x3b,
+  i32_eqz: 0x45,
+  i32_eq: 0x46,
+  i32_ne: 0x47,
+  i32_lt_s: 0x48,
+  i32_lt_u: 0x49,
+  i32_gt_s: 0x4a,
+  i32_gt_u: 0x4b,
+  i32_le_s: 0x4c,
+  i32_le_u: 0x4d,
+  i32_ge_s: 0x4e,
+  i32_ge_u: 0x4f,
+  i64_eqz: 0x50,
+  i64_eq: 0x51,
+  i64_ne: 0x52,
+  i64_lt_s: 0x53,
+  i64_lt_u: 0x54,
+  i64_gt_s: 0x55,
+  i64_gt_u: 0x56,
+  i64_le_s: 0x57,
+  i64_le_u: 0x58,
+  i64_ge_s: 0x59,
+  i64_ge_u: 0x5a,
+  i32_clz: 0x67,
+  i32_ctz: 0x68,
+  i32_popcnt: 0x69,
+  i32_add: 0x6a,
+  i32_sub: 0x6b,
+  i32_mul: 0x6c,
+  i32_div_s: 0x6d,
+  i32_div_u: 0x6e,
+  i32_rem_s: 0x6f,
+  i32_rem_u: 0x70,
+  i32_and: 0x71,
+  i32_or: 0x72,
+  i32_xor: 0x73,
+  i32_shl: 0x74,
+  i32_shr_s: 0x75,
+  i32_shr_u: 0x76,
+  i32_rotl: 0x77,
+  i32_rotr: 0x78,
+  i64_clz: 0x79,
+  i64_ctz: 0x7a,
+  i64_popcnt: 0x7b,
+  i64_add: 0x7c,
+  i64_sub: 0x7d,
+  i64_mul: 0x7e,
+  i64_div_s: 0x7f,
+  i64_div_u: 0x80,
+  i64_rem_s: 0x81,
+  i64_rem_u: 0x82,
+  i64_and: 0x83,
+  i64_or: 0x84,
+  i64_xor: 0x85,
+  i64_shl: 0x86,
+  i64_shr_s: 0x87,
+  i64_shr_u: 0x88,
+  i64_rotl: 0x89,
+  i64_rotr: 0x8a,
+  i32_wrap_i64: 0xa7,
+  i64_extend_i32_s: 0xac,
+  i64_extend_i32_u: 0xad,
+  i32_extend8_s: 0xc0,
+  i32_extend16_s: 0xc1,
+  i64_extend8_s: 0xc2,
+  i64_extend16_s: 0xc3,
+  i64_extend32_s: 0xc4,
+  select: 0x1b,
+} as const;
+
+const VOID = 0x40;
+
+/** Bytes that grow. */
+class Bytes {
+  #data = new Uint8Array(256);
+  length = 0;
+
+  byte(b: number): void {
+    if (this.length === this.#data.length) this.#grow(1);
+    this.#data[this.length++] = b;
+  }
+
+  put(bytes: Uint8Array): void {
+    if (this.length + bytes.length > this.#data.length) {
+      this.#grow(bytes.length);
+    }
+    this.#data.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  #grow(room: number): void {
+    const data = new Uint8Array(2 * (this.length + room));
+    data.set(this.#data.subarray(0, this.length));
+    this.#data = data;
+  }
+
+  u32(n: number): void {
+    n >>>= 0;
+    while (n > 0x7f) {
+      this.byte(n & 0x7f | 0x80);
+      n >>>= 7;
+    }
+    this.byte(n);
+  }
+
+  s32(n: number): void {
+    n |= 0;
+    while (n < -64 || n > 63) {
+      this.byte(n & 0x7f | 0x80);
+      n >>= 7;
+    }
+    this.byte(n & 0x7f);
+  }
+
+  s64(n: bigint): void {
+    n = BigInt.asIntN(64, n);
+    while (n < -64n || n > 63n) {
+      this.byte(Number(n & 0x7fn) | 0x80);
+      n >>= 7n;
+    }
+    this.byte(Number(n & 0x7fn));
+  }
+
+  text(s: string): void {
+    const bytes = new TextEncoder().encode(s);
+    this.u32(bytes.length);
+    this.put(bytes);
+  }
+
+  view(): Uint8Array {
+    return this.#data.subarray(0, this.length);
+  }
+}
+
+/** A function's body. */
+export class Code {
+  readonly #bytes = new Bytes();
+  readonly #labels: string[] = [];
+  readonly #locals: ValueType[] = [];
+  readonly #params: number;
+
+  constructor(params: number) {
+    this.#params = params;
+  }
+
+  /** Bytes so far. */
+  get size(): number {
+    return this.#bytes.length;
+  }
+
+  /** A new local variable, 0 at first. */
+  local(type: ValueType): number {
+    return this.#params + this.#locals.push(type) - 1;
+  }
+
+  op(opcode: number): void {
+    this.#bytes.byte(opcode);
+  }
+  get(local: number): void {
+    this.op(0x20);
+    this.#bytes.u32(local);
+  }
+  set(local: number): void {
+    this.op(0x21);
+    this.#bytes.u32(local);
+  }
+  tee(local: number): void {
+    this.op(0x22);
+    this.#bytes.u32(local);
+  }
+  i32(n: number): void {
+    this.op(0x41);
+    this.#bytes.s32(n);
+  }
+  i64(n: bigint): void {
+    this.op(0x42);
+    this.#bytes.s64(n);
+  }
+  /** A load or a store at the address on the stack plus `offset`. */
+  memory(opcode: number, offset = 0): void {
+    this.op(opcode);
+    this.#bytes.u32(0); // no alignment is promised
+    this.#bytes.u32(offset);
+  }
+  call(index: number): void {
+    this.op(0x10);
+    this.#bytes.u32(index);
+  }
+  /** Calls the function of `type` at the table's index on the stack. */
+  callIndirect(type: number): void {
+    this.op(0x11);
+    this.#bytes.u32(type);
+    this.#bytes.u32(0);
+  }
+  return_(): void {
+    this.op(0x0f);
+  }
+
+  block(label: string): void {
+    this.#open(0x02, label);
+  }
+  loop(label: string): void {
+    this.#open(0x03, label);
+  }
+  if_(): void {
+    this.#open(0x04, "");
+  }
+  else_(): void {
+    this.op(0x05);
+  }
+  end(): void {
+    this.op(0x0b);
+    this.#labels.pop();
+  }
+  br(label: string): void {
+    this.op(0x0c);
+    this.#bytes.u32(this.#depth(label));
+  }
+  brIf(label: string): void {
+    this.op(0x0d);
+    this.#bytes.u32(this.#depth(label));
+  }
+  /** Branches to the label by the number on the stack; beyond them to the last. */
+  brTable(labels: readonly string[]): void {
+    this.op(0x0e);
+    this.#bytes.u32(labels.length - 1);
+    for (const label of labels) this.#bytes.u32(this.#depth(label));
+  }
+
+  #open(opcode: number, label: string): void {
+    this.op(opcode);
+    this.op(VOID);
+    this.#labels.push(label);
+  }
+
+  #depth(label: string): number {
+    const at = this.#labels.lastIndexOf(label);
+    if (at < 0) throw new Error(`no label ${label}`);
+    return this.#labels.length - 1 - at;
+  }
+
+  /** The function's entry of the code section. */
+  finish(): Uint8Array {
+    const body = new Bytes();
+    body.u32(this.#locals.length);
+    for (const type of this.#locals) {
+      body.u32(1);
+      body.byte(type);
+    }
+    body.put(this.#bytes.view());
+    body.byte(0x0b);
+    const out = new Bytes();
+    out.u32(body.length);
+    out.put(body.view());
+    return out.view();
+  }
+}
+
+export interface FunctionType {
+  readonly params: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+/** A function of a module: its type's number, and its code. */
+export interface Definition {
+  readonly type: number;
+  readonly code: Code;
+}
+
+/**
+ * A module that imports env.memory (of at least `pages` pages) and env.table; its
+ * functions are numbered from 0, and the first one is exported as "run".
+ */
+export function moduleBytes(
+  types: readonly FunctionType[],
+  functions: readonly Definition[],
+  pages: number,
+): Uint8Array {
+  const out = new Bytes();
+  const section = (id: number, write: (to: Bytes) => void) => {
+    const body = new Bytes();
+    write(body);
+    out.byte(id);
+    out.u32(body.length);
+    out.put(body.view());
+  };
+  out.put(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  section(1, (to) => {
+    to.u32(types.length);
+    for (const { params, results } of types) {
+      to.byte(0x60);
+      to.u32(params.length);
+      params.forEach((t) => to.byte(t));
+      to.u32(results.length);
+      results.forEach((t) => to.byte(t));
+    }
+  });
+  section(2, (to) => {
+    to.u32(2);
+    to.text("env");
+    to.text("memory");
+    to.put(Uint8Array.of(2, 1));
+    to.u32(pages);
+    to.u32(65536);
+    to.text("env");
+    to.text("table");
+    to.put(Uint8Array.of(1, 0x70, 0, 0));
+  });
+  section(3, (to) => {
+    to.u32(functions.length);
+    functions.forEach(({ type }) => to.u32(type));
+  });
+  section(7, (to) => {
+    to.u32(1);
+    to.text("run");
+    to.put(Uint8Array.of(0, 0));
+  });
+  section(10, (to) => {
+    to.u32(functions.length);
+    functions.forEach(({ code }) => to.put(code.finish()));
+  });
+  return out.view();
+}
