@@ -308,10 +308,12 @@ export class Traveller {
 
   /** What a hit means, and the position to go to when it is met going back. */
   #meaning({ instructions, processor, point }: Hit): Found | null {
-    if (point === null) return null;
     this.#moved();
     const v = this.#guest.vcpus[processor];
-    const reason = this.#guest.reasonOfPoint(v, point);
+    v.read();
+    const reason = point === null
+      ? this.#guest.breaksAt(v)
+      : this.#guest.reasonOfPoint(v, point);
     if (reason === null) return null;
     return reason.kind === "watchpoint"
       ? { position: instructions - 1n, processor, reason, at: null }

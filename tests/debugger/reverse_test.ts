@@ -175,7 +175,7 @@ scenario({
     "rwatch total",
     "reverse-continue",
     "delete",
-    "hbreak twice if n == 1",
+    "hbreak twice if n == 9",
     "continue",
     'printf "H %d\\n", n',
     "delete",
@@ -200,7 +200,7 @@ scenario({
     /Old value = 44\nNew value = 0\n/,
     /G 0\n/,
     /No more reverse-execution history/,
-    /H 1\n/,
+    /H 9\n/,
     /No more reverse-execution history\.\n[^]*I 30\n/,
   ],
 });
@@ -399,7 +399,7 @@ Deno.test({
       await Deno.writeTextFile(script, RANDOM_STEPS);
       await using icebp = new Icebp({ cpus: 2 });
       const said = await debug("gdb", icebp, `source ${script}`);
-      assertMatch(said, /FORWARD (\d{4}) THREADS 2\n/);
+      assertMatch(said, /FORWARD \d{3,} THREADS 2\n/);
       assertEquals(/BACK.*/.exec(said)?.[0], "BACK 1000 WRONG 0", said);
     } finally {
       await Deno.remove(folder, { recursive: true });
@@ -420,18 +420,18 @@ def goto(n):
 def state():
     return do("thread apply all -q -s info registers rip rsp rbp rax rcx rdx eflags cs") + \\
         do("x/24gx &locked_count") + do("x/8gx $rsp")
-do("tbreak page_fault_test if own_count[1] > 300")
+do("tbreak tf_test if own_count[1] > 5000")
 do("continue")
 end = count()
 numbers = random.Random(7)
 seen = {}
 threads = set()
 # Where turns change, too.
-for n in range(12):
+for n in range(17):
     goto(numbers.randrange(end // 2, end - 1000))
     thread = numbers.choice((1, 2))
     threads.add(thread)
-    for i in range(90):
+    for i in range(60):
         do("thread %d" % thread)
         at = count()
         do("stepi")
