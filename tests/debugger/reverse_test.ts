@@ -199,7 +199,7 @@ scenario({
     /Old value = 1156\nNew value = 44\n/,
     /Old value = 44\nNew value = 0\n/,
     /G 0\n/,
-    /No more reverse-execution history/,
+    /Value = 44\n/,
     /H 9\n/,
     /No more reverse-execution history\.\n[^]*I 30\n/,
   ],
