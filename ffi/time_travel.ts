@@ -71,6 +71,8 @@ export interface Replay {
  * being run, so that no exit is being carried out.
  */
 export interface PlatformTimeTravel {
+  /** Who else can load a state: a platform with the same format. */
+  readonly format: string;
   /** Instructions so far. */
   instructions(): number;
   /** Guest time, ns. */

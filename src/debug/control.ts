@@ -13,6 +13,7 @@ import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
 import type { History } from "../history/history.ts";
 import type { DmaAccess, Machine } from "../machine/machine.ts";
+import type { Snapshots } from "../history/snapshots.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
@@ -40,7 +41,10 @@ const RETRY_MS = 20;
 const LOOK_MS = 50;
 
 /** What a history is told while the guest runs live. */
-export type LiveHistory = Pick<History, "resuming" | "stopped">;
+export type LiveHistory = Pick<
+  History,
+  "restart" | "resuming" | "stopped"
+>;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
@@ -65,6 +69,21 @@ export class RunControl extends Driver {
    * so the guest stops as if interrupted, once. */
   stopWhen: (() => boolean) | null = null;
   #look: ReturnType<typeof setTimeout> | undefined;
+
+  /** What makes snapshots of the machine; null where nothing can. */
+  snapshots: Snapshots | null = null;
+
+  /** The stopped machine is another one, by a snapshot. */
+  replaced(): void {
+    this.hardware.forget();
+    for (const v of this.vcpus) {
+      v.toldAt = v.passAt = null;
+      v.untold.length = 0;
+      v.guestTrap = 0n;
+    }
+    this.history?.restart();
+    this.stop = { processor: 0, reason: { kind: "paused" } };
+  }
 
   /** Takes over a machine that nobody runs. Its time stands still. */
   constructor(machine: Machine, way?: BreakpointWay) {

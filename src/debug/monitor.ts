@@ -9,6 +9,12 @@ import {
   type LinuxKernel,
 } from "./linux.ts";
 import { showBreakpoints } from "./monitor_breakpoints.ts";
+import {
+  listSnapshots,
+  restoreSnapshot,
+  saveSnapshot,
+  takeSnapshot,
+} from "./monitor_snapshots.ts";
 import { goTo, lastWrite, showWhen } from "./monitor_time.ts";
 import { qemuCommands } from "./qemu/mod.ts";
 import { readRegisterRange, registers } from "./registers.ts";
@@ -107,6 +113,26 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: "last-write [phys] ADDRESS [LENGTH]",
     help: "go back to before memory was last written, by whomever",
     run: lastWrite,
+  },
+  snapshot: {
+    usage: "snapshot NAME",
+    help: "keep the whole machine as it is, under a name",
+    run: takeSnapshot,
+  },
+  restore: {
+    usage: "restore NAME",
+    help: "make the machine what it was at a snapshot",
+    run: restoreSnapshot,
+  },
+  snapshots: {
+    usage: "snapshots",
+    help: "the snapshots that are kept",
+    run: listSnapshots,
+  },
+  save: {
+    usage: "save FILE",
+    help: "write the whole machine to a file, for icebp --restore",
+    run: saveSnapshot,
   },
   reset: {
     usage: "reset",

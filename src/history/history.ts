@@ -13,6 +13,7 @@ import type {
 } from "../../ffi/mod.ts";
 import type { BoardState, Machine } from "../machine/machine.ts";
 import type { Processor } from "../machine/processor.ts";
+import type { JournaledStore } from "./disks.ts";
 import { PAGE, PageSet } from "./pages.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
 
@@ -33,6 +34,8 @@ interface Segment {
   readonly continues: boolean;
   /** Pages changed since the segment before. */
   pages: PageSet;
+  /** Of each disk, the same. */
+  disks: readonly PageSet[];
   /** What followed; null where that cannot be repeated. */
   log: ScheduleLog | null;
 }
@@ -52,6 +55,8 @@ export class HistoryError extends Error {
 export interface HistoryOptions {
   /** Host memory that it may take. */
   readonly bytes: number;
+  /** The machine's disks. */
+  readonly disks?: readonly JournaledStore[];
 }
 
 /** The history of a machine on a platform that can repeat. */
@@ -60,8 +65,10 @@ export class History implements TimeTravel {
   readonly #machine: Machine;
   readonly #platform: PlatformTimeTravel;
   readonly #most: number;
+  readonly #disks: readonly JournaledStore[];
   readonly #segments: Segment[] = [];
   readonly #inputs: Input[] = [];
+  readonly #waiting: Input[] = [];
   readonly #channels = new Map<string, (bytes: Uint8Array) => void>();
   /** The segment that memory is made of, but for what changed since. */
   #base = -1;
@@ -77,6 +84,7 @@ export class History implements TimeTravel {
     this.#machine = machine;
     this.#platform = machine.options.platform.timeTravel!;
     this.#most = options.bytes;
+    this.#disks = options.disks ?? [];
   }
 
   get inPast(): boolean {
@@ -119,19 +127,26 @@ export class History implements TimeTravel {
     this.#channels.set(name, take);
   }
 
-  /** Something comes from outside. In the past it is of a new future. */
+  /** Something comes from outside. In the past it waits until the guest goes on live. */
   input(channel: string, bytes: Uint8Array): void {
+    if (this.#past !== null) {
+      this.#waiting.push({ channel, bytes: bytes.slice() });
+      return;
+    }
     const log = this.#live ? this.#segments.at(-1)?.log : null;
     if (log) {
       log.event(this.#inputs.length);
       this.#inputs.push({ channel, bytes: bytes.slice() });
-    } else if (this.#past !== null) this.fork();
+    }
     this.#channels.get(channel)!(bytes);
   }
 
   /** The guest is about to run live. `plain`: all processors just run. */
   resuming(plain: boolean): void {
     if (this.#past !== null) this.fork();
+    for (const { channel, bytes } of this.#waiting.splice(0)) {
+      this.#channels.get(channel)!(bytes);
+    }
     if (this.#segments.length === 0) this.#add(false, false);
     this.#opaque = !plain;
     if (!plain) return;
@@ -156,6 +171,14 @@ export class History implements TimeTravel {
     if (this.#opaque) this.#add(false, false);
   }
 
+  /** Forgets everything: the machine, which nobody runs, has become another one. */
+  restart(): void {
+    this.#segments.length = 0;
+    this.#base = -1;
+    this.#past = null;
+    this.#endSaved = false;
+  }
+
   /** A snapshot of what is now. */
   #add(quiet: boolean, continues: boolean): void {
     const { guestMemory } = this.#machine.options;
@@ -169,6 +192,7 @@ export class History implements TimeTravel {
       pages: first
         ? PageSet.nonZero(guestMemory)
         : PageSet.of(changed, guestMemory),
+      disks: this.#disks.map((disk) => disk.takeChanged()),
       log: null,
     });
     this.#base = this.#segments.length - 1;
@@ -212,6 +236,7 @@ export class History implements TimeTravel {
     const segments = this.#segments;
     const segment = segments[index], next = segments[index + 1];
     next.pages = next.pages.over(segment.pages);
+    next.disks = next.disks.map((disk, i) => disk.over(segment.disks[i]));
     if (index > 0) {
       const before = segments[index - 1];
       if (segment.log === null) before.log = null;
@@ -416,11 +441,26 @@ export class History implements TimeTravel {
     const { processors, board } = this.#segments[index];
     const machine = this.#machine;
     this.#restorePages(index);
+    this.#restoreDisks(index);
     this.#platform.load(processors);
     machine.loadBoard(board);
     machine.partition.changes++;
     this.#base = index;
     this.#past = { segment: index, replay: null };
+  }
+
+  #restoreDisks(index: number): void {
+    const segments = this.#segments;
+    const from = Math.min(this.#base, index), to = Math.max(this.#base, index);
+    this.#disks.forEach((disk, d) => {
+      const { numbers } = disk.takeChanged();
+      const between = segments.slice(from + 1, to + 1)
+        .flatMap(({ disks }) => [...disks[d].numbers]);
+      disk.restore(
+        [...numbers, ...between],
+        segments.slice(0, index + 1).map(({ disks }) => disks[d]),
+      );
+    });
   }
 
   #restorePages(index: number): void {
@@ -595,7 +635,10 @@ function positionOf({ processors }: Segment): Position {
   };
 }
 
-function sizeOf({ pages, processors, log }: Segment): number {
-  return pages.bytes.length + pages.numbers.byteLength +
+function sizeOf({ pages, disks, processors, log }: Segment): number {
+  return [pages, ...disks].reduce(
+    (sum, { bytes, numbers }) => sum + bytes.length + numbers.byteLength,
+    0,
+  ) +
     processors.core.length + (log?.bytes ?? 0) + BOARD_BYTES;
 }

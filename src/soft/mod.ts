@@ -29,7 +29,7 @@ import {
   Translator,
 } from "./translate/translator.ts";
 
-export { MAX_GUEST_BYTES } from "./module.ts";
+export { CORE_IDENTITY as SOFT_FORMAT, MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
 export type { TranslateMode } from "./translate/translator.ts";
 

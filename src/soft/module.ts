@@ -1,7 +1,11 @@
 // The software platform's WebAssembly module: its exports, and the addresses in its
 // linear memory that TypeScript uses (src/soft/core/layout.ts).
 
+import { crc32 } from "node:zlib";
 import bytes from "./core.wasm" with { type: "bytes" };
+
+/** Tells this module from others, whose memory may be laid out otherwise. */
+export const CORE_IDENTITY = `soft-${crc32(bytes).toString(16)}`;
 
 export const EXITBUF = 0x2000;
 /** Instruction bytes of an emulation. */

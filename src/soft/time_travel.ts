@@ -12,6 +12,7 @@ import {
   BANK_STRIDE,
   BANKS,
   CHANGED,
+  CORE_IDENTITY,
   COUNTERS,
   COUNTERS_STRIDE,
   GUEST,
@@ -51,6 +52,10 @@ export class SoftTimeTravel implements PlatformTimeTravel {
       CHANGED + this.#firstPage / 8,
       Math.ceil((byteLength - GUEST) / PAGE / 32),
     );
+  }
+
+  get format(): string {
+    return CORE_IDENTITY;
   }
 
   instructions(): number {

@@ -126,6 +126,8 @@ export class ToyTime implements TimeTravel {
     }
   }
 
+  restart(): void {}
+
   resuming(): void {}
 
   stopped(): void {}
