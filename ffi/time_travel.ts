@@ -64,6 +64,9 @@ export interface Replay {
   runTo(to: number): void;
   /** While it has arrived: what the log has behind is forgotten. */
   cut(): void;
+  /** While it has arrived: what the log has behind goes into a log of its own, which is
+   * returned. */
+  split(): ScheduleLog;
 }
 
 /**

@@ -128,6 +128,27 @@ export class Schedule implements ScheduleLog {
     this.#end = cursor.total;
   }
 
+  /** As cut(), but what is behind goes into a log of its own, which is returned. */
+  split(cursor: Cursor): Schedule {
+    const entry = cursor.peek();
+    const rest = new Schedule(cursor.total);
+    const isInside = entry?.kind === "run" && cursor.done > 0;
+    if (isInside) rest.#put(RUN, entry.vp, entry.value - cursor.done);
+    const bytes = this.encoded.subarray(isInside ? cursor.next : cursor.at);
+    const end = this.#end;
+    rest.append(Schedule.#raw(bytes, end));
+    this.cut(cursor);
+    return rest;
+  }
+
+  /** Bytes of a log, which are not looked at. */
+  static #raw(bytes: Uint8Array, end: number): Schedule {
+    const log = new Schedule(end);
+    log.#bytes = bytes.slice();
+    log.#length = bytes.length;
+    return log;
+  }
+
   *[Symbol.iterator](): Iterator<ScheduleEntry & { readonly from: number }> {
     const cursor = new Cursor(this);
     for (;;) {
@@ -174,6 +195,12 @@ export class Cursor {
     }
     this.#next = next;
     return this.#entry = { kind: KINDS[head >> 6], vp: head & 63, value };
+  }
+
+  /** Where the entry behind the one at the place begins. */
+  get next(): number {
+    this.peek();
+    return this.#next;
   }
 
   /** So many instructions of the entry have been done; past it when all are. */

@@ -201,6 +201,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
         scheduler.follow(follow);
       },
       cut: () => cursor.log.cut(cursor),
+      split: () => cursor.log.split(cursor),
     };
   }
 }
