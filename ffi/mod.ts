@@ -5,6 +5,7 @@
 import type { EventFunctions } from "./kernel32.ts";
 import { debugPoints } from "./debug_points.ts";
 import { icebp } from "./icebp.ts";
+import type { PlatformTimeTravel } from "./time_travel.ts";
 import type { winhvplatform } from "./winhvplatform.ts";
 import type {
   EmulatorCallbackKind,
@@ -26,6 +27,15 @@ export type {
   EmulatorCallbackKind,
   EmulatorCallbacks,
 } from "./winhvemulation.ts";
+
+export type {
+  PlatformTimeTravel,
+  ProcessorsState,
+  Replay,
+  ReplayOptions,
+  ScheduleEntry,
+  ScheduleLog,
+} from "./time_travel.ts";
 
 /** One C parameter as a JavaScript value. */
 export type Argument<T> = T extends "buffer" ? ArrayBufferView | null
@@ -120,6 +130,8 @@ export interface WinHvPlatform {
   /** What it did to run the guest quicker, and how often, for people; absent where that
    * is not known. */
   effort?(): readonly (readonly [name: string, count: string])[];
+  /** Going back in time, where that can be. */
+  readonly timeTravel?: PlatformTimeTravel;
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

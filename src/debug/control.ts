@@ -11,7 +11,9 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { Vector } from "../machine/events.ts";
-import type { Machine } from "../machine/machine.ts";
+import type { History } from "../history/history.ts";
+import type { DmaAccess, Machine } from "../machine/machine.ts";
+import type { Snapshots } from "../history/snapshots.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
@@ -29,13 +31,20 @@ import type { Vcpu } from "./vcpu.ts";
 
 const log = getLogger(["icebp", "debug"]);
 
-type State = "stopped" | "resuming" | "running" | "stopping";
+/** "away" is in the past: what happens there is no run of the guest's. */
+type State = "stopped" | "resuming" | "running" | "stopping" | "away";
 
 const DB_BIT = 1n << 1n;
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
 /** Host time after which what the guest is waited for is looked for again. */
 const LOOK_MS = 50;
+
+/** What a history is told while the guest runs live. */
+export type LiveHistory = Pick<
+  History,
+  "restart" | "resuming" | "stopped"
+>;
 
 export class RunControl extends Driver {
   stop: Stop | null = { processor: 0, reason: { kind: "paused" } };
@@ -44,6 +53,8 @@ export class RunControl extends Driver {
   readonly onExit = new Subscribers<[code: number]>();
   /** Told when the user wants the program to end, too. */
   readonly onQuit = new Subscribers<[]>();
+  /** The machine's past; null where none is kept. */
+  protected history: LiveHistory | null = null;
   #state: State = "stopped";
   #plan: Plan = [];
   /** Processors whose part of the plan has not ended. */
@@ -59,6 +70,21 @@ export class RunControl extends Driver {
   stopWhen: (() => boolean) | null = null;
   #look: ReturnType<typeof setTimeout> | undefined;
 
+  /** What makes snapshots of the machine; null where nothing can. */
+  snapshots: Snapshots | null = null;
+
+  /** The stopped machine is another one, by a snapshot. */
+  replaced(): void {
+    this.hardware.forget();
+    for (const v of this.vcpus) {
+      v.toldAt = v.passAt = null;
+      v.untold.length = 0;
+      v.guestTrap = 0n;
+    }
+    this.history?.restart();
+    this.stop = { processor: 0, reason: { kind: "paused" } };
+  }
+
   /** Takes over a machine that nobody runs. Its time stands still. */
   constructor(machine: Machine, way?: BreakpointWay) {
     super(machine, way);
@@ -67,11 +93,37 @@ export class RunControl extends Driver {
         if (v.untold.length === 0) keep(v, failure(error));
       });
     }
-    machine.onDma.subscribe((access) => {
-      const reason = this.#dma.reason(access);
-      if (reason !== null) this.#found(this.#anyRunning(), reason);
-    });
+    machine.onDma.subscribe((access) => this.accessed(access));
     machine.suspendTime();
+  }
+
+  /** A device accesses memory. */
+  protected accessed(access: DmaAccess): void {
+    const reason = this.#dma.reason(access);
+    if (reason !== null) this.#found(this.#anyRunning(), reason);
+  }
+
+  /** Until arrive() the guest is neither stopped nor does it run. */
+  protected leave(): void {
+    this.needStopped();
+    this.#state = "away";
+    this.stop = null;
+  }
+
+  /** The end of what leave() began. With `tell` it is the stop of a resume(). */
+  protected arrive(stop: Stop, tell: boolean): void {
+    this.#state = "stopped";
+    this.stop = stop;
+    try {
+      if (tell) this.onStop.tell(stop);
+    } finally {
+      this.#tellExit(stop);
+    }
+  }
+
+  /** Whether it is between leave() and arrive(). */
+  protected get away(): boolean {
+    return this.#state === "away";
   }
 
   /** Some processor that takes part in the plan. */
@@ -150,6 +202,7 @@ export class RunControl extends Driver {
     try {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm(true);
+      this.history?.resuming(plan.every((a) => a.kind === "continue"));
       this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
@@ -271,6 +324,7 @@ export class RunControl extends Driver {
       this.inMemory?.clear();
       this.#takeDebugRegisters();
       this.machine.suspendTime();
+      this.history?.stopped();
       if (
         this.machine.event?.kind === "reset" && cause.reason.kind === "paused"
       ) {
@@ -443,7 +497,8 @@ function keep(v: Vcpu, reason: StopReason): void {
   if (reason.kind === "failed") log.error("{message}", { ...reason });
 }
 
-function failure(error: unknown): StopReason {
+/** What could not be done, as a reason to stop. */
+export function failure(error: unknown): StopReason {
   const message = error instanceof Error ? error.message : String(error);
   log.debug("{message}", { message, error });
   return { kind: "failed", message: message.split("\n")[0] };

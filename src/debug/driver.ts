@@ -8,6 +8,7 @@ import { injectException, Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
 import { setRefusable } from "../machine/refusable.ts";
+import type { DebugPointExit } from "../platform/mod.ts";
 import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { DebugExceptions } from "./exceptions.ts";
 import { Exclusive } from "./exclusive.ts";
@@ -177,6 +178,16 @@ export abstract class Driver implements StepControl {
     const [reason, ...more] = this.points!.reasons(point.hits);
     v.untold.push(...more);
     return reason ?? "go on";
+  }
+
+  /** What a debug point that a processor has exited for is told as; null if nobody wants
+   * to be told. */
+  reasonOfPoint(v: Vcpu, point: DebugPointExit): StopReason | null {
+    v.read();
+    const breakpoint = this.points!.breakpointOf(point);
+    return breakpoint !== undefined
+      ? this.#exceptions.told(v, breakpoint)
+      : this.points!.reasons(point.hits)[0] ?? null;
   }
 
   /** Whether a processor that has come to an instruction point is to exit: asked while it
@@ -361,7 +372,7 @@ export abstract class Driver implements StepControl {
   /** Writes what is pending into memory, but for what debug registers are going to do; no
    * processor runs. `chosen` is true at the end of a stop: what is set then is set in
    * the program that was looked at. */
-  protected setBreakpoints(chosen: boolean): void {
+  setBreakpoints(chosen = false): void {
     const now = this.machine.options.clock.now();
     if (this.inMemory === null) {
       this.points!.sync(now);
@@ -375,7 +386,7 @@ export abstract class Driver implements StepControl {
 
   /** The address spaces that processors are in, that of the last stop first, and the
    * kernels' behind them. */
-  protected spaces(): Paging[] {
+  spaces(): Paging[] {
     const looked = this.vcpus[this.lookedAt];
     const spaces: Paging[] = [
       looked,

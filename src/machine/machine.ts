@@ -40,7 +40,7 @@ import {
 import { type ApicKind, EXITS, makePartition } from "./setup.ts";
 import { type StartupIpi, startupIpi } from "./startup_ipis.ts";
 import { stubEntryOf } from "./stub_entry.ts";
-import { Timers } from "./timers.ts";
+import { type SavedTimer, Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
@@ -98,6 +98,19 @@ export interface MachineState {
   readonly memory: Uint8Array;
 }
 
+/** A machine's devices, as far as they are not the platform's. JSON-able. */
+export interface BoardState {
+  readonly devices: DeviceState;
+  readonly attached: readonly DeviceState[];
+  readonly msrs: readonly string[];
+  /** The PIC's INTR wire. */
+  readonly extInt: boolean;
+  /** Of each processor, whether it is to tell of an interrupt window. */
+  readonly windows: readonly boolean[];
+  readonly timers: readonly SavedTimer[];
+  readonly entropy: string | null;
+}
+
 /** A PC: partition, memory, buses, the board's devices and processors. */
 export class Machine {
   /** What it was made with. */
@@ -127,6 +140,8 @@ export class Machine {
    * @internal
    */
   readonly processors: readonly Processor[];
+  /** Whether what the machine does has been done before: nobody is to be told again. */
+  repeating = false;
   /** What stopped the machine; null while nothing has. */
   event: MachineEvent | null = null;
   /** What was booted, for people: its kind, and a line about it. */
@@ -236,7 +251,9 @@ export class Machine {
         const access = this.#exits.portAccess;
         return access && stubEntryOf(access, this.memory);
       },
-      serialOut: options.serialOut ?? (() => {}),
+      serialOut: (bytes) => {
+        if (!this.repeating) options.serialOut?.(bytes);
+      },
     });
   }
 
@@ -399,8 +416,7 @@ export class Machine {
   /** RESET: devices, processors, and then the guest anew (`onReset`). RAM is
    * what the loader leaves of it. No processor runs. */
   reset(): void {
-    this.event = null;
-    this.#exits.stopped = false;
+    this.forgetEvent();
     this.board.reset();
     for (const device of this.#attached) device.reset();
     this.#resetProcessors();
@@ -495,6 +511,38 @@ export class Machine {
     );
     this.board.load(state.devices);
     this.#attached.forEach((device, i) => device.load(state.attached[i]));
+  }
+
+  /** All that is not the platform's own, without memory: for snapshots of a machine whose
+   * processors and time the platform saves. */
+  saveBoard(): BoardState {
+    return {
+      devices: this.board.save(),
+      attached: this.#attached.map((device) => device.save()),
+      msrs: this.#msrs.map((msrs) => msrs.save()),
+      extInt: this.#extInt.level,
+      windows: this.processors.map((processor) => processor.save()),
+      timers: this.timers.save(),
+      entropy: this.options.entropy.save?.() ?? null,
+    };
+  }
+
+  /** Takes what saveBoard() had; guest time is that of then. */
+  loadBoard(state: BoardState): void {
+    this.#msrs.forEach((msrs, i) => msrs.load(state.msrs[i]));
+    this.board.restore(state.devices);
+    this.#attached.forEach((device, i) => device.restore(state.attached[i]));
+    this.#extInt.level = state.extInt;
+    this.timers.load(state.timers);
+    if (state.entropy !== null) this.options.entropy.load?.(state.entropy);
+    this.processors.forEach((processor, i) => processor.load(state.windows[i]));
+    this.forgetEvent();
+  }
+
+  /** What stopped the machine is of another time. */
+  forgetEvent(): void {
+    this.event = null;
+    this.#exits.stopped = false;
   }
 
   /** Deletes the partition; no processor runs, nothing is used again. The

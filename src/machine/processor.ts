@@ -148,6 +148,17 @@ export class Processor {
     return true;
   }
 
+  /** What run() knows while the platform runs the processor. */
+  save(): boolean {
+    return this.#windowArmed;
+  }
+
+  /** As save() had it; the platform is asked to run the processor, and no answer is on
+   * its way. */
+  load(windowArmed: boolean): void {
+    this.#windowArmed = windowArmed;
+  }
+
   /** Forgets what was set up for a wire that a reset has lowered. */
   reset(): void {
     this.#lookAgain?.disarm();

@@ -65,8 +65,12 @@ export function softExtensions(
         : invalid,
     IcebpClearDebugPoint: (p, id) =>
       p === HANDLE ? core.whvClearDebugPoint(id) : invalid,
-    IcebpPassDebugPoints: (p, vp, how) =>
-      p === HANDLE ? core.whvPassDebugPoints(vp, how) : invalid,
+    IcebpPassDebugPoints: (p, vp, how) => {
+      if (p !== HANDLE) return invalid;
+      const hresult = core.whvPassDebugPoints(vp, how);
+      if (!hresult) scheduler.log?.passed(vp, how);
+      return hresult;
+    },
     IcebpTakeDebugHits: (p, vp, hits, bytes) => {
       const { size } = ICEBP_DEBUG_POINT_CONTEXT;
       if (p !== HANDLE || bytes < size || !has(hits, size)) return invalid;

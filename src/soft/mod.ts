@@ -23,9 +23,10 @@ import {
   MAX_GUEST_BYTES,
 } from "./module.ts";
 import { type ClockMode, Scheduler } from "./scheduler.ts";
+import { SoftTimeTravel } from "./time_travel.ts";
 import { type TranslateMode, Translator } from "./translate/translator.ts";
 
-export { MAX_GUEST_BYTES } from "./module.ts";
+export { CORE_IDENTITY as SOFT_FORMAT, MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
 export type { TranslateMode } from "./translate/translator.ts";
 
@@ -125,6 +126,8 @@ export class SoftPlatform implements WinHvPlatform {
   readonly emulation: WinHvEmulationFunctions;
   readonly extensions: IcebpFunctions;
   readonly events = null;
+  /** Snapshots and replays. */
+  readonly timeTravel: SoftTimeTravel;
   /** Guest time. */
   readonly clock: SoftClock;
   /** The memory that WHvMapGpaRange can map; page aligned. */
@@ -160,6 +163,7 @@ export class SoftPlatform implements WinHvPlatform {
       this.#scheduler,
       (address) => emulator.called(address),
     );
+    this.timeTravel = new SoftTimeTravel(instance, this.#scheduler);
     this.clock = new SoftClock(instance, this.#scheduler);
     this.guestMemory = instance.memory.subarray(GUEST);
   }

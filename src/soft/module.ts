@@ -1,7 +1,11 @@
 // The software platform's WebAssembly module: its exports, and the addresses in its
 // linear memory that TypeScript uses (src/soft/core/layout.ts).
 
+import { crc32 } from "node:zlib";
 import bytes from "./core.wasm" with { type: "bytes" };
+
+/** Tells this module from others, whose memory may be laid out otherwise. */
+export const CORE_IDENTITY = `soft-${crc32(bytes).toString(16)}`;
 
 export const EXITBUF = 0x2000;
 /** Instruction bytes of an emulation. */
@@ -15,6 +19,20 @@ export const VALUES = IOBUF + 0x400;
 /** Where a function leaves the size of what it wrote. */
 export const SIZE = IOBUF + 0x1800;
 export const IOBUF_BYTES = 0x1800;
+/** Each VP's state, local APIC, TLBs and counters. */
+export const BANKS = 0x100000;
+export const BANK_STRIDE = 0x1000;
+export const BANK_BYTES = 0x800;
+export const LAPICS = 0x140000;
+export const LAPIC_STRIDE = 0x1000;
+export const LAPIC_BYTES = 0x480;
+export const TLBS = 0x200000;
+export const TLB_STRIDE = 0x10000;
+export const TLB_ENTRY = 32;
+export const COUNTERS = 0x6c8000;
+export const COUNTERS_STRIDE = 0x100;
+/** A bit for every page of linear memory: written since it was last looked at. */
+export const CHANGED = 0x1340000;
 /** Guest memory begins here. */
 export const GUEST = 0x8000000;
 /** WebAssembly has 32-bit addresses. */
@@ -43,6 +61,8 @@ export interface Core {
   /** Spins (src/soft/core/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
   allowSpins(n: number): void;
   vpReady(vp: number): number;
+  /** How many VPs there are. */
+  vpsCreated(): number;
   /** Whether a VP that is not ready takes no interrupts. */
   vpDeaf(vp: number): number;
   vpCanceled(vp: number): void;
@@ -54,11 +74,18 @@ export interface Core {
   executed(): number;
   skipTime(to: bigint): void;
   instructions(): bigint;
+  instructionsNumber(): number;
   vpInstructions(vp: number): bigint;
   counter(n: number): bigint;
   hostWrote(address: number, bytes: number): void;
   /** Whether the host's access() is to be asked. */
   setAnswering(on: number): void;
+  /** Brings the banks up to date and puts the globals to IOBUF. */
+  stateSave(): void;
+  /** Takes the globals from IOBUF, and what else has been written to memory. */
+  stateLoad(): void;
+  /** Every page counts as unchanged. */
+  withholdWrites(): void;
   emulate(bytes: number): number;
   whvGetCapability(code: number, bytes: number): number;
   whvCreatePartition(): number;

@@ -39,6 +39,7 @@ import {
   SEGS,
 } from "./layout";
 import { dropWriteTags, fetchHost } from "./mem";
+import { setChanged } from "./phys";
 import { anyCode, variantOf } from "./points";
 import { REC } from "./record";
 import { regionCell } from "./regions";
@@ -261,6 +262,7 @@ export function hostWrote(host: u32, bytes: u32): void {
   while (at < end) {
     let n = 0x1000 - (at & 0xfff);
     if (at + n > end) n = end - at;
+    setChanged(<u32> at);
     if (load<u64>(CODELINES + (<usize> (at >> 12) << 3))) {
       codeWritten(<u32> at, <u32> n);
     }

@@ -199,6 +199,7 @@ export const WHV: usize = 0x6c0000; // partition state (whv*.ts)
 export const CODELINES: usize = 0x700000; // per host page u64: 64-byte lines that hold decoded code
 export const PAGEBLK: usize = 0xf00000; // per host page u32: its first block
 export const DIRTY: usize = 0x1300000; // per host page 1 bit
+export const CHANGED: usize = 0x1340000; // per host page 1 bit: written since it was last looked at (snapshot.ts)
 export const REGIONS: usize = 0x1400000; // per record of the pool u32: its heat, or its region (regions.ts)
 export const REGIONS_END: usize = 0x1c00000;
 export const PAGECOPY: usize = 0x3400000; // a page of code while it is decoded (cache.ts)

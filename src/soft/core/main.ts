@@ -80,6 +80,8 @@ import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./vps";
 import { countExit } from "./whv_counters";
 import { checkState } from "./whv_valid";
 
+import { created } from "./whv_partition";
+
 export { whvGetVpCounters } from "./whv_counters";
 export {
   hostReleased,
@@ -130,6 +132,7 @@ export { whvGetXsave, whvSetXsave } from "./whv_xsave";
 export { whvTranslateGva } from "./whv_translate";
 export { whvCompleteAccess } from "./complete";
 export { emulate, emulateOnce } from "./emulate";
+export { stateLoad, stateSave, withholdWrites } from "./snapshot";
 
 function undefinedInstruction(_p: usize): usize {
   return raise(UD);
@@ -177,6 +180,11 @@ export function vpCanceled(vp: u32): void {
   switchTo(vp);
   beginExit(EXIT_CANCELED);
   finishExit(0, false);
+}
+
+/** How many VPs there are. */
+export function vpsCreated(): u32 {
+  return <u32> popcnt<u64>(created);
 }
 
 /** Instructions that VP `vp` completed. */
@@ -234,6 +242,11 @@ export function skipTime(to: u64): void {
 /** Instructions completed by all VPs. */
 export function instructions(): u64 {
   return total;
+}
+
+/** instructions() as a number. */
+export function instructionsNumber(): f64 {
+  return <f64> total;
 }
 
 /** Counter `n` of all VPs together, in the order of SoftCounters (src/soft/mod.ts). */

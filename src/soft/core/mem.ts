@@ -6,10 +6,11 @@
 // last byte equals the tag found by its first byte, so one compare covers
 // presence, permission and page crossing.
 //
-// No write tag is given to a page that holds decoded code, is dirty-tracked and
-// clean, or has its PTE's D bit clear; no tag at all to a page with a data
-// breakpoint. Those go the slow way, which does the bookkeeping. So do those of a page
-// with a data point (points.ts), by WATCHED in its tags; what is unused otherwise has
+// No write tag is given to a page that is dirty-tracked and clean, or has its PTE's D
+// bit clear; no tag at all to a page with a data breakpoint. Those go the slow way,
+// which does the bookkeeping. So do writes to a page that holds decoded code, or that
+// has not changed since the last snapshot, by WITHHELD in the write tag, and accesses to
+// a page with a data point (points.ts), by WATCHED in both; what is unused otherwise has
 // the page's watched lines then, so that an access beside them costs little.
 import { answering, asking, askRead, askWrite } from "./access";
 import { codeWritten, flushJumps } from "./cache";
@@ -63,6 +64,7 @@ import {
   VPINDEX,
 } from "./layout";
 import {
+  isChanged,
   isDirty,
   MAP_DIRTY,
   MAP_EXEC,
@@ -70,6 +72,7 @@ import {
   MAP_WRITE,
   mapFlags,
   physHost,
+  setChanged,
   setDirty,
 } from "./phys";
 import {
@@ -80,6 +83,7 @@ import {
   WATCHED,
   watches,
   watching,
+  WITHHELD,
 } from "./points";
 
 export const ACC_READ: u32 = 1;
@@ -130,8 +134,17 @@ export function dropWriteTags(page: u32): void {
   for (let e = TLBS; e < end; e += 32) {
     const tag = load<u64>(e, 8);
     if (!(tag & 1) && (<u32> tag + load<u32>(e, 16)) >> 12 == page) {
-      store<u64>(e, -1, 8);
+      store<u64>(e, tag | WITHHELD, 8);
     }
+  }
+}
+
+/** Takes all write tags out of every TLB: pages count as unchanged now. */
+export function withholdWrites(): void {
+  const end = TLBS + <usize> vpCount * TLB_VP;
+  for (let e = TLBS; e < end; e += 32) {
+    const tag = load<u64>(e, 8);
+    if (!(tag & 1)) store<u64>(e, tag | WITHHELD, 8);
   }
 }
 
@@ -220,6 +233,7 @@ function markEntry(bits: u64, host: u32): void {
   if ((v & <u32> bits) == <u32> bits) return;
   if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) codeWritten(host, 8);
   setDirty(host);
+  setChanged(host);
   store<u32>(host, v | <u32> bits);
 }
 
@@ -473,6 +487,24 @@ export function hostFor(
     return 0;
   }
   statTlbMisses++;
+  const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
+  const set: usize = user
+    ? 0
+    : implicit || !(load<u64>(CR4) & 0x200000) || !(load<u32>(EFL) & AC)
+    ? 1
+    : 2;
+  const t = entry(vp + set * TLB_SET, linear);
+  const page = linear & ~0xfff;
+  if (acc & ACC_WRITE) {
+    const tag = load<u64>(t, 8);
+    if ((tag & ~WATCHED) == (page | WITHHELD)) {
+      const host = <u32> linear + load<u32>(t, 16);
+      setChanged(host);
+      if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) statBesideCode++;
+      else store<u64>(t, tag & ~WITHHELD, 8);
+      return host;
+    }
+  }
   if (!translate(linear, acc, user, implicit, false)) return 0;
   const gpa = xGpa;
   if (gpa >> 12 == apicPage && !(acc & ACC_EXEC)) {
@@ -494,29 +526,26 @@ export function hostFor(
     else exitMemory(gpa, linear, acc, flags == 0, 8);
     return 0;
   }
-  if (acc & ACC_WRITE && flags & MAP_DIRTY) setDirty(host);
+  if (acc & ACC_WRITE) {
+    setChanged(host);
+    if (flags & MAP_DIRTY) setDirty(host);
+  }
   // cache it
   let perm = xPerm & (flags & 7);
+  let withheld: u64 = 0;
   if (perm & ACC_WRITE) {
-    if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
-      perm &= ~ACC_WRITE;
+    if (flags & MAP_DIRTY && !isDirty(host)) perm &= ~ACC_WRITE;
+    else if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
+      withheld = WITHHELD;
       if (acc & ACC_WRITE) statBesideCode++;
-    } else if (flags & MAP_DIRTY && !isDirty(host)) perm &= ~ACC_WRITE;
+    } else if (!isChanged(host)) withheld = WITHHELD;
   }
   if (watched(linear)) perm &= ACC_EXEC;
   if (xLarge) noteLarge(linear, xLarge);
-  const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
-  const set: usize = user
-    ? 0
-    : implicit || !(load<u64>(CR4) & 0x200000) || !(load<u32>(EFL) & AC)
-    ? 1
-    : 2;
-  const t = entry(vp + set * TLB_SET, linear);
-  const page = linear & ~0xfff;
   const lines = watching ? watchedLines(linear, host) : 0;
   const data = lines ? page | WATCHED : page;
   store<u64>(t, perm & ACC_READ ? data : -1);
-  store<u64>(t, perm & ACC_WRITE ? data : -1, 8);
+  store<u64>(t, perm & ACC_WRITE ? data | withheld : -1, 8);
   store<u64>(t, perm & ACC_EXEC ? page : -1, 24);
   store<u32>(t, host - <u32> linear, 16);
   store<u32>(t, lines, 20);
@@ -775,6 +804,7 @@ function writeAt(
   const known =
     load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
   const h = <usize> (<u32> linear + load<u32>(e, 16));
+  if (known) setChanged(<u32> h);
   if (known && !(load<u32>(e, 20) & linesOf(linear, bytes))) {
     storeBytes(h, bytes, v);
     return;
@@ -840,6 +870,7 @@ export function rwSlow(linear: u64, bytes: u32): usize {
       !(load<u32>(e, 20) & linesOf(linear, bytes))
     ) {
       store<u32>(BKIND, 0);
+      setChanged(<u32> linear + load<u32>(e, 16));
       return <usize> (<u32> linear + load<u32>(e, 16));
     }
     hit = touches(ACC_READ | ACC_WRITE, linear, bytes, user, false);

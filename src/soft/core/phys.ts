@@ -3,7 +3,7 @@
 // host u32 (offset in linear memory), flags u32 (WHvMapGpaRangeFlag*). Ranges are
 // sorted by gpa and do not overlap (map and unmap split what they cut).
 import { codeWritten } from "./cache";
-import { CODELINES, DIRTY, MAPS } from "./layout";
+import { CHANGED, CODELINES, DIRTY, MAPS } from "./layout";
 
 export const MAP_READ: u32 = 1;
 export const MAP_WRITE: u32 = 2;
@@ -161,8 +161,24 @@ export function clearDirty(host: u32): void {
   store<u8>(a, load<u8>(a) & ~(<u8> 1 << <u8> (page & 7)));
 }
 
+// @ts-ignore: decorator
+@inline
+export function isChanged(host: u32): bool {
+  const page = host >> 12;
+  return (load<u8>(CHANGED + (page >> 3)) & (1 << (page & 7))) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function setChanged(host: u32): void {
+  const page = host >> 12;
+  const a = CHANGED + (page >> 3);
+  store<u8>(a, load<u8>(a) | (<u8> 1 << <u8> (page & 7)));
+}
+
 /** Bookkeeping before bytes of one host page change: dirty bit, stale code. */
 export function hostTouched(host: u32, bytes: u32): void {
+  setChanged(host);
   if (mapFlags & MAP_DIRTY) setDirty(host);
   if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
     codeWritten(host, bytes);

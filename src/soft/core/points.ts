@@ -39,7 +39,7 @@ import {
   TLB_VP,
   TLBS,
 } from "./layout";
-import { physHost } from "./phys";
+import { physHost, setChanged } from "./phys";
 import { isRepeated, REC, rOpcode } from "./record";
 
 /** Accesses that a point is for (ICEBP_DEBUG_POINT.Access). */
@@ -71,6 +71,12 @@ const CR3_BASE: u64 = 0x000ffffffffff000;
 /** In a TLB tag: the page is watched. No bit of the low four, which some compare with an
  * operand's, to see its alignment, too (insn/simd.ts). */
 export const WATCHED: u64 = 16;
+/**
+ * In an entry's write tag: the walk has allowed writes, but each is to be seen, for the
+ * page holds decoded code or counts as unchanged. Such a write is not walked for again,
+ * so that what a guest sees does not depend on either.
+ */
+export const WITHHELD: u64 = 32;
 
 // Open hash tables of 16-byte slots: key u64 (0 is a key), value u32, used u32.
 const ADDRESS_SLOTS: u32 = 131072;
@@ -429,19 +435,24 @@ export function noteAccess(
 }
 
 /** Data points changed: every TLB entry that is there gets its lines. */
-function retag(): void {
+export function retag(): void {
   const end = TLBS + <usize> vpCount * TLB_VP;
   for (let e = TLBS; e < end; e += 32) {
     const read = load<u64>(e);
     const write = load<u64>(e, 8);
     if (read & write & 1) continue;
     const page = (read & 1 ? write : read) & ~0xfff;
+    const host = <u32> page + load<u32>(e, 16);
     const lines = watching
-      ? watchedLines(page, <u32> page + load<u32>(e, 16))
+      ? watchedLines(page, host)
       : 0;
     const mark = lines ? WATCHED : 0;
     if (!(read & 1)) store<u64>(e, page | mark);
-    if (!(write & 1)) store<u64>(e, page | mark, 8);
+    if (!(write & 1)) {
+      const withheld = write & WITHHELD;
+      if (!withheld) setChanged(host);
+      store<u64>(e, page | mark | withheld, 8);
+    }
     store<u32>(e, lines, 20);
   }
 }
@@ -457,7 +468,8 @@ let lastLive: u64 = 0;
 /** Before a VP runs: blocks without points, once there have been none for a while. */
 export function pointsTrim(total: u64): void {
   if (!anyCode) return;
-  if (liveCode) lastLive = total;
+  // a snapshot may have brought an earlier time back
+  if (liveCode || total < lastLive) lastLive = total;
   else if (total - lastLive > TRIM_AFTER) {
     clearTables();
     flushJumps();

@@ -183,6 +183,9 @@ export function allowStepTrap(): void {
 
 /** All instructions that all VPs completed. */
 export let total: u64 = 0;
+export function setTotal(n: u64): void {
+  total = n;
+}
 /** Exceptions and interrupts delivered, for --stats. */
 export let statEvents: u64 = 0;
 
