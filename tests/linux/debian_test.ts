@@ -45,7 +45,10 @@ async function boot(
 
 /** What a run said, but for the one line that is about the host's time. */
 function withoutHostTime<T extends { readonly err: string }>(result: T): T {
-  return { ...result, err: result.err.replace(/^  time translating.*$/m, "") };
+  return {
+    ...result,
+    err: result.err.replace(/^ {2}time translating.*$/m, ""),
+  };
 }
 
 /** Lines of the kernel's log that would worry its user. */
@@ -150,7 +153,7 @@ for (const cpus of [1, 2]) {
           code,
           out,
           counts: err.match(
-            /^(guest time|instructions|  CPU\d|events|exits).*$/gm,
+            /^(guest time|instructions| {2}CPU\d|events|exits).*$/gm,
           ),
         });
       }

@@ -363,8 +363,39 @@ const VIRTUAL: Case[] = [
   },
 ];
 
+// --- breakpoints where code goes from page to page
+
+const PAGES: Case[] = ["call far", "movl $far, %eax\n        call *%eax"].map(
+  (call) => ({
+    name: `${call.split("\n").at(-1)!.trim()} in a loop: a breakpoint in ` +
+      "another page hits each time (17.2.4)",
+    code: `
+        gate 1, debug
+        movl $far, %eax
+        movl %eax, %dr0
+        movl $1, %eax
+        movl %eax, %dr7
+        xorl %ebx, %ebx
+        movl $5, %ecx
+1:      call beside
+        ${call}
+        loop 1b
+        movb %bl, %al
+        outb %al, $0xf4
+debug:  incl %ebx
+        orl $${RF}, 8(%esp)
+        iret
+        .balign 4096
+beside: ret
+far:    ret
+`,
+    value: 5,
+  }),
+);
+
 for (
   const { name, code, value } of [
+    ...PAGES,
     ...OUTSIDE,
     ...PAGING,
     ...SINGLE,

@@ -28,8 +28,10 @@ import {
   JGEN,
   MODE,
   MODE_LONG,
+  P_EXECBP,
   PAGEBLK,
   PAGECOPY,
+  PENDING,
   POOL,
   POOL_END,
   RIP,
@@ -38,7 +40,7 @@ import {
   SEG_LIMIT,
   SEGS,
 } from "./layout";
-import { dropWriteTags, fetchHost } from "./mem";
+import { dropWriteTags, execBreakpoints, fetchHost } from "./mem";
 import { setChanged } from "./phys";
 import { anyCode, variantOf } from "./points";
 import { REC } from "./record";
@@ -299,7 +301,10 @@ export function enter(ip: u64): usize {
   const r = blockAt(host, lin);
   if (r == 0) return 0;
   store<u64>(CODEBASE, ip - (lin & 0xfff));
-  if (r >= POOL) {
+  // what the look-up has is jumped to past the loop, which sees breakpoints
+  const broken = load<u32>(PENDING) & P_EXECBP &&
+    execBreakpoints(lin, ~<u64> 0xfff) != 0;
+  if (r >= POOL && !broken) {
     store<u64>(j, lin);
     store<u32>(j, load<u32>(JGEN), 8);
     store<u32>(j, <u32> r, 12);

@@ -415,6 +415,18 @@ export function markWalk(dirty: bool): void {
   markEntry(dirty ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED, xLeaf);
 }
 
+/** DR6 bits of enabled instruction breakpoints at a linear address, or in its page (`mask`
+ * says what counts). */
+export function execBreakpoints(linear: u64, mask: u64): u64 {
+  const dr7 = <u32> load<u64>(DR7);
+  let hits: u64 = 0;
+  for (let i: u32 = 0; i < 4; i++) {
+    if (!(dr7 & (3 << (i * 2))) || (dr7 >> (16 + i * 4)) & 3) continue;
+    if (((load<u64>(DR0 + i * 8) ^ linear) & mask) == 0) hits |= <u64> 1 << i;
+  }
+  return hits;
+}
+
 /** True when a data breakpoint lies in the page. */
 function watched(linear: u64): bool {
   const dr7 = <u32> load<u64>(DR7);

@@ -73,7 +73,6 @@ import {
   CR8,
   DBGPEND,
   DELIVER,
-  DR0,
   DR6,
   DR7,
   EFL,
@@ -117,7 +116,7 @@ import {
   SHADOWNEW,
   VPINDEX,
 } from "./layout";
-import { ACC_READ, translate, xGpa } from "./mem";
+import { ACC_READ, execBreakpoints, translate, xGpa } from "./mem";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { physHost } from "./phys";
 import {
@@ -494,17 +493,6 @@ function injectPending(): u32 {
   return 0;
 }
 
-/** DR6 bits of enabled instruction breakpoints at a linear address. */
-function execBreakpoints(lin: u64, mask: u64): u64 {
-  const dr7 = <u32> load<u64>(DR7);
-  let hits: u64 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    if (!(dr7 & (3 << (i * 2))) || (dr7 >> (16 + i * 4)) & 3) continue;
-    if (((load<u64>(DR0 + i * 8) ^ lin) & mask) == 0) hits |= <u64> 1 << i;
-  }
-  return hits;
-}
-
 /** Everything between two instructions, in the order of SDM vol. 3 table "Priority Among Concurrent Events". */
 function boundary(): u32 {
   single = false;
@@ -639,7 +627,8 @@ function boundary(): u32 {
         return boundary();
       }
     }
-    // blocks do not leave their page, but linked blocks stay inside it for long
+    // blocks do not leave their page, but linked blocks stay inside it for long; there
+    // is no other way into this one that does not come by here (enter())
     if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
   }
   // VIF and VIP at an instruction's beginning (SDM vol. 3, 20.3.2): whatever brings
