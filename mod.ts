@@ -119,7 +119,11 @@ export type {
 } from "./ffi/winhvemulation.ts";
 export type { winhvplatform } from "./ffi/winhvplatform.ts";
 export type { debugPoints } from "./ffi/debug_points.ts";
-export type { DebugPointFilter, IcebpFunctions } from "./ffi/mod.ts";
+export type {
+  AccessCallback,
+  DebugPointFilter,
+  IcebpFunctions,
+} from "./ffi/mod.ts";
 export type { icebp } from "./ffi/icebp.ts";
 export type { DmaAccess } from "./src/machine/machine.ts";
 export type { DmaMemory } from "./src/machine/devices/virtio/queue.ts";

@@ -563,7 +563,8 @@ export class Scheduler {
       }
       // a long slice may have used up the event loop's patience
       if (budget > MOST_OF_TURN && !asked) this.#untilClock = 0;
-      if (this.#left <= 0) {
+      // nobody is waited for where all are there
+      if (this.#left <= 0 && this.#pending < this.#runs.length) {
         this.#gather();
         return;
       }
