@@ -21,6 +21,8 @@ export interface ScheduleLog {
   readonly bytes: number;
   /** What it is made of, to be kept; valid until it grows. */
   readonly encoded: Uint8Array;
+  /** Bytes of that which will not change when it grows. */
+  readonly settled: number;
   /** Notes that an event of the caller's comes here. */
   event(index: number): void;
   /** Takes what another log has, which begins where this one ends. */
@@ -64,6 +66,8 @@ export interface Replay {
   runTo(to: number): void;
   /** While it has arrived: what the log has behind is forgotten. */
   cut(): void;
+  /** As cut(), but what is behind is in another log then. */
+  split(): ScheduleLog;
 }
 
 /**
@@ -89,6 +93,8 @@ export interface PlatformTimeTravel {
   takeChanged(): Uint32Array;
   /** Notes from now on what is run, in a new log; null ends that. */
   record(): ScheduleLog;
+  /** A log of such bytes that begins after so many instructions. */
+  logOf(start: number, encoded: Uint8Array): ScheduleLog;
   stopRecording(): void;
   /** Calls `fn` when it is quiet and so many instructions are done, or a little later;
    * null takes it back. VPs are run on behind it unless it calls hold(). */

@@ -116,6 +116,31 @@ export class Schedule implements ScheduleLog {
     this.#open = -1;
   }
 
+  get settled(): number {
+    return this.#open >= 0 ? this.#open : this.#length;
+  }
+
+  /** Moves what is behind a cursor of it to a log of its own. */
+  split(cursor: Cursor): Schedule {
+    const rest = new Schedule(cursor.total);
+    const entry = cursor.peek();
+    if (entry !== null && cursor.done > 0) {
+      rest.#put(RUN, entry.vp, entry.value - cursor.done);
+    }
+    const bytes = this.#bytes.slice(
+      cursor.done > 0 ? cursor.next : cursor.at,
+      this.#length,
+    );
+    const joined = new Uint8Array(rest.#length + bytes.length + FIRST_BYTES);
+    joined.set(rest.encoded);
+    joined.set(bytes, rest.#length);
+    rest.#bytes = joined;
+    rest.#length += bytes.length;
+    rest.#end = this.#end;
+    this.cut(cursor);
+    return rest;
+  }
+
   /** Forgets what is behind a cursor of it; what is between two instructions goes
    * with what comes before. */
   cut(cursor: Cursor): void {
@@ -174,6 +199,11 @@ export class Cursor {
     }
     this.#next = next;
     return this.#entry = { kind: KINDS[head >> 6], vp: head & 63, value };
+  }
+
+  /** Where the entry ends, once peek() has looked. */
+  get next(): number {
+    return this.#next;
   }
 
   /** So many instructions of the entry have been done; past it when all are. */

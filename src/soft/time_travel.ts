@@ -168,6 +168,10 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     return this.#scheduler.log = new Schedule(this.instructions());
   }
 
+  logOf(start: number, encoded: Uint8Array): ScheduleLog {
+    return Schedule.of(start, encoded);
+  }
+
   stopRecording(): void {
     this.#scheduler.log = null;
   }
@@ -201,6 +205,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
         scheduler.follow(follow);
       },
       cut: () => cursor.log.cut(cursor),
+      split: () => cursor.log.split(cursor),
     };
   }
 }
