@@ -27,6 +27,8 @@ export interface ScheduleLog {
   event(index: number): void;
   /** Takes what another log has, which begins where this one ends. */
   append(other: ScheduleLog): void;
+  /** Forgets what is behind a number of instructions. */
+  cutAt(instructions: number): void;
   /** From the beginning, each with the number of instructions before it. */
   [Symbol.iterator](): Iterator<ScheduleEntry & { readonly from: number }>;
 }

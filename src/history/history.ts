@@ -213,7 +213,12 @@ export class History implements TimeTravel {
       // Another future began: what was recorded before and came later is gone.
       while (segments.length > 0) {
         const last = segments.at(-1)!;
-        if (last.processors.instructions <= instructions) break;
+        if (last.processors.instructions <= instructions) {
+          if (last.log && last.log.end > instructions) {
+            last.log.cutAt(instructions);
+          }
+          break;
+        }
         segments.pop();
       }
       segments.push({
@@ -222,18 +227,30 @@ export class History implements TimeTravel {
         log: log && this.#platform.logOf(instructions, log),
       });
     }
-    this.#base = this.#segments.length - 1;
-    // All of memory may be other than any segment's.
-    this.#machine.options.guestMemory.fill(0);
+    const memory = this.#machine.options.guestMemory;
+    const { numbers, bytes } = this.#segments[0].pages;
+    memory.fill(0);
+    numbers.forEach((page, i) =>
+      memory.set(bytes.subarray(i * PAGE, (i + 1) * PAGE), page * PAGE)
+    );
+    for (let page = 0; page * PAGE < memory.length; page++) {
+      this.#platform.replaced(page);
+    }
+    this.#base = 0;
     this.#restore(0);
   }
+
+  /** Whether somebody is to be told of what is repeated, as when it was live. */
+  audible = false;
 
   /** A snapshot of what is now. */
   #add(quiet: boolean, continues: boolean): void {
     const { guestMemory } = this.#machine.options;
-    const full = this.#segments.length === 0 || this.#forked;
-    this.#forked = false;
     const changed = this.#platform.takeChanged();
+    // After a reset most pages are zeros that were written.
+    const full = this.#segments.length === 0 || this.#forked ||
+      changed.length * PAGE > guestMemory.length / 4;
+    this.#forked = false;
     this.#segments.push({
       processors: this.#platform.save(),
       board: this.#machine.saveBoard(),
@@ -654,7 +671,7 @@ export class History implements TimeTravel {
       if (error !== null) failed ??= new HistoryError(error.message);
       end("end");
     };
-    machine.repeating = true;
+    machine.repeating = !this.audible;
     machine.resumeTime();
     try {
       this.#platform.hold(() => {
