@@ -84,8 +84,8 @@ export async function openRun(path: string): Promise<OpenedRun> {
   }
 }
 
-/** Repeats a whole run; returns the exit code that it ended with, or null where the
- * recording does not say. */
+/** Repeats a whole run; returns the exit code that it ended with, or 0 where
+ * the recording does not say. */
 export async function repeat(
   history: History,
   { run }: OpenedRun,
@@ -93,7 +93,7 @@ export async function repeat(
 ): Promise<number> {
   const { instructions } = history.end();
   history.audible = true;
-  await history.goTo(instructions);
+  await history.replay(instructions, () => "go on");
   history.audible = false;
   if (run.end === null) {
     say(`The recording ends after ${instructions} instructions.`);
