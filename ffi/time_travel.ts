@@ -68,7 +68,8 @@ export interface Replay {
   runTo(to: number): void;
   /** While it has arrived: what the log has behind is forgotten. */
   cut(): void;
-  /** As cut(), but what is behind is in another log then. */
+  /** While it has arrived: what the log has behind goes into a log of its own, which is
+   * returned. */
   split(): ScheduleLog;
 }
 

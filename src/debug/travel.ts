@@ -26,8 +26,6 @@ import type { PageWalker, Paging } from "./walk.ts";
 
 /** Instructions after which a request to stop is looked for. */
 const PIECE = 20_000_000n;
-/** Steps back one after the other begin this close to where they end. */
-const NEAR = 20_000n;
 
 /** What the traveller needs of run control. */
 export interface Travelled {
@@ -177,17 +175,9 @@ export class Traveller {
     return { processor, reason };
   }
 
-  /** To a position. With `near` others shortly before it are reached at once then. */
+  /** To a position. With `near` others shortly before it are soon reached then. */
   async goTo(position: bigint, near = false): Promise<void> {
-    const { time } = this;
-    if (near && position !== this.#now) {
-      const close = position - NEAR;
-      const before = time.before(position) ?? position;
-      if (close > before && close > time.start().instructions) {
-        await time.goTo(close);
-      }
-    }
-    await time.goTo(position);
+    await this.time.goTo(position, near);
     this.#moved();
   }
 
@@ -308,10 +298,12 @@ export class Traveller {
 
   /** What a hit means, and the position to go to when it is met going back. */
   #meaning({ instructions, processor, point }: Hit): Found | null {
-    if (point === null) return null;
     this.#moved();
     const v = this.#guest.vcpus[processor];
-    const reason = this.#guest.reasonOfPoint(v, point);
+    v.read();
+    const reason = point === null
+      ? this.#guest.breaksAt(v)
+      : this.#guest.reasonOfPoint(v, point);
     if (reason === null) return null;
     return reason.kind === "watchpoint"
       ? { position: instructions - 1n, processor, reason, at: null }

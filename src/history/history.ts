@@ -24,6 +24,10 @@ const INTERVAL = 8_000_000;
 const NS_OF_INSTRUCTION = 10n;
 /** Snapshots near the end that are never thinned out. */
 const RECENT = 4;
+/** How far before a position a snapshot is made where the next ones will be near. */
+const NEAR = 20_000;
+/** How many such snapshots are kept. */
+const MOST_NEAR = 8;
 /** What a snapshot takes besides pages, processors and schedule, about. */
 const BOARD_BYTES = 16_384;
 
@@ -83,6 +87,8 @@ export class History implements TimeTravel {
   #base = -1;
   /** Null while the machine is at its end. */
   #past: { segment: number; replay: Replay | null } | null = null;
+  /** Snapshots made on the way to positions that were asked for. */
+  readonly #near: Segment[] = [];
   /** The last segment is what going back began from. */
   #endSaved = false;
   #live = false;
@@ -452,7 +458,7 @@ export class History implements TimeTravel {
     return 0;
   }
 
-  async goTo(instructions: bigint): Promise<void> {
+  async goTo(instructions: bigint, near = false): Promise<void> {
     this.#leavePresent();
     const last = this.#segments.length - 1;
     let position = Number(instructions);
@@ -480,8 +486,12 @@ export class History implements TimeTravel {
     if (
       here?.replay && here.segment === index && here.replay.position <= position
     ) {
-      await this.#run(here.replay, position, null);
-    } else await this.#enter(index, position, null);
+      const via = viaTo(position, here.replay.position, near);
+      await this.#run(here.replay, position, null, { via });
+    } else {
+      const via = viaTo(position, this.#startOf(index), near);
+      await this.#enter(index, position, null, via);
+    }
     this.#atEndOfRun();
   }
 
@@ -494,6 +504,40 @@ export class History implements TimeTravel {
     this.#add(false, false);
     this.#past = null;
     this.#endSaved = true;
+  }
+
+  /** At a moment of a replay a snapshot is made, from which the rest is repeated. */
+  #split(replay: Replay): Replay {
+    const { guestMemory } = this.#machine.options;
+    const index = this.#past!.segment;
+    const log = replay.split();
+    const segment: Segment = {
+      processors: this.#platform.save(),
+      board: this.#machine.saveBoard(),
+      quiet: true,
+      continues: true,
+      full: false,
+      pages: PageSet.of(this.#platform.takeChanged(), guestMemory),
+      disks: this.#disks.map((disk) => disk.takeChanged()),
+      log,
+    };
+    this.#segments.splice(index + 1, 0, segment);
+    this.#base = index + 1;
+    const rest = this.#replayOf(log);
+    this.#past = { segment: index + 1, replay: rest };
+    this.#near.push(segment);
+    if (this.#near.length > MOST_NEAR) this.#forgetNear();
+    return rest;
+  }
+
+  /** Takes the oldest of the snapshots away that were made on the way. */
+  #forgetNear(): void {
+    const index = this.#segments.indexOf(this.#near.shift()!);
+    const last = this.#segments.length - 1;
+    const past = this.#past!;
+    if (index <= 0 || index === last || index === past.segment) return;
+    this.#join(index);
+    if (past.segment > index) past.segment--;
   }
 
   async replay(
@@ -623,23 +667,29 @@ export class History implements TimeTravel {
     index: number,
     to: number,
     onHit: ((hit: Hit) => HitVerdict) | null,
+    via: number | null = null,
   ): Promise<"hit" | "end"> {
     const segment = this.#segments[index];
     // A state in which no processor is run is one in which none may be.
     if (!segment.quiet) this.#restore(index);
     if (segment.log === null) return "end";
-    const replay = this.#platform.replay({
-      log: segment.log,
+    const replay = this.#replayOf(segment.log);
+    const prepare = () => {
+      if (segment.quiet) this.#restore(index);
+      this.#past = { segment: index, replay };
+    };
+    return await this.#run(replay, to, onHit, { prepare, via });
+  }
+
+  #replayOf(log: ScheduleLog): Replay {
+    return this.#platform.replay({
+      log,
       event: (i) => {
         const { channel, bytes } = this.#inputs[i];
         this.#channels.get(channel)!(bytes);
       },
       passed: (vp) => this.#passed(vp),
       arrived: (error) => this.#arrived(error),
-    });
-    return await this.#run(replay, to, onHit, () => {
-      if (segment.quiet) this.#restore(index);
-      this.#past = { segment: index, replay };
     });
   }
 
@@ -651,7 +701,12 @@ export class History implements TimeTravel {
     replay: Replay,
     to: number,
     onHit: ((hit: Hit) => HitVerdict) | null,
-    prepare: () => void = () => {},
+    { prepare = () => {}, via = null }: {
+      /** Puts the machine to the beginning, while all processors are held. */
+      readonly prepare?: () => void;
+      /** A position on the way of which a snapshot is to be made. */
+      readonly via?: number | null;
+    } = {},
   ): Promise<"hit" | "end"> {
     const machine = this.#machine;
     const { processors } = machine;
@@ -669,6 +724,11 @@ export class History implements TimeTravel {
     };
     this.#arrived = (error) => {
       if (error !== null) failed ??= new HistoryError(error.message);
+      else if (via !== null) {
+        via = null;
+        this.#split(replay).runTo(to);
+        return;
+      }
       end("end");
     };
     machine.repeating = !this.audible;
@@ -676,7 +736,7 @@ export class History implements TimeTravel {
     try {
       this.#platform.hold(() => {
         prepare();
-        replay.runTo(to);
+        replay.runTo(via ?? to);
       });
       const runs = processors.map((processor) =>
         this.#drive(processor, onHit, end).catch((error) => {
@@ -749,6 +809,11 @@ export function whyNoHistory(machine: Machine): string | null {
   return platform.timeTravel === undefined
     ? `the ${platform.name} platform cannot repeat what it did: --platform soft can`
     : null;
+}
+
+/** Where on the way to a position a snapshot is made; null if the way is short. */
+function viaTo(to: number, from: number, near: boolean): number | null {
+  return near && to - from > 2 * NEAR ? to - NEAR : null;
 }
 
 function positionOf({ processors }: Segment): Position {

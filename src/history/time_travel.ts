@@ -78,8 +78,9 @@ export interface TimeTravel {
   /** Which processor executes the next instruction from `instructions` on; null at the
    * end, and where that is not known. */
   processorAt(instructions: bigint): number | null;
-  /** Puts the machine to a position between start and end. Debug points are not met. */
-  goTo(instructions: bigint): Promise<void>;
+  /** Puts the machine to a position between start and end. Debug points are not met. With
+   * `near` positions shortly before it are soon reached from now on. */
+  goTo(instructions: bigint, near?: boolean): Promise<void>;
   /** Runs on to a position not before now, up to the end, with the debug points that are
    * armed. `onHit` judges each; after "stop" the machine is where the hit is, and a
    * processor that has not passed its point passes it when it is run next. */

@@ -120,27 +120,6 @@ export class Schedule implements ScheduleLog {
     return this.#open >= 0 ? this.#open : this.#length;
   }
 
-  /** Moves what is behind a cursor of it to a log of its own. */
-  split(cursor: Cursor): Schedule {
-    const rest = new Schedule(cursor.total);
-    const entry = cursor.peek();
-    if (entry !== null && cursor.done > 0) {
-      rest.#put(RUN, entry.vp, entry.value - cursor.done);
-    }
-    const bytes = this.#bytes.slice(
-      cursor.done > 0 ? cursor.next : cursor.at,
-      this.#length,
-    );
-    const joined = new Uint8Array(rest.#length + bytes.length + FIRST_BYTES);
-    joined.set(rest.encoded);
-    joined.set(bytes, rest.#length);
-    rest.#bytes = joined;
-    rest.#length += bytes.length;
-    rest.#end = this.#end;
-    this.cut(cursor);
-    return rest;
-  }
-
   cutAt(instructions: number): void {
     const cursor = new Cursor(this);
     while (cursor.total < instructions) {
@@ -162,6 +141,27 @@ export class Schedule implements ScheduleLog {
       this.#put(RUN, entry.vp, cursor.done);
     }
     this.#end = cursor.total;
+  }
+
+  /** As cut(), but what is behind goes into a log of its own, which is returned. */
+  split(cursor: Cursor): Schedule {
+    const entry = cursor.peek();
+    const rest = new Schedule(cursor.total);
+    const isInside = entry?.kind === "run" && cursor.done > 0;
+    if (isInside) rest.#put(RUN, entry.vp, entry.value - cursor.done);
+    const bytes = this.encoded.subarray(isInside ? cursor.next : cursor.at);
+    const end = this.#end;
+    rest.append(Schedule.#raw(bytes, end));
+    this.cut(cursor);
+    return rest;
+  }
+
+  /** Bytes of a log, which are not looked at. */
+  static #raw(bytes: Uint8Array, end: number): Schedule {
+    const log = new Schedule(end);
+    log.#bytes = bytes.slice();
+    log.#length = bytes.length;
+    return log;
   }
 
   *[Symbol.iterator](): Iterator<ScheduleEntry & { readonly from: number }> {
@@ -212,8 +212,9 @@ export class Cursor {
     return this.#entry = { kind: KINDS[head >> 6], vp: head & 63, value };
   }
 
-  /** Where the entry ends, once peek() has looked. */
+  /** Where the entry behind the one at the place begins. */
   get next(): number {
+    this.peek();
     return this.#next;
   }
 
