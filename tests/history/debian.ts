@@ -1,5 +1,6 @@
 // Debian's kernel as a machine of this process, with what a test of time wants of it.
 
+import { loadGuest } from "../../src/boot/load.ts";
 import { startGuest } from "../../src/boot/start.ts";
 import { SeededEntropy } from "../../src/cli/entropy.ts";
 import { readGuest } from "../../src/cli/guest.ts";
@@ -62,7 +63,7 @@ export async function debian(
     onHostWrite: opened.onHostWrite,
     attach: (machine) => virtio.attach(machine),
   });
-  startGuest(machine, image);
+  startGuest(machine, loadGuest(image));
   const control = new Debugger(machine);
   return {
     machine,
