@@ -125,13 +125,13 @@ export interface WinHvPlatform {
   /** As callback(), for IcebpSetStandstillCallback; where that is. Registers may be read
    * in it; nothing may be changed. */
   standstillCallback?(fn: () => void): CallbackHandle;
-  /** Going back in time, where that can be. */
-  readonly timeTravel?: PlatformTimeTravel;
   /** As callback(), for IcebpSetAccessCallback; where that is. */
   accessCallback?(fn: AccessCallback): CallbackHandle;
   /** What it did to run the guest quicker, and how often, for people; absent where that
    * is not known. */
   effort?(): readonly (readonly [name: string, count: string])[];
+  /** Going back in time, where that can be. */
+  readonly timeTravel?: PlatformTimeTravel;
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

@@ -372,7 +372,7 @@ export abstract class Driver implements StepControl {
   /** Writes what is pending into memory, but for what debug registers are going to do; no
    * processor runs. `chosen` is true at the end of a stop: what is set then is set in
    * the program that was looked at. */
-  setBreakpoints(chosen: boolean): void {
+  setBreakpoints(chosen = false): void {
     const now = this.machine.options.clock.now();
     if (this.inMemory === null) {
       this.points!.sync(now);

@@ -78,14 +78,14 @@ export interface Core {
   vpInstructions(vp: number): bigint;
   counter(n: number): bigint;
   hostWrote(address: number, bytes: number): void;
+  /** Whether the host's access() is to be asked. */
+  setAnswering(on: number): void;
   /** Brings the banks up to date and puts the globals to IOBUF. */
   stateSave(): void;
   /** Takes the globals from IOBUF, and what else has been written to memory. */
   stateLoad(): void;
   /** Every page counts as unchanged. */
   withholdWrites(): void;
-  /** Whether the host's access() is to be asked. */
-  setAnswering(on: number): void;
   emulate(bytes: number): number;
   whvGetCapability(code: number, bytes: number): number;
   whvCreatePartition(): number;

@@ -177,7 +177,7 @@ int3s:  .quad 0
       }
     }
     assertEquals(guest.quad("int3s"), 4n);
-    const held = guest.debugger.monitor("breakpoints", 0);
+    const held = await guest.debugger.monitor("breakpoints", 0);
     assertEquals(held.match(/: a debug register,/g)?.length, 4, held);
     assertEquals(held.match(/: INT3 at physical 0x/g)?.length, 2, held);
     assertEquals(

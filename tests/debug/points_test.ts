@@ -430,7 +430,7 @@ Deno.test({
           breakpoints: way,
         },
       );
-      const show = () => guest.debugger.monitor("breakpoints", 0);
+      const show = () => guest.debugger.monitor("breakpoints", 0) as string;
       assertEquals(show(), "no breakpoints\n");
       const at = guest.symbol("loop");
       const address = `0x${at.toString(16).padStart(16, "0")}`;

@@ -87,7 +87,7 @@ Deno.test({
       await guest.run();
       assertEquals([guest.rip(), guest.reg(Reg.Rbx)], [PROGRAM + 5, 0xan]);
     }
-    const lines = guest.debugger.monitor("breakpoints", 0);
+    const lines = await guest.debugger.monitor("breakpoints", 0);
     assertMatch(lines, /INT[13] at physical 0x101005,/);
     guest.close();
   },

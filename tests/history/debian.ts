@@ -46,7 +46,7 @@ export async function debian(
     ...args,
     guest.kernel,
   ]) as RunOptions;
-  const image = await readGuest(options);
+  const image = loadGuest(await readGuest(options));
   const opened = await openPlatform("soft", options.memoryBytes, "virtual");
   let output = "";
   const virtio = new VirtioDevices(options, () => {}, null);
@@ -63,7 +63,7 @@ export async function debian(
     onHostWrite: opened.onHostWrite,
     attach: (machine) => virtio.attach(machine),
   });
-  startGuest(machine, loadGuest(image));
+  startGuest(machine, image);
   const control = new Debugger(machine);
   return {
     machine,
