@@ -615,7 +615,11 @@ export class Scheduler {
     const executed = this.#core.executed();
     this.#untilClock -= executed >>> 5;
     if (budget > MOST_OF_TURN) this.#untilClock = 0;
-    const exited = result === RUN_EXIT && !this.#passed(vp);
+    const asked = this.#cameOut;
+    this.#cameOut = false;
+    const exited = result === RUN_EXIT
+      ? !this.#passed(vp)
+      : asked && this.#toReturn(vp);
     if (executed > 0 || entry.value === 0) cursor.advance(executed);
     else if (!exited && result !== RUN_EXIT) {
       this.#phase = "held";
@@ -627,11 +631,13 @@ export class Scheduler {
       );
       return false;
     }
-    if (!exited) return true;
-    this.#phase = "follow";
-    this.#exits++;
-    this.#finish(vp);
-    return false;
+    if (exited) {
+      this.#phase = "follow";
+      this.#exits++;
+      this.#finish(vp);
+    }
+    if (asked) this.#cancelAsked();
+    return !exited;
   }
 
   /** Of those that nobody can run, whether all take no interrupts. */
