@@ -2,7 +2,49 @@
 import type { GuestMemory } from "../machine/memory.ts";
 import { type PageWalker, type Paging, pagingMode } from "./walk.ts";
 
-/** A stretch of linear addresses of one kind. */
+/**
+ * A stretch of linear addresses of one kind.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   type DebugMemoryRegion,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const region: DebugMemoryRegion | undefined = target.regionAt?.(0, 0x7123n);
+ * assertEquals(region, { start: 0x7000n, bytes: 0x1f9000n, permissions: "rwx" });
+ * ```
+ */
 export interface MemoryRegion {
   /** The first linear address. */
   readonly start: bigint;

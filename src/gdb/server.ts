@@ -37,7 +37,62 @@ export interface GdbServerOptions {
   readonly onGone?: () => void;
 }
 
-/** Listens for debuggers until close(). */
+/**
+ * Listens for debuggers until close().
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   GdbServer,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const server = new GdbServer({
+ *   target,
+ *   address: { transport: "tcp", hostname: "127.0.0.1", port: 0 },
+ *   afterDisconnect: "stay",
+ * });
+ * // `target remote :PORT` in gdb; here, the simplest packet of the protocol.
+ * const { port } = server.address as Deno.NetAddr;
+ * const gdb = await Deno.connect({ port, hostname: "127.0.0.1" });
+ * await gdb.write(new TextEncoder().encode("$?#3f"));
+ * const reply = new Uint8Array(64);
+ * const length = await gdb.read(reply);
+ * assertEquals(new TextDecoder().decode(reply.subarray(0, 4)), "+$T0");
+ * assertEquals(length! > 4, true);
+ * gdb.close();
+ * await server.close();
+ * ```
+ */
 export class GdbServer {
   readonly #options: GdbServerOptions;
   readonly #listener: Deno.Listener;
@@ -46,7 +101,12 @@ export class GdbServer {
   readonly #waiting: Newcomer[] = [];
   readonly #accepting: Promise<void>;
 
-  /** Throws what Deno.listen throws. */
+  /**
+   * Begins to listen.
+   *
+   * @throws {Error} What Deno.listen throws: the address is taken, not there, or not
+   * permitted.
+   */
   constructor(options: GdbServerOptions) {
     this.#options = options;
     const { address } = options;

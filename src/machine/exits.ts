@@ -25,8 +25,22 @@ import { Vector } from "./events.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Msrs } from "./msrs.ts";
 
-/** The guest did what this machine cannot carry out; one line for the user. */
+/**
+ * The guest did what this machine cannot carry out; one line for the user.
+ *
+ * @example
+ * ```ts
+ * import { MachineError } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // What the guest did to its machine, without the stack of a fault of icebp's.
+ * const say = (error: unknown): string =>
+ *   error instanceof MachineError ? error.message : `${error}`;
+ * assertEquals(say(new MachineError("CPU0: HLT exited")), "CPU0: HLT exited");
+ * ```
+ */
 export class MachineError extends Error {
+  /** The error's name. */
   override readonly name: string = "MachineError";
 }
 
@@ -59,7 +73,27 @@ export enum Outcome {
   Fault,
 }
 
-/** How often each kind of exit came, by its name. */
+/**
+ * How often each kind of exit came, by its name.
+ *
+ * @example
+ * ```ts
+ * import { type ExitCounts, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const counts: ExitCounts = machine.exitCounts;
+ * assertEquals(counts, {}); // it has not run
+ * ```
+ */
 export type ExitCounts = Readonly<Record<string, number>>;
 
 export class ExitHandler {

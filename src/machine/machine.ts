@@ -34,7 +34,31 @@ import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
-/** What a machine is made of. */
+/**
+ * What a machine is made of.
+ *
+ * @example
+ * ```ts
+ * import { Machine, type MachineOptions, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const options: MachineOptions = {
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => crypto.getRandomValues(into) },
+ *   cpus: 2,
+ *   ramBytes: 1 << 20,
+ *   startTime: BigInt(Date.UTC(2025, 0, 1) / 1000),
+ *   // What is decoded of memory that the host writes is stale.
+ *   onHostWrite: (_gpa, length, offset) => platform.hostWrote(offset, length),
+ * };
+ * const machine = new Machine(options);
+ * assertEquals(machine.memory.ramBytes, 1 << 20);
+ * await machine.close();
+ * ```
+ */
 export interface MachineOptions {
   /** The platform that runs it. */
   readonly platform: WinHvPlatform;
@@ -61,12 +85,56 @@ export interface MachineOptions {
   readonly attach?: (machine: Machine) => readonly Device[];
 }
 
-/** Why processors returned with "machine". */
+/**
+ * Why processors returned with "machine".
+ *
+ * @example
+ * ```ts
+ * import { Machine, type MachineEvent, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * machine.ports.write(0xf4, 1, 3); // as OUT would
+ * const event: MachineEvent | null = machine.event;
+ * assertEquals(event, { kind: "exit", code: 7 });
+ * ```
+ */
 export type MachineEvent =
   | PowerEvent
   | { readonly kind: "triple-fault"; readonly processor: number };
 
-/** A machine's whole state. */
+/**
+ * A machine's whole state.
+ *
+ * @example
+ * ```ts
+ * import { Machine, type MachineState, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * machine.memory.writeByte(0x1000, 1);
+ * const state: MachineState = machine.save();
+ * machine.memory.writeByte(0x1000, 2);
+ * machine.load(state);
+ * assertEquals(machine.memory.readByte(0x1000), 1);
+ * ```
+ */
 export interface MachineState {
   /** Each processor's state. */
   readonly processors: readonly {
@@ -83,7 +151,52 @@ export interface MachineState {
   readonly memory: Uint8Array;
 }
 
-/** A PC: partition, memory, buses, the board's devices and processors. */
+/**
+ * A PC: partition, memory, buses, the board's devices and processors.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const stopped = Promise.withResolvers<unknown>();
+ * target.onStop.subscribe((stop) => stopped.resolve(stop.reason));
+ * target.resume([{ kind: "continue" }]);
+ * // Port 0xF4 ends the machine with (value << 1) | 1.
+ * assertEquals(await stopped.promise, { kind: "exited", code: 85 });
+ * await machine.close();
+ * ```
+ */
 export class Machine {
   /** What it was made with. */
   readonly options: MachineOptions;
@@ -140,8 +253,12 @@ export class Machine {
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
 
-  /** Sets up everything; the processors are in their state after RESET.
-   * Throws the platform's errors, having deleted what it made. */
+  /**
+   * Sets up everything; the processors are in their state after RESET.
+   *
+   * @throws {PlatformError} The platform fails or refuses; what was made is deleted.
+   * @throws {RangeError} The RAM is not whole pages, or more than there is memory.
+   */
   constructor(options: MachineOptions) {
     this.options = options;
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
@@ -278,7 +395,11 @@ export class Machine {
     this.#stop(event);
   }
 
-  /** Has the platform's local APICs deliver an interrupt. */
+  /**
+   * Has the platform's local APICs deliver an interrupt.
+   *
+   * @throws {PlatformError} The platform fails; what it refuses is dropped.
+   */
   requestInterrupt(request: InterruptRequest): void {
     try {
       this.partition.requestInterrupt(request);
@@ -318,8 +439,12 @@ export class Machine {
     }
   }
 
-  /** Which exceptions exit: a bit for every vector. No processor runs. A host
-   * that cannot intercept all of them intercepts #DB. */
+  /**
+   * Which exceptions exit: a bit for every vector. No processor runs. A host
+   * that cannot intercept all of them intercepts #DB.
+   *
+   * @throws {PlatformError} The platform fails, or cannot intercept even #DB.
+   */
   setExceptionBitmap(wanted: bigint): void {
     const bitmap = wanted & this.#interceptable;
     if (bitmap === this.#bitmap) return;
@@ -348,8 +473,12 @@ export class Machine {
     return this.#exits.counts;
   }
 
-  /** RESET: devices, processors, and then the guest anew (`onReset`). RAM is
-   * what the loader leaves of it. No processor runs. */
+  /**
+   * RESET: devices, processors, and then the guest anew (`onReset`). RAM is
+   * what the loader leaves of it. No processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   reset(): void {
     this.event = null;
     this.#exits.stopped = false;
@@ -386,7 +515,11 @@ export class Machine {
     }
   }
 
-  /** Everything that makes the machine what it is; no processor runs. */
+  /**
+   * Everything that makes the machine what it is; no processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   save(): MachineState {
     return {
       processors: this.processors.map(({ vp }, i) => ({
@@ -401,7 +534,12 @@ export class Machine {
     };
   }
 
-  /** Takes a state made by save() of a machine with the same options. */
+  /**
+   * Takes a state made by save() of a machine with the same options.
+   *
+   * @throws {TypeError} The state is none, or of a machine with other options.
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   load(state: MachineState): void {
     if (
       state.processors.length !== this.processors.length ||
@@ -443,7 +581,31 @@ export class Machine {
   }
 }
 
-/** What a device did with guest memory. */
+/**
+ * What a device did with guest memory.
+ *
+ * @example
+ * ```ts
+ * import { type DmaAccess, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const seen: DmaAccess[] = [];
+ * machine.onDma.subscribe((access) => seen.push(access));
+ * machine.dma("disk").write(0x1000, new Uint8Array(512));
+ * assertEquals(seen, [
+ *   { device: "disk", gpa: 0x1000, length: 512, isWrite: true },
+ * ]);
+ * ```
+ */
 export interface DmaAccess {
   /** The device's name. */
   readonly device: string;

@@ -5,7 +5,23 @@
  */
 import type { Clock } from "./device.ts";
 
-/** One timer, fired once per arming. */
+/**
+ * One timer, fired once per arming.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, type Timer, Timers } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const timers = new Timers(platform.clock);
+ * const timer: Timer = timers.create(() => {});
+ * timer.arm(1_000n);
+ * assertEquals(timer.deadline, 1_000n);
+ * timer.disarm();
+ * assertEquals(timer.deadline, null);
+ * ```
+ */
 export class Timer {
   readonly #timers: Timers;
   /** Called at the deadline. */
@@ -39,7 +55,21 @@ export class Timer {
   }
 }
 
-/** The timers of a machine. */
+/**
+ * The timers of a machine.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Timers } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const timers = new Timers(platform.clock);
+ * timers.create(() => {}).arm(2_000_000n);
+ * timers.create(() => {}).arm(1_000_000n);
+ * assertEquals(timers.next, 1_000_000n);
+ * ```
+ */
 export class Timers {
   readonly #clock: Clock;
   /** Armed timers in the order they will fire. Few, so an array will do. */

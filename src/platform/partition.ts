@@ -23,7 +23,35 @@ const log = getLogger(["icebp", "platform"]);
 
 const PAGE_SIZE = 4096;
 
-/** What CPUID answers for one leaf, instead of the platform's own answer. */
+/**
+ * What CPUID answers for one leaf, instead of the platform's own answer.
+ *
+ * @example
+ * ```ts
+ * import { type CpuidResult, openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * const result: CpuidResult = {
+ *   leaf: 0x40000000,
+ *   eax: 0x40000000,
+ *   ebx: 0x12345678,
+ *   ecx: 0,
+ *   edx: 0,
+ * };
+ * partition.setCpuidResultList([result]);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0xa2, 0xe6, 0x80], 0xfff0); // cpuid; out
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rax, 0x40000000n);
+ * await vp.run();
+ * assertEquals(vp.get(Reg.Rbx), 0x12345678n);
+ * ```
+ */
 export interface CpuidResult {
   /** EAX going in. */
   readonly leaf: number;
@@ -37,7 +65,39 @@ export interface CpuidResult {
   readonly edx: number;
 }
 
-/** What CPUID answers in some bits of one leaf, whatever the subleaf. */
+/**
+ * What CPUID answers in some bits of one leaf, whatever the subleaf.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type MaskedCpuidResult,
+ *   openSoft,
+ *   Partition,
+ *   Reg,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * // CPUID.1:ECX[31]: there is a hypervisor.
+ * const result: MaskedCpuidResult = {
+ *   leaf: 1,
+ *   output: [0, 0, 2 ** 31, 0],
+ *   mask: [0, 0, 2 ** 31, 0],
+ * };
+ * partition.setCpuidResultList2([result]);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0xa2, 0xe6, 0x80], 0xfff0); // cpuid; out
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rax, 1n);
+ * await vp.run();
+ * assertEquals(vp.get(Reg.Rcx) >> 31n & 1n, 1n);
+ * ```
+ */
 export interface MaskedCpuidResult {
   /** EAX going in. */
   readonly leaf: number;
@@ -47,7 +107,54 @@ export interface MaskedCpuidResult {
   readonly mask: readonly [number, number, number, number];
 }
 
-/** An interrupt for the platform's local APICs to deliver. */
+/**
+ * An interrupt for the platform's local APICs to deliver.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type InterruptRequest,
+ *   openSoft,
+ *   Partition,
+ *   Reg,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setLocalApicEmulationMode(1); // xAPIC
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xfb, 0xf4], 0xfff0); // sti; hlt
+ * platform.guestMemory.set([0xe6, 0x80], 0x200); // out 0x80, al
+ * platform.guestMemory.set([0x00, 0x02, 0x00, 0xf0], 4 * 0x40); // F000:0200
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * partition.mapGpaRange(platform.guestMemory, 0xf0000, 7);
+ * vp.setTable(Reg.Idtr, { base: 0xf0000n, limit: 0x3ff });
+ * vp.setSegment(Reg.Ss, {
+ *   base: 0xffff0000n,
+ *   limit: 0xffff,
+ *   selector: 0xf000,
+ *   attributes: 0x93,
+ * });
+ * vp.set(Reg.Rsp, 0x8000n);
+ * const lapic = vp.getLapic();
+ * lapic[0xf1] |= 1; // SVR: enabled by software
+ * vp.setLapic(lapic);
+ * const request: InterruptRequest = {
+ *   type: 0, // fixed
+ *   destinationMode: 0, // physical
+ *   triggerMode: 0, // edge
+ *   destination: 0,
+ *   vector: 0x40,
+ * };
+ * partition.requestInterrupt(request);
+ * const exit = await vp.run();
+ * assertEquals([exit.reason, vp.get(Reg.Rip)], ["ioPort", 0x200n]);
+ * ```
+ */
 export interface InterruptRequest {
   /** An InterruptType. */
   readonly type: number;
@@ -61,7 +168,41 @@ export interface InterruptRequest {
   readonly vector: number;
 }
 
-/** What a processor is to return for (ICEBP_DEBUG_POINT). */
+/**
+ * What a processor is to return for (ICEBP_DEBUG_POINT).
+ *
+ * @example
+ * ```ts
+ * import {
+ *   DebugAccess,
+ *   type DebugPoint,
+ *   DebugSpace,
+ *   openSoft,
+ *   Partition,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x90, 0xe6, 0x80], 0xfff0); // nop; out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const point: DebugPoint = {
+ *   identifier: 7,
+ *   access: DebugAccess.Execute,
+ *   space: DebugSpace.All,
+ *   address: 0xfffffff1n,
+ *   length: 1n,
+ *   cr3: 0n,
+ * };
+ * partition.setDebugPoint(point);
+ * const exit = await vp.run();
+ * assertEquals([exit.reason, exit.rip], ["debugPoint", 0xfff1n]);
+ * ```
+ */
 export interface DebugPoint {
   /** Below MAX_DEBUG_POINTS; what exits name. */
   readonly identifier: number;
@@ -77,7 +218,27 @@ export interface DebugPoint {
   readonly cr3: bigint;
 }
 
-/** A virtual machine as the platform has it. */
+/**
+ * A virtual machine as the platform has it.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xe6, 0x80], 0xfff0); // out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const exit = await vp.run();
+ * assertEquals(exit.reason, "ioPort");
+ * partition.delete();
+ * ```
+ */
 export class Partition {
   /** Whose partition it is. */
   readonly functions: WinHvPlatform;
@@ -103,7 +264,11 @@ export class Partition {
     this.handle = handle;
   }
 
-  /** Creates a partition; set its properties, then call `setup`. */
+  /**
+   * Creates a partition; set its properties, then call `setup`.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   static create(functions: WinHvPlatform): Partition {
     const handle = new BigUint64Array(1);
     check(
@@ -113,38 +278,66 @@ export class Partition {
     return new Partition(functions, handle[0]);
   }
 
-  /** How many virtual processors there can be. Before setup only. */
+  /**
+   * How many virtual processors there can be. Before setup only.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setProcessorCount(n: number): void {
     this.#setUint32("ProcessorCount", n);
   }
 
-  /** A LocalApicEmulationMode. Before setup only. */
+  /**
+   * A LocalApicEmulationMode. Before setup only.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setLocalApicEmulationMode(mode: number): void {
     this.#setUint32("LocalApicEmulationMode", mode);
   }
 
-  /** ExtendedVmExits bits. */
+  /**
+   * ExtendedVmExits bits.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setExtendedVmExits(bits: bigint): void {
     this.#setUint64("ExtendedVmExits", bits);
   }
 
-  /** A bit for every vector that exits. Only while no processor runs. */
+  /**
+   * A bit for every vector that exits. Only while no processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setExceptionExitBitmap(mask: bigint): void {
     this.#setUint64("ExceptionExitBitmap", mask);
   }
 
-  /** X64MsrExitBitmap bits. */
+  /**
+   * X64MsrExitBitmap bits.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setX64MsrExitBitmap(bits: bigint): void {
     this.#setUint64("X64MsrExitBitmap", bits);
   }
 
-  /** The CPUID leaves that exit. */
+  /**
+   * The CPUID leaves that exit.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setCpuidExitList(leaves: readonly number[]): void {
     const list = new Uint32Array(leaves);
     this.setProperty("CpuidExitList", new Uint8Array(list.buffer));
   }
 
-  /** What CPUID answers. Before setup only. */
+  /**
+   * What CPUID answers. Before setup only.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setCpuidResultList(results: readonly CpuidResult[]): void {
     const { size, Function, Eax, Ebx, Ecx, Edx } = WHV_X64_CPUID_RESULT;
     const list = new Uint8Array(results.length * size);
@@ -159,8 +352,12 @@ export class Partition {
     this.setProperty("CpuidResultList", list);
   }
 
-  /** What CPUID answers in some bits; the others stay as the platform has them.
-   * Before setup only; older hosts do not know it. */
+  /**
+   * What CPUID answers in some bits; the others stay as the platform has them.
+   * Before setup only; older hosts do not know it.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setCpuidResultList2(results: readonly MaskedCpuidResult[]): void {
     const { size, Function, Output, Mask } = WHV_X64_CPUID_RESULT2;
     const list = new Uint8Array(results.length * size);
@@ -176,7 +373,11 @@ export class Partition {
     this.setProperty("CpuidResultList2", list);
   }
 
-  /** Sets any property from its bytes. */
+  /**
+   * Sets any property from its bytes.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setProperty(
     name: keyof typeof PartitionPropertyCode,
     value: Uint8Array,
@@ -193,7 +394,11 @@ export class Partition {
     );
   }
 
-  /** Reads any property into `into`; returns the bytes written. */
+  /**
+   * Reads any property into `into`; returns the bytes written.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   getProperty(
     name: keyof typeof PartitionPropertyCode,
     into: Uint8Array,
@@ -213,12 +418,20 @@ export class Partition {
     return written[0];
   }
 
-  /** Makes the partition ready for memory and processors. */
+  /**
+   * Makes the partition ready for memory and processors.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setup(): void {
     check(this.#calls.WHvSetupPartition(this.handle), "WHvSetupPartition");
   }
 
-  /** Deletes the partition; no processor runs, and nothing of it is used. */
+  /**
+   * Deletes the partition; no processor runs, and nothing of it is used.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   delete(): void {
     check(this.#calls.WHvDeletePartition(this.handle), "WHvDeletePartition");
   }
@@ -226,6 +439,8 @@ export class Partition {
   /**
    * Maps memory at a guest-physical address. Everything is page aligned;
    * `flags` are MapGpaRangeFlag bits. `source` stays where it is.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
    */
   mapGpaRange(source: Uint8Array, gpa: number | bigint, flags: number): void {
     check(
@@ -241,7 +456,11 @@ export class Partition {
     );
   }
 
-  /** Unmaps guest-physical memory. */
+  /**
+   * Unmaps guest-physical memory.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   unmapGpaRange(gpa: number | bigint, bytes: number | bigint): void {
     check(
       this.#calls.WHvUnmapGpaRange(this.handle, BigInt(gpa), BigInt(bytes)),
@@ -253,6 +472,8 @@ export class Partition {
   /**
    * Which pages of a range, mapped with TrackDirtyPages, were written since the
    * last query: one bit a page, from the lowest.
+   *
+   * @throws {PlatformError} The platform lacks the call, fails or refuses it.
    */
   queryGpaRangeDirtyBitmap(
     gpa: number | bigint,
@@ -276,7 +497,11 @@ export class Partition {
     return bitmap;
   }
 
-  /** Creates the virtual processor `index`, from 0. */
+  /**
+   * Creates the virtual processor `index`, from 0.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   createVirtualProcessor(index: number): VirtualProcessor {
     check(
       this.#calls.WHvCreateVirtualProcessor(this.handle, index, 0),
@@ -286,7 +511,11 @@ export class Partition {
     return new VirtualProcessor(this, index);
   }
 
-  /** Has the platform's local APICs deliver an interrupt. */
+  /**
+   * Has the platform's local APICs deliver an interrupt.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   requestInterrupt(request: InterruptRequest): void {
     const call = "WHvRequestInterrupt";
     const fn = need(this.#calls[call], call);
@@ -306,8 +535,12 @@ export class Partition {
     return this.functions.extensions.IcebpSetDebugPoint !== null;
   }
 
-  /** Sets a debug point, in place of the one with the same identifier; no processor
-   * runs. */
+  /**
+   * Sets a debug point, in place of the one with the same identifier; no processor
+   * runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setDebugPoint(point: DebugPoint): void {
     const call = "IcebpSetDebugPoint";
     const view = this.#pointView;
@@ -327,7 +560,11 @@ export class Partition {
     if (hresult < 0) check(hresult, call, `0x${point.address.toString(16)}`);
   }
 
-  /** Takes a debug point away; no processor runs. */
+  /**
+   * Takes a debug point away; no processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   clearDebugPoint(identifier: number): void {
     const call = "IcebpClearDebugPoint";
     const hresult = this.functions.extensions[call]!(
@@ -337,8 +574,12 @@ export class Partition {
     if (hresult < 0) check(hresult, call, `point ${identifier}`);
   }
 
-  /** Has instruction points ask `filter` before they make an exit: 0 is to go on. Returns
-   * what takes it back. */
+  /**
+   * Has instruction points ask `filter` before they make an exit: 0 is to go on. Returns
+   * what takes it back.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setDebugPointFilter(filter: DebugPointFilter): () => void {
     const call = "IcebpSetDebugPointFilter";
     const callback = this.functions.debugPointFilter!(filter);
@@ -350,9 +591,13 @@ export class Partition {
     };
   }
 
-  /** Has `fn` called whenever all processors that run are halted with interrupts masked,
+  /**
+   * Has `fn` called whenever all processors that run are halted with interrupts masked,
    * or wait for a SIPI; never where the platform cannot tell. Returns what takes it
-   * back. */
+   * back.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   onStandstill(fn: () => void): () => void {
     const call = "IcebpSetStandstillCallback";
     const set = this.functions.extensions[call];
@@ -370,8 +615,12 @@ export class Partition {
     return this.#calls.WHvRegisterPartitionDoorbellEvent !== null;
   }
 
-  /** Has writes that fit a WHV_DOORBELL_MATCH_DATA signal an event object, by its
-   * HANDLE, instead of making an exit. */
+  /**
+   * Has writes that fit a WHV_DOORBELL_MATCH_DATA signal an event object, by its
+   * HANDLE, instead of making an exit.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   registerDoorbell(match: Uint8Array, event: bigint): void {
     const call = "WHvRegisterPartitionDoorbellEvent";
     check(need(this.#calls[call], call)(this.handle, match, event), call);

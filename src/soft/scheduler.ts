@@ -63,7 +63,19 @@ const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
 const POINT_AT = WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + 40;
 const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
 
-/** "virtual": idle time is skipped. "host": it is slept through. */
+/**
+ * "virtual": idle time is skipped. "host": it is slept through.
+ *
+ * @example
+ * ```ts
+ * import { type ClockMode, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const clock: ClockMode = "host"; // a terminal's user waits in real time
+ * const platform = await openSoft({ memoryBytes: 1 << 20, clock });
+ * assertEquals(platform.clock.now(), 0n);
+ * ```
+ */
 export type ClockMode = "virtual" | "host";
 
 interface Run {

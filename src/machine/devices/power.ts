@@ -6,7 +6,28 @@
 import type { PortDevice } from "../device.ts";
 import { StatefulDevice } from "./stateful.ts";
 
-/** How the guest ended the machine. `code` is the process's exit code. */
+/**
+ * How the guest ended the machine. `code` is the process's exit code.
+ *
+ * @example
+ * ```ts
+ * import { Machine, openSoft, type PowerEvent } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const event: PowerEvent = { kind: "power-off" };
+ * machine.power(event);
+ * assertEquals(machine.event, event);
+ * ```
+ */
 export type PowerEvent =
   | { kind: "exit"; code: number }
   | { kind: "power-off" }
