@@ -25,7 +25,7 @@ export { DebugAccess, DebugSpace } from "./ffi/debug_points.ts";
 
 export type { PartitionPropertyCode } from "./ffi/enums.ts";
 export type { RegName } from "./ffi/registers.ts";
-export type { Segment, Table } from "./src/platform/segments.ts";
+export type { Segment, Table } from "./src/x86/segments.ts";
 export type { PowerEvent } from "./src/machine/devices/power.ts";
 export type {
   CpuidResult,

@@ -4,6 +4,8 @@
  * is zero before the writes, as it is at power-on and after a machine reset.
  */
 
+import type { Segment, Table } from "../x86/segments.ts";
+
 /**
  * A guest that cannot be booted; the message is one line for the user.
  *
@@ -59,16 +61,7 @@ export class BootError extends Error {
  * assertEquals([cs.base, cs.limit], [0, 0xffffffff]);
  * ```
  */
-export interface InitialSegment {
-  /** The linear address it begins at. */
-  readonly base: number;
-  /** The last valid offset, in bytes. */
-  readonly limit: number;
-  /** The selector. */
-  readonly selector: number;
-  /** As WHV_X64_SEGMENT_REGISTER has them. */
-  readonly attributes: number;
-}
+export type InitialSegment = Segment<number>;
 
 /**
  * GDTR or IDTR.
@@ -96,12 +89,7 @@ export interface InitialSegment {
  * assertEquals(gdtr.limit % 8, 7); // whole descriptors
  * ```
  */
-export interface InitialTable {
-  /** The linear address of the table. */
-  readonly base: number;
-  /** The last valid offset, in bytes. */
-  readonly limit: number;
-}
+export type InitialTable = Table<number>;
 
 /**
  * General registers by name; those not named start as 0.

@@ -1,5 +1,6 @@
 /** Recognises a guest image and hands it to its loader. */
 import { getLogger } from "@logtape/logtape";
+import { EFER_LMA } from "../x86/control_registers.ts";
 import { isElf, parseElf } from "./elf.ts";
 import { loadElfDirect } from "./elf_direct.ts";
 import { isBootSector, loadBootSector, loadFlat } from "./flat.ts";
@@ -58,7 +59,6 @@ function describeForeign(file: Uint8Array): string {
     "(for a flat image give its address with --flat)";
 }
 
-const EFER_LMA = 1n << 10n;
 const ELF_CLASS = 4, ELFCLASS32 = 1;
 
 /** What the code of a guest is, which decides for gdb; undefined where the file

@@ -5,6 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import type { Clock } from "../machine/device.ts";
+import { WASM_PAGE_BYTES } from "../platform/aligned.ts";
 import { openNative, PlatformError, WHP } from "../platform/mod.ts";
 import {
   openSoft,
@@ -18,7 +19,6 @@ const log = getLogger(["icebp", "cli"]);
 
 /** The name that stands for the software platform. */
 export const SOFT = "soft";
-const WASM_PAGE = 65536;
 
 /** An opened platform. */
 export interface OpenedPlatform {
@@ -67,7 +67,7 @@ export async function openPlatform(
 
 function openLibrary(name: string, memoryBytes: number): OpenedPlatform {
   const platform = openNative(name);
-  const pages = Math.ceil(memoryBytes / WASM_PAGE);
+  const pages = Math.ceil(memoryBytes / WASM_PAGE_BYTES);
   let memory: WebAssembly.Memory;
   try {
     // Never grown, so that the platform may keep its address.

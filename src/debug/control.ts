@@ -10,9 +10,9 @@
  * is connected is never asked.
  */
 import { getLogger } from "@logtape/logtape";
-import { Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Subscribers } from "../util/subscribers.ts";
+import { Vector, vectorBits } from "../x86/vectors.ts";
 import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
 import { NOBODY } from "./exclusive.ts";
@@ -31,7 +31,7 @@ const log = getLogger(["icebp", "debug"]);
 
 type State = "stopped" | "resuming" | "running" | "stopping";
 
-const DB_BIT = 1n << 1n;
+const DB_BIT = vectorBits(Vector.DB);
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
 /** Host time after which what the guest is waited for is looked for again. */

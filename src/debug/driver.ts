@@ -4,9 +4,12 @@
  * over theirs. Whether it goes on at all is run control's to say.
  */
 import { Reg } from "../../ffi/registers.ts";
-import { injectException, Vector } from "../machine/events.ts";
+import { injectException } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
+import { DR6_BS } from "../x86/debug_registers.ts";
+import { RFLAGS_RF } from "../x86/flags.ts";
+import { Vector } from "../x86/vectors.ts";
 import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { DebugExceptions } from "./exceptions.ts";
 import { Exclusive } from "./exclusive.ts";
@@ -21,7 +24,7 @@ import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import { type Action, type StopReason, TargetError } from "./target.ts";
-import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
+import { Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker, type Paging } from "./walk.ts";
 

@@ -5,10 +5,12 @@
  * Source of facts: Intel SDM 3, 10.8.3 (priorities), 10.8.4 (acceptance).
  */
 import { APIC_STATE } from "../../ffi/apic.ts";
+import { INTERRUPT_SHADOW } from "../../ffi/values.ts";
 import { Irq, TIMER_GSI } from "../machine/devices/board.ts";
 import type { Machine } from "../machine/machine.ts";
 import { PlatformError } from "../platform/errors.ts";
-import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
+import { RFLAGS_IF } from "../x86/flags.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 /** Of an LVT or redirection entry. */
 const MASKED = 1 << 16;

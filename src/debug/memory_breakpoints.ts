@@ -19,6 +19,7 @@
  * itself off where it finds something else).
  */
 import type { GuestMemory } from "../machine/memory.ts";
+import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../x86/paging.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import type { PageWalker, Paging } from "./walk.ts";
 
@@ -76,9 +77,6 @@ class Page {
 const SIGNATURE_BYTES = 8;
 /** How many address spaces a page remembers. */
 const KNOWN_LIMIT = 4;
-const PAGE_MASK = 0xfffn;
-/** In long mode a kernel's code is here, the same in every address space. */
-const UPPER_HALF = 1n << 63n;
 
 export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   readonly #memory: GuestMemory;
@@ -105,7 +103,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   }
 
   protected override make(address: bigint): MemoryBreakpoint {
-    const pageAddress = address & ~PAGE_MASK;
+    const pageAddress = address & ~PAGE_OFFSET;
     let page = this.#pages.get(pageAddress);
     if (page === undefined) {
       page = new Page(pageAddress);
@@ -259,7 +257,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 
   /** False if it is nowhere in memory. */
   #write(breakpoint: MemoryBreakpoint): boolean {
-    const offset = Number(breakpoint.address & PAGE_MASK);
+    const offset = Number(breakpoint.address & PAGE_OFFSET);
     const { frames, oldFrames } = breakpoint.page;
     for (const frame of oldFrames) {
       if (this.#signatureFits(breakpoint, frame + offset)) {
@@ -294,7 +292,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 
   #sign({ signature }: MemoryBreakpoint, gpa: number, offset: number): void {
     signature.length = 0;
-    const length = Math.min(SIGNATURE_BYTES, 4096 - offset);
+    const length = Math.min(SIGNATURE_BYTES, PAGE_BYTES - offset);
     for (let i = 0; i < length; i++) signature.push(this.#original(gpa + i));
   }
 

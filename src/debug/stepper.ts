@@ -11,12 +11,17 @@
 import { DebugPass } from "../../ffi/debug_points.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
+  INTERRUPT_SHADOW,
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
 } from "../../ffi/values.ts";
 import type { DebugHit } from "../platform/mod.ts";
 import { RegisterBatch } from "../machine/batch.ts";
-import { injectException, Vector } from "../machine/events.ts";
+import { injectException } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
+import { DR6_BS, DR6_HITS } from "../x86/debug_registers.ts";
+import { RFLAGS_IF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF } from "../x86/flags.ts";
+import { SYSTEM_32_BIT } from "../x86/segments.ts";
+import { Vector } from "../x86/vectors.ts";
 import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
@@ -25,15 +30,7 @@ import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
 import type { ProcessorPoints } from "./points.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "./target.ts";
-import {
-  DR6_BS,
-  INTERRUPT_SHADOW,
-  RFLAGS_IF,
-  RFLAGS_OF,
-  RFLAGS_RF,
-  RFLAGS_TF,
-  type Vcpu,
-} from "./vcpu.ts";
+import type { Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
 /** "canceled": the instruction has not run and the guest is to stop. */
@@ -286,7 +283,7 @@ export class Stepper {
     begin.set(0, rflags | RFLAGS_TF | resume);
     begin.set(1, interruptState | INTERRUPT_SHADOW);
     // Hits of this step are told from older ones by clearing those.
-    begin.set(2, dr6 & ~(DR6_BS | 15n));
+    begin.set(2, dr6 & ~(DR6_BS | DR6_HITS));
     // Stepping on from HLT wakes a processor, as any interrupt might.
     begin.set(3, 0n);
     begin.write(vp);
@@ -428,7 +425,7 @@ export class Stepper {
     return {
       selector: task.selector(0),
       base: task.base(0),
-      wide: (task.attributes(0) & 8) !== 0,
+      wide: (task.attributes(0) & SYSTEM_32_BIT) !== 0,
     };
   }
 

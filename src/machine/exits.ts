@@ -3,6 +3,7 @@
  * MSRs, CPUID, end of interrupt. One handler serves all processors.
  */
 import { MemoryAccessType } from "../../ffi/enums.ts";
+import { INTERRUPT_SHADOW } from "../../ffi/values.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { Completer } from "../platform/completer.ts";
 import { Emulator } from "../platform/emulator.ts";
@@ -14,14 +15,15 @@ import type {
   MemoryExit,
   MsrExit,
 } from "../platform/exits.ts";
-import type { Segment } from "../platform/segments.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
+import { RFLAGS_RF } from "../x86/flags.ts";
+import { codeBitsOf, LONG, type Segment } from "../x86/segments.ts";
+import { Vector } from "../x86/vectors.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { MmioBus, PortBus } from "./bus.ts";
 import { adjustCpuid, type CpuidAnswer } from "./cpuid.ts";
 import type { EoiListener } from "./device.ts";
-import { Vector } from "./events.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Msrs } from "./msrs.ts";
 
@@ -386,9 +388,6 @@ export class ExitHandler {
   }
 }
 
-const RFLAGS_RF = 1n << 16n;
-const INTERRUPT_SHADOW = 1n;
-
 /**
  * An instruction that is complete has cleared RF, and the shadow of the STI or
  * MOV SS before it is over (SDM vol.3, 6.8.3 and 17.3.1.1): what platforms do
@@ -399,12 +398,10 @@ function endsShadow(vp: VirtualProcessor): void {
   vp.set(Reg.InterruptState, vp.get(Reg.InterruptState) & ~INTERRUPT_SHADOW);
 }
 
-const CS_LONG = 0x2000;
-
 /** RIP after an instruction of `length` bytes. */
 function nextRip(exit: Exit, length: bigint): bigint {
   const rip = exit.rip + length;
-  if (exit.eferLma && (exit.cs.attributes & CS_LONG) !== 0) {
+  if (codeBitsOf(exit.cs.attributes, exit.eferLma) === 64) {
     return BigInt.asUintN(64, rip);
   }
   return rip & EFLAGS_IP_MASK;
@@ -412,7 +409,7 @@ function nextRip(exit: Exit, length: bigint): bigint {
 
 /** An instruction's address, for messages. */
 export function placeOf(rip: bigint, cs: Segment): string {
-  return cs.base === 0n || (cs.attributes & CS_LONG) !== 0
+  return cs.base === 0n || (cs.attributes & LONG) !== 0
     ? `RIP ${hex(rip)}`
     : `CS:RIP ${hex(cs.selector)}:${hex(rip)} (linear ${hex(cs.base + rip)})`;
 }

@@ -13,6 +13,7 @@ import type { InterruptRequest, Partition } from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Subscribers } from "../util/subscribers.ts";
+import { Vector, vectorBits } from "../x86/vectors.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
@@ -636,7 +637,7 @@ function restingPlace(vp: VirtualProcessor): string {
 
 /** WHV_INTERNAL_ACTIVITY_REGISTER.StartupSuspend. */
 const STARTUP_SUSPEND = 1n;
-const DEBUG_EXCEPTION = 1n << 1n;
+const DEBUG_EXCEPTION = vectorBits(Vector.DB);
 
 /** Null where the platform lacks the function; it has been said then. */
 function optionally<T>(call: () => T): T | null {

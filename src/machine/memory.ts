@@ -7,13 +7,12 @@
  * keep BIOS data and their own things there.
  */
 import { Subscribers } from "../util/subscribers.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 
 /** Guest physical addresses from here to 4 GiB are devices, not RAM. */
 export const HOLE_START = 0xc0000000;
 /** Where the RAM that is left over continues. */
 export const HIGH_START = 0x100000000;
-
-const PAGE = 4096;
 
 /**
  * A stretch of guest physical memory and the bytes behind it.
@@ -75,7 +74,7 @@ export class GuestMemory {
    * @throws {RangeError} `ramBytes` is none of these.
    */
   constructor(view: Uint8Array, ramBytes: number) {
-    if (ramBytes <= 0 || ramBytes % PAGE !== 0) {
+    if (ramBytes <= 0 || ramBytes % PAGE_BYTES !== 0) {
       throw new RangeError(`RAM of ${ramBytes} bytes is not whole pages`);
     }
     if (ramBytes > view.byteLength) {
@@ -111,8 +110,8 @@ export class GuestMemory {
    * @throws {RangeError} It is not at a page, overlaps other memory, or has no room.
    */
   addRom(gpa: number, image: Uint8Array): MemoryRegion {
-    const bytes = Math.ceil(image.length / PAGE) * PAGE;
-    if (gpa % PAGE !== 0 || bytes === 0) {
+    const bytes = Math.ceil(image.length / PAGE_BYTES) * PAGE_BYTES;
+    if (gpa % PAGE_BYTES !== 0 || bytes === 0) {
       throw new RangeError(`a ROM at 0x${gpa.toString(16)} is not whole pages`);
     }
     if (this.#used + bytes > this.view.byteLength) {

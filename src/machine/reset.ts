@@ -13,6 +13,11 @@ import {
   WHV_X64_XMM_CONTROL_STATUS_REGISTER as XMM_STATUS,
 } from "../../ffi/values.ts";
 import { refused } from "../platform/errors.ts";
+import { APIC_BASE_AT_RESET, APIC_BASE_BSP } from "../x86/apic_base.ts";
+import { CR0_AT_RESET } from "../x86/control_registers.ts";
+import { DR6_CLEAR, DR7_FIXED } from "../x86/debug_registers.ts";
+import { RFLAGS_CLEAR } from "../x86/flags.ts";
+import { Attributes } from "../x86/segments.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -92,19 +97,10 @@ const REFUSABLE: ReadonlyMap<number, string> = new Map([
 /** What was said already, by register. */
 const said = new Set<number>();
 
-const CR0_AT_RESET = 0x60000010n; // CD, NW, ET
-const DR6_AT_RESET = 0xffff0ff0n;
-const DR7_AT_RESET = 0x400n;
 const PAT_AT_RESET = 0x0007040600070406n;
-const APIC_BASE_AT_RESET = 0xfee00800n; // enabled
-const APIC_BASE_BSP = 0x100n;
 /** Processor signature: family 6. */
 const RDX_AT_RESET = 0x600n;
 
-const DATA = 0x93; // present, read/write, accessed
-const CODE = 0x9b; // present, execute/read, accessed
-const LDT = 0x82;
-const BUSY_TSS = 0x8b;
 const LIMIT = 0xffff;
 
 /** Every register of the table, in one call. */
@@ -119,18 +115,18 @@ function initial(processor: number): RegisterBatch {
   const at = (name: number) => REGISTERS.indexOf(name);
   batch.set(at(Reg.Rdx), RDX_AT_RESET);
   batch.set(at(Reg.Rip), 0xfff0n);
-  batch.set(at(Reg.Rflags), 2n);
+  batch.set(at(Reg.Rflags), RFLAGS_CLEAR);
   for (const name of [Reg.Es, Reg.Ss, Reg.Ds, Reg.Fs, Reg.Gs]) {
-    batch.setSegment(at(name), 0, 0n, LIMIT, DATA);
+    batch.setSegment(at(name), 0, 0n, LIMIT, Attributes.data16);
   }
-  batch.setSegment(at(Reg.Cs), 0xf000, 0xffff0000n, LIMIT, CODE);
-  batch.setSegment(at(Reg.Ldtr), 0, 0n, LIMIT, LDT);
-  batch.setSegment(at(Reg.Tr), 0, 0n, LIMIT, BUSY_TSS);
+  batch.setSegment(at(Reg.Cs), 0xf000, 0xffff0000n, LIMIT, Attributes.code16);
+  batch.setSegment(at(Reg.Ldtr), 0, 0n, LIMIT, Attributes.ldt);
+  batch.setSegment(at(Reg.Tr), 0, 0n, LIMIT, Attributes.busyTss);
   batch.setTable(at(Reg.Gdtr), 0n, LIMIT);
   batch.setTable(at(Reg.Idtr), 0n, LIMIT);
   batch.set(at(Reg.Cr0), CR0_AT_RESET);
-  batch.set(at(Reg.Dr6), DR6_AT_RESET);
-  batch.set(at(Reg.Dr7), DR7_AT_RESET);
+  batch.set(at(Reg.Dr6), DR6_CLEAR);
+  batch.set(at(Reg.Dr7), DR7_FIXED);
   batch.set(at(Reg.Pat), PAT_AT_RESET);
   batch.set(
     at(Reg.ApicBase),

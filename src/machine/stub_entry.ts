@@ -3,6 +3,8 @@
 import { Reg } from "../../ffi/registers.ts";
 import type { IoPortExit } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
+import { CR0_PE } from "../x86/control_registers.ts";
+import { Vector } from "../x86/vectors.ts";
 import {
   STUB,
   STUB_OFFSET,
@@ -12,7 +14,6 @@ import {
 import { placeOf } from "./exits.ts";
 import type { GuestMemory } from "./memory.ts";
 
-const CR0_PE = 1n;
 const INT3 = 0xcc, INT = 0xcd, INTO = 0xce;
 const FIRST_STUB = STUB_SEGMENT * 16 + STUB_OFFSET;
 
@@ -35,7 +36,8 @@ export function stubEntryOf(
     memory.readByte(cs * 16 + (ip - bytes & 0xffff));
   const length = before(2) === INT && before(1) === vector
     ? 2
-    : before(1) === INT3 && vector === 3 || before(1) === INTO && vector === 4
+    : before(1) === INT3 && vector === Vector.BP ||
+        before(1) === INTO && vector === Vector.OF
     ? 1
     : 0;
   const place = placeOf(BigInt(ip - length & 0xffff), {

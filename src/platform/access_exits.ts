@@ -2,7 +2,8 @@
 // judges: ports, memory, MSRs, CPUID, exceptions.
 
 import { WHV_RUN_VP_EXIT_CONTEXT as CONTEXT } from "../../ffi/exits.ts";
-import { type Segment, SegmentView } from "./segments.ts";
+import type { Segment } from "../x86/segments.ts";
+import { SegmentView } from "./segments.ts";
 import { VpExit } from "./vp_exit.ts";
 
 const TWO_32 = 0x1_0000_0000;

@@ -14,14 +14,13 @@ import {
   WHV_X64_CPUID_RESULT2,
 } from "../../ffi/structures.ts";
 import { HResult } from "../../ffi/hresult.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { alignedBytes, viewOf } from "./aligned.ts";
 import { check, PlatformError } from "./errors.ts";
 import { LOST, need } from "./optional.ts";
 import { VirtualProcessor } from "./virtual_processor.ts";
 
 const log = getLogger(["icebp", "platform"]);
-
-const PAGE_SIZE = 4096;
 
 /**
  * What CPUID answers for one leaf, instead of the platform's own answer.
@@ -481,7 +480,7 @@ export class Partition {
   ): BigUint64Array {
     const call = "WHvQueryGpaRangeDirtyBitmap";
     const query = need(this.#calls[call], call);
-    const pages = Math.ceil(Number(bytes) / PAGE_SIZE);
+    const pages = Math.ceil(Number(bytes) / PAGE_BYTES);
     const bitmap = new BigUint64Array(Math.ceil(pages / 64));
     check(
       query(

@@ -11,6 +11,7 @@ import {
 } from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
+import type { Segment, Table } from "../x86/segments.ts";
 import { alignedBytes, alignedPages, isAligned, viewOf } from "./aligned.ts";
 import { type DebugHit, debugHits } from "./debug_exits.ts";
 import { PlatformError } from "./errors.ts";
@@ -19,8 +20,6 @@ import type { Partition } from "./partition.ts";
 import {
   readSegment,
   readTable,
-  type Segment,
-  type Table,
   writeSegment,
   writeTable,
 } from "./segments.ts";

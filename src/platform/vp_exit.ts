@@ -4,7 +4,8 @@ import {
   WHV_RUN_VP_EXIT_CONTEXT as CONTEXT,
   WHV_VP_EXIT_CONTEXT,
 } from "../../ffi/exits.ts";
-import { type Segment, SegmentView } from "./segments.ts";
+import type { Segment } from "../x86/segments.ts";
+import { SegmentView } from "./segments.ts";
 
 const VP = CONTEXT.VpContext;
 const STATE = VP.ExecutionState;
