@@ -10,7 +10,8 @@ import { registerBytes } from "../debug/registers.ts";
 import { Vector } from "../x86/vectors.ts";
 import type { Reply } from "./packet.ts";
 import type { Session } from "./session.ts";
-import { formatThread, PROCESS } from "./threads.ts";
+import { PROCESS } from "./packets/thread_id.ts";
+import { formatThread } from "./threads.ts";
 
 const log = getLogger(["icebp", "gdb"]);
 

@@ -1,18 +1,14 @@
 /** gdb's `monitor`: the debugger's own commands. */
 import { TargetError } from "../../debug/target.ts";
-import { toText } from "../bytes.ts";
-import { type Command, needing } from "../command.ts";
-import { EINVAL } from "../packet.ts";
+import { type Command, needing, parsed } from "../command.ts";
+import { parseMonitor } from "../packets/monitor.ts";
 
 export const monitor: Command = needing(["monitor"], {
   name: "qRcmd",
-  handle(session, packet, reply, target) {
-    packet.accept(",");
-    const line = packet.hexBytes();
-    if (line === null) return reply.error(EINVAL);
+  handle: parsed(parseMonitor, (session, { line }, reply, target) => {
     let text: string;
     try {
-      text = target.monitor(toText(line), session.current);
+      text = target.monitor(line, session.current);
     } catch (error) {
       if (!(error instanceof TargetError)) throw error;
       // As text: gdb would call any error a fault of the protocol.
@@ -20,5 +16,5 @@ export const monitor: Command = needing(["monitor"], {
     }
     if (text === "") reply.ok();
     else reply.hexText(text.endsWith("\n") ? text : `${text}\n`);
-  },
+  }),
 });
