@@ -3,16 +3,15 @@
  * finds them: disks, the console, the entropy device.
  */
 import type { Device } from "../machine/device.ts";
+import { claim } from "../machine/devices/declaration.ts";
 import { VirtioBlock } from "../machine/devices/virtio/block.ts";
 import {
   VirtioConsole,
   type WindowSize,
 } from "../machine/devices/virtio/console.ts";
 import {
-  VIRTIO_MMIO_BYTES,
   VIRTIO_QUEUE_NOTIFY,
-  virtioAddress,
-  virtioGsi,
+  virtioTransport,
 } from "../machine/devices/virtio/layout.ts";
 import {
   type VirtioFunction,
@@ -65,21 +64,16 @@ export class VirtioDevices {
       throw new RangeError("virtio devices and their announcement differ");
     }
     return functions.map((device, i) => {
-      const irq = machine.board.irq(virtioGsi(i));
+      const declaration = virtioTransport(i, device.name);
       const transport = new VirtioMmio(
         device,
         machine.dma(device.name),
-        irq,
+        machine.board.irq(declaration.irq),
       );
       if (device === this.#console) this.#consoleTransport = transport;
-      machine.mmio.claim(
-        virtioAddress(i),
-        VIRTIO_MMIO_BYTES,
-        transport,
-        device.name,
-      );
+      claim(machine, declaration, transport);
       machine.doorbells.add(
-        virtioAddress(i) + VIRTIO_QUEUE_NOTIFY,
+        declaration.memory[0] + VIRTIO_QUEUE_NOTIFY,
         4,
         () => transport.rang(),
       );

@@ -5,6 +5,7 @@
  */
 import { AcpiPorts, SCI_IRQ } from "../../machine/devices/acpi_pm.ts";
 import { IOAPIC_BASE } from "../../machine/devices/ioapic.ts";
+import { RESET_CONTROL } from "../../machine/devices/power.ts";
 import type { BootRequest } from "../image.ts";
 import {
   FIRMWARE_BASE,
@@ -64,7 +65,7 @@ const FadtFlags = {
 /** Legacy devices and an 8042; no VGA, MSI or ASPM. */
 const BOOT_ARCH = 0x1f;
 const CENTURY_REGISTER = 0x32;
-const RESET_PORT = 0xcf9, RESET_VALUE = 6;
+const [[RESET_PORT]] = RESET_CONTROL.ports, RESET_VALUE = 6;
 /** Latencies that say: there is no C2, no C3. */
 const NO_C2 = 0xfff, NO_C3 = 0xfff;
 
