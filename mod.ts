@@ -117,6 +117,11 @@ export type {
   Entropy,
   StateValue,
 } from "./src/machine/device.ts";
+export type {
+  Address as GdbAddress,
+  GdbServerOptions,
+} from "./src/gdb/server.ts";
+export type { AfterDisconnect } from "./src/gdb/session.ts";
 export type { ClockMode } from "./src/soft/scheduler.ts";
 export type { ApicKind } from "./src/machine/setup.ts";
 export type { SavedRegisters } from "./src/machine/reset.ts";

@@ -349,7 +349,7 @@ export type FlatMode = 16 | 32 | 64;
  * ```
  */
 export interface FlatChoice {
-  /** Where its first byte goes. */
+  /** The guest physical address that its first byte goes to. */
   readonly address: number;
   /** The mode it is entered in. */
   readonly mode: FlatMode;

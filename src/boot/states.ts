@@ -2,7 +2,7 @@
  * The processor states guests are entered in: real mode, flat 32-bit protected
  * mode, 64-bit mode. Values are the Intel SDM's (vol. 3, 2.5, 3.4.5, 5.2).
  */
-import { Attributes, encodeDescriptor } from "../x86/segments.ts";
+import { Attributes, encodeDescriptor, realBase } from "../x86/segments.ts";
 import { RFLAGS_CLEAR } from "../x86/flags.ts";
 import {
   CR0_ET,
@@ -143,7 +143,7 @@ export function realMode(
   gpr: InitialGpr,
 ): InitialState {
   const real = (selector: number, attributes: number): InitialSegment => ({
-    base: selector * 16,
+    base: realBase(selector),
     limit: REAL_LIMIT,
     selector,
     attributes,

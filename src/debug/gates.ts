@@ -6,7 +6,9 @@ import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import {
   decodeDescriptor,
+  descriptorOffset,
   PRESENT,
+  realBase,
   SYSTEM_32_BIT,
   TABLE_INDICATOR,
   TASK_GATE,
@@ -39,7 +41,7 @@ export class Gates {
     const view = this.#view;
     if (size === 4) {
       const offset = view.getUint16(0, true);
-      return BigInt(view.getUint16(2, true) * 16 + offset);
+      return BigInt(realBase(view.getUint16(2, true)) + offset);
     }
     const selector = view.getUint16(2, true);
     const attributes = view.getUint8(5);
@@ -63,7 +65,7 @@ export class Gates {
       ? this.#tables.tableBase(GDTR)
       : this.#tables.base(LDTR);
     const bytes = this.#bytes.subarray(0, 8);
-    const entry = table + BigInt(selector & ~7);
+    const entry = table + BigInt(descriptorOffset(selector));
     if (this.#memory.read(v, entry, bytes) < 8) return null;
     const view = this.#view;
     return BigInt(

@@ -12,8 +12,10 @@ import {
   CODE,
   CODE_OR_DATA,
   decodeDescriptor,
+  descriptorOffset,
   PRESENT,
   READ_OR_WRITE,
+  realBase,
   TABLE_INDICATOR,
 } from "../x86/segments.ts";
 import { TargetError } from "./target.ts";
@@ -42,13 +44,17 @@ export function loadSegment(
   const old = vp.getSegment(register);
   if (!v.protectedMode) {
     // Limit and attributes stay, as the processor leaves them.
-    vp.setSegment(register, { ...old, selector, base: BigInt(selector) << 4n });
+    vp.setSegment(register, {
+      ...old,
+      selector,
+      base: BigInt(realBase(selector)),
+    });
     return;
   }
   if (v.v86) {
     vp.setSegment(register, {
       selector,
-      base: BigInt(selector) << 4n,
+      base: BigInt(realBase(selector)),
       limit: 0xffff,
       attributes: Attributes.v86,
     });
@@ -74,7 +80,7 @@ export function loadSegment(
   }
   const local = (selector & TABLE_INDICATOR) !== 0;
   const table = local ? vp.getSegment(Reg.Ldtr) : vp.getTable(Reg.Gdtr);
-  const offset = selector & ~7;
+  const offset = descriptorOffset(selector);
   const bytes = new Uint8Array(8);
   if (offset + 7 > table.limit) refuse(`is beyond the ${local ? "L" : "G"}DT`);
   if (memory.read(v, table.base + BigInt(offset), bytes) < bytes.length) {

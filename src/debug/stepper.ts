@@ -549,7 +549,7 @@ export class Stepper {
       if (exit.vector === Vector.DB) {
         // An interrupt came first and its handler met a breakpoint.
         if (breakpoints.at(v.linear) !== undefined) return ["done", null];
-        const hits = (v.dr6 | exit.parameter) & 15n;
+        const hits = (v.dr6 | exit.parameter) & DR6_HITS;
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);
           this.#watch(v, hits);

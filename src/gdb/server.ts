@@ -4,15 +4,12 @@
  * later than its next beginning.
  */
 import { getLogger } from "@logtape/logtape";
+import type { Architecture } from "../debug/register_sets.ts";
 import type { DebugTarget } from "../debug/target.ts";
 import { BusyPoll } from "./busy_poll.ts";
 import { commands } from "./commands/mod.ts";
 import { Newcomer } from "./newcomer.ts";
-import {
-  type AfterDisconnect,
-  Session,
-  type SessionOptions,
-} from "./session.ts";
+import { type AfterDisconnect, Session } from "./session.ts";
 
 const log = getLogger(["icebp", "gdb"]);
 
@@ -26,13 +23,16 @@ export type Address =
   | { readonly transport: "tcp"; readonly hostname: string; port: number }
   | { readonly transport: "unix"; readonly path: string };
 
+/** What a server is made of. */
 export interface GdbServerOptions {
+  /** Whom debuggers debug. */
   readonly target: DebugTarget;
+  /** Where it listens. */
   readonly address: Address;
   /** What the guest does when a connection ends without a detach. */
   readonly afterDisconnect: AfterDisconnect;
-  /** What gdb is to take the guest for. */
-  readonly architecture?: SessionOptions["architecture"];
+  /** What gdb is to take the guest for; "auto" (if absent) goes by the guest. */
+  readonly architecture?: Architecture | "auto";
   /** A debugger is gone and the guest has been let go. */
   readonly onGone?: () => void;
 }
@@ -44,7 +44,10 @@ export interface GdbServerOptions {
  * ```ts
  * import {
  *   attachDebugger,
+ *   type AfterDisconnect,
+ *   type GdbAddress,
  *   GdbServer,
+ *   type GdbServerOptions,
  *   loadGuest,
  *   Machine,
  *   openSoft,
@@ -76,11 +79,14 @@ export interface GdbServerOptions {
  *   }),
  * );
  * const target = attachDebugger(machine);
- * const server = new GdbServer({
- *   target,
- *   address: { transport: "tcp", hostname: "127.0.0.1", port: 0 },
- *   afterDisconnect: "stay",
- * });
+ * const address: GdbAddress = {
+ *   transport: "tcp",
+ *   hostname: "127.0.0.1",
+ *   port: 0, // any that is free
+ * };
+ * const afterDisconnect: AfterDisconnect = "stay";
+ * const options: GdbServerOptions = { target, address, afterDisconnect };
+ * const server = new GdbServer(options);
  * // `target remote :PORT` in gdb; here, the simplest packet of the protocol.
  * const { port } = server.address as Deno.NetAddr;
  * const gdb = await Deno.connect({ port, hostname: "127.0.0.1" });

@@ -93,6 +93,16 @@ export const TASK_GATE = 5;
 /** A selector's TI: of the LDT. */
 export const TABLE_INDICATOR = 4;
 
+/** Where a segment begins in real and virtual-8086 mode. */
+export function realBase(selector: number): number {
+  return selector * 16;
+}
+
+/** Where a selector's descriptor is in its table, in bytes. */
+export function descriptorOffset(selector: number): number {
+  return selector & ~7;
+}
+
 /** The lowest privilege that may use it, 0 to 3. */
 export function dplOf(attributes: number): number {
   return attributes >> 5 & 3;
