@@ -5,6 +5,8 @@
  */
 import { AcpiPorts, SCI_IRQ } from "../../machine/devices/acpi_pm.ts";
 import { IOAPIC_BASE } from "../../machine/devices/ioapic.ts";
+import { TIMER_GSI } from "../../machine/devices/board.ts";
+import { PIT } from "../../machine/devices/i8254.ts";
 import { RESET_CONTROL } from "../../machine/devices/power.ts";
 import type { BootRequest } from "../image.ts";
 import {
@@ -42,7 +44,7 @@ function madt(cpus: number): Uint8Array {
     body.u8(0, 8, id, id).u32(1); // local APIC, enabled
   }
   body.u8(1, 12, 0, 0).u32(IOAPIC_BASE).u32(0);
-  body.u8(2, 10, 0, 0).u32(2).u16(0); // the timer is on input 2
+  body.u8(2, 10, 0, PIT.irq).u32(TIMER_GSI).u16(0);
   body.u8(2, 10, 0, SCI_IRQ).u32(SCI_IRQ).u16(LEVEL_HIGH);
   body.u8(4, 6, 0xff).u16(0).u8(1); // NMI on LINT1 of every processor
   return table("APIC", 4, body.done());
