@@ -9,6 +9,7 @@ export { openNative } from "./src/platform/mod.ts";
 export { openSoft } from "./src/soft/mod.ts";
 export { Machine } from "./src/machine/machine.ts";
 export { MachineError } from "./src/machine/exits.ts";
+export { askHost } from "./src/machine/probe.ts";
 export { BootError, loadGuest, startGuest } from "./src/boot/mod.ts";
 export { attachDebugger } from "./src/debug/mod.ts";
 export { AgentError, AgentExpression } from "./src/debug/agent.ts";
@@ -63,6 +64,7 @@ export type {
   WinHvPlatform,
   WinHvPlatformFunctions,
 } from "./ffi/mod.ts";
+export type { CpuidAnswer, HostClocks, HostFacts } from "./src/machine/host.ts";
 export type { Timer } from "./src/machine/timers.ts";
 export type {
   BootImage,
@@ -133,7 +135,11 @@ export type {
 } from "./ffi/winhvemulation.ts";
 export type { winhvplatform } from "./ffi/winhvplatform.ts";
 export type { debugPoints } from "./ffi/debug_points.ts";
-export type { DebugPointFilter, IcebpFunctions } from "./ffi/mod.ts";
+export type {
+  AccessCallback,
+  DebugPointFilter,
+  IcebpFunctions,
+} from "./ffi/mod.ts";
 export type { icebp } from "./ffi/icebp.ts";
 export type { DmaAccess } from "./src/machine/machine.ts";
 export type { DmaMemory } from "./src/machine/devices/virtio/queue.ts";

@@ -220,6 +220,36 @@ export const noExtensions: IcebpFunctions = Object.fromEntries(
 export type DebugPointFilter = (vp: number, identifier: number) => number;
 
 /**
+ * Asked about an access of a processor to a device (ICEBP_ACCESS); an IcebpAnswer. The
+ * processor's registers may be read, RIP is the instruction's; devices may do what they
+ * do in an exit.
+ *
+ * @example
+ * ```ts
+ * import { type AccessCallback, openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xe6, 0x80, 0xf4], 0xfff0); // out 0x80, al; hlt
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const ports: bigint[] = [];
+ * const answer: AccessCallback = (_vp, access) => {
+ *   ports.push(access.getBigUint64(0, true)); // ICEBP_ACCESS.Address
+ *   return 1; // done
+ * };
+ * partition.setAccessCallback(answer);
+ * const exit = await vp.run();
+ * assertEquals([exit.reason, ports], ["halt", [0x80n]]);
+ * ```
+ */
+export type AccessCallback = (vp: number, access: DataView) => number;
+
+/**
  * A C function that calls into JavaScript, until it is closed.
  *
  * @example
@@ -277,6 +307,11 @@ export interface WinHvPlatform {
   /** As callback(), for IcebpSetStandstillCallback; where that is. Registers may be read
    * in it; nothing may be changed. */
   standstillCallback?(fn: () => void): CallbackHandle;
+  /** As callback(), for IcebpSetAccessCallback; where that is. */
+  accessCallback?(fn: AccessCallback): CallbackHandle;
+  /** What it did to run the guest quicker, and how often, for people; absent where that
+   * is not known. */
+  effort?(): readonly (readonly [name: string, count: string])[];
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

@@ -1,9 +1,11 @@
 /** Puts together what the options ask for, runs the guest to its end. */
 import { getLogger } from "@logtape/logtape";
+import { loadGuest } from "../boot/load.ts";
 import { startGuest } from "../boot/start.ts";
 import { Debugger } from "../debug/debugger.ts";
 import type { Stop } from "../debug/target.ts";
 import { Reg } from "../../ffi/registers.ts";
+import { tscKhzToTell } from "../machine/host.ts";
 import { Machine } from "../machine/machine.ts";
 import { Console } from "./console.ts";
 import { SeededEntropy } from "./entropy.ts";
@@ -11,7 +13,7 @@ import { openDebugServer } from "./debug_server.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { readGuest } from "./guest.ts";
 import type { RunOptions } from "./options.ts";
-import { openPlatform } from "./platform.ts";
+import { makeOn, openChosen, type OpenedPlatform } from "./platform.ts";
 import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
@@ -41,19 +43,19 @@ export type Say = (line: string) => void;
 
 /** Runs a guest until it ends; returns the exit code. */
 export async function runGuest(options: RunOptions, say: Say): Promise<number> {
-  const image = await readGuest(options);
+  const request = await readGuest(options);
   const terminal = new Console();
   const readsInput = options.serial.kind === "stdio" ||
     options.console?.kind === "stdio";
   const interactive = terminal.interactive && readsInput;
   const clock = options.clock ?? (interactive ? "host" : "virtual");
-  const opened = await openPlatform(
+  const chosen = await openChosen(
     options.platform,
     options.memoryBytes,
     clock,
     options.translate,
   );
-  if (opened.soft === undefined) refuseTooMany(options.cpus);
+  if (chosen.soft === undefined) refuseTooMany(options.cpus);
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
@@ -65,20 +67,23 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
   // After the files are open: opening a pipe may wait, and can be interrupted.
   const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
-    const machine = new Machine({
-      platform: opened.platform,
-      guestMemory: opened.guestMemory,
-      clock: opened.clock,
-      entropy: new SeededEntropy(ENTROPY_SEED),
-      cpus: options.cpus,
-      apic: options.apic,
-      ramBytes: options.memoryBytes,
-      startTime: options.date ??
-        (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
-      serialOut: (bytes) => serial.write(bytes),
-      onHostWrite: opened.onHostWrite,
-      attach: (machine) => virtio.attach(machine),
-    });
+    const [machine, opened] = await makeOn(chosen, (opened) =>
+      new Machine({
+        platform: opened.platform,
+        guestMemory: opened.guestMemory,
+        clock: opened.clock,
+        host: opened.host,
+        entropy: new SeededEntropy(ENTROPY_SEED),
+        cpus: options.cpus,
+        apic: options.apic,
+        ramBytes: options.memoryBytes,
+        startTime: options.date ??
+          (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
+        serialOut: (bytes) => serial.write(bytes),
+        onHostWrite: opened.onHostWrite,
+        attach: (machine) => virtio.attach(machine),
+      }));
+    const image = loadGuest({ ...request, tscKhz: tscKhzOf(opened) });
     startGuest(machine, image);
     log.info("{what}", { what: image.describe });
     const guest = new Debugger(machine, options.breakpoints);
@@ -123,6 +128,13 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     hvc.close();
     virtio.close();
   }
+}
+
+/** What the guest is to be told of the TSC, where the host's is what it has. */
+function tscKhzOf({ host }: OpenedPlatform): number | undefined {
+  return host === undefined
+    ? undefined
+    : tscKhzToTell(host.clocks) ?? undefined;
 }
 
 /** Lets every processor run. */

@@ -88,6 +88,14 @@ export class RunControl extends Driver {
     return this.#state === "running" || this.#state === "resuming";
   }
 
+  override takesPart(v: Vcpu): boolean {
+    return this.#plan[v.index]?.kind !== "stay";
+  }
+
+  override failed(error: unknown): void {
+    this.#found(this.vcpus[0], failure(error));
+  }
+
   /** Throws unless the guest is stopped. */
   needStopped(): void {
     if (this.#state !== "stopped") throw new TargetError("the guest runs");
@@ -141,7 +149,7 @@ export class RunControl extends Driver {
     this.#cause = null;
     try {
       if (this.machine.event !== null) this.#resetMachine();
-      this.#arm();
+      this.#arm(true);
       this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
@@ -152,6 +160,7 @@ export class RunControl extends Driver {
     this.#active = starting.length;
     this.#state = "running";
     for (const v of starting) this.#drive(v, plan[v.index]);
+    this.startups.goOn();
     if (starting.length === 0) {
       this.#found(this.vcpus[0], { kind: "interrupted" });
       this.#allStopped();
@@ -159,8 +168,11 @@ export class RunControl extends Driver {
   }
 
   /** Chooses what exits, and puts breakpoints where they belong: now, and later
-   * those that no debug register is free for and no page is mapped. */
-  #arm(): void {
+   * those that no debug register is free for and no page is mapped. `chosen`: as
+   * setBreakpoints() has it. */
+  #arm(chosen: boolean): void {
+    // Those that could not be taken at the stop, too.
+    this.#takeDebugRegisters();
     const plan = this.#plan;
     const steps = plan.some((a) => a.kind === "step" || a.kind === "range");
     const runs = plan.some((a) => a.kind === "continue");
@@ -169,23 +181,23 @@ export class RunControl extends Driver {
     if (
       this.points !== null || going.length > 1 || going[0]?.kind !== "step"
     ) {
-      this.setBreakpoints(this.hardware.free);
+      this.setBreakpoints(chosen);
     }
     const { watched } = this.points ?? this.hardware;
     this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
     // A step alone is how a debugger gets off one, before it puts all back.
     if (runs) this.breakpoints.forgetRemoved();
-    this.hardware.activate(this.inMemory?.lent ?? []);
-    for (const v of this.vcpus) this.hardware.install(v);
-    this.machine.setExceptionBitmap(
-      steps ? STEP_VECTORS : this.inMemory !== null &&
-          (this.inMemory.size > 0 || this.hardware.armed)
-        ? DB_BIT
-        : 0n,
+    this.hardware.activate(
+      this.inMemory?.lent ?? [],
+      this.machine.options.clock.now(),
+      runs,
     );
+    for (const v of this.vcpus) this.hardware.install(v);
+    this.startups.arm();
+    this.machine.setExceptionBitmap(this.#vectors(steps));
     this.#lookLater();
     clearTimeout(this.#retry);
-    if (!this.inMemory?.waiting) return;
+    if (!this.inMemory?.waiting && !this.startups.blind) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
   }
 
@@ -193,9 +205,7 @@ export class RunControl extends Driver {
     clearTimeout(this.#look);
     if (this.stopWhen === null) return;
     this.#look = setTimeout(() => {
-      this.#lookNow().catch((error) =>
-        this.#found(this.vcpus[0], failure(error))
-      );
+      this.#lookNow().catch((error) => this.failed(error));
     }, LOOK_MS);
   }
 
@@ -210,6 +220,17 @@ export class RunControl extends Driver {
     } finally {
       this.exclusive.release(this.goesOn);
     }
+  }
+
+  /** The exceptions that exit, a bit each. */
+  #vectors(steps: boolean): bigint {
+    const { inMemory } = this;
+    const trap = inMemory === null ? 0n : 1n << BigInt(inMemory.trap.vector);
+    if (steps) return STEP_VECTORS | trap;
+    // With debug registers alone the guest's own traps are stepped into.
+    const armed = inMemory !== null &&
+      (inMemory.size > 0 || this.hardware.armed);
+    return armed ? DB_BIT | trap : 0n;
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -246,11 +267,9 @@ export class RunControl extends Driver {
     clearTimeout(this.#look);
     let cause = this.#cause!;
     try {
+      for (const { processor } of this.vcpus) processor.clearRequest();
       this.inMemory?.clear();
-      for (const v of this.vcpus) {
-        v.processor.clearRequest();
-        this.takeDebugRegisters(v);
-      }
+      this.#takeDebugRegisters();
       this.machine.suspendTime();
       if (
         this.machine.event?.kind === "reset" && cause.reason.kind === "paused"
@@ -268,6 +287,7 @@ export class RunControl extends Driver {
     }
     this.#state = "stopped";
     this.stop = cause;
+    this.lookedAt = cause.processor;
     if (cause.reason.kind === "failed" && this.onStop.size === 0) {
       log.error("{message}", { ...cause.reason });
     }
@@ -276,6 +296,19 @@ export class RunControl extends Driver {
     } finally {
       this.#tellExit(cause);
     }
+  }
+
+  /** From all processors; then throws the first error. */
+  #takeDebugRegisters(): void {
+    const failed: unknown[] = [];
+    for (const v of this.vcpus) {
+      try {
+        this.takeDebugRegisters(v);
+      } catch (error) {
+        failed.push(error);
+      }
+    }
+    if (failed.length > 0) throw failed[0];
   }
 
   #tellExit({ reason }: Stop): void {
@@ -298,10 +331,10 @@ export class RunControl extends Driver {
 
   #resetMachine(): void {
     this.hardware.forget();
+    this.startups.forget();
     for (const v of this.vcpus) {
-      v.toldAt = v.passAt = null;
+      v.startsAnew();
       v.untold.length = 0;
-      v.guestTrap = 0n;
     }
     this.machine.reset();
   }
@@ -353,18 +386,24 @@ export class RunControl extends Driver {
   #changed(): void {
     if (!this.goesOn || this.#syncing) return;
     this.#syncing = true;
-    this.#sync().catch((error) => this.#found(this.vcpus[0], failure(error)));
+    this.#sync().catch((error) => this.failed(error));
+  }
+
+  protected override rearm(): Promise<void> {
+    return this.#sync();
   }
 
   async #sync(): Promise<void> {
     await this.exclusive.acquire(NOBODY);
+    // Whoever has exited meanwhile judges that first, by what was armed when it did: the
+    // trap of a step would be taken for the guest's.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     // Changes that come from here on find the others held no longer.
     this.#syncing = false;
     try {
       if (!this.goesOn) return;
       this.inMemory?.prune();
-      for (const v of this.vcpus) this.takeDebugRegisters(v);
-      this.#arm();
+      this.#arm(false);
     } finally {
       this.exclusive.release(this.goesOn);
     }

@@ -5,6 +5,7 @@
 import { Reg } from "../../ffi/registers.ts";
 import { getLogger } from "@logtape/logtape";
 import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../x86/paging.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import { RunControl } from "./control.ts";
 import { DeviceMemory } from "./device_memory.ts";
 import { kernelSpace } from "./linux.ts";
@@ -183,7 +184,7 @@ export class Debugger extends RunControl implements DebugTarget {
     if (!jumps && v.linear === linear) return;
     // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
     v.toldAt = v.passAt = null;
-    if (v.halted) vp.set(Reg.InternalActivityState, 0n);
+    if (v.halted) setRefusable(vp, Reg.InternalActivityState, 0n);
   }
 
   monitor(command: string, processor: number): string {

@@ -4,8 +4,13 @@
  */
 import { MemoryAccessType } from "../../ffi/enums.ts";
 import { INTERRUPT_SHADOW } from "../../ffi/values.ts";
+import { ICEBP_ACCESS as ACCESS } from "../../ffi/icebp.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { Completer } from "../platform/completer.ts";
+import {
+  type AccessHandlers,
+  carryOut,
+  Completer,
+} from "../platform/completer.ts";
 import { Emulator } from "../platform/emulator.ts";
 import { PlatformError } from "../platform/errors.ts";
 import type {
@@ -15,6 +20,7 @@ import type {
   MemoryExit,
   MsrExit,
 } from "../platform/exits.ts";
+import type { MaskedCpuidResult } from "../platform/partition.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { RFLAGS_RF } from "../x86/flags.ts";
@@ -22,10 +28,12 @@ import { codeBitsOf, LONG, type Segment } from "../x86/segments.ts";
 import { Vector } from "../x86/vectors.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { MmioBus, PortBus } from "./bus.ts";
-import { adjustCpuid, type CpuidAnswer } from "./cpuid.ts";
+import { adjustCpuid } from "./cpuid.ts";
 import type { EoiListener } from "./device.ts";
+import type { CpuidAnswer } from "./host.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Msrs } from "./msrs.ts";
+import { TolerantBatch } from "./refusable.ts";
 
 /**
  * The guest did what this machine cannot carry out; one line for the user.
@@ -52,6 +60,8 @@ export interface ExitWiring {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   readonly memory: GuestMemory;
+  /** What CPUID answers where it exits. */
+  readonly cpuid: readonly MaskedCpuidResult[];
   readonly eoi: () => EoiListener;
   /** Registers that the platform leaves to us, by processor. */
   readonly msrs: readonly Msrs[];
@@ -73,6 +83,14 @@ export enum Outcome {
   Executed,
   /** The instruction faults; `faultVector` and `faultCode` tell how. */
   Fault,
+}
+
+/** An instruction that accesses a port. */
+export interface PortAccess {
+  readonly vp: VirtualProcessor;
+  readonly rip: bigint;
+  readonly cs: Segment;
+  readonly rax: bigint;
 }
 
 /**
@@ -107,6 +125,7 @@ export class ExitHandler {
   /** The last Fault's error code; null if it has none. */
   faultCode: number | null = null;
   readonly #wiring: ExitWiring;
+  readonly #handlers: AccessHandlers;
   /** Null where the platform cannot; what the emulator cannot either fails then. */
   readonly #completer: Completer | null;
   readonly #emulator: Emulator;
@@ -122,15 +141,19 @@ export class ExitHandler {
     Reg.Rdx,
   );
   readonly #answer: CpuidAnswer = [0, 0, 0, 0];
-  /** What is being carried out, or was last. */
+  /** What is being carried out, or was last; no exit for what made none. */
   #vp: VirtualProcessor | null = null;
   #exit: Exit | null = null;
+  /** Whether what made none was an access to a port. */
+  #isPort = false;
+  #answeredPorts = 0;
+  #answeredMemory = 0;
 
   constructor(wiring: ExitWiring) {
     this.#wiring = wiring;
     const { ports, mmio, memory } = wiring;
     const stopped = () => this.stopped;
-    this.#completer = Completer.of(wiring.platform, {
+    this.#handlers = {
       readMemory: (gpa, size) => mmio.read(gpa, size),
       writeMemory(gpa, size, value) {
         // What is written to ROM vanishes.
@@ -142,7 +165,8 @@ export class ExitHandler {
       get stopped() {
         return stopped();
       },
-    });
+    };
+    this.#completer = Completer.of(wiring.platform, this.#handlers);
     this.#emulator = new Emulator(wiring.platform, {
       ioPort(access) {
         const size = access.size as 1 | 2 | 4;
@@ -176,7 +200,13 @@ export class ExitHandler {
   }
 
   get counts(): ExitCounts {
-    return Object.fromEntries(this.#counts);
+    const counts = new Map(this.#counts);
+    const add = (reason: Exit["reason"], n: number) => {
+      if (n > 0) counts.set(reason, (counts.get(reason) ?? 0) + n);
+    };
+    add("ioPort", this.#answeredPorts);
+    add("memory", this.#answeredMemory);
+    return Object.fromEntries(counts);
   }
 
   count(exit: Exit): void {
@@ -187,19 +217,37 @@ export class ExitHandler {
   /** Which instruction a device is being accessed by, for messages: a device has
    * no other way to tell. */
   where(): string {
-    const exit = this.#exit;
-    return exit === null || this.#vp === null
-      ? "before the guest has run"
-      : `CPU${this.#vp.index} at ${placeOf(exit.rip, exit.cs)}`;
+    const vp = this.#vp;
+    if (vp === null) return "before the guest has run";
+    const { rip, cs } = this.#place(vp);
+    return `CPU${vp.index} at ${placeOf(rip, cs)}`;
   }
 
-  /** The processor that accesses a port, and the exit that it does so with; null
-   * if none does. */
-  get portAccess(): { vp: VirtualProcessor; exit: IoPortExit } | null {
+  #place(vp: VirtualProcessor): { rip: bigint; cs: Segment } {
+    return this.#exit ?? { rip: vp.get(Reg.Rip), cs: vp.getSegment(Reg.Cs) };
+  }
+
+  /** The processor that accesses a port, and its instruction; null if none does. */
+  get portAccess(): PortAccess | null {
+    const vp = this.#vp;
     const exit = this.#exit;
-    return this.#vp === null || exit?.reason !== "ioPort"
-      ? null
-      : { vp: this.#vp, exit };
+    const isPort = exit === null ? this.#isPort : exit.reason === "ioPort";
+    if (vp === null || !isPort) return null;
+    const { rip, cs } = this.#place(vp);
+    const rax = exit?.reason === "ioPort" ? exit.rax : vp.get(Reg.Rax);
+    return { vp, rip, cs, rax };
+  }
+
+  /** Carries out an access (ICEBP_ACCESS) that makes no exit. */
+  answer(vp: VirtualProcessor, access: DataView): void {
+    this.#vp = vp;
+    this.#exit = null;
+    const isPort = this.#isPort = ACCESS.IsPort.get(access) !== 0;
+    if (ACCESS.IsFirst.get(access) !== 0) {
+      if (isPort) this.#answeredPorts++;
+      else this.#answeredMemory++;
+    }
+    carryOut(this.#handlers, access, 0);
   }
 
   /** Releases the emulator. */
@@ -379,7 +427,7 @@ export class ExitHandler {
     answer[1] = Number(exit.defaultRbx & 0xffffffffn);
     answer[2] = Number(exit.defaultRcx & 0xffffffffn);
     answer[3] = Number(exit.defaultRdx & 0xffffffffn);
-    adjustCpuid(exit.leaf, answer);
+    adjustCpuid(this.#wiring.cpuid, exit.leaf, answer);
     const batch = this.#cpuid;
     batch.set(0, nextRip(exit, TWO_BYTES));
     for (let i = 0; i < 4; i++) batch.set(i + 1, BigInt(answer[i] >>> 0));
@@ -388,14 +436,18 @@ export class ExitHandler {
   }
 }
 
+const shadow = new TolerantBatch(Reg.Rflags, Reg.InterruptState);
+
 /**
  * An instruction that is complete has cleared RF, and the shadow of the STI or
  * MOV SS before it is over (SDM vol.3, 6.8.3 and 17.3.1.1): what platforms do
  * for those that they carry out themselves.
  */
 function endsShadow(vp: VirtualProcessor): void {
-  vp.set(Reg.Rflags, vp.get(Reg.Rflags) & ~RFLAGS_RF);
-  vp.set(Reg.InterruptState, vp.get(Reg.InterruptState) & ~INTERRUPT_SHADOW);
+  shadow.read(vp);
+  shadow.set(0, shadow.get(0) & ~RFLAGS_RF);
+  shadow.set(1, shadow.get(1) & ~INTERRUPT_SHADOW);
+  shadow.write(vp);
 }
 
 /** RIP after an instruction of `length` bytes. */

@@ -1,8 +1,6 @@
 /** Finds out what has brought a processor to a stub of firmware
  * (devices/bios_calls.ts). */
 import { Reg } from "../../ffi/registers.ts";
-import type { IoPortExit } from "../platform/exits.ts";
-import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { CR0_PE } from "../x86/control_registers.ts";
 import { Vector } from "../x86/vectors.ts";
 import { realBase } from "../x86/segments.ts";
@@ -12,7 +10,7 @@ import {
   STUB_SEGMENT,
   type StubEntry,
 } from "./devices/bios_calls.ts";
-import { placeOf } from "./exits.ts";
+import { placeOf, type PortAccess } from "./exits.ts";
 import type { GuestMemory } from "./memory.ts";
 
 const INT3 = 0xcc, INT = 0xcd, INTO = 0xce;
@@ -20,11 +18,10 @@ const FIRST_STUB = realBase(STUB_SEGMENT) + STUB_OFFSET;
 
 /** Null if the port is not accessed by a stub, in real mode. */
 export function stubEntryOf(
-  vp: VirtualProcessor,
-  exit: IoPortExit,
+  { vp, rip, cs: stub, rax }: PortAccess,
   memory: GuestMemory,
 ): StubEntry | null {
-  const vector = Number(exit.cs.base + exit.rip - BigInt(FIRST_STUB)) /
+  const vector = Number(stub.base + rip - BigInt(FIRST_STUB)) /
     STUB.length;
   const isStub = Number.isInteger(vector) && vector >= 0 && vector < 256;
   if (!isStub || (vp.get(Reg.Cr0) & CR0_PE) !== 0n) return null;
@@ -50,7 +47,7 @@ export function stubEntryOf(
   return {
     vector,
     isCall: length > 0,
-    ah: (exit.eax >> 8) & 0xff,
+    ah: Number(rax >> 8n) & 0xff,
     where: `CPU${vp.index} at ${place}`,
   };
 }

@@ -6,6 +6,8 @@ import bytes from "./core.wasm" with { type: "bytes" };
 export const EXITBUF = 0x2000;
 /** Instruction bytes of an emulation. */
 export const FETCH = 0x2260;
+/** The ICEBP_ACCESS that the host is asked about. */
+export const ACCESS = 0x2280;
 /** Arguments and results of the module's functions. */
 export const IOBUF = 0x2300;
 /** Where register values lie when their names are at IOBUF. */
@@ -14,7 +16,7 @@ export const VALUES = IOBUF + 0x400;
 export const SIZE = IOBUF + 0x1800;
 export const IOBUF_BYTES = 0x1800;
 /** Guest memory begins here. */
-export const GUEST = 0x4000000;
+export const GUEST = 0x8000000;
 /** WebAssembly has 32-bit addresses. */
 export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
 
@@ -31,6 +33,7 @@ export interface HostFunctions {
   memory(gpa: bigint, bytes: number, write: number): number;
   ioPort(port: number, bytes: number, write: number): number;
   doorbell(gpa: bigint, bytes: number, value: bigint): number;
+  access(vp: number): number;
 }
 
 /** The module's exports (src/soft/core/main.ts). Results named whv... are HRESULTs. */
@@ -54,6 +57,8 @@ export interface Core {
   vpInstructions(vp: number): bigint;
   counter(n: number): bigint;
   hostWrote(address: number, bytes: number): void;
+  /** Whether the host's access() is to be asked. */
+  setAnswering(on: number): void;
   emulate(bytes: number): number;
   whvGetCapability(code: number, bytes: number): number;
   whvCreatePartition(): number;
@@ -118,7 +123,7 @@ export interface Core {
   whvSuspendTime(): number;
   whvResumeTime(): number;
   /** Has hot records be looked for each `every` instructions; 0: not at all. */
-  setTranslation(every: number, samples: number): void;
+  setTranslation(every: number, heat: number): void;
 }
 
 /** A module with its memory. */

@@ -300,3 +300,21 @@ Deno.test("a guest that is let go while it stops runs on", async () => {
   toy.debugger.detach(false);
   void stop;
 });
+
+Deno.test("a debug register's hit is known where the host does not tell it", async () => {
+  const toy = new Toy("40 90 40 90 eb fa");
+  toy.platform.tellsHits = false;
+  toy.break(CODE + 2);
+  toy.debugger.insertBreakpoint({
+    kind: "hardware",
+    address: BigInt(CODE + 3),
+    length: 1,
+    conditions: [],
+  });
+  for (let turn = 1; turn < 4; turn++) {
+    assertEquals((await toy.run()).reason, { kind: "breakpoint" });
+    assertEquals([toy.rip(), toy.reg(Reg.Rax)], [CODE + 2, 2 * turn - 1]);
+    assertEquals((await toy.run()).reason, { kind: "hardwareBreakpoint" });
+    assertEquals([toy.rip(), toy.reg(Reg.Rax)], [CODE + 3, 2 * turn]);
+  }
+});
