@@ -85,7 +85,6 @@ export type {
   SoftOptions,
   SoftPlatform,
   TranslateMode,
-  TranslationCounters,
 } from "./src/soft/mod.ts";
 export type { MemoryRegion } from "./src/machine/memory.ts";
 export type { Subscribable, Unsubscribe } from "./src/util/subscribers.ts";

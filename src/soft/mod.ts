@@ -27,10 +27,7 @@ import { type TranslateMode, Translator } from "./translate/translator.ts";
 
 export { MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
-export type {
-  TranslateMode,
-  TranslationCounters,
-} from "./translate/translator.ts";
+export type { TranslateMode } from "./translate/translator.ts";
 
 /**
  * How to open the software platform.
@@ -47,7 +44,7 @@ export type {
  * const translate: TranslateMode = "never";
  * const options: SoftOptions = { memoryBytes: 1 << 20, translate };
  * const platform = await openSoft(options);
- * assertEquals(platform.translation(), null);
+ * assertEquals(platform.effort(), []); // nothing is translated
  * ```
  */
 export interface SoftOptions {
@@ -183,18 +180,12 @@ export class SoftClock {
  *
  * @example
  * ```ts
- * import {
- *   openSoft,
- *   type SoftPlatform,
- *   type TranslationCounters,
- * } from "@icebp/icebp";
+ * import { openSoft, type SoftPlatform } from "@icebp/icebp";
  * import { assertEquals } from "@std/assert";
  *
  * const platform: SoftPlatform = await openSoft({ memoryBytes: 1 << 20 });
  * assertEquals(platform.name, "soft");
  * assertEquals(platform.guestMemory.length, 1 << 20);
- * const counters: TranslationCounters | null = platform.translation();
- * assertEquals(counters?.regions, 0); // nothing has run
  * platform.close();
  * ```
  */
