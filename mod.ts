@@ -8,13 +8,25 @@ export {
 export { openNative } from "./src/platform/mod.ts";
 export { openSoft } from "./src/soft/mod.ts";
 export { Machine } from "./src/machine/machine.ts";
+export { MachineError } from "./src/machine/exits.ts";
 export { askHost } from "./src/machine/probe.ts";
-export { BootError, loadGuest } from "./src/boot/mod.ts";
+export { BootError, loadGuest, startGuest } from "./src/boot/mod.ts";
 export { attachDebugger } from "./src/debug/mod.ts";
+export { AgentError, AgentExpression } from "./src/debug/agent.ts";
+export { TargetError } from "./src/debug/target.ts";
 export { GdbServer } from "./src/gdb/server.ts";
+export { Timers } from "./src/machine/timers.ts";
+export { GuestMemory } from "./src/machine/memory.ts";
+export { Subscribers } from "./src/util/subscribers.ts";
+
+export { MapGpaRangeFlag } from "./ffi/enums.ts";
+export { ExtendedVmExits } from "./ffi/flags.ts";
+export { Reg } from "./ffi/registers.ts";
+export { DebugAccess, DebugSpace } from "./ffi/debug_points.ts";
 
 export type { PartitionPropertyCode } from "./ffi/enums.ts";
-export type { Segment, Table } from "./src/platform/segments.ts";
+export type { RegName } from "./ffi/registers.ts";
+export type { Segment, Table } from "./src/x86/segments.ts";
 export type { PowerEvent } from "./src/machine/devices/power.ts";
 export type {
   CpuidResult,
@@ -53,7 +65,7 @@ export type {
   WinHvPlatformFunctions,
 } from "./ffi/mod.ts";
 export type { CpuidAnswer, HostClocks, HostFacts } from "./src/machine/host.ts";
-export type { Timer, Timers } from "./src/machine/timers.ts";
+export type { Timer } from "./src/machine/timers.ts";
 export type {
   BootImage,
   BootModule,
@@ -72,13 +84,10 @@ export type {
   SoftCounters,
   SoftOptions,
   SoftPlatform,
+  TranslateMode,
 } from "./src/soft/mod.ts";
-export type { GuestMemory, MemoryRegion } from "./src/machine/memory.ts";
-export type {
-  Subscribable,
-  Subscribers,
-  Unsubscribe,
-} from "./src/util/subscribers.ts";
+export type { MemoryRegion } from "./src/machine/memory.ts";
+export type { Subscribable, Unsubscribe } from "./src/util/subscribers.ts";
 export type {
   ApicEoiExit,
   ApicWriteExit,
@@ -109,7 +118,13 @@ export type {
   Entropy,
   StateValue,
 } from "./src/machine/device.ts";
+export type {
+  Address as GdbAddress,
+  GdbServerOptions,
+} from "./src/gdb/server.ts";
+export type { AfterDisconnect } from "./src/gdb/session.ts";
 export type { ClockMode } from "./src/soft/scheduler.ts";
+export type { ApicKind } from "./src/machine/setup.ts";
 export type { SavedRegisters } from "./src/machine/reset.ts";
 export type {
   EmulatorCallbackKind,
@@ -131,7 +146,7 @@ export type { Architecture } from "./src/debug/register_sets.ts";
 export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/regions.ts";
 export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
 export type { DebugPoint } from "./src/platform/partition.ts";
-export type { AgentContext, AgentExpression } from "./src/debug/agent.ts";
+export type { AgentContext } from "./src/debug/agent.ts";
 export type { VpExit } from "./src/platform/vp_exit.ts";
 
 if (import.meta.main) {

@@ -8,7 +8,19 @@
 
 import { nested, struct, U32, U64 } from "./layout.ts";
 
-/** The functions; every result is an HRESULT. */
+/**
+ * The functions; every result is an HRESULT.
+ *
+ * @example
+ * ```ts
+ * import type { debugPoints } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * type Parameters = typeof debugPoints.IcebpClearDebugPoint.parameters;
+ * const parameters: Parameters = ["u64", "u32"];
+ * assertEquals(parameters[0], "u64");
+ * ```
+ */
 export const debugPoints = {
   /** Sets a point, in place of the one with the same identifier. No processor runs. */
   IcebpSetDebugPoint: {
@@ -78,7 +90,35 @@ export const DEBUG_POINT = 0x1ceb0001;
 /** Identifiers are below this. */
 export const MAX_DEBUG_POINTS = 65536;
 
-/** Accesses that a point is for, or that hit it. */
+/**
+ * Accesses that a point is for, or that hit it.
+ *
+ * @example
+ * ```ts
+ * import { DebugAccess, DebugSpace, openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x2e, 0xa0, 0x00, 0x10], 0xfff0); // mov al, cs:[0x1000]
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * partition.setDebugPoint({
+ *   identifier: 0,
+ *   access: DebugAccess.Read | DebugAccess.Write,
+ *   space: DebugSpace.Physical,
+ *   address: 0xffff1000n,
+ *   length: 1n,
+ *   cr3: 0n,
+ * });
+ * const exit = await vp.run();
+ * if (exit.reason !== "debugPoint") throw new Error(exit.reason);
+ * assertEquals(exit.hits[0].access, DebugAccess.Read);
+ * ```
+ */
 export const DebugAccess = {
   Read: 1,
   Write: 2,
@@ -95,7 +135,35 @@ export const DebugPass = {
   Spin: 1,
 } as const;
 
-/** Where a point's address is meant. */
+/**
+ * Where a point's address is meant.
+ *
+ * @example
+ * ```ts
+ * import { DebugAccess, DebugSpace, openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x2e, 0xa0, 0x00, 0x10], 0xfff0); // mov al, cs:[0x1000]
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * partition.setDebugPoint({
+ *   identifier: 0,
+ *   access: DebugAccess.Read | DebugAccess.Write,
+ *   space: DebugSpace.Physical,
+ *   address: 0xffff1000n,
+ *   length: 1n,
+ *   cr3: 0n,
+ * });
+ * const exit = await vp.run();
+ * if (exit.reason !== "debugPoint") throw new Error(exit.reason);
+ * assertEquals(exit.hits[0].access, DebugAccess.Read);
+ * ```
+ */
 export const DebugSpace = {
   /** Linear, whatever the page tables. */
   All: 0,

@@ -36,7 +36,26 @@ export const MemoryAccessType = {
   Execute: 2,
 } as const;
 
-/** WHV_PARTITION_PROPERTY_CODE: WHvPartitionPropertyCode... */
+/**
+ * WHV_PARTITION_PROPERTY_CODE: WHvPartitionPropertyCode...
+ *
+ * @example
+ * ```ts
+ * import {
+ *   openSoft,
+ *   Partition,
+ *   type PartitionPropertyCode,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const name: keyof typeof PartitionPropertyCode = "ProcessorCount";
+ * const partition = Partition.create(await openSoft({ memoryBytes: 65536 }));
+ * partition.setProcessorCount(3);
+ * const value = new Uint8Array(4);
+ * partition.getProperty(name, value);
+ * assertEquals(value[0], 3);
+ * ```
+ */
 export const PartitionPropertyCode = {
   ExtendedVmExits: 0x1,
   ExceptionExitBitmap: 0x2,
@@ -111,7 +130,24 @@ export const LocalApicEmulationMode = {
   X2Apic: 2,
 } as const;
 
-/** WHV_MAP_GPA_RANGE_FLAGS: WHvMapGpaRangeFlag... */
+/**
+ * WHV_MAP_GPA_RANGE_FLAGS: WHvMapGpaRangeFlag...
+ *
+ * @example
+ * ```ts
+ * import { MapGpaRangeFlag, openSoft, Partition } from "@icebp/icebp";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * const { Read, Execute } = MapGpaRangeFlag;
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, Read | Execute); // a ROM
+ * partition.unmapGpaRange(0xffff0000, 0x10000);
+ * assertThrows(() => partition.unmapGpaRange(1, 1));
+ * ```
+ */
 export const MapGpaRangeFlag = {
   None: 0,
   Read: 1,

@@ -15,7 +15,30 @@ export const CapabilityFeatures = {
   VpHotAddRemove: 1n << 9n,
 } as const;
 
-/** WHV_EXTENDED_VM_EXITS. */
+/**
+ * WHV_EXTENDED_VM_EXITS.
+ *
+ * @example
+ * ```ts
+ * import { ExtendedVmExits, openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setExtendedVmExits(ExtendedVmExits.X64CpuidExit);
+ * partition.setCpuidExitList([0]);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0xa2], 0xfff0); // cpuid
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rax, 0n);
+ * const exit = await vp.run();
+ * if (exit.reason !== "cpuid") throw new Error(exit.reason);
+ * assertEquals(exit.leaf, 0);
+ * ```
+ */
 export const ExtendedVmExits = {
   X64CpuidExit: 1n << 0n,
   X64MsrExit: 1n << 1n,

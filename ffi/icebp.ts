@@ -4,7 +4,19 @@
 
 import { struct, U32, U64, U8 } from "./layout.ts";
 
-/** The further exports. */
+/**
+ * The further exports.
+ *
+ * @example
+ * ```ts
+ * import type { icebp } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * type Parameters = typeof icebp.IcebpSetStandstillCallback.parameters;
+ * const parameters: Parameters = ["u64", "u64"];
+ * assertEquals(parameters[0], "u64");
+ * ```
+ */
 export const icebp = {
   IcebpCompleteAccess: {
     parameters: [

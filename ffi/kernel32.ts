@@ -41,7 +41,21 @@ export const kernel32 = {
 /** INFINITE of winbase.h: no time-out. */
 export const INFINITE = 0xffffffff;
 
-/** The functions, as the library's or another's of the same meaning. */
+/**
+ * The functions, as the library's or another's of the same meaning.
+ *
+ * @example
+ * ```ts
+ * import { type EventFunctions, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // Who has doorbells has events for them.
+ * const { events } = await openSoft({ memoryBytes: 65536 });
+ * const made = (functions: EventFunctions | null): boolean =>
+ *   functions !== null && functions.CreateEventW(null, 0, 0, null) !== 0n;
+ * assertEquals(made(events), false);
+ * ```
+ */
 export interface EventFunctions {
   /** A new event's HANDLE; 0 on failure. */
   CreateEventW(

@@ -1,7 +1,26 @@
 // Register names (enum WHV_REGISTER_NAME of winhvplatformdefs.h). A name here is
 // the C one without its WHvX64Register or WHvRegister prefix.
 
-/** WHV_REGISTER_NAME. Each value's layout is in ./values.ts. */
+/**
+ * WHV_REGISTER_NAME. Each value's layout is in ./values.ts.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.R15, 1n << 63n);
+ * assertEquals(vp.get(Reg.R15), 1n << 63n);
+ * assertEquals(vp.get(Reg.Rip), 0xfff0n); // as RESET leaves it
+ * ```
+ */
 export const Reg = {
   Rax: 0x0,
   Rcx: 0x1,
@@ -231,5 +250,16 @@ export const Reg = {
   PendingDebugException: 0x80000006,
 } as const;
 
-/** The name of a register, such as `Rax`. */
+/**
+ * The name of a register, such as `Rax`.
+ *
+ * @example
+ * ```ts
+ * import { Reg, type RegName } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const names: readonly RegName[] = ["Rax", "Cr3"];
+ * assertEquals(names.map((name) => Reg[name]), [0, 0x1e]);
+ * ```
+ */
 export type RegName = keyof typeof Reg;

@@ -68,6 +68,8 @@ export const WHV_X64_INTERRUPT_STATE_REGISTER = struct(8, {
   NmiMasked: new Bits(0, 1, 1),
   AsUINT64: new U64(0),
 });
+/** Its InterruptShadow. */
+export const INTERRUPT_SHADOW = 1n;
 
 /** WHV_X64_PENDING_INTERRUPTION_REGISTER. */
 export const WHV_X64_PENDING_INTERRUPTION_REGISTER = struct(8, {

@@ -2,7 +2,19 @@
 // winhvemulation.h, each parameter with its C declaration. A callback's context
 // is a number of the caller's choice, never dereferenced here.
 
-/** The exports of WinHvEmulation.dll. */
+/**
+ * The exports of WinHvEmulation.dll.
+ *
+ * @example
+ * ```ts
+ * import type { winhvemulation } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * type Parameters = typeof winhvemulation.WHvEmulatorDestroyEmulator.parameters;
+ * const parameters: Parameters = ["u64"];
+ * assertEquals(parameters[0], "u64");
+ * ```
+ */
 export const winhvemulation = {
   WHvEmulatorCreateEmulator: {
     parameters: [
@@ -39,7 +51,19 @@ export const winhvemulation = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** The emulator's callbacks, as Deno.UnsafeCallback takes them. */
+/**
+ * The emulator's callbacks, as Deno.UnsafeCallback takes them.
+ *
+ * @example
+ * ```ts
+ * import type { emulatorCallbacks } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * type IoPort = typeof emulatorCallbacks.ioPort.parameters;
+ * const parameters: IoPort = ["u64", "pointer"];
+ * assertEquals(parameters.length, 2);
+ * ```
+ */
 export const emulatorCallbacks = {
   // WHV_EMULATOR_IO_PORT_CALLBACK
   ioPort: {
@@ -90,13 +114,39 @@ export const emulatorCallbacks = {
   },
 } as const satisfies Record<string, Deno.UnsafeCallbackDefinition>;
 
-/** Which of the emulator's callbacks. */
+/**
+ * Which of the emulator's callbacks.
+ *
+ * @example
+ * ```ts
+ * import { type EmulatorCallbackKind, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const kind: EmulatorCallbackKind = "memory";
+ * platform.callback(kind, () => 0).close();
+ * assertEquals(kind, "memory");
+ * ```
+ */
 export type EmulatorCallbackKind = keyof typeof emulatorCallbacks;
 
 /**
  * Each callback as a JavaScript function. A pointer parameter arrives as a view
  * of what it points to, which is valid until the function returns. The result
  * is an HRESULT.
+ *
+ * @example
+ * ```ts
+ * import { type EmulatorCallbacks, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const E_NOTIMPL = 0x80004001 | 0;
+ * const ioPort: EmulatorCallbacks["ioPort"] = (_context, access) =>
+ *   access.length > 0 ? 0 : E_NOTIMPL;
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * platform.callback("ioPort", ioPort).close();
+ * assertEquals(ioPort(0n, new Uint8Array(0)), E_NOTIMPL);
+ * ```
  */
 export interface EmulatorCallbacks {
   /** `access` is a WHV_EMULATOR_IO_ACCESS_INFO. */

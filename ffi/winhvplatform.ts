@@ -6,7 +6,19 @@
 // dereferenced here. Functions that the first release (Windows 10, 1803) lacks
 // are optional.
 
-/** The exports of WinHvPlatform.dll. */
+/**
+ * The exports of WinHvPlatform.dll.
+ *
+ * @example
+ * ```ts
+ * import type { winhvplatform } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * type Parameters = typeof winhvplatform.WHvCreatePartition.parameters;
+ * const parameters: Parameters = ["buffer"];
+ * assertEquals(parameters[0], "buffer");
+ * ```
+ */
 export const winhvplatform = {
   WHvGetCapability: {
     parameters: [

@@ -18,6 +18,7 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
   ["linted", ["lint"]],
   ["types", ["task", "check"]],
   ["documented", ["doc", "--lint", "mod.ts"]],
+  ["examples", ["test", "-A", "--doc", "mod.ts", "ffi", "src"]],
   ["core is what its sources build", [
     "run",
     "-A",

@@ -5,9 +5,9 @@
  * Specification 1.4, chapter 4), the PICs' vectors. There is no firmware itself:
  * software interrupts do nothing but be told of. Where the image lies, the image stays.
  */
-import { COM1 } from "../machine/devices/board.ts";
+import { COM1 } from "../machine/devices/serial16550.ts";
 import { SCI_IRQ } from "../machine/devices/acpi_pm.ts";
-import { CRTC_PORT } from "../machine/devices/debug_ports.ts";
+import { CRTC } from "../machine/devices/debug_ports.ts";
 import {
   STUB,
   STUB_OFFSET,
@@ -45,7 +45,7 @@ function biosDataArea(): Uint8Array {
   const data = new DataView(bytes.buffer);
   const word = (at: number, value: number) =>
     data.setUint16(at - BDA, value, true);
-  word(0x400, COM1);
+  word(0x400, COM1.ports[0][0]);
   word(0x40e, LOW_END >> 4); // the extended BIOS data area's segment
   word(0x410, EQUIPMENT);
   word(0x413, LOW_END / 1024); // KiB of memory
@@ -56,7 +56,7 @@ function biosDataArea(): Uint8Array {
   bytes[0x449 - BDA] = 3; // text of 80 by 25
   word(0x44a, 80);
   word(0x44c, 4000);
-  word(0x463, CRTC_PORT);
+  word(0x463, CRTC.ports[0][0]);
   bytes[0x484 - BDA] = 24; // rows, less one
   return bytes;
 }

@@ -3,6 +3,7 @@
  * a boot sector as a PC's firmware starts it (at 0000:7C00 in real mode, the
  * drive in DL). There is no firmware: software interrupts do nothing.
  */
+import { SECTOR_BYTES } from "../x86/pc.ts";
 import {
   BootError,
   type BootImage,
@@ -15,7 +16,6 @@ import { placePageTables } from "./page_tables.ts";
 import { Placement } from "./placement.ts";
 import { longMode, protectedMode, realMode } from "./states.ts";
 
-const SECTOR_BYTES = 512;
 const BOOT_ADDRESS = 0x7c00;
 /** The first hard disk. */
 const BOOT_DRIVE = 0x80n;

@@ -4,33 +4,115 @@
  * is zero before the writes, as it is at power-on and after a machine reset.
  */
 
-/** A guest that cannot be booted; the message is one line for the user. */
+import type { Segment, Table } from "../x86/segments.ts";
+
+/**
+ * A guest that cannot be booted; the message is one line for the user.
+ *
+ * @example
+ * ```ts
+ * import { BootError, loadGuest } from "@icebp/icebp";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const error = assertThrows(
+ *   () =>
+ *     loadGuest({
+ *       image: new TextEncoder().encode("#!/bin/sh"),
+ *       name: "script",
+ *       commandLine: "",
+ *       modules: [],
+ *       ramBytes: 1 << 20,
+ *       cpus: 1,
+ *       virtioDevices: 0,
+ *     }),
+ *   BootError,
+ * );
+ * assertEquals(error.message, "script: a script");
+ * ```
+ */
 export class BootError extends Error {
   /** The error's name. */
   override readonly name = "BootError";
 }
 
-/** A segment register; `attributes` are WHV_X64_SEGMENT_REGISTER's bits. */
-export interface InitialSegment {
-  /** The linear address it begins at. */
-  readonly base: number;
-  /** The last valid offset, in bytes. */
-  readonly limit: number;
-  /** The selector. */
-  readonly selector: number;
-  /** As WHV_X64_SEGMENT_REGISTER has them. */
-  readonly attributes: number;
-}
+/**
+ * A segment register; `attributes` are WHV_X64_SEGMENT_REGISTER's bits.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type BootRequest,
+ *   type InitialSegment,
+ *   loadGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const cs: InitialSegment = loadGuest(request).registers.cs;
+ * assertEquals([cs.base, cs.limit], [0, 0xffffffff]);
+ * ```
+ */
+export type InitialSegment = Segment<number>;
 
-/** GDTR or IDTR. */
-export interface InitialTable {
-  /** The linear address of the table. */
-  readonly base: number;
-  /** The last valid offset, in bytes. */
-  readonly limit: number;
-}
+/**
+ * GDTR or IDTR.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type BootRequest,
+ *   type InitialTable,
+ *   loadGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const gdtr: InitialTable = loadGuest(request).registers.gdtr;
+ * assertEquals(gdtr.limit % 8, 7); // whole descriptors
+ * ```
+ */
+export type InitialTable = Table<number>;
 
-/** General registers by name; those not named start as 0. */
+/**
+ * General registers by name; those not named start as 0.
+ *
+ * @example
+ * ```ts
+ * import { type BootRequest, type InitialGpr, loadGuest } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const gpr: InitialGpr = loadGuest(request).registers.gpr;
+ * assertEquals(gpr.rax ?? 0n, 0n);
+ * ```
+ */
 export type InitialGpr = Partial<
   Record<
     | "rax"
@@ -53,7 +135,32 @@ export type InitialGpr = Partial<
   >
 >;
 
-/** How processor 0 starts. */
+/**
+ * How processor 0 starts.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type BootRequest,
+ *   type InitialState,
+ *   loadGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const state: InitialState = loadGuest(request).registers;
+ * assertEquals([state.cr0 & 1n, state.efer], [1n, 0n]); // protected mode
+ * ```
+ */
 export interface InitialState {
   /** RIP. */
   readonly rip: bigint;
@@ -91,7 +198,32 @@ export interface InitialState {
   readonly idtr: InitialTable;
 }
 
-/** Bytes for guest physical memory. */
+/**
+ * Bytes for guest physical memory.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type BootRequest,
+ *   loadGuest,
+ *   type MemoryWrite,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const [write]: readonly MemoryWrite[] = loadGuest(request).segments;
+ * assertEquals([write.gpa, write.bytes[0]], [0x7c00, 0xf4]);
+ * ```
+ */
 export interface MemoryWrite {
   /** The guest physical address. */
   readonly gpa: number;
@@ -99,7 +231,28 @@ export interface MemoryWrite {
   readonly bytes: Uint8Array;
 }
 
-/** A byte that firmware has written to a port. */
+/**
+ * A byte that firmware has written to a port.
+ *
+ * @example
+ * ```ts
+ * import { type BootRequest, loadGuest, type PortWrite } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const writes: readonly PortWrite[] = loadGuest(request).ports ?? [];
+ * assertEquals(writes[0], { port: 0x20, value: 0x11 }); // ICW1 of the PIC
+ * ```
+ */
 export interface PortWrite {
   /** The I/O port. */
   readonly port: number;
@@ -107,7 +260,28 @@ export interface PortWrite {
   readonly value: number;
 }
 
-/** A guest ready to be put into a machine. */
+/**
+ * A guest ready to be put into a machine.
+ *
+ * @example
+ * ```ts
+ * import { type BootImage, type BootRequest, loadGuest } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const image: BootImage = loadGuest(request);
+ * assertEquals([image.kind, image.architecture], ["flat", "i386"]);
+ * ```
+ */
 export interface BootImage {
   /** How it was recognised: "multiboot", "linux", "elf64", ... */
   readonly kind: string;
@@ -125,7 +299,21 @@ export interface BootImage {
   readonly describe: string;
 }
 
-/** A file that comes along with the image, and the text the guest gets with it. */
+/**
+ * A file that comes along with the image, and the text the guest gets with it.
+ *
+ * @example
+ * ```ts
+ * import type { BootModule } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const module: BootModule = {
+ *   bytes: await Deno.readFile("deno.json"),
+ *   text: "deno.json verbose",
+ * };
+ * assertEquals(module.bytes[0], 0x7b);
+ * ```
+ */
 export interface BootModule {
   /** The file. */
   readonly bytes: Uint8Array;
@@ -133,12 +321,35 @@ export interface BootModule {
   readonly text: string;
 }
 
-/** Mode a flat image is entered in: bits of its code segment. */
+/**
+ * Mode a flat image is entered in: bits of its code segment.
+ *
+ * @example
+ * ```ts
+ * import type { FlatMode } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = (mode: FlatMode): number => mode / 8;
+ * assertEquals(bytes(64), 8);
+ * ```
+ */
 export type FlatMode = 16 | 32 | 64;
 
-/** How a flat image is loaded. */
+/**
+ * How a flat image is loaded.
+ *
+ * @example
+ * ```ts
+ * import type { FlatChoice } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // As --flat 0xe0000,16,0xffff0 has it: a BIOS.
+ * const bios: FlatChoice = { address: 0xe0000, mode: 16, entry: 0xffff0 };
+ * assertEquals(bios.entry! - bios.address, 0x1fff0);
+ * ```
+ */
 export interface FlatChoice {
-  /** Where its first byte goes. */
+  /** The guest physical address that its first byte goes to. */
   readonly address: number;
   /** The mode it is entered in. */
   readonly mode: FlatMode;
@@ -146,7 +357,27 @@ export interface FlatChoice {
   readonly entry?: number;
 }
 
-/** What to boot and in what machine. */
+/**
+ * What to boot and in what machine.
+ *
+ * @example
+ * ```ts
+ * import { type BootRequest, loadGuest } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * assertEquals(loadGuest(request).segments[0].gpa, 0x7c00);
+ * ```
+ */
 export interface BootRequest {
   /** The guest's file. */
   readonly image: Uint8Array;

@@ -3,6 +3,7 @@
  * and later, entered at the 64-bit entry point where the kernel has one, else at
  * the 32-bit one. Nothing of the real-mode part is run.
  */
+import { SECTOR_BYTES } from "../x86/pc.ts";
 import {
   BootError,
   type BootImage,
@@ -66,7 +67,7 @@ const UNDEFINED_LOADER = 0xff;
 const VIDEO_NORMAL = 0xffff;
 /** The 64-bit entry point, from the start of the protected-mode part. */
 const ENTRY_64 = 0x200;
-const SECTOR = 512, PARAGRAPH = 16;
+const PARAGRAPH = 16;
 
 function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -115,7 +116,7 @@ function examine({ image, name, ramBytes }: BootRequest): Kernel {
       `${name}: a zImage, which is loaded below 1 MiB; build a bzImage`,
     );
   }
-  const setupBytes = ((image[Header.setupSects] || 4) + 1) * SECTOR;
+  const setupBytes = ((image[Header.setupSects] || 4) + 1) * SECTOR_BYTES;
   // syssize counts paragraphs, the last of which need not be full.
   const expected = setupBytes +
     PARAGRAPH * data.getUint32(Header.syssize, true);
@@ -266,7 +267,7 @@ function placeParams(
 /** The version text that the setup header points to, for the log. */
 function kernelVersion(image: Uint8Array): string {
   const pointer = view(image).getUint16(0x20e, true);
-  const start = pointer === 0 ? 0 : pointer + SECTOR;
+  const start = pointer === 0 ? 0 : pointer + SECTOR_BYTES;
   const end = image.indexOf(0, start);
   if (start === 0 || end < 0 || end - start > 256) return "kernel";
   const text = new TextDecoder("latin1").decode(image.subarray(start, end));

@@ -1,5 +1,6 @@
 /** Recognises a guest image and hands it to its loader. */
 import { getLogger } from "@logtape/logtape";
+import { EFER_LMA } from "../x86/control_registers.ts";
 import { isElf, parseElf } from "./elf.ts";
 import { loadElfDirect } from "./elf_direct.ts";
 import { isBootSector, loadBootSector, loadFlat } from "./flat.ts";
@@ -58,7 +59,6 @@ function describeForeign(file: Uint8Array): string {
     "(for a flat image give its address with --flat)";
 }
 
-const EFER_LMA = 1n << 10n;
 const ELF_CLASS = 4, ELFCLASS32 = 1;
 
 /** What the code of a guest is, which decides for gdb; undefined where the file
@@ -74,8 +74,28 @@ function architectureOf(
 }
 
 /**
- * Makes the boot image of `request`; throws a BootError with one line for the
- * user when the file cannot be booted in this machine.
+ * Makes the boot image of `request`.
+ *
+ * @throws {BootError} The file cannot be booted in this machine: one line for the user.
+ *
+ * @example
+ * ```ts
+ * import { type BootRequest, loadGuest } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const request: BootRequest = {
+ *   image: Uint8Array.of(0xf4), // hlt
+ *   name: "halt.bin",
+ *   commandLine: "",
+ *   modules: [],
+ *   ramBytes: 2 << 20,
+ *   cpus: 1,
+ *   virtioDevices: 0,
+ *   flat: { address: 0x7c00, mode: 32 },
+ * };
+ * const image = loadGuest(request);
+ * assertEquals([image.kind, image.registers.rip], ["flat", 0x7c00n]);
+ * ```
  */
 export function loadGuest(request: BootRequest): BootImage {
   const image = load(request);

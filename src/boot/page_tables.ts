@@ -3,11 +3,13 @@
  * first 4 GiB mapped onto themselves with 2 MiB pages, and what an image is
  * linked to elsewhere mapped where it is linked, with 4 KiB pages.
  */
+import { ENTRY, LARGE_PAGE_BYTES, PAGE_BYTES } from "../x86/paging.ts";
 import type { Placement } from "./placement.ts";
 
-const PAGE = 4096n, LARGE = 0x20_0000n;
+const PAGE = BigInt(PAGE_BYTES), LARGE = BigInt(LARGE_PAGE_BYTES);
 const ENTRIES = 512;
-const Pte = { present: 1n, write: 2n, large: 0x80n } as const;
+const PRESENT_WRITABLE = BigInt(ENTRY.Present | ENTRY.Write);
+const LARGE_ENTRY = BigInt(ENTRY.Large);
 const IDENTITY_BYTES = 4n << 30n;
 
 interface Table {
@@ -53,7 +55,7 @@ export function placePageTables(
   const bytes = new Uint8Array(tables.length * Number(PAGE));
   tables.forEach((table, i) => {
     for (const [index, child] of table.children) {
-      table.entries[index] = addresses.get(child)! | Pte.present | Pte.write;
+      table.entries[index] = addresses.get(child)! | PRESENT_WRITABLE;
     }
     bytes.set(new Uint8Array(table.entries.buffer), i * Number(PAGE));
   });
@@ -71,13 +73,13 @@ function map(root: Table, gva: bigint, gpa: bigint, leaf: 0 | 1): void {
       child = newTable();
       const large = table.entries[index];
       // A 2 MiB page that is split keeps its other 511 pages.
-      if (large & Pte.large) splitLarge(child, large);
+      if (large & LARGE_ENTRY) splitLarge(child, large);
       table.children.set(index, child);
     }
     table = child;
   }
-  table.entries[indexAt(gva, leaf)] = gpa | Pte.present | Pte.write |
-    (leaf === 1 ? Pte.large : 0n);
+  table.entries[indexAt(gva, leaf)] = gpa | PRESENT_WRITABLE |
+    (leaf === 1 ? LARGE_ENTRY : 0n);
 }
 
 function indexAt(gva: bigint, level: number): number {
@@ -87,7 +89,7 @@ function indexAt(gva: bigint, level: number): number {
 function splitLarge(child: Table, large: bigint): void {
   const base = large & ~(LARGE - 1n);
   for (let i = 0; i < ENTRIES; i++) {
-    child.entries[i] = (base + BigInt(i) * PAGE) | Pte.present | Pte.write;
+    child.entries[i] = (base + BigInt(i) * PAGE) | PRESENT_WRITABLE;
   }
 }
 

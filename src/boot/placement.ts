@@ -3,6 +3,7 @@
  * against the others, free room is found, the memory map for the guest is made.
  */
 import { HIGH_START, HOLE_START } from "../machine/memory.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { BootError, hex, type MemoryWrite, size } from "./image.ts";
 
 const KIB = 1024, MIB = 1024 * 1024;
@@ -14,8 +15,6 @@ export const FIRMWARE_BASE = 0xe0000;
 export const HIGH_BASE = MIB;
 /** Least RAM a guest can be given, bytes. */
 export const LEAST_RAM = 2 * MIB;
-
-const PAGE = 4096;
 
 /** Types of e820 entries. */
 export const MemoryType = { usable: 1, reserved: 2 } as const;
@@ -151,7 +150,7 @@ export class Placement {
 
   /** Finds the lowest room that suits and keeps it. */
   allocate(length: number, what: string, wanted: PlaceWanted = {}): number {
-    const align = wanted.align ?? PAGE;
+    const align = wanted.align ?? PAGE_BYTES;
     const below = Math.min(wanted.below ?? this.ramBytes, this.ramBytes);
     let at = roundUp(wanted.from ?? 0, align);
     for (;;) {
@@ -170,7 +169,7 @@ export class Placement {
 
   /** Finds the highest room that suits and keeps it. */
   allocateHigh(length: number, what: string, wanted: PlaceWanted = {}): number {
-    const align = wanted.align ?? PAGE;
+    const align = wanted.align ?? PAGE_BYTES;
     const from = wanted.from ?? 0;
     const below = Math.min(wanted.below ?? this.ramBytes, this.ramBytes);
     let at = roundDown(below - length, align);

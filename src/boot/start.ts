@@ -36,6 +36,47 @@ const SEGMENTS = {
 /**
  * Loads `image` into a machine that nobody runs and whose RAM is zero. A reset
  * of the machine zeroes RAM and loads it again, as a power cycle would.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * assertEquals(machine.booted?.kind, "flat");
+ * machine.memory.writeByte(0x7000, 0);
+ * machine.reset(); // loads it anew
+ * assertEquals(machine.memory.readByte(0x7000), 0xb0);
+ * ```
  */
 export function startGuest(machine: Machine, image: BootImage): void {
   keepGuest(machine, image);

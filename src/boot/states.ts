@@ -2,6 +2,20 @@
  * The processor states guests are entered in: real mode, flat 32-bit protected
  * mode, 64-bit mode. Values are the Intel SDM's (vol. 3, 2.5, 3.4.5, 5.2).
  */
+import { Attributes, encodeDescriptor, realBase } from "../x86/segments.ts";
+import { RFLAGS_CLEAR } from "../x86/flags.ts";
+import {
+  CR0_ET,
+  CR0_MP,
+  CR0_NE,
+  CR0_PE,
+  CR0_PG,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+  CR4_PAE,
+  EFER_LMA,
+  EFER_LME,
+} from "../x86/control_registers.ts";
 import type {
   InitialGpr,
   InitialSegment,
@@ -9,23 +23,6 @@ import type {
   InitialTable,
 } from "./image.ts";
 import type { Placement } from "./placement.ts";
-
-const Cr0 = { PE: 1n, MP: 2n, ET: 0x10n, NE: 0x20n, PG: 0x8000_0000n };
-const Cr4 = { PAE: 0x20n, OSFXSR: 0x200n, OSXMMEXCPT: 0x400n };
-const Efer = { LME: 0x100n, LMA: 0x400n };
-/** RFLAGS with nothing but the bit that is always 1. */
-const RFLAGS_CLEAR = 2n;
-
-/** Segment attributes: type, S, P and L, D/B, G. */
-const Attributes = {
-  code16: 0x009b,
-  data16: 0x0093,
-  code32: 0xc09b,
-  data32: 0xc093,
-  code64: 0xa09b,
-  ldt: 0x0082,
-  busyTss: 0x008b,
-} as const;
 
 const FLAT_LIMIT = 0xffffffff;
 const REAL_LIMIT = 0xffff;
@@ -60,8 +57,12 @@ const SYSTEM_SEGMENTS = {
 
 /** A GDT descriptor of a flat segment with these attributes. */
 function flatDescriptor(attributes: number): bigint {
-  const a = BigInt(attributes);
-  return 0x000f_0000_0000_ffffn | ((a & 0xffn) << 40n) | ((a >> 12n) << 52n);
+  const [low, high] = encodeDescriptor({
+    base: 0,
+    limit: FLAT_LIMIT,
+    attributes,
+  });
+  return BigInt(high) << 32n | BigInt(low);
 }
 
 function placeGdt(
@@ -100,7 +101,7 @@ export function protectedMode(
     rip: options.entry,
     rflags: RFLAGS_CLEAR,
     gpr: options.gpr,
-    cr0: Cr0.PE | Cr0.ET,
+    cr0: CR0_PE | CR0_ET,
     cr3: 0n,
     cr4: 0n,
     efer: 0n,
@@ -123,10 +124,10 @@ export function longMode(
     rip: options.entry,
     rflags: RFLAGS_CLEAR,
     gpr: options.gpr,
-    cr0: Cr0.PE | Cr0.MP | Cr0.ET | Cr0.NE | Cr0.PG,
+    cr0: CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_PG,
     cr3: BigInt(cr3),
-    cr4: Cr4.PAE | Cr4.OSFXSR | Cr4.OSXMMEXCPT,
-    efer: Efer.LME | Efer.LMA,
+    cr4: CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT,
+    efer: EFER_LME | EFER_LMA,
     cs: flat(selectors.code, Attributes.code64),
     ...dataSegments(flat(selectors.data, Attributes.data32)),
     ...SYSTEM_SEGMENTS,
@@ -142,7 +143,7 @@ export function realMode(
   gpr: InitialGpr,
 ): InitialState {
   const real = (selector: number, attributes: number): InitialSegment => ({
-    base: selector * 16,
+    base: realBase(selector),
     limit: REAL_LIMIT,
     selector,
     attributes,
@@ -151,7 +152,7 @@ export function realMode(
     rip: BigInt(offset),
     rflags: RFLAGS_CLEAR,
     gpr,
-    cr0: Cr0.ET,
+    cr0: CR0_ET,
     cr3: 0n,
     cr4: 0n,
     efer: 0n,

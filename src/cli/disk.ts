@@ -1,9 +1,9 @@
 /** A file of the user's as the guest's disk. */
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
+import { SECTOR_BYTES } from "../x86/pc.ts";
 import { FileError, fileProblem, refuseIrregular } from "./files.ts";
 import type { DiskChoice } from "./options.ts";
 
-const SECTOR = 512;
 const LABEL_BYTES = 20;
 
 /** An opened disk image. */
@@ -24,10 +24,10 @@ export class FileDisk implements BlockStore {
       throw fileProblem(error, path);
     }
     const { size } = this.#file.statSync();
-    if (size === 0 || size % SECTOR !== 0) {
+    if (size === 0 || size % SECTOR_BYTES !== 0) {
       this.#file.close();
       throw new FileError(
-        `${path}: ${size} bytes are not whole sectors of ${SECTOR} bytes`,
+        `${path}: ${size} bytes are not whole sectors of ${SECTOR_BYTES} bytes`,
       );
     }
     this.bytes = size;

@@ -4,6 +4,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import type { FlatChoice } from "../boot/image.ts";
 import type { ApicKind } from "../machine/setup.ts";
 import { VIRTIO_MAX_DEVICES } from "../machine/devices/virtio/layout.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { parseLogLevels } from "./log_levels.ts";
 import type { LogLevels } from "./log_levels.ts";
 import {
@@ -93,7 +94,6 @@ export type Options =
   | { readonly action: "write-demo"; readonly folder: string };
 
 const MIB = 1024 * 1024, GIB = 1024 * MIB;
-const PAGE = 4096;
 /** As many as the software platform has. */
 const MAX_CPUS = 64;
 const LEAST_MEMORY = 2 * MIB;
@@ -405,7 +405,7 @@ function parseMemory(value: string | undefined): number {
       `--memory ${value}: 64G are the most, less on some platforms (see doctor)`,
     );
   }
-  if (bytes % PAGE !== 0) {
+  if (bytes % PAGE_BYTES !== 0) {
     throw new UsageError(`--memory ${value}: not whole pages of 4 KiB`);
   }
   return bytes;

@@ -5,6 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import type { Clock } from "../machine/device.ts";
+import { WASM_PAGE_BYTES } from "../platform/aligned.ts";
 import type { HostFacts } from "../machine/host.ts";
 import { askHost } from "../machine/probe.ts";
 import { openNative, PlatformError, WHP } from "../platform/mod.ts";
@@ -20,7 +21,6 @@ const log = getLogger(["icebp", "cli"]);
 
 /** The name that stands for the software platform. */
 export const SOFT = "soft";
-const WASM_PAGE = 65536;
 
 /** An opened platform. */
 export interface OpenedPlatform {
@@ -119,7 +119,7 @@ async function openLibrary(
     platform.close();
     throw error;
   }
-  const pages = Math.ceil(memoryBytes / WASM_PAGE);
+  const pages = Math.ceil(memoryBytes / WASM_PAGE_BYTES);
   let memory: WebAssembly.Memory;
   try {
     // Never grown, so that the platform may keep its address.

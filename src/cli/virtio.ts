@@ -3,6 +3,7 @@
  * finds them: disks, the console, the entropy device.
  */
 import type { Device } from "../machine/device.ts";
+import { claim } from "../machine/devices/declaration.ts";
 import {
   type BlockStore,
   VirtioBlock,
@@ -12,10 +13,8 @@ import {
   type WindowSize,
 } from "../machine/devices/virtio/console.ts";
 import {
-  VIRTIO_MMIO_BYTES,
   VIRTIO_QUEUE_NOTIFY,
-  virtioAddress,
-  virtioGsi,
+  virtioTransport,
 } from "../machine/devices/virtio/layout.ts";
 import {
   type VirtioFunction,
@@ -119,21 +118,16 @@ export class VirtioDevices {
       throw new RangeError("virtio devices and their announcement differ");
     }
     return functions.map((device, i) => {
-      const irq = machine.board.irq(virtioGsi(i));
+      const declaration = virtioTransport(i, device.name);
       const transport = new VirtioMmio(
         device,
         machine.dma(device.name),
-        irq,
+        machine.board.irq(declaration.irq),
       );
       if (device === this.#console) this.#consoleTransport = transport;
-      machine.mmio.claim(
-        virtioAddress(i),
-        VIRTIO_MMIO_BYTES,
-        transport,
-        device.name,
-      );
+      claim(machine, declaration, transport);
       machine.doorbells.add(
-        virtioAddress(i) + VIRTIO_QUEUE_NOTIFY,
+        declaration.memory[0] + VIRTIO_QUEUE_NOTIFY,
         4,
         () => transport.rang(),
       );

@@ -9,7 +9,26 @@
  * refused: conditions never use them. So are loops, which no condition has.
  */
 
-/** What an expression may ask about the processor that hit. */
+/**
+ * What an expression may ask about the processor that hit.
+ *
+ * @example
+ * ```ts
+ * import { type AgentContext, AgentExpression } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const context: AgentContext = {
+ *   register: (number) => BigInt(number),
+ *   memory: (_address, into) => {
+ *     into.fill(1);
+ *     return true;
+ *   },
+ * };
+ * // const8 16; ref16; end
+ * const expression = new AgentExpression(Uint8Array.of(0x22, 16, 0x18, 0x27));
+ * assertEquals(expression.evaluate(context), 0x0101n);
+ * ```
+ */
 export interface AgentContext {
   /** A register by its number in `allRegisters` (registers.ts), unsigned. */
   register(number: number): bigint;
@@ -17,8 +36,19 @@ export interface AgentContext {
   memory(address: bigint, into: Uint8Array): boolean;
 }
 
-/** The expression is not valid, or asked for something that is not there. */
+/**
+ * The expression is not valid, or asked for something that is not there.
+ *
+ * @example
+ * ```ts
+ * import { AgentError, AgentExpression } from "@icebp/icebp";
+ * import { assertThrows } from "@std/assert";
+ *
+ * assertThrows(() => new AgentExpression(Uint8Array.of(0x02)), AgentError);
+ * ```
+ */
 export class AgentError extends Error {
+  /** The error's name. */
   override readonly name: string = "AgentError";
 }
 
@@ -107,7 +137,23 @@ const unsigned = (v: bigint) => BigInt.asUintN(64, v);
 const signed = (v: bigint) => BigInt.asIntN(64, v);
 const truth = (b: boolean) => b ? 1n : 0n;
 
-/** One expression. */
+/**
+ * One expression.
+ *
+ * @example
+ * ```ts
+ * import { AgentExpression } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // reg 2; const8 41; equal; end
+ * const condition = new AgentExpression(
+ *   Uint8Array.of(0x26, 0, 2, 0x22, 41, 0x13, 0x27),
+ * );
+ * assertEquals(condition.registers, [2]);
+ * const context = { register: () => 41n, memory: () => false };
+ * assertEquals(condition.evaluate(context), 1n);
+ * ```
+ */
 export class AgentExpression {
   /** The bytecode. */
   readonly bytes: Uint8Array;
@@ -115,8 +161,11 @@ export class AgentExpression {
   readonly registers: readonly number[];
   readonly #evaluate: (context: AgentContext) => bigint;
 
-  /** `renumber` makes numbers in `allRegisters` of those in `bytes`. Throws
-   * AgentError if the bytes are not an expression. */
+  /**
+   * `renumber` makes numbers in `allRegisters` of those in `bytes`.
+   *
+   * @throws {AgentError} The bytes are not an expression.
+   */
   constructor(bytes: Uint8Array, renumber?: (number: number) => number) {
     this.bytes = renumber === undefined ? bytes : renumbered(bytes, renumber);
     const code = decode(this.bytes);
@@ -126,8 +175,11 @@ export class AgentExpression {
     ];
   }
 
-  /** The value on top of the stack at the end, unsigned 64 bits. Throws AgentError
-   * where memory is absent, or for a division by zero. */
+  /**
+   * The value on top of the stack at the end, unsigned 64 bits.
+   *
+   * @throws {AgentError} Memory is absent, or something is divided by zero.
+   */
   evaluate(context: AgentContext): bigint {
     return this.#evaluate(context);
   }

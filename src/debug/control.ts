@@ -10,11 +10,11 @@
  * is connected is never asked.
  */
 import { getLogger } from "@logtape/logtape";
-import { Vector } from "../machine/events.ts";
 import type { History } from "../history/history.ts";
 import type { DmaAccess, Machine } from "../machine/machine.ts";
 import type { Snapshots } from "../history/snapshots.ts";
 import { Subscribers } from "../util/subscribers.ts";
+import { Vector, vectorBits } from "../x86/vectors.ts";
 import { DmaWatch } from "./dma.ts";
 import { type BreakpointWay, Driver } from "./driver.ts";
 import { NOBODY } from "./exclusive.ts";
@@ -34,7 +34,7 @@ const log = getLogger(["icebp", "debug"]);
 /** "away" is in the past: what happens there is no run of the guest's. */
 type State = "stopped" | "resuming" | "running" | "stopping" | "away";
 
-const DB_BIT = 1n << 1n;
+const DB_BIT = vectorBits(Vector.DB);
 /** Host time after which breakpoints whose code was not mapped are tried again. */
 const RETRY_MS = 20;
 /** Host time after which what the guest is waited for is looked for again. */

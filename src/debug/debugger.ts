@@ -4,6 +4,7 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { getLogger } from "@logtape/logtape";
+import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../x86/paging.ts";
 import { setRefusable } from "../machine/refusable.ts";
 import { DeviceMemory } from "./device_memory.ts";
 import { kernelSpace } from "./linux.ts";
@@ -27,9 +28,6 @@ import type { Vcpu } from "./vcpu.ts";
 
 const RIP = registerNumber("rip");
 const log = getLogger(["icebp", "debug"]);
-
-const PAGE = 4096;
-const UPPER_HALF = 1n << 63n;
 
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
 export class Debugger extends TimedControl implements DebugTarget {
@@ -88,7 +86,10 @@ export class Debugger extends TimedControl implements DebugTarget {
     let done = this.memory.read(v, address, into);
     while (done < into.length) {
       const at = BigInt.asUintN(64, address + BigInt(done));
-      const page = into.subarray(done, done + PAGE - Number(at % BigInt(PAGE)));
+      const page = into.subarray(
+        done,
+        done + PAGE_BYTES - Number(at & PAGE_OFFSET),
+      );
       const gpa = this.memory.translate(v, at);
       const count = gpa < 0 ? 0 : this.#devices.peek(processor, gpa, page);
       if (count === 0) {

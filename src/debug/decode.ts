@@ -4,6 +4,8 @@
  * about it. (Intel SDM volume 2, appendix A, "Opcode Map".)
  */
 
+import { Vector } from "../x86/vectors.ts";
+
 /** What kind of instruction it is, as far as stepping is concerned. */
 export enum Kind {
   /** Goes on with the next instruction, unless it faults. */
@@ -364,16 +366,16 @@ function oneByteKind(
     case 0xea:
       return Kind.Leave;
     case 0xcc:
-      into.vector = 3;
+      into.vector = Vector.BP;
       return Kind.Interrupt;
     case 0xcd:
       into.vector = bytes[at - 1];
       return Kind.Interrupt;
     case 0xce:
-      into.vector = 4;
+      into.vector = Vector.OF;
       return Kind.Interrupt;
     case 0xf1:
-      into.vector = 1;
+      into.vector = Vector.DB;
       return Kind.Interrupt;
     case 0xcf:
       return Kind.Iret;

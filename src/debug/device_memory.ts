@@ -8,10 +8,11 @@ import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
 import { Reg } from "../../ffi/registers.ts";
 import type { Machine } from "../machine/machine.ts";
 import { PlatformError } from "../platform/errors.ts";
-
-const APIC_ENABLED = 1n << 11n;
-const APIC_X2 = 1n << 10n;
-const APIC_PAGE = 0xffffffffff000n;
+import {
+  APIC_BASE_ENABLED,
+  APIC_BASE_PAGE,
+  APIC_BASE_X2,
+} from "../x86/apic_base.ts";
 
 export class DeviceMemory {
   readonly #machine: Machine;
@@ -56,8 +57,10 @@ export class DeviceMemory {
 
   #inApic(processor: number, gpa: number): boolean {
     const base = this.#machine.processors[processor].vp.get(Reg.ApicBase);
-    if ((base & APIC_ENABLED) === 0n || (base & APIC_X2) !== 0n) return false;
-    const at = gpa - Number(base & APIC_PAGE);
+    if ((base & APIC_BASE_ENABLED) === 0n || (base & APIC_BASE_X2) !== 0n) {
+      return false;
+    }
+    const at = gpa - Number(base & APIC_BASE_PAGE);
     return at >= 0 && at < APIC_STATE_SIZE;
   }
 

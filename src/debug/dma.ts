@@ -3,11 +3,12 @@
  * data is in physical memory is found out when the guest starts.
  */
 import type { DmaAccess } from "../machine/machine.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import type { WatchedData } from "./hardware.ts";
 import type { StopReason } from "./target.ts";
 import type { PageWalker, Paging } from "./walk.ts";
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 
 /** Bytes of watched data that lie together in physical memory. */
 interface Piece {

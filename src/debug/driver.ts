@@ -4,9 +4,12 @@
  * over theirs. Whether it goes on at all is run control's to say.
  */
 import { Reg } from "../../ffi/registers.ts";
-import { injectException, Vector } from "../machine/events.ts";
+import { injectException } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
+import { DR6_BS } from "../x86/debug_registers.ts";
+import { RFLAGS_RF } from "../x86/flags.ts";
+import { Vector } from "../x86/vectors.ts";
 import { setRefusable } from "../machine/refusable.ts";
 import type { DebugPointExit } from "../platform/mod.ts";
 import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
@@ -24,8 +27,8 @@ import { Simulator } from "./simulate.ts";
 import { Startups } from "./startups.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import { type Action, type StopReason, TargetError } from "./target.ts";
+import { Vcpu } from "./vcpu.ts";
 import { INT1, INT3 } from "./trap.ts";
-import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker, type Paging } from "./walk.ts";
 

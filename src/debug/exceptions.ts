@@ -3,9 +3,13 @@
  * watchpoint of the debugger's, or something of the guest's, which it gets back.
  */
 import { Reg } from "../../ffi/registers.ts";
-import { injectException, Vector } from "../machine/events.ts";
+import { injectException } from "../machine/events.ts";
 import { setRefusable } from "../machine/refusable.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
+import { DR6_BD, DR6_BS, DR6_HITS } from "../x86/debug_registers.ts";
+import { RFLAGS_IF, RFLAGS_RF, RFLAGS_TF } from "../x86/flags.ts";
+import { codeBitsOf } from "../x86/segments.ts";
+import { Vector } from "../x86/vectors.ts";
 import {
   type AgentContext,
   type AgentExpression,
@@ -26,22 +30,12 @@ import type {
 } from "./memory_breakpoints.ts";
 import { allRegisters, readRegisterRange } from "./registers.ts";
 import type { StopReason } from "./target.ts";
+import { TRAP_INT1, type Vcpu } from "./vcpu.ts";
 import { INT1, INT3 } from "./trap.ts";
-import {
-  DR6_BD,
-  DR6_BS,
-  RFLAGS_IF,
-  RFLAGS_RF,
-  RFLAGS_TF,
-  TRAP_INT1,
-  type Vcpu,
-} from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 import type { PageWalker } from "./walk.ts";
 
-const DR6_HITS = 15n;
 const DR6_KNOWN = DR6_HITS | DR6_BS | DR6_BD;
-const CS_LONG = 0x2000;
 
 /** The parts of run control that decide. */
 export interface Armed {
@@ -265,6 +259,6 @@ function give(v: Vcpu, { vector, code, parameter }: Fault): void {
 /** The linear address of the instruction that an exit is about. */
 function linear(exit: ExceptionExit): bigint {
   const { cs } = exit;
-  if (exit.eferLma && (cs.attributes & CS_LONG) !== 0) return exit.rip;
+  if (codeBitsOf(cs.attributes, exit.eferLma) === 64) return exit.rip;
   return (cs.base + exit.rip) & 0xffffffffn;
 }

@@ -2,8 +2,8 @@
  * Exceptions as the debugger handles them: which it intercepts while somebody
  * steps, and what comes of two at once (Intel SDM volume 3, chapter 6).
  */
-import { Vector } from "../machine/events.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
+import { CONTRIBUTORY, Vector, vectorBits } from "../x86/vectors.ts";
 
 /** An exception that a step ran into. */
 export interface Fault {
@@ -12,12 +12,19 @@ export interface Fault {
   readonly parameter: bigint;
 }
 
+/** What does not take a step from its way. */
+const OWN_WAY: readonly number[] = [
+  Vector.NMI,
+  Vector.BP,
+  Vector.OF,
+  Vector.MC,
+];
+
 /** Vectors to intercept while anybody steps: faults, which would take a step
  * to a handler. NMI (2), #BP (3), #OF (4) and machine checks go their way. */
-export const STEP_VECTORS = [0, 1, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19]
-  .reduce((bits, vector) => bits | (1n << BigInt(vector)), 0n);
-
-const CONTRIBUTORY = new Set([0, 10, 11, 12, 13]);
+export const STEP_VECTORS = vectorBits(
+  ...Object.values(Vector).filter((vector) => !OWN_WAY.includes(vector)),
+);
 
 /** Only #PF has one, its address. */
 export const NO_PARAMETER = 0n;

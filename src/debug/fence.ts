@@ -7,6 +7,8 @@
  * or a deeper call that runs the same code is somewhere else on some stack, and what
  * it meets of the fence is none of this one's.
  */
+import { CR3_TABLE } from "../x86/control_registers.ts";
+import { PAGE_OFFSET } from "../x86/paging.ts";
 import { decode, type Decoded, Kind, newDecoded } from "./decode.ts";
 import { stackMove } from "./stack_move.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -20,7 +22,6 @@ const MAX_FENCES = 256;
 const SLACK = 15;
 const UNSEEN = -0x80000000;
 /** Of CR3: where the page tables are, without what a system changes for a program. */
-const CR3_BASE = 0x000f_ffff_ffff_f000n;
 
 /** What of a fence a processor is at: a way out, an instruction that only running
  * tells of where it goes, any other that was looked at; null if at nothing of the fence's,
@@ -61,7 +62,7 @@ export class Fence {
     this.#base = v.linearOf(0n);
     this.#cpl = v.cpl;
     this.#stack = v.stack;
-    this.#space = v.cr3 & CR3_BASE;
+    this.#space = v.cr3 & CR3_TABLE;
     const from = firstSeen(v, site, start);
     const to = end < from + WINDOW ? end : from + WINDOW;
     this.#start = from;
@@ -90,7 +91,7 @@ export class Fence {
       v.linearOf(0n) !== this.#base || v.cpl !== this.#cpl ||
       v.stackAt(-depth) !== this.#stack ||
       // A kernel's stacks are its own in every address space; a program's are not.
-      (this.#cpl === 3 && (v.cr3 & CR3_BASE) !== this.#space)
+      (this.#cpl === 3 && (v.cr3 & CR3_TABLE) !== this.#space)
     ) return null;
     if (this.#exits.has(offset)) return "exit";
     return this.#gates.has(offset) ? "gate" : "inside";
@@ -207,7 +208,7 @@ export class Fence {
 function firstSeen(v: Vcpu, { memory }: FenceSite, start: bigint): bigint {
   const low = v.rip - WINDOW / 2n;
   const first = start > low ? start : low;
-  const page = v.rip - (v.linear & 0xfffn);
+  const page = v.rip - (v.linear & PAGE_OFFSET);
   if (page <= first) return first;
   const before = new Uint8Array(Number(page - first));
   const mapped = memory.read(v, v.linearOf(first), before) === before.length;

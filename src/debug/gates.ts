@@ -4,12 +4,21 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
-import { Vector } from "../machine/events.ts";
+import {
+  decodeDescriptor,
+  descriptorOffset,
+  dplOf,
+  PRESENT,
+  realBase,
+  SYSTEM_32_BIT,
+  TABLE_INDICATOR,
+  TASK_GATE,
+} from "../x86/segments.ts";
+import { Vector } from "../x86/vectors.ts";
 import { type Fault, NO_PARAMETER } from "./faults.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
-const TYPE_TASK_GATE = 5;
 /** Of an error code: it is about a gate of the IDT. */
 const CODE_IDT = 2;
 const IDTR = 0, GDTR = 1, LDTR = 2;
@@ -37,20 +46,21 @@ export class Gates {
     const view = this.#view;
     if (size === 4) {
       const offset = view.getUint16(0, true);
-      return BigInt(view.getUint16(2, true) * 16 + offset);
+      return BigInt(realBase(view.getUint16(2, true)) + offset);
     }
     const selector = view.getUint16(2, true);
-    const type = view.getUint8(5) & 0x1f;
-    const present = (view.getUint8(5) & 0x80) !== 0;
+    const attributes = view.getUint8(5);
+    const type = attributes & 0x1f;
+    const present = (attributes & PRESENT) !== 0;
     const low = BigInt(view.getUint16(0, true));
     const middle = BigInt(view.getUint16(6, true));
-    if (!present || type === TYPE_TASK_GATE) return null;
+    if (!present || type === TASK_GATE) return null;
     if (size === 16) {
       const high = BigInt(view.getUint32(8, true));
       return (high << 32n) | (middle << 16n) | low;
     }
     // 286 gates (types 6 and 7) have 16 bits of offset.
-    const offset = (type & 8) === 0 ? low : (middle << 16n) | low;
+    const offset = (type & SYSTEM_32_BIT) === 0 ? low : (middle << 16n) | low;
     const segment = this.#segmentBase(v, selector);
     return segment === null ? null : (segment + offset) & 0xffffffffn;
   }
@@ -85,22 +95,21 @@ export class Gates {
     const type = attributes & 0x1f;
     const isGate = v.longMode
       ? (type & 0x1e) === 0xe
-      : type === TYPE_TASK_GATE || (type & 0x16) === 6;
-    if (!isGate || ((attributes >> 5) & 3) < v.cpl) return Vector.GP;
-    return (attributes & 0x80) === 0 ? Vector.NP : null;
+      : type === TASK_GATE || (type & 0x16) === 6;
+    if (!isGate || dplOf(attributes) < v.cpl) return Vector.GP;
+    return (attributes & PRESENT) === 0 ? Vector.NP : null;
   }
 
   #segmentBase(v: Vcpu, selector: number): bigint | null {
-    const table = (selector & 4) === 0
+    const table = (selector & TABLE_INDICATOR) === 0
       ? this.#tables.tableBase(GDTR)
       : this.#tables.base(LDTR);
     const bytes = this.#bytes.subarray(0, 8);
-    const entry = table + BigInt(selector & ~7);
+    const entry = table + BigInt(descriptorOffset(selector));
     if (this.#memory.read(v, entry, bytes) < 8) return null;
-    const low = this.#view.getUint32(0, true);
-    const high = this.#view.getUint32(4, true);
+    const view = this.#view;
     return BigInt(
-      ((high & 0xff000000) | ((high & 0xff) << 16) | (low >>> 16)) >>> 0,
+      decodeDescriptor(view.getUint32(0, true), view.getUint32(4, true)).base,
     );
   }
 }

@@ -13,6 +13,15 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
+import { CR4_DE } from "../x86/control_registers.ts";
+import {
+  DR6_CLEAR,
+  DR6_HITS,
+  DR6_STATUS,
+  DR7_FIXED,
+  DR7_GD,
+  DR7_LE_GE,
+} from "../x86/debug_registers.ts";
 import type { AgentExpression } from "./agent.ts";
 import type { Decoded } from "./decode.ts";
 import {
@@ -26,13 +35,6 @@ import type { Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
 const SLOTS = 4;
-const DR6_CLEAR = 0xffff0ff0n;
-const DR6_HITS = 0xfn;
-const DR6_STATUS = 0xe00fn;
-const DR7_FIXED = 1n << 10n;
-const DR7_GD = 1n << 13n;
-const DR7_LE_GE = 0x300n;
-const CR4_DE = 1n << 3n;
 
 /** A slot of the debugger's. */
 export interface WatchSlot {
@@ -451,7 +453,7 @@ function readGuest(guest: GuestRegisters, number: number): bigint {
 
 function writeGuest(guest: GuestRegisters, number: number, value: bigint) {
   if (number < 4) guest.dr[number] = value;
-  else if (number === 6) guest.dr6 = (value & 0xe00fn) | DR6_CLEAR;
+  else if (number === 6) guest.dr6 = (value & DR6_STATUS) | DR6_CLEAR;
   else guest.dr7 = (value & 0xffffffffn) | DR7_FIXED;
 }
 

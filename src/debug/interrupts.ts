@@ -5,16 +5,20 @@
  * Source of facts: Intel SDM 3, 10.8.3 (priorities), 10.8.4 (acceptance).
  */
 import { APIC_STATE } from "../../ffi/apic.ts";
-import { Irq, TIMER_GSI } from "../machine/devices/board.ts";
+import { INTERRUPT_SHADOW } from "../../ffi/values.ts";
+import { TIMER_GSI } from "../machine/devices/board.ts";
+import { PIT } from "../machine/devices/i8254.ts";
+import { RTC } from "../machine/devices/rtc.ts";
 import type { Machine } from "../machine/machine.ts";
 import { PlatformError } from "../platform/errors.ts";
-import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
+import { RFLAGS_IF } from "../x86/flags.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 /** Of an LVT or redirection entry. */
 const MASKED = 1 << 16;
 /** Where the PIT and the RTC are at the PICs, and at the IOAPIC. */
-const TIMER_IRQS: readonly number[] = [Irq.timer, Irq.rtc];
-const TIMER_PINS: readonly number[] = [TIMER_GSI, Irq.rtc];
+const TIMER_IRQS: readonly number[] = [PIT.irq, RTC.irq];
+const TIMER_PINS: readonly number[] = [TIMER_GSI, RTC.irq];
 const SVR_ENABLED = 1 << 8;
 const CLASS = 0xf0;
 

@@ -8,6 +8,8 @@
  * arch/x86/include/asm/pgtable.h (pairs of tables), init/version.c (the banner).
  */
 import type { GuestMemory } from "../machine/memory.ts";
+import { CR3_TABLE } from "../x86/control_registers.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { type PageWalker, type Paging, pagingMode } from "./walk.ts";
 
 /** Where a 64-bit kernel's image is mapped: 2 GiB below the top, 1 GiB of it. */
@@ -141,8 +143,6 @@ function bannerIn(
 /** In CR3: this is the user's top-level table of a pair, the kernel's comes
  * before it (PTI_PGTABLE_SWITCH_BIT). */
 const USER_TABLE = 1n << 12n;
-const TABLE_BYTES = 4096;
-const CR3_TABLE = 0xffffffffff000n;
 const PRESENT = 1;
 /** What the two entries of a pair may differ in: the processor sets the one, the
  * kernel the other in its own table. */
@@ -160,15 +160,15 @@ export function kernelSpace(
     return null;
   }
   const table = Number(cr3 & ~USER_TABLE & CR3_TABLE);
-  const pair = memory.slice(table, 2 * TABLE_BYTES);
+  const pair = memory.slice(table, 2 * PAGE_BYTES);
   if (pair === null) return null;
   const words = new DataView(pair.buffer, pair.byteOffset, pair.byteLength);
   let shared = 0;
   // The lower half is the program's, and the same in both.
-  for (let at = 0; at < TABLE_BYTES / 2; at += 8) {
-    const user = words.getUint32(TABLE_BYTES + at, true);
+  for (let at = 0; at < PAGE_BYTES / 2; at += 8) {
+    const user = words.getUint32(PAGE_BYTES + at, true);
     if ((user & PRESENT) === 0) continue;
-    const high = words.getUint32(TABLE_BYTES + at + 4, true);
+    const high = words.getUint32(PAGE_BYTES + at + 4, true);
     if (
       ((user ^ words.getUint32(at, true)) & ~ACCESSED) !== 0 ||
       ((high ^ words.getUint32(at + 4, true)) & ~NO_EXECUTE) !== 0

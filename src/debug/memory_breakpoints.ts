@@ -25,6 +25,7 @@
  * kernel's, the same for all.
  */
 import type { GuestMemory } from "../machine/memory.ts";
+import { PAGE_BYTES, PAGE_OFFSET } from "../x86/paging.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { INT1, type Trap } from "./trap.ts";
@@ -105,8 +106,6 @@ const SIGNATURE_BYTES = 16;
 const KNOWN_LIMIT = 4;
 /** How long a MOV SS can be: a prefix or two, ModRM, SIB and an address. */
 const LOAD_SS_BYTES = 9;
-const PAGE_BYTES = 4096;
-const PAGE_MASK = 0xfffn;
 
 export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   /** What is written. */
@@ -141,7 +140,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
     address: bigint,
     before?: MemoryBreakpoint,
   ): MemoryBreakpoint {
-    const pageAddress = address & ~PAGE_MASK;
+    const pageAddress = address & ~PAGE_OFFSET;
     let page = this.#pages.get(pageAddress);
     if (page === undefined) {
       page = before?.page ?? new Page(pageAddress);
@@ -306,7 +305,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
   #followsLoadSs({ address, page }: MemoryBreakpoint): boolean {
     const [frame] = page.frames;
     if (frame === undefined) return false;
-    const offset = Number(address & PAGE_MASK);
+    const offset = Number(address & PAGE_OFFSET);
     const length = Math.min(offset, LOAD_SS_BYTES);
     const bytes = this.#before.subarray(0, length);
     for (let i = 0; i < length; i++) {
@@ -367,7 +366,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 
   /** False if it is nowhere in memory. */
   #write(breakpoint: MemoryBreakpoint): boolean {
-    const offset = Number(breakpoint.address & PAGE_MASK);
+    const offset = Number(breakpoint.address & PAGE_OFFSET);
     const { frames } = breakpoint.page;
     for (const { gpa, user, old } of frames) {
       if (!user && !old) continue;
@@ -500,7 +499,7 @@ export class MemoryBreakpoints extends BreakpointTable<MemoryBreakpoint> {
 /** Where in its page a breakpoint's signature begins: with it, or before where the page
  * ends too soon. */
 function signatureAt(address: bigint): number {
-  return Math.min(Number(address & PAGE_MASK), PAGE_BYTES - SIGNATURE_BYTES);
+  return Math.min(Number(address & PAGE_OFFSET), PAGE_BYTES - SIGNATURE_BYTES);
 }
 
 function sameSpace(a: Paging, b: Paging): boolean {

@@ -7,13 +7,15 @@
  * until they return, may go through the same code.
  */
 import { Reg } from "../../ffi/registers.ts";
+import { INTERRUPT_SHADOW } from "../../ffi/values.ts";
+import { RFLAGS_IF } from "../x86/flags.ts";
 import { setRefusable } from "../machine/refusable.ts";
 import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
 import { Fence, type FenceSite } from "./fence.ts";
 import type { StepResult } from "./stepper.ts";
+import type { Vcpu } from "./vcpu.ts";
 import { isTrap } from "./trap.ts";
-import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
 
 /** Most lines are left in fewer steps than a fence costs. */
 const STEPS_FIRST = 12;

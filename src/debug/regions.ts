@@ -1,8 +1,57 @@
 /** The address space as a list of regions: what is mapped, and how. */
 import type { GuestMemory } from "../machine/memory.ts";
+import { EFER_NXE } from "../x86/control_registers.ts";
+import {
+  ENTRY,
+  ENTRY_NO_EXECUTE,
+  PAGE_BYTES,
+  PAGE_OFFSET,
+} from "../x86/paging.ts";
 import { type PageWalker, type Paging, pagingMode } from "./walk.ts";
 
-/** A stretch of linear addresses of one kind. */
+/**
+ * A stretch of linear addresses of one kind.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   type DebugMemoryRegion,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const region: DebugMemoryRegion | undefined = target.regionAt?.(0, 0x7123n);
+ * assertEquals(region, { start: 0x7000n, bytes: 0x1f9000n, permissions: "rwx" });
+ * ```
+ */
 export interface MemoryRegion {
   /** The first linear address. */
   readonly start: bigint;
@@ -17,9 +66,7 @@ export interface MemoryRegion {
 const MAX_PIECES = 1 << 14;
 const END = 1n << 64n;
 const FOUR_GIB = 1n << 32n;
-const ENTRY_WRITE = 2n;
-const NO_EXECUTE = 1n << 63n;
-const EFER_NXE = 1n << 11n;
+const ENTRY_WRITE = BigInt(ENTRY.Write);
 
 /** The region that `address` is in, from its page on. */
 export function regionAt(
@@ -29,7 +76,7 @@ export function regionAt(
   space: Paging,
   address: bigint,
 ): MemoryRegion {
-  const start = address & ~0xfffn;
+  const start = address & ~PAGE_OFFSET;
   let { end, permissions } = pieceAt(start);
   for (let i = 0; i < MAX_PIECES && end < END; i++) {
     const next = pieceAt(end);
@@ -61,10 +108,16 @@ export function regionAt(
       }
     }
     if (isDevice(gpa)) {
-      return { end: at + 4096n, permissions: permissionsOf(entries, false) };
+      return {
+        end: at + BigInt(PAGE_BYTES),
+        permissions: permissionsOf(entries, false),
+      };
     }
     // Devices lie on pages of their own.
-    return { end: mode === "none" ? at + 4096n : pageEnd, permissions: "" };
+    return {
+      end: mode === "none" ? at + BigInt(PAGE_BYTES) : pageEnd,
+      permissions: "",
+    };
   }
 
   function permissionsOf(
@@ -78,7 +131,7 @@ export function regionAt(
         (pae && level === "PDPTE") || (value & ENTRY_WRITE) !== 0n
       );
     const executable = (space.efer & EFER_NXE) === 0n ||
-      entries.every(({ value }) => (value & NO_EXECUTE) === 0n);
+      entries.every(({ value }) => (value & ENTRY_NO_EXECUTE) === 0n);
     return `r${writable ? "w" : ""}${executable ? "x" : ""}`;
   }
 }

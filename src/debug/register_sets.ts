@@ -11,7 +11,49 @@ import {
   registers32,
 } from "./registers.ts";
 
-/** What gdb takes the guest for. */
+/**
+ * What gdb takes the guest for.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type Architecture,
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const architecture: Architecture = target.architecture();
+ * assertEquals(architecture, "i386"); // 16-bit code
+ * ```
+ */
 export type Architecture = "i386" | "x86-64";
 
 /** The registers of one kind of debugger. */

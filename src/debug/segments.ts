@@ -6,6 +6,18 @@
  * 20.2 (virtual-8086 mode).
  */
 import { Reg } from "../../ffi/registers.ts";
+import {
+  ACCESSED,
+  Attributes,
+  CODE,
+  CODE_OR_DATA,
+  decodeDescriptor,
+  descriptorOffset,
+  PRESENT,
+  READ_OR_WRITE,
+  realBase,
+  TABLE_INDICATOR,
+} from "../x86/segments.ts";
 import { TargetError } from "./target.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
@@ -20,14 +32,6 @@ export const SEGMENTS: ReadonlyMap<number, string> = new Map([
   [Reg.Gs, "gs"],
 ]);
 
-const TABLE_INDICATOR = 4;
-const PRESENT = 0x80, CODE_OR_DATA = 0x10, CODE = 8, READ_WRITE = 2;
-const ACCESSED = 1, GRANULARITY = 0x8000;
-/** Read, write, accessed, DPL 3, present: virtual-8086 mode has nothing else. */
-const V86_ATTRIBUTES = 0xf3;
-/** Not present, of no type: WHP's way of a null selector. */
-const UNUSABLE = 0;
-
 /** Loads `selector` into one of SEGMENTS of a stopped processor (read). Throws a
  * TargetError if the guest's tables have nothing to load. */
 export function loadSegment(
@@ -40,15 +44,19 @@ export function loadSegment(
   const old = vp.getSegment(register);
   if (!v.protectedMode) {
     // Limit and attributes stay, as the processor leaves them.
-    vp.setSegment(register, { ...old, selector, base: BigInt(selector) << 4n });
+    vp.setSegment(register, {
+      ...old,
+      selector,
+      base: BigInt(realBase(selector)),
+    });
     return;
   }
   if (v.v86) {
     vp.setSegment(register, {
       selector,
-      base: BigInt(selector) << 4n,
+      base: BigInt(realBase(selector)),
       limit: 0xffff,
-      attributes: V86_ATTRIBUTES,
+      attributes: Attributes.v86,
     });
     return;
   }
@@ -66,38 +74,34 @@ export function loadSegment(
       selector,
       base: 0n,
       limit: 0,
-      attributes: UNUSABLE,
+      attributes: Attributes.unusable,
     });
     return;
   }
   const local = (selector & TABLE_INDICATOR) !== 0;
   const table = local ? vp.getSegment(Reg.Ldtr) : vp.getTable(Reg.Gdtr);
-  const offset = selector & ~7;
+  const offset = descriptorOffset(selector);
   const bytes = new Uint8Array(8);
   if (offset + 7 > table.limit) refuse(`is beyond the ${local ? "L" : "G"}DT`);
   if (memory.read(v, table.base + BigInt(offset), bytes) < bytes.length) {
     refuse("has a descriptor that is not mapped");
   }
   const data = new DataView(bytes.buffer);
-  const low = data.getUint32(0, true), high = data.getUint32(4, true);
-  // Type to P, then AVL to G, as the attributes have them.
-  const attributes = (high >>> 8 & 0xff) | (high >>> 8 & 0xf000);
+  const { base, limit, attributes } = decodeDescriptor(
+    data.getUint32(0, true),
+    data.getUint32(4, true),
+  );
   if ((attributes & CODE_OR_DATA) === 0) refuse("is no code or data segment");
   if ((attributes & PRESENT) === 0) refuse("is not present");
   const code = (attributes & CODE) !== 0;
-  const rw = (attributes & READ_WRITE) !== 0;
+  const rw = (attributes & READ_OR_WRITE) !== 0;
   if (register === Reg.Cs && !code) refuse("is no code segment");
   if (register === Reg.Ss && (code || !rw)) refuse("is no stack segment");
   if (register !== Reg.Cs && code && !rw) refuse("cannot be read");
-  const limit = (low & 0xffff) | (high & 0xf0000);
   vp.setSegment(register, {
     selector,
-    base: BigInt(
-      ((low >>> 16) | (high << 16 & 0xff0000) | (high & 0xff000000)) >>> 0,
-    ),
-    limit: (attributes & GRANULARITY) !== 0
-      ? (limit << 12 | 0xfff) >>> 0
-      : limit,
+    base: BigInt(base),
+    limit,
     attributes: attributes | ACCESSED,
   });
 }

@@ -5,11 +5,12 @@
  * that is not certain is left to a real step.
  */
 import { Reg } from "../../ffi/registers.ts";
+import { INTERRUPT_SHADOW } from "../../ffi/values.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import type { GuestMemory } from "../machine/memory.ts";
+import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import type { Vcpu } from "./vcpu.ts";
-import { INTERRUPT_SHADOW, RFLAGS_RF, RFLAGS_TF } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 import type { PageWalker } from "./walk.ts";
 

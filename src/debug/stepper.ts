@@ -11,12 +11,17 @@
 import { DebugPass } from "../../ffi/debug_points.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
+  INTERRUPT_SHADOW,
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
 } from "../../ffi/values.ts";
 import type { DebugHit, ExceptionExit } from "../platform/mod.ts";
 import { RegisterBatch } from "../machine/batch.ts";
-import { injectException, Vector } from "../machine/events.ts";
+import { injectException } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
+import { DR6_BS, DR6_HITS } from "../x86/debug_registers.ts";
+import { RFLAGS_IF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF } from "../x86/flags.ts";
+import { SYSTEM_32_BIT } from "../x86/segments.ts";
+import { Vector } from "../x86/vectors.ts";
 import { setRefusable, TolerantBatch } from "../machine/refusable.ts";
 import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
@@ -27,16 +32,8 @@ import type { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import type { ProcessorPoints } from "./points.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "./target.ts";
+import type { Vcpu } from "./vcpu.ts";
 import { isTrap } from "./trap.ts";
-import {
-  DR6_BS,
-  INTERRUPT_SHADOW,
-  RFLAGS_IF,
-  RFLAGS_OF,
-  RFLAGS_RF,
-  RFLAGS_TF,
-  type Vcpu,
-} from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
 /** "canceled": the instruction has not run; the guest is to stop, or if it goes on there
@@ -342,7 +339,7 @@ export class Stepper {
     begin.set(0, rflags | RFLAGS_TF | resume);
     begin.set(1, interruptState | INTERRUPT_SHADOW);
     // Hits of this step are told from older ones by clearing those.
-    begin.set(2, dr6 & ~(DR6_BS | 15n));
+    begin.set(2, dr6 & ~(DR6_BS | DR6_HITS));
     // Stepping on from HLT wakes a processor, as any interrupt might.
     begin.set(3, 0n);
     begin.write(vp);
@@ -504,7 +501,7 @@ export class Stepper {
     return {
       selector: task.selector(0),
       base: task.base(0),
-      wide: (task.attributes(0) & 8) !== 0,
+      wide: (task.attributes(0) & SYSTEM_32_BIT) !== 0,
     };
   }
 
@@ -639,7 +636,7 @@ export class Stepper {
         // An interrupt came first and its handler met a breakpoint.
         if (breakpoints.at(v.linear) !== undefined) return ["done", null];
         const hits = exit.vector === Vector.DB
-          ? (v.dr6 | exit.parameter) & 15n
+          ? (v.dr6 | exit.parameter) & DR6_HITS
           : 0n;
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);

@@ -11,7 +11,53 @@ import type { AgentExpression } from "./agent.ts";
 import type { Architecture } from "./register_sets.ts";
 import type { MemoryRegion } from "./regions.ts";
 
-/** What one processor does at a resume. */
+/**
+ * What one processor does at a resume.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type Action,
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const step: Action = { kind: "step" };
+ * const stopped = Promise.withResolvers<unknown>();
+ * target.onStop.subscribe((stop) => stopped.resolve(stop.reason));
+ * target.resume([step]);
+ * assertEquals(await stopped.promise, { kind: "step" });
+ * assertEquals(target.codeAddress(0), 0x7002n);
+ * ```
+ */
 export type Action =
   | { readonly kind: "continue" }
   | {
@@ -25,13 +71,93 @@ export type Action =
   | { readonly kind: "range"; readonly start: bigint; readonly end: bigint }
   | { readonly kind: "stay" };
 
-/** One action for each processor, by its number. */
+/**
+ * One action for each processor, by its number.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   type Plan,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * // Steps over both instructions as one line.
+ * const plan: Plan = [{ kind: "range", start: 0x7000n, end: 0x7002n }];
+ * const stopped = Promise.withResolvers<unknown>();
+ * target.onStop.subscribe((stop) => stopped.resolve(stop.reason));
+ * target.resume(plan);
+ * assertEquals(await stopped.promise, { kind: "step" });
+ * assertEquals(target.codeAddress(0), 0x7002n);
+ * ```
+ */
 export type Plan = readonly Action[];
 
-/** What a data watchpoint watches for. */
+/**
+ * What a data watchpoint watches for.
+ *
+ * @example
+ * ```ts
+ * import type { Breakpoint, WatchAccess } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const watch = (access: WatchAccess, address: bigint): Breakpoint => ({
+ *   kind: access,
+ *   address,
+ *   length: 8,
+ *   conditions: [],
+ * });
+ * assertEquals(watch("write", 0x1000n).kind, "write");
+ * ```
+ */
 export type WatchAccess = "write" | "read" | "access";
 
-/** Why the guest is stopped. */
+/**
+ * Why the guest is stopped.
+ *
+ * @example
+ * ```ts
+ * import type { StopReason } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const say = (reason: StopReason): string =>
+ *   reason.kind === "watchpoint"
+ *     ? `${reason.access} of 0x${reason.address.toString(16)}`
+ *     : reason.kind;
+ * assertEquals(
+ *   say({ kind: "watchpoint", access: "write", address: 0x1000n }),
+ *   "write of 0x1000",
+ * );
+ * ```
+ */
 export type StopReason =
   /** Stopped from the beginning, or by a reset: nothing happened yet. */
   | { readonly kind: "paused" }
@@ -58,7 +184,51 @@ export type StopReason =
   /** The platform refused to go on; `message` is one line for the user. */
   | { readonly kind: "failed"; readonly message: string };
 
-/** A stop: the processor it is about, and why. */
+/**
+ * A stop: the processor it is about, and why.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ *   type Stop,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const stopped = Promise.withResolvers<Stop>();
+ * target.onStop.subscribe(stopped.resolve);
+ * target.resume([{ kind: "step" }]);
+ * assertEquals(await stopped.promise, { processor: 0, reason: { kind: "step" } });
+ * ```
+ */
 export interface Stop {
   /** The processor it is about. */
   readonly processor: number;
@@ -69,10 +239,71 @@ export interface Stop {
 /** How far a reverse() goes. */
 export type ReverseAction = "step" | "continue";
 
-/** software: 0xF1 in memory; the others take a debug register. */
+/**
+ * software: 0xF1 in memory; the others take a debug register.
+ *
+ * @example
+ * ```ts
+ * import type { BreakpointKind } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isForCode = (kind: BreakpointKind): boolean =>
+ *   kind === "software" || kind === "hardware";
+ * assertEquals(isForCode("access"), false);
+ * ```
+ */
 export type BreakpointKind = "software" | "hardware" | WatchAccess;
 
-/** A breakpoint or watchpoint; equal if kind, address and length are. */
+/**
+ * A breakpoint or watchpoint; equal if kind, address and length are.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   type Breakpoint,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const breakpoint: Breakpoint = {
+ *   kind: "software",
+ *   address: 0x7002n,
+ *   length: 1,
+ *   conditions: [],
+ * };
+ * target.insertBreakpoint(breakpoint);
+ * assertEquals(target.removeBreakpoint(breakpoint), true);
+ * assertEquals(target.removeBreakpoint(breakpoint), false);
+ * ```
+ */
 export interface Breakpoint {
   /** What it stops for, and by what means. */
   readonly kind: BreakpointKind;
@@ -84,7 +315,49 @@ export interface Breakpoint {
   readonly conditions: readonly AgentExpression[];
 }
 
-/** For lists of processors. */
+/**
+ * For lists of processors.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   type ProcessorDescription,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const description: ProcessorDescription = target.describe(0);
+ * assertEquals(description, { name: "CPU0", state: "running" });
+ * ```
+ */
 export interface ProcessorDescription {
   /** Such as "CPU0". */
   readonly name: string;
@@ -92,13 +365,112 @@ export interface ProcessorDescription {
   readonly state: string;
 }
 
-/** Something the debugger cannot do; the message is one line for the user. */
+/**
+ * Something the debugger cannot do; the message is one line for the user.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ *   TargetError,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * try {
+ *   target.insertBreakpoint({
+ *     kind: "write",
+ *     address: 0x1001n,
+ *     length: 3,
+ *     conditions: [],
+ *   });
+ * } catch (error) {
+ *   // One line for the user.
+ *   assertEquals(error instanceof TargetError, true);
+ * }
+ * ```
+ */
 export class TargetError extends Error {
+  /** The error's name. */
   override readonly name: string = "TargetError";
 }
 
-/** A guest under run control. What is optional is advertised to debuggers where a
- * target has it. */
+/**
+ * A guest under run control. What is optional is advertised to debuggers where a
+ * target has it.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   type DebugTarget,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const next = (target: DebugTarget): number => {
+ *   const byte = new Uint8Array(1);
+ *   target.readMemory(0, target.codeAddress(0), byte);
+ *   return byte[0];
+ * };
+ * assertEquals(next(target), 0xb0);
+ * assertEquals(target.stop, { processor: 0, reason: { kind: "paused" } });
+ * ```
+ */
 export interface DebugTarget {
   /** How many processors there are. */
   readonly processors: number;
@@ -114,11 +486,19 @@ export interface DebugTarget {
   /** Told of what the user should know at once: one line. */
   readonly onNotice?: Subscribable<[line: string]>;
 
-  /** The linear address of a processor's next instruction: RIP, and the base of
-   * the code segment where that counts. */
+  /**
+   * The linear address of a processor's next instruction: RIP, and the base of
+   * the code segment where that counts.
+   *
+   * @throws {TargetError} The guest runs, or is over.
+   */
   codeAddress(processor: number): bigint;
 
-  /** How a processor's next instruction decodes. */
+  /**
+   * How a processor's next instruction decodes.
+   *
+   * @throws {TargetError} The guest runs, or is over.
+   */
   codeBits(processor: number): 16 | 32 | 64;
 
   /** What a debugger does best to take the guest for, as it stands: i386 for
@@ -128,10 +508,14 @@ export interface DebugTarget {
   /** A processor's name and what it is doing. */
   describe(processor: number): ProcessorDescription;
 
-  /** Starts the guest; returns at once. Stops found by the way and not yet
+  /**
+   * Starts the guest; returns at once. Stops found by the way and not yet
    * told are told at the next resume instead of starting. A processor that was told
    * of the breakpoint where it is goes past it, unless `stepOff` is false: then it is
-   * for the caller to step off before, and who did not is told again. */
+   * for the caller to step off before, and who did not is told again.
+   *
+   * @throws {TargetError} The guest runs, or is over.
+   */
   resume(plan: Plan, stepOff?: boolean): void;
 
   /** Goes back in time; returns at once, the stop is told as that of a resume(). A
@@ -143,16 +527,24 @@ export interface DebugTarget {
    * first. Nothing happens if it is stopped. */
   interrupt(): void;
 
-  /** Fills `into` from virtual memory, as far as it is mapped, and returns the
+  /**
+   * Fills `into` from virtual memory, as far as it is mapped, and returns the
    * number of bytes read. Never shows the debugger's own 0xF1. Device registers
-   * are read where that has no effect. */
+   * are read where that has no effect.
+   *
+   * @throws {TargetError} The guest runs, or is over.
+   */
   readMemory(processor: number, address: bigint, into: Uint8Array): number;
 
   /** What a processor has mapped around an address. */
   regionAt?(processor: number, address: bigint): MemoryRegion;
 
-  /** Writes to virtual memory, read-only pages too, all or nothing; false if
-   * it is not mapped. */
+  /**
+   * Writes to virtual memory, read-only pages too, all or nothing; false if
+   * it is not mapped.
+   *
+   * @throws {TargetError} The guest runs, or is over.
+   */
   writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean;
 
   /** As readMemory with guest physical addresses; `processor` (0 if absent) is
@@ -162,8 +554,12 @@ export interface DebugTarget {
   /** As writeMemory with guest physical addresses. */
   writePhysical?(address: bigint, bytes: Uint8Array): boolean;
 
-  /** Registers `first` up to `first + count` of `allRegisters` (registers.ts),
-   * packed, little endian, into the beginning of `into`: one platform call. */
+  /**
+   * Registers `first` up to `first + count` of `allRegisters` (registers.ts),
+   * packed, little endian, into the beginning of `into`: one platform call.
+   *
+   * @throws {TargetError} The guest runs, or is over.
+   */
   readRegisters(
     processor: number,
     first: number,
@@ -171,7 +567,11 @@ export interface DebugTarget {
     into: Uint8Array,
   ): void;
 
-  /** The reverse of readRegisters. */
+  /**
+   * The reverse of readRegisters.
+   *
+   * @throws {TargetError} The guest runs, or is over.
+   */
   writeRegisters(
     processor: number,
     first: number,
@@ -179,9 +579,13 @@ export interface DebugTarget {
     bytes: Uint8Array,
   ): void;
 
-  /** Inserts one more; O(1). Works while running too. Code that is not mapped
-   * is no error. Throws TargetError without a free debug register, or for a
-   * length or alignment that cannot be watched. */
+  /**
+   * Inserts one more; O(1). Works while running too. Code that is not mapped
+   * is no error.
+   *
+   * @throws {TargetError} No debug register is free, or none can watch this length
+   * or alignment.
+   */
   insertBreakpoint(breakpoint: Breakpoint): void;
 
   /** Removes one that was inserted (its conditions do not matter); false if

@@ -3,7 +3,7 @@
  * exits with. INT1 is nobody else's; but a host may give it to the guest where #DB is
  * intercepted (probe.ts finds out): SVM has an intercept of its own for it.
  */
-import { Vector } from "../machine/events.ts";
+import { Vector } from "../x86/vectors.ts";
 
 export interface Trap {
   readonly name: "INT1" | "INT3";

@@ -11,25 +11,16 @@ import {
 } from "../../ffi/values.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import type { Processor } from "../machine/processor.ts";
+import { CR0_PE, EFER_LMA } from "../x86/control_registers.ts";
+import { DR6_BS, DR6_HITS } from "../x86/debug_registers.ts";
+import { RFLAGS_RF, RFLAGS_VM } from "../x86/flags.ts";
+import { BIG, codeBitsOf, dplOf } from "../x86/segments.ts";
 import { TolerantBatch } from "../machine/refusable.ts";
 import type { StopReason } from "./target.ts";
 import type { Paging } from "./walk.ts";
 
-export const RFLAGS_TF = 1n << 8n;
-export const RFLAGS_IF = 1n << 9n;
-export const RFLAGS_RF = 1n << 16n;
-export const RFLAGS_VM = 1n << 17n;
-export const RFLAGS_OF = 1n << 11n;
-export const DR6_BS = 1n << 14n;
-export const DR6_BD = 1n << 13n;
-export const INTERRUPT_SHADOW = 1n;
 /** In guestTrap: a debug exception without a bit in DR6, INT1's. */
 export const TRAP_INT1 = 1n << 63n;
-
-const CR0_PE = 1n;
-const EFER_LMA = 1n << 10n;
-const ATTRIBUTES_LONG = 0x2000;
-const ATTRIBUTES_BIG = 0x4000;
 
 // Places in the context batch.
 const RIP = 0, RFLAGS = 1, CS = 2, SS = 3, CR0 = 4, CR3 = 5, CR4 = 6, EFER = 7;
@@ -137,11 +128,7 @@ export class Vcpu implements Paging {
 
   /** The code segment's default: how instructions decode. */
   get codeBits(): 16 | 32 | 64 {
-    const attributes = this.#context.attributes(CS);
-    if (
-      (attributes & ATTRIBUTES_LONG) !== 0 && (this.efer & EFER_LMA) !== 0n
-    ) return 64;
-    return (attributes & ATTRIBUTES_BIG) !== 0 ? 32 : 16;
+    return codeBitsOf(this.#context.attributes(CS), this.longMode);
   }
 
   get protectedMode(): boolean {
@@ -159,7 +146,7 @@ export class Vcpu implements Paging {
   /** Current privilege level: SS's DPL. */
   get cpl(): number {
     if (!this.protectedMode) return 0;
-    return (this.#context.attributes(SS) >> 5) & 3;
+    return dplOf(this.#context.attributes(SS));
   }
 
   /** The linear address of the next instruction. */
@@ -182,7 +169,7 @@ export class Vcpu implements Paging {
   stackAt(bytes: number): bigint {
     const rsp = this.rsp + BigInt(bytes);
     if (this.codeBits === 64) return BigInt.asUintN(64, rsp);
-    const big = (this.#context.attributes(SS) & ATTRIBUTES_BIG) !== 0;
+    const big = (this.#context.attributes(SS) & BIG) !== 0;
     const offset = rsp & (big ? 0xffffffffn : 0xffffn);
     return (this.#context.base(SS) + offset) & 0xffffffffn;
   }
@@ -207,7 +194,7 @@ export class Vcpu implements Paging {
   /** Debug exceptions that are about to be raised, as bits of DR6. */
   get pendingDebug(): bigint {
     const bits = BigInt(this.#context.low(DEBUG_EVENT));
-    return (bits & 15n) | ((bits & 16n) !== 0n ? DR6_BS : 0n);
+    return (bits & DR6_HITS) | ((bits & 16n) !== 0n ? DR6_BS : 0n);
   }
 
   /** How many debug registers are enabled. */

@@ -1,12 +1,9 @@
 /** Guest memory by linear address, in the address space one names. */
 import type { GuestMemory } from "../machine/memory.ts";
+import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../x86/paging.ts";
 import { kernelSpace } from "./linux.ts";
 import type { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import type { PageWalker, Paging } from "./walk.ts";
-
-const PAGE_SIZE = 4096;
-/** From here on addresses are the kernel's. */
-const UPPER_HALF = 1n << 63n;
 
 export class VirtualMemory {
   readonly #memory: GuestMemory;
@@ -42,7 +39,7 @@ export class VirtualMemory {
       if (gpa < 0) break;
       const count = Math.min(
         into.length - done,
-        PAGE_SIZE - Number(at & 0xfffn),
+        PAGE_BYTES - Number(at & PAGE_OFFSET),
       );
       const part = into.subarray(done, done + count);
       const read = this.#memory.read(gpa, part);
@@ -63,7 +60,7 @@ export class VirtualMemory {
         if (gpa < 0) return false;
         const count = Math.min(
           bytes.length - done,
-          PAGE_SIZE - Number(at & 0xfffn),
+          PAGE_BYTES - Number(at & PAGE_OFFSET),
         );
         if (this.#memory.slice(gpa, count) === null) return false;
         if (pass === "write") {

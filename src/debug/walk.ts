@@ -4,6 +4,25 @@
  * chapter 4, "Paging"; AMD APM volume 2, chapter 5).
  */
 import type { GuestMemory } from "../machine/memory.ts";
+import {
+  CR0_PG,
+  CR3_TABLE,
+  CR4_CET,
+  CR4_LA57,
+  CR4_PAE,
+  CR4_PKE,
+  CR4_PKS,
+  CR4_PSE,
+  CR4_SMAP,
+  EFER_LMA,
+} from "../x86/control_registers.ts";
+import {
+  ENTRY,
+  HUGE_PAGE_BYTES,
+  LARGE_PAGE_BYTES,
+  PAGE_BYTES,
+  PAGE_OFFSET,
+} from "../x86/paging.ts";
 
 /** The control registers that choose a translation. */
 export interface Paging {
@@ -13,26 +32,8 @@ export interface Paging {
   efer: bigint;
 }
 
-const CR0_PG = 1n << 31n;
-export const CR4_PSE = 1n << 4n;
-const CR4_PAE = 1n << 5n;
-const CR4_LA57 = 1n << 12n;
-/** SMAP, PKE, CET and PKS: reasons of their own for a fault. */
-const CR4_SMAP_PKE_CET = (1n << 21n) | (1n << 22n) | (1n << 23n) | (1n << 24n);
-const EFER_LMA = 1n << 10n;
-
-/** Bits of a table's entry. */
-export const ENTRY = {
-  Present: 1,
-  Write: 2,
-  User: 4,
-  WriteThrough: 8,
-  NoCache: 0x10,
-  Accessed: 0x20,
-  Dirty: 0x40,
-  Large: 0x80,
-  Global: 0x100,
-} as const;
+/** Reasons of their own for a fault. */
+const CR4_PROTECTION = CR4_SMAP | CR4_PKE | CR4_CET | CR4_PKS;
 
 /** What one step of a walk read, for showing it. */
 export interface WalkEntry {
@@ -69,7 +70,7 @@ export class PageWalker {
   readonly #data: DataView;
   /** Bytes of the page that the last translate() found; or, with long mode's
    * tables, of the hole. */
-  pageBytes = 4096;
+  pageBytes = PAGE_BYTES;
   /** Whether the tables let a supervisor write to that page. */
   pageWritable = false;
   /** Whether they let programs (CPL 3) reach it. */
@@ -85,7 +86,7 @@ export class PageWalker {
    * table is not in memory). `trace` gets every entry that was read. */
   translate(p: Paging, linear: bigint, trace?: WalkEntry[]): number {
     const mode = pagingMode(p);
-    this.pageBytes = 4096;
+    this.pageBytes = PAGE_BYTES;
     this.pageWritable = this.pageUser = false;
     if (mode === "none") {
       this.pageWritable = true;
@@ -111,9 +112,9 @@ export class PageWalker {
    */
   writable(p: Paging, linear: bigint, user: boolean): number {
     const mode = pagingMode(p);
-    if (mode !== "4-level" || (p.cr4 & CR4_SMAP_PKE_CET) !== 0n) return -1;
+    if (mode !== "4-level" || (p.cr4 & CR4_PROTECTION) !== 0n) return -1;
     let index = Number((linear >> 12n) & 0xfffffffffn);
-    let table = Number(p.cr3 & 0xffffffffff000n);
+    let table = Number(p.cr3 & CR3_TABLE);
     let needed = ENTRY.Present | ENTRY.Write | ENTRY.Accessed;
     if (user) needed |= ENTRY.User;
     for (let level = 3; level >= 0; level--) {
@@ -131,10 +132,11 @@ export class PageWalker {
       if (level === 0) break;
       if (large) {
         const bytes = 4096 * shift;
-        return table - (table % bytes) + index * 4096 + Number(linear & 0xfffn);
+        return table - (table % bytes) + index * 4096 +
+          Number(linear & PAGE_OFFSET);
       }
     }
-    return table + Number(linear & 0xfffn);
+    return table + Number(linear & PAGE_OFFSET);
   }
 
   /** The same with every entry on the way. */
@@ -211,7 +213,7 @@ export class PageWalker {
         });
       }
       if ((entryLow & ENTRY.Present) === 0) {
-        this.pageBytes = 4096 * 512 ** level;
+        this.pageBytes = PAGE_BYTES * 512 ** level;
         return -1;
       }
       // PAE's four top entries have reserved bits there.
@@ -227,7 +229,7 @@ export class PageWalker {
         (entryLow & ENTRY.Large) !== 0 && (level === 1 || (level === 2 && !pae))
       ) {
         this.#found(flags);
-        this.pageBytes = level === 1 ? 0x200000 : 0x40000000;
+        this.pageBytes = level === 1 ? LARGE_PAGE_BYTES : HUGE_PAGE_BYTES;
         const mask = this.pageBytes - 1;
         return table - (table % this.pageBytes) + (low & mask);
       }

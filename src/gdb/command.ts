@@ -1,7 +1,7 @@
 /** What a command is: one kind of packet, and what is advertised for it. */
 import type { DebugTarget } from "../debug/target.ts";
 import { toBytes } from "./bytes.ts";
-import type { Packet, Reply } from "./packet.ts";
+import { EINVAL, type Packet, type Reply, type Syntax } from "./packet.ts";
 import type { Session } from "./session.ts";
 
 export interface Command {
@@ -43,6 +43,20 @@ export function needing<A extends keyof DebugTarget>(
     available: (target) => abilities.every((a) => target[a] !== undefined),
     handle: (session, packet, reply) =>
       command.handle(session, packet, reply, session.target as Able<A>),
+  };
+}
+
+/** A handler whose packets are parsed (packets/) before anything is done: `parse` gives
+ * null for what is malformed, and undefined for what is no packet that it knows. */
+export function parsed<R, Rest extends unknown[]>(
+  parse: (packet: Packet, syntax: Syntax) => R | null | undefined,
+  act: (session: Session, request: R, reply: Reply, ...rest: Rest) => void,
+): (session: Session, packet: Packet, reply: Reply, ...rest: Rest) => void {
+  return (session, packet, reply, ...rest) => {
+    const request = parse(packet, session);
+    if (request === undefined) return;
+    if (request === null) return reply.error(EINVAL);
+    act(session, request, reply, ...rest);
   };
 }
 

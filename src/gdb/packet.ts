@@ -103,6 +103,12 @@ export class Packet {
   }
 }
 
+/** What has been negotiated of how packets look. */
+export interface Syntax {
+  /** lldb's: register packets may end in `;thread:ID`. */
+  readonly threadSuffix: boolean;
+}
+
 /** The longest payload taken, in bytes, as told in qSupported. */
 export const PACKET_SIZE = 0x40000;
 

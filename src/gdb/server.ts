@@ -4,15 +4,12 @@
  * later than its next beginning.
  */
 import { getLogger } from "@logtape/logtape";
+import type { Architecture } from "../debug/register_sets.ts";
 import type { DebugTarget } from "../debug/target.ts";
 import { BusyPoll } from "./busy_poll.ts";
 import { commands } from "./commands/mod.ts";
 import { Newcomer } from "./newcomer.ts";
-import {
-  type AfterDisconnect,
-  Session,
-  type SessionOptions,
-} from "./session.ts";
+import { type AfterDisconnect, Session } from "./session.ts";
 
 const log = getLogger(["icebp", "gdb"]);
 
@@ -26,18 +23,82 @@ export type Address =
   | { readonly transport: "tcp"; readonly hostname: string; port: number }
   | { readonly transport: "unix"; readonly path: string };
 
+/** What a server is made of. */
 export interface GdbServerOptions {
+  /** Whom debuggers debug. */
   readonly target: DebugTarget;
+  /** Where it listens. */
   readonly address: Address;
   /** What the guest does when a connection ends without a detach. */
   readonly afterDisconnect: AfterDisconnect;
-  /** What gdb is to take the guest for. */
-  readonly architecture?: SessionOptions["architecture"];
+  /** What gdb is to take the guest for; "auto" (if absent) goes by the guest. */
+  readonly architecture?: Architecture | "auto";
   /** A debugger is gone and the guest has been let go. */
   readonly onGone?: () => void;
 }
 
-/** Listens for debuggers until close(). */
+/**
+ * Listens for debuggers until close().
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   type AfterDisconnect,
+ *   type GdbAddress,
+ *   GdbServer,
+ *   type GdbServerOptions,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const address: GdbAddress = {
+ *   transport: "tcp",
+ *   hostname: "127.0.0.1",
+ *   port: 0, // any that is free
+ * };
+ * const afterDisconnect: AfterDisconnect = "stay";
+ * const options: GdbServerOptions = { target, address, afterDisconnect };
+ * const server = new GdbServer(options);
+ * // `target remote :PORT` in gdb; here, the simplest packet of the protocol.
+ * const { port } = server.address as Deno.NetAddr;
+ * const gdb = await Deno.connect({ port, hostname: "127.0.0.1" });
+ * await gdb.write(new TextEncoder().encode("$?#3f"));
+ * const reply = new Uint8Array(64);
+ * const length = await gdb.read(reply);
+ * assertEquals(new TextDecoder().decode(reply.subarray(0, 4)), "+$T0");
+ * assertEquals(length! > 4, true);
+ * gdb.close();
+ * await server.close();
+ * ```
+ */
 export class GdbServer {
   readonly #options: GdbServerOptions;
   readonly #listener: Deno.Listener;
@@ -46,7 +107,12 @@ export class GdbServer {
   readonly #waiting: Newcomer[] = [];
   readonly #accepting: Promise<void>;
 
-  /** Throws what Deno.listen throws. */
+  /**
+   * Begins to listen.
+   *
+   * @throws {Error} What Deno.listen throws: the address is taken, not there, or not
+   * permitted.
+   */
   constructor(options: GdbServerOptions) {
     this.#options = options;
     const { address } = options;

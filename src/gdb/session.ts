@@ -22,10 +22,18 @@ import {
 import type { Unsubscribe } from "../util/subscribers.ts";
 import type { Able, CommandTable } from "./command.ts";
 import { Deframer, Output } from "./framing.ts";
-import { EFAULT, EINVAL, Packet, PACKET_SIZE, Reply } from "./packet.ts";
+import {
+  EFAULT,
+  EINVAL,
+  Packet,
+  PACKET_SIZE,
+  Reply,
+  type Syntax,
+} from "./packet.ts";
+import type { ThreadId } from "./packets/thread_id.ts";
 import { SSTEP_ALL } from "./sstep.ts";
 import { putStop } from "./stop_reply.ts";
-import { formatThread, parseThread } from "./threads.ts";
+import { formatThread, processorOf } from "./threads.ts";
 
 const log = getLogger(["icebp", "gdb"]);
 
@@ -47,7 +55,7 @@ export interface SessionOptions {
   readonly onOutput: () => void;
 }
 
-export class Session {
+export class Session implements Syntax {
   readonly target: DebugTarget;
   readonly #options: SessionOptions;
   readonly #commands: CommandTable;
@@ -226,14 +234,10 @@ export class Session {
     return architecture === "auto" ? this.target.architecture() : architecture;
   }
 
-  /** The processor a packet means: lldb's suffix, or the current one. Null if
-   * the suffix is wrong. */
-  processorOf(packet: Packet): number | null {
-    if (!this.threadSuffix || !packet.acceptText(";thread:")) {
-      return this.current;
-    }
-    const thread = parseThread(packet, this.target.processors);
-    return typeof thread === "number" ? thread : null;
+  /** The processor that a thread is; null if it is none. */
+  processorOf(thread: ThreadId | "current"): number | null {
+    if (thread === "current") return this.current;
+    return processorOf(thread, this.target.processors);
   }
 
   /** Reads memory as the present mode has it; returns the bytes read. */

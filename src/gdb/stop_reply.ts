@@ -7,9 +7,11 @@ import { getLogger } from "@logtape/logtape";
 import type { Stop, StopReason } from "../debug/target.ts";
 import { type Architecture, REGISTER_SETS } from "../debug/register_sets.ts";
 import { registerBytes } from "../debug/registers.ts";
+import { Vector } from "../x86/vectors.ts";
 import type { Reply } from "./packet.ts";
 import type { Session } from "./session.ts";
-import { formatThread, PROCESS } from "./threads.ts";
+import { PROCESS } from "./packets/thread_id.ts";
+import { formatThread } from "./threads.ts";
 
 const log = getLogger(["icebp", "gdb"]);
 
@@ -22,15 +24,15 @@ const SIGBUS = 10;
 const SIGSEGV = 11;
 
 /** x86 exception vectors to signals, as an operating system would choose. */
-const EXCEPTION_SIGNALS = new Map([
-  [0, SIGFPE], // #DE
-  [1, SIGTRAP], // #DB
-  [3, SIGTRAP], // #BP
-  [6, SIGILL], // #UD
-  [7, SIGFPE], // #NM
-  [16, SIGFPE], // #MF
-  [17, SIGBUS], // #AC
-  [19, SIGFPE], // #XM
+const EXCEPTION_SIGNALS = new Map<number, number>([
+  [Vector.DE, SIGFPE],
+  [Vector.DB, SIGTRAP],
+  [Vector.BP, SIGTRAP],
+  [Vector.UD, SIGILL],
+  [Vector.NM, SIGFPE],
+  [Vector.MF, SIGFPE],
+  [Vector.AC, SIGBUS],
+  [Vector.XM, SIGFPE],
 ]);
 
 /** Sent with every stop: with these gdb can tell where it is without asking.

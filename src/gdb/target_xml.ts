@@ -9,114 +9,23 @@ import {
   REGISTER_SETS,
   type RegisterSet,
 } from "../debug/register_sets.ts";
+import {
+  CR0_FIELDS,
+  CR3_FIELDS,
+  CR4_FIELDS,
+  EFER_FIELDS,
+} from "../x86/control_registers.ts";
+import { DR6_FIELDS } from "../x86/debug_registers.ts";
+import type { Fields } from "../x86/fields.ts";
+import { MXCSR_FIELDS, RFLAGS_FIELDS } from "../x86/flags.ts";
 
-/** Name, first bit, last bit (if it is more than one). */
-type Field = readonly [string, number, number?];
-
-const EFLAGS: readonly Field[] = [
-  ["CF", 0],
-  ["", 1],
-  ["PF", 2],
-  ["AF", 4],
-  ["ZF", 6],
-  ["SF", 7],
-  ["TF", 8],
-  ["IF", 9],
-  ["DF", 10],
-  ["OF", 11],
-  ["IOPL", 12, 13],
-  ["NT", 14],
-  ["RF", 16],
-  ["VM", 17],
-  ["AC", 18],
-  ["VIF", 19],
-  ["VIP", 20],
-  ["ID", 21],
-];
-
-const MXCSR: readonly Field[] = [
-  ["IE", 0],
-  ["DE", 1],
-  ["ZE", 2],
-  ["OE", 3],
-  ["UE", 4],
-  ["PE", 5],
-  ["DAZ", 6],
-  ["IM", 7],
-  ["DM", 8],
-  ["ZM", 9],
-  ["OM", 10],
-  ["UM", 11],
-  ["PM", 12],
-  ["RC", 13, 14],
-  ["FZ", 15],
-];
-
-const CR0: readonly Field[] = [
-  ["PE", 0],
-  ["MP", 1],
-  ["EM", 2],
-  ["TS", 3],
-  ["ET", 4],
-  ["NE", 5],
-  ["WP", 16],
-  ["AM", 18],
-  ["NW", 29],
-  ["CD", 30],
-  ["PG", 31],
-];
-
-const CR3: readonly Field[] = [["PCID", 0, 11], ["PDBR", 12, 63]];
-
-const CR4: readonly Field[] = [
-  ["VME", 0],
-  ["PVI", 1],
-  ["TSD", 2],
-  ["DE", 3],
-  ["PSE", 4],
-  ["PAE", 5],
-  ["MCE", 6],
-  ["PGE", 7],
-  ["PCE", 8],
-  ["OSFXSR", 9],
-  ["OSXMMEXCPT", 10],
-  ["UMIP", 11],
-  ["LA57", 12],
-  ["VMXE", 13],
-  ["SMXE", 14],
-  ["FSGSBASE", 16],
-  ["PCIDE", 17],
-  ["OSXSAVE", 18],
-  ["SMEP", 20],
-  ["SMAP", 21],
-  ["PKE", 22],
-];
-
-const EFER: readonly Field[] = [
-  ["SCE", 0],
-  ["LME", 8],
-  ["LMA", 10],
-  ["NXE", 11],
-  ["SVME", 12],
-  ["LMSLE", 13],
-  ["FFXSR", 14],
-  ["TCE", 15],
-];
-
-const DR6: readonly Field[] = [
-  ["B0", 0],
-  ["B1", 1],
-  ["B2", 2],
-  ["B3", 3],
-  ["BD", 13],
-  ["BS", 14],
-  ["BT", 15],
-];
-
-function flags(id: string, size: number, fields: readonly Field[]): string {
-  const lines = fields.map(([name, start, end = start]) =>
-    `<field name="${name}" start="${start}" end="${end}"/>\n`
-  );
+/** A type of flags; fields are cut where the register of `size` bytes ends. */
+function flags(id: string, size: number, fields: Fields): string {
+  const lines = Object.entries(fields).map(([name, field]) => {
+    const [start, end] = typeof field === "number" ? [field, field] : field;
+    const last = Math.min(end, 8 * size - 1);
+    return `<field name="${name}" start="${start}" end="${last}"/>\n`;
+  });
   return `<flags id="${id}" size="${size}">\n${lines.join("")}</flags>\n`;
 }
 
@@ -199,26 +108,19 @@ function featureOf(architecture: Architecture, name: string): string {
 
 /** What a feature defines before its registers. */
 function typesOf(set: RegisterSet, feature: string): string {
-  const sized = (name: string, id: string, fields: readonly Field[]) => {
-    const { bytes } = set.registers[set.number(name)];
-    const last = 8 * bytes - 1;
-    return flags(
-      id,
-      bytes,
-      fields.map(([name, first, end]) =>
-        end === undefined ? [name, first] : [name, first, Math.min(end, last)]
-      ),
-    );
-  };
+  const sized = (name: string, id: string, fields: Fields) =>
+    flags(id, set.registers[set.number(name)].bytes, fields);
   switch (feature) {
     case "org.gnu.gdb.i386.core":
-      return flags("i386_eflags", 4, EFLAGS);
+      return flags("i386_eflags", 4, RFLAGS_FIELDS);
     case "org.gnu.gdb.i386.sse":
-      return VECTOR_TYPES + flags("i386_mxcsr", 4, MXCSR);
+      return VECTOR_TYPES + flags("i386_mxcsr", 4, MXCSR_FIELDS);
     case "org.icebp.system":
-      return sized("cr0", "x64_cr0", CR0) + sized("cr3", "x64_cr3", CR3) +
-        sized("cr4", "x64_cr4", CR4) + sized("efer", "x64_efer", EFER) +
-        sized("dr6", "x64_dr6", DR6);
+      return sized("cr0", "x64_cr0", CR0_FIELDS) +
+        sized("cr3", "x64_cr3", CR3_FIELDS) +
+        sized("cr4", "x64_cr4", CR4_FIELDS) +
+        sized("efer", "x64_efer", EFER_FIELDS) +
+        sized("dr6", "x64_dr6", DR6_FIELDS);
     default:
       return "";
   }

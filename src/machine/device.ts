@@ -4,7 +4,19 @@
  * nothing else of the host.
  */
 
-/** A JSON-able value of a device's saved state. */
+/**
+ * A JSON-able value of a device's saved state.
+ *
+ * @example
+ * ```ts
+ * import type { StateValue } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // A bigint travels as a string.
+ * const deadline: StateValue = `${2n ** 60n}`;
+ * assertEquals(JSON.parse(JSON.stringify(deadline)), "1152921504606846976");
+ * ```
+ */
 export type StateValue =
   | null
   | boolean
@@ -13,10 +25,53 @@ export type StateValue =
   | readonly StateValue[]
   | { readonly [name: string]: StateValue };
 
-/** A device's saved state: a plain JSON-able record (bigints as strings). */
+/**
+ * A device's saved state: a plain JSON-able record (bigints as strings).
+ *
+ * @example
+ * ```ts
+ * import { type DeviceState, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const devices: DeviceState = machine.save().devices;
+ * assertEquals(JSON.parse(JSON.stringify(devices)), devices);
+ * ```
+ */
 export type DeviceState = { readonly [name: string]: StateValue };
 
-/** Guest time. One alarm; `Timers` multiplexes it. */
+/**
+ * Guest time. One alarm; `Timers` multiplexes it.
+ *
+ * @example
+ * ```ts
+ * import { type Clock, Timers } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let now = 0n;
+ * let alarm: { ns: bigint; fn: () => void } | null = null;
+ * const clock: Clock = {
+ *   now: () => now,
+ *   setAlarm: (ns, fn) => {
+ *     alarm = ns === null ? null : { ns, fn };
+ *   },
+ * };
+ * let fired = 0;
+ * new Timers(clock).create(() => fired++).arm(1_000n);
+ * const due = alarm! as { ns: bigint; fn: () => void };
+ * now = due.ns;
+ * due.fn();
+ * assertEquals(fired, 1);
+ * ```
+ */
 export interface Clock {
   /** Guest time in nanoseconds since power-on. */
   now(): bigint;
@@ -32,7 +87,31 @@ export interface Clock {
   resume?(): void;
 }
 
-/** A source of random bytes: seeded when runs must repeat. */
+/**
+ * A source of random bytes: seeded when runs must repeat.
+ *
+ * @example
+ * ```ts
+ * import type { Entropy } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // The same bytes in every run.
+ * function seeded(seed: number): Entropy {
+ *   return {
+ *     fill(into) {
+ *       for (let i = 0; i < into.length; i++) {
+ *         seed = (seed * 1103515245 + 12345) % 2 ** 31;
+ *         into[i] = seed >> 16;
+ *       }
+ *     },
+ *   };
+ * }
+ * const [a, b] = [new Uint8Array(8), new Uint8Array(8)];
+ * seeded(1).fill(a);
+ * seeded(1).fill(b);
+ * assertEquals(a, b);
+ * ```
+ */
 export interface Entropy {
   /** Fills the bytes with random ones. */
   fill(into: Uint8Array): void;
@@ -51,7 +130,50 @@ export interface IrqLine {
   onTaken?: (() => void) | null;
 }
 
-/** What every device can do, whatever buses it is on. */
+/**
+ * What every device can do, whatever buses it is on.
+ *
+ * @example
+ * ```ts
+ * import { type Device, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // A register at port 0x300.
+ * const latch = {
+ *   name: "latch",
+ *   value: 0,
+ *   readPort: () => latch.value,
+ *   writePort: (_port: number, _size: number, value: number) => {
+ *     latch.value = value;
+ *   },
+ *   reset: () => {
+ *     latch.value = 0;
+ *   },
+ *   save: () => ({ value: latch.value }),
+ *   load: (state: Record<string, unknown>) => {
+ *     latch.value = Number(state.value);
+ *   },
+ * };
+ * const device: Device = latch;
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ *   attach(machine) {
+ *     machine.ports.claim(0x300, 1, latch, latch.name);
+ *     return [device];
+ *   },
+ * });
+ * machine.ports.write(0x300, 1, 7);
+ * assertEquals(machine.ports.read(0x300, 1), 7);
+ * machine.reset();
+ * assertEquals(machine.ports.read(0x300, 1), 0);
+ * ```
+ */
 export interface Device {
   /** Unique among a machine's devices. */
   readonly name: string;
@@ -59,7 +181,11 @@ export interface Device {
   reset(): void;
   /** The state, as plain data. */
   save(): DeviceState;
-  /** Takes a state made by `save`; throws when it is not one. */
+  /**
+   * Takes a state made by `save`.
+   *
+   * @throws {TypeError} The state is not one.
+   */
   load(state: DeviceState): void;
   /** As load(), of a machine all of which goes back to the same moment: wires and timers
    * are brought back, too, and are not to be touched. */

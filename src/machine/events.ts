@@ -11,19 +11,10 @@ import {
   WHV_X64_PENDING_INTERRUPTION_REGISTER as INTERRUPTION,
 } from "../../ffi/values.ts";
 import { refused } from "../platform/errors.ts";
+import { RFLAGS_IF } from "../x86/flags.ts";
+import { Vector } from "../x86/vectors.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 import { TolerantBatch } from "./refusable.ts";
-
-/** Vectors that the machine itself raises. */
-export const Vector = {
-  DB: 1,
-  BP: 3,
-  UD: 6,
-  DF: 8,
-  NP: 11,
-  GP: 13,
-  PF: 14,
-} as const;
 
 const exception = new RegisterBatch(Reg.PendingEvent);
 const pageFault = new RegisterBatch(Reg.PendingEvent, Reg.Cr2);
@@ -57,7 +48,7 @@ const halted = new RegisterBatch(
   Reg.PendingEvent,
   Reg.PendingInterruption,
 );
-const RFLAGS_IF = 0x200;
+const IF_LOW = Number(RFLAGS_IF);
 /** Bytes from one value of a batch to the next. */
 const VALUE = 16;
 
@@ -82,7 +73,7 @@ export function canTakeExtIntHalted(vp: RegisterAccess): boolean {
     return false;
   }
   return ACTIVITY.HaltSuspend.get(halted.view) !== 0 &&
-    (halted.low(1) & RFLAGS_IF) !== 0 &&
+    (halted.low(1) & IF_LOW) !== 0 &&
     EXT_INT.EventPending.get(halted.view, 2 * VALUE) === 0 &&
     INTERRUPTION.InterruptionPending.get(halted.view, 3 * VALUE) === 0;
 }

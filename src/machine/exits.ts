@@ -3,6 +3,7 @@
  * MSRs, CPUID, end of interrupt. One handler serves all processors.
  */
 import { MemoryAccessType } from "../../ffi/enums.ts";
+import { INTERRUPT_SHADOW } from "../../ffi/values.ts";
 import { ICEBP_ACCESS as ACCESS } from "../../ffi/icebp.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
@@ -20,21 +21,36 @@ import type {
   MsrExit,
 } from "../platform/exits.ts";
 import type { MaskedCpuidResult } from "../platform/partition.ts";
-import type { Segment } from "../platform/segments.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
+import { RFLAGS_RF } from "../x86/flags.ts";
+import { codeBitsOf, LONG, type Segment } from "../x86/segments.ts";
+import { Vector } from "../x86/vectors.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { MmioBus, PortBus } from "./bus.ts";
 import { adjustCpuid } from "./cpuid.ts";
 import type { EoiListener } from "./device.ts";
-import { Vector } from "./events.ts";
 import type { CpuidAnswer } from "./host.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Msrs } from "./msrs.ts";
 import { TolerantBatch } from "./refusable.ts";
 
-/** The guest did what this machine cannot carry out; one line for the user. */
+/**
+ * The guest did what this machine cannot carry out; one line for the user.
+ *
+ * @example
+ * ```ts
+ * import { MachineError } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // What the guest did to its machine, without the stack of a fault of icebp's.
+ * const say = (error: unknown): string =>
+ *   error instanceof MachineError ? error.message : `${error}`;
+ * assertEquals(say(new MachineError("CPU0: HLT exited")), "CPU0: HLT exited");
+ * ```
+ */
 export class MachineError extends Error {
+  /** The error's name. */
   override readonly name: string = "MachineError";
 }
 
@@ -77,7 +93,27 @@ export interface PortAccess {
   readonly rax: bigint;
 }
 
-/** How often each kind of exit came, by its name. */
+/**
+ * How often each kind of exit came, by its name.
+ *
+ * @example
+ * ```ts
+ * import { type ExitCounts, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const counts: ExitCounts = machine.exitCounts;
+ * assertEquals(counts, {}); // it has not run
+ * ```
+ */
 export type ExitCounts = Readonly<Record<string, number>>;
 
 export class ExitHandler {
@@ -400,8 +436,6 @@ export class ExitHandler {
   }
 }
 
-const RFLAGS_RF = 1n << 16n;
-const INTERRUPT_SHADOW = 1n;
 const shadow = new TolerantBatch(Reg.Rflags, Reg.InterruptState);
 
 /**
@@ -416,12 +450,10 @@ function endsShadow(vp: VirtualProcessor): void {
   shadow.write(vp);
 }
 
-const CS_LONG = 0x2000;
-
 /** RIP after an instruction of `length` bytes. */
 function nextRip(exit: Exit, length: bigint): bigint {
   const rip = exit.rip + length;
-  if (exit.eferLma && (exit.cs.attributes & CS_LONG) !== 0) {
+  if (codeBitsOf(exit.cs.attributes, exit.eferLma) === 64) {
     return BigInt.asUintN(64, rip);
   }
   return rip & EFLAGS_IP_MASK;
@@ -429,7 +461,7 @@ function nextRip(exit: Exit, length: bigint): bigint {
 
 /** An instruction's address, for messages. */
 export function placeOf(rip: bigint, cs: Segment): string {
-  return cs.base === 0n || (cs.attributes & CS_LONG) !== 0
+  return cs.base === 0n || (cs.attributes & LONG) !== 0
     ? `RIP ${hex(rip)}`
     : `CS:RIP ${hex(cs.selector)}:${hex(rip)} (linear ${hex(cs.base + rip)})`;
 }

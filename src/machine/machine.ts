@@ -18,13 +18,14 @@ import type {
 import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Subscribers } from "../util/subscribers.ts";
+import { APIC_BASE_X2 } from "../x86/apic_base.ts";
+import { Vector, vectorBits } from "../x86/vectors.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import { cpuidChanges } from "./cpuid.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
-import { Vector } from "./events.ts";
 import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
 import type { HostFacts } from "./host.ts";
 import { GuestMemory } from "./memory.ts";
@@ -44,7 +45,31 @@ import { type SavedTimer, Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
-/** What a machine is made of. */
+/**
+ * What a machine is made of.
+ *
+ * @example
+ * ```ts
+ * import { Machine, type MachineOptions, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const options: MachineOptions = {
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => crypto.getRandomValues(into) },
+ *   cpus: 2,
+ *   ramBytes: 1 << 20,
+ *   startTime: BigInt(Date.UTC(2025, 0, 1) / 1000),
+ *   // What is decoded of memory that the host writes is stale.
+ *   onHostWrite: (_gpa, length, offset) => platform.hostWrote(offset, length),
+ * };
+ * const machine = new Machine(options);
+ * assertEquals(machine.memory.ramBytes, 1 << 20);
+ * await machine.close();
+ * ```
+ */
 export interface MachineOptions {
   /** The platform that runs it. */
   readonly platform: WinHvPlatform;
@@ -76,12 +101,56 @@ export interface MachineOptions {
   readonly attach?: (machine: Machine) => readonly Device[];
 }
 
-/** Why processors returned with "machine". */
+/**
+ * Why processors returned with "machine".
+ *
+ * @example
+ * ```ts
+ * import { Machine, type MachineEvent, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * machine.ports.write(0xf4, 1, 3); // as OUT would
+ * const event: MachineEvent | null = machine.event;
+ * assertEquals(event, { kind: "exit", code: 7 });
+ * ```
+ */
 export type MachineEvent =
   | PowerEvent
   | { readonly kind: "triple-fault"; readonly processor: number };
 
-/** A machine's whole state. */
+/**
+ * A machine's whole state.
+ *
+ * @example
+ * ```ts
+ * import { Machine, type MachineState, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * machine.memory.writeByte(0x1000, 1);
+ * const state: MachineState = machine.save();
+ * machine.memory.writeByte(0x1000, 2);
+ * machine.load(state);
+ * assertEquals(machine.memory.readByte(0x1000), 1);
+ * ```
+ */
 export interface MachineState {
   /** Each processor's state. */
   readonly processors: readonly {
@@ -111,7 +180,52 @@ export interface BoardState {
   readonly entropy: string | null;
 }
 
-/** A PC: partition, memory, buses, the board's devices and processors. */
+/**
+ * A PC: partition, memory, buses, the board's devices and processors.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   attachDebugger,
+ *   loadGuest,
+ *   Machine,
+ *   openSoft,
+ *   startGuest,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ramBytes = 2 << 20;
+ * const platform = await openSoft({ memoryBytes: ramBytes });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes,
+ * });
+ * startGuest(
+ *   machine,
+ *   loadGuest({
+ *     image: Uint8Array.from([0xb0, 0x2a, 0xe6, 0xf4]), // mov al, 42; out 0xf4, al
+ *     name: "ends",
+ *     commandLine: "",
+ *     modules: [],
+ *     ramBytes,
+ *     cpus: 1,
+ *     virtioDevices: 0,
+ *     flat: { address: 0x7000, mode: 16 },
+ *   }),
+ * );
+ * const target = attachDebugger(machine);
+ * const stopped = Promise.withResolvers<unknown>();
+ * target.onStop.subscribe((stop) => stopped.resolve(stop.reason));
+ * target.resume([{ kind: "continue" }]);
+ * // Port 0xF4 ends the machine with (value << 1) | 1.
+ * assertEquals(await stopped.promise, { kind: "exited", code: 85 });
+ * await machine.close();
+ * ```
+ */
 export class Machine {
   /** What it was made with. */
   readonly options: MachineOptions;
@@ -173,8 +287,12 @@ export class Machine {
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
 
-  /** Sets up everything; the processors are in their state after RESET.
-   * Throws the platform's errors, having deleted what it made. */
+  /**
+   * Sets up everything; the processors are in their state after RESET.
+   *
+   * @throws {PlatformError} The platform fails or refuses; what was made is deleted.
+   * @throws {RangeError} The RAM is not whole pages, or more than there is memory.
+   */
   constructor(options: MachineOptions) {
     this.options = options;
     this.memory = new GuestMemory(options.guestMemory, options.ramBytes);
@@ -317,7 +435,11 @@ export class Machine {
     this.#stop(event);
   }
 
-  /** Has the platform's local APICs deliver an interrupt. */
+  /**
+   * Has the platform's local APICs deliver an interrupt.
+   *
+   * @throws {PlatformError} The platform fails; what it refuses is dropped.
+   */
   requestInterrupt(request: InterruptRequest): void {
     try {
       this.partition.requestInterrupt(request);
@@ -357,8 +479,12 @@ export class Machine {
     }
   }
 
-  /** Which exceptions exit: a bit for every vector. No processor runs. A host
-   * that cannot intercept all of them intercepts #DB and #BP. */
+  /**
+   * Which exceptions exit: a bit for every vector. No processor runs. A host
+   * that cannot intercept all of them intercepts #DB and #BP.
+   *
+   * @throws {PlatformError} The platform fails, or cannot intercept even these.
+   */
   setExceptionBitmap(wanted: bigint): void {
     const bitmap = wanted & this.#interceptable;
     if (bitmap === this.#bitmap) return;
@@ -399,12 +525,15 @@ export class Machine {
     return this.#startupTrap;
   }
 
-  /** The INIT or start-up IPI that a processor has exited for. */
+  /**
+   * The INIT or start-up IPI that a processor has exited for.
+   * @internal
+   */
   startupIpi({ index, vp, startup }: Processor): StartupIpi {
     // Where it is refused nothing but xAPIC mode is known to work.
     const base = new TolerantBatch(Reg.ApicBase);
     base.read(vp);
-    const x2apic = (base.get(0) & APIC_BASE_EXTD) !== 0n;
+    const x2apic = (base.get(0) & APIC_BASE_X2) !== 0n;
     return startupIpi(startup!.icr, index, this.processors.length, x2apic);
   }
 
@@ -413,8 +542,12 @@ export class Machine {
     return this.#exits.counts;
   }
 
-  /** RESET: devices, processors, and then the guest anew (`onReset`). RAM is
-   * what the loader leaves of it. No processor runs. */
+  /**
+   * RESET: devices, processors, and then the guest anew (`onReset`). RAM is
+   * what the loader leaves of it. No processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   reset(): void {
     this.forgetEvent();
     this.board.reset();
@@ -468,7 +601,11 @@ export class Machine {
     log.warn("{what}", { what });
   }
 
-  /** Everything that makes the machine what it is; no processor runs. */
+  /**
+   * Everything that makes the machine what it is; no processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   save(): MachineState {
     return {
       processors: this.processors.map(({ vp }, i) => ({
@@ -483,7 +620,12 @@ export class Machine {
     };
   }
 
-  /** Takes a state made by save() of a machine with the same options. */
+  /**
+   * Takes a state made by save() of a machine with the same options.
+   *
+   * @throws {TypeError} The state is none, or of a machine with other options.
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   load(state: MachineState): void {
     if (
       state.processors.length !== this.processors.length ||
@@ -558,7 +700,31 @@ export class Machine {
   }
 }
 
-/** What a device did with guest memory. */
+/**
+ * What a device did with guest memory.
+ *
+ * @example
+ * ```ts
+ * import { type DmaAccess, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const seen: DmaAccess[] = [];
+ * machine.onDma.subscribe((access) => seen.push(access));
+ * machine.dma("disk").write(0x1000, new Uint8Array(512));
+ * assertEquals(seen, [
+ *   { device: "disk", gpa: 0x1000, length: 512, isWrite: true },
+ * ]);
+ * ```
+ */
 export interface DmaAccess {
   /** The device's name. */
   readonly device: string;
@@ -594,9 +760,7 @@ const STARTUP_SUSPEND = 1n;
 /** What was said to be lost of local APICs. */
 const lapicLosses = new WeakMap<WinHvPlatform, Set<string>>();
 
-const DEBUG_EXCEPTIONS = 1n << BigInt(Vector.DB) | 1n << BigInt(Vector.BP);
-/** IA32_APIC_BASE: x2APIC mode. */
-const APIC_BASE_EXTD = 1n << 10n;
+const DEBUG_EXCEPTIONS = vectorBits(Vector.DB, Vector.BP);
 
 /** Null where the platform lacks the function; it has been said then. */
 function optionally<T>(call: () => T): T | null {

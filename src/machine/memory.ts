@@ -7,15 +7,26 @@
  * keep BIOS data and their own things there.
  */
 import { Subscribers } from "../util/subscribers.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 
 /** Guest physical addresses from here to 4 GiB are devices, not RAM. */
 export const HOLE_START = 0xc0000000;
 /** Where the RAM that is left over continues. */
 export const HIGH_START = 0x100000000;
 
-const PAGE = 4096;
-
-/** A stretch of guest physical memory and the bytes behind it. */
+/**
+ * A stretch of guest physical memory and the bytes behind it.
+ *
+ * @example
+ * ```ts
+ * import { GuestMemory, type MemoryRegion } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const memory = new GuestMemory(new Uint8Array(0x2000), 0x2000);
+ * const [ram]: readonly MemoryRegion[] = memory.regions;
+ * assertEquals(ram, { gpa: 0, bytes: 0x2000, offset: 0, kind: "ram" });
+ * ```
+ */
 export interface MemoryRegion {
   /** The first guest physical address. */
   readonly gpa: number;
@@ -27,7 +38,21 @@ export interface MemoryRegion {
   readonly kind: "ram" | "rom";
 }
 
-/** The memory of a machine. */
+/**
+ * The memory of a machine.
+ *
+ * @example
+ * ```ts
+ * import { GuestMemory } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const memory = new GuestMemory(new Uint8Array(0x3000), 0x2000);
+ * memory.addRom(0xfffff000, Uint8Array.of(0xf4));
+ * assertEquals(memory.write(0x1fff, Uint8Array.of(1, 2)), 1);
+ * assertEquals(memory.kindOf(0xffffffff), "rom");
+ * assertEquals(memory.readByte(0x2000), -1);
+ * ```
+ */
 export class GuestMemory {
   /** All of the guest's bytes; regions say where each is. */
   readonly view: Uint8Array;
@@ -43,9 +68,13 @@ export class GuestMemory {
   /** Low RAM's end: the region nearly every access falls into. */
   readonly #lowEnd: number;
 
-  /** `ramBytes` is a number of whole pages and not more than `view` has. */
+  /**
+   * `ramBytes` is a number of whole pages and not more than `view` has.
+   *
+   * @throws {RangeError} `ramBytes` is none of these.
+   */
   constructor(view: Uint8Array, ramBytes: number) {
-    if (ramBytes <= 0 || ramBytes % PAGE !== 0) {
+    if (ramBytes <= 0 || ramBytes % PAGE_BYTES !== 0) {
       throw new RangeError(`RAM of ${ramBytes} bytes is not whole pages`);
     }
     if (ramBytes > view.byteLength) {
@@ -74,11 +103,15 @@ export class GuestMemory {
     return this.#regions;
   }
 
-  /** Puts `image` at `gpa` as memory that the guest cannot write. Its bytes
-   * live behind RAM in the view, which must have room for them. */
+  /**
+   * Puts `image` at `gpa` as memory that the guest cannot write. Its bytes
+   * live behind RAM in the view, which must have room for them.
+   *
+   * @throws {RangeError} It is not at a page, overlaps other memory, or has no room.
+   */
   addRom(gpa: number, image: Uint8Array): MemoryRegion {
-    const bytes = Math.ceil(image.length / PAGE) * PAGE;
-    if (gpa % PAGE !== 0 || bytes === 0) {
+    const bytes = Math.ceil(image.length / PAGE_BYTES) * PAGE_BYTES;
+    if (gpa % PAGE_BYTES !== 0 || bytes === 0) {
       throw new RangeError(`a ROM at 0x${gpa.toString(16)} is not whole pages`);
     }
     if (this.#used + bytes > this.view.byteLength) {

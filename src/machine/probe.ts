@@ -6,22 +6,22 @@
 import { Reg } from "../../ffi/registers.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { HResult } from "../../ffi/hresult.ts";
+import { WASM_PAGE_BYTES } from "../platform/aligned.ts";
 import { readCapabilities } from "../platform/capabilities.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
 import type { Exit } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
-import { Vector } from "./events.ts";
+import { Vector, vectorBits } from "../x86/vectors.ts";
 import type { CpuidAnswer, HostClocks, HostFacts } from "./host.ts";
 import { Machine } from "./machine.ts";
 
-const WASM_PAGE = 65536;
-const RAM_BYTES = 16 * WASM_PAGE;
+const RAM_BYTES = 16 * WASM_PAGE_BYTES;
 const CODE = 0x1000, HANDLER = 0x1100;
 /** A port that nobody listens at. */
 const PORT = 0x80;
 const OUT = [0xe6, PORT];
 const INT1 = [0xf1], CPUID = [0x0f, 0xa2];
-const DEBUG_EXCEPTION = 1n << BigInt(Vector.DB);
+const DEBUG_EXCEPTION = vectorBits(Vector.DB);
 
 /** Host time after which instructions that do not end are given up. */
 const PATIENCE_MS = 3000;
@@ -34,15 +34,37 @@ const INTEL = [0x756e6547, 0x49656e69, 0x6c65746e] as const;
 
 /** Memory that a platform can map. */
 function ownMemory(): Uint8Array {
-  const pages = RAM_BYTES / WASM_PAGE;
+  const pages = RAM_BYTES / WASM_PAGE_BYTES;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   return new Uint8Array(memory.buffer);
 }
 
 /**
  * Makes a machine on a platform that nobody uses, runs what tells, and takes the
- * machine away. `memory` is 1 MiB that the platform can map, if not any can be. Throws a
- * PlatformError where that cannot be.
+ * machine away. `memory` is 1 MiB that the platform can map, if not any can be.
+ *
+ * @throws {PlatformError} No machine can be made there, or it does not run.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   askHost,
+ *   type CpuidAnswer,
+ *   type HostClocks,
+ *   type HostFacts,
+ *   openSoft,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const facts: HostFacts = await askHost(platform, platform.guestMemory);
+ * assertEquals(facts.int1Exits, false);
+ * const { crystal, tscHz }: HostClocks = facts.clocks;
+ * assertEquals(tscHz, 1e9);
+ * // EAX and EBX are the TSC's ratio to the crystal, ECX the crystal's Hz.
+ * const leaf: Readonly<CpuidAnswer> | null = crystal;
+ * assertEquals(leaf, [1, 1, 1e9, 0]);
+ * ```
  */
 export async function askHost(
   platform: WinHvPlatform,

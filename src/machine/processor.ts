@@ -15,13 +15,15 @@ import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
 } from "../../ffi/values.ts";
+import { DR6_BS } from "../x86/debug_registers.ts";
+import { RFLAGS_TF } from "../x86/flags.ts";
+import { Vector } from "../x86/vectors.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { ExtIntSource } from "./device.ts";
 import {
   canTakeExtIntHalted,
   injectException,
   injectExtInt,
-  Vector,
 } from "./events.ts";
 import { type ExitHandler, Outcome } from "./exits.ts";
 import type { Timer, Timers } from "./timers.ts";
@@ -47,8 +49,6 @@ export type Return =
   | "fault"
   | "machine";
 
-const RFLAGS_TF = 1n << 8n;
-const DR6_BS = 1n << 14n;
 /** Host time between tries to get a processor back. */
 const CANCEL_RETRY_MS = 5;
 

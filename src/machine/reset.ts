@@ -13,6 +13,11 @@ import {
   WHV_X64_XMM_CONTROL_STATUS_REGISTER as XMM_STATUS,
 } from "../../ffi/values.ts";
 import { refused } from "../platform/errors.ts";
+import { APIC_BASE_AT_RESET, APIC_BASE_BSP } from "../x86/apic_base.ts";
+import { CR0_AT_RESET } from "../x86/control_registers.ts";
+import { DR6_CLEAR, DR7_FIXED } from "../x86/debug_registers.ts";
+import { RFLAGS_CLEAR } from "../x86/flags.ts";
+import { Attributes } from "../x86/segments.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 import { canBeLost, TolerantBatch } from "./refusable.ts";
 
@@ -77,19 +82,10 @@ const OPTIONAL: readonly (readonly [number, bigint])[] = [
   [Reg.MsrMtrrDefType, 0n],
 ];
 
-const CR0_AT_RESET = 0x60000010n; // CD, NW, ET
-const DR6_AT_RESET = 0xffff0ff0n;
-const DR7_AT_RESET = 0x400n;
 const PAT_AT_RESET = 0x0007040600070406n;
-const APIC_BASE_AT_RESET = 0xfee00800n; // enabled
-const APIC_BASE_BSP = 0x100n;
 /** Processor signature: family 6. */
 const RDX_AT_RESET = 0x600n;
 
-const DATA = 0x93; // present, read/write, accessed
-const CODE = 0x9b; // present, execute/read, accessed
-const LDT = 0x82;
-const BUSY_TSS = 0x8b;
 const LIMIT = 0xffff;
 
 /** Every register of the table, in one call. */
@@ -104,18 +100,18 @@ function initial(processor: number): TolerantBatch {
   const at = (name: number) => REGISTERS.indexOf(name);
   batch.set(at(Reg.Rdx), RDX_AT_RESET);
   batch.set(at(Reg.Rip), 0xfff0n);
-  batch.set(at(Reg.Rflags), 2n);
+  batch.set(at(Reg.Rflags), RFLAGS_CLEAR);
   for (const name of [Reg.Es, Reg.Ss, Reg.Ds, Reg.Fs, Reg.Gs]) {
-    batch.setSegment(at(name), 0, 0n, LIMIT, DATA);
+    batch.setSegment(at(name), 0, 0n, LIMIT, Attributes.data16);
   }
-  batch.setSegment(at(Reg.Cs), 0xf000, 0xffff0000n, LIMIT, CODE);
-  batch.setSegment(at(Reg.Ldtr), 0, 0n, LIMIT, LDT);
-  batch.setSegment(at(Reg.Tr), 0, 0n, LIMIT, BUSY_TSS);
+  batch.setSegment(at(Reg.Cs), 0xf000, 0xffff0000n, LIMIT, Attributes.code16);
+  batch.setSegment(at(Reg.Ldtr), 0, 0n, LIMIT, Attributes.ldt);
+  batch.setSegment(at(Reg.Tr), 0, 0n, LIMIT, Attributes.busyTss);
   batch.setTable(at(Reg.Gdtr), 0n, LIMIT);
   batch.setTable(at(Reg.Idtr), 0n, LIMIT);
   batch.set(at(Reg.Cr0), CR0_AT_RESET);
-  batch.set(at(Reg.Dr6), DR6_AT_RESET);
-  batch.set(at(Reg.Dr7), DR7_AT_RESET);
+  batch.set(at(Reg.Dr6), DR6_CLEAR);
+  batch.set(at(Reg.Dr7), DR7_FIXED);
   batch.set(at(Reg.Pat), PAT_AT_RESET);
   batch.set(
     at(Reg.ApicBase),
@@ -147,7 +143,28 @@ export function resetRegisters(vp: RegisterAccess, processor: number): void {
   }
 }
 
-/** A processor's registers: by register name (a number), 16 bytes as hex. */
+/**
+ * A processor's registers: by register name (a number), 16 bytes as hex.
+ *
+ * @example
+ * ```ts
+ * import { Machine, openSoft, Reg, type SavedRegisters } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const saved: SavedRegisters = machine.save().processors[0].registers;
+ * // RIP after RESET, little endian.
+ * assertEquals(saved[Reg.Rip], "f0ff".padEnd(32, "0"));
+ * ```
+ */
 export type SavedRegisters = { readonly [name: string]: string };
 
 /** Reads every register of the table. */

@@ -8,9 +8,30 @@ import { type MaskedCpuidResult, Partition } from "../platform/partition.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
-/** What local APICs are: registers in a page, or those and, once the guest switches to
+/**
+ * What local APICs are: registers in a page, or those and, once the guest switches to
  * it, x2APIC mode, which CPUID tells. There are no IDs above 254, so ACPI's tables are
- * the same for both. */
+ * the same for both.
+ *
+ * @example
+ * ```ts
+ * import { type ApicKind, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const apic: ApicKind = "x2apic";
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 2,
+ *   apic,
+ *   ramBytes: 1 << 20,
+ * });
+ * assertEquals(machine.options.apic, "x2apic");
+ * ```
+ */
 export type ApicKind = "xapic" | "x2apic";
 
 /** Properties that save exits, or faults of the guest, on hosts that have them. */

@@ -1,6 +1,9 @@
 /** Finds out what has brought a processor to a stub of firmware
  * (devices/bios_calls.ts). */
 import { Reg } from "../../ffi/registers.ts";
+import { CR0_PE } from "../x86/control_registers.ts";
+import { Vector } from "../x86/vectors.ts";
+import { realBase } from "../x86/segments.ts";
 import {
   STUB,
   STUB_OFFSET,
@@ -10,9 +13,8 @@ import {
 import { placeOf, type PortAccess } from "./exits.ts";
 import type { GuestMemory } from "./memory.ts";
 
-const CR0_PE = 1n;
 const INT3 = 0xcc, INT = 0xcd, INTO = 0xce;
-const FIRST_STUB = STUB_SEGMENT * 16 + STUB_OFFSET;
+const FIRST_STUB = realBase(STUB_SEGMENT) + STUB_OFFSET;
 
 /** Null if the port is not accessed by a stub, in real mode. */
 export function stubEntryOf(
@@ -29,15 +31,16 @@ export function stubEntryOf(
   const sp = Number(vp.get(Reg.Rsp) & 0xffffn);
   const ip = word(stack + sp), cs = word(stack + (sp + 2 & 0xffff));
   const before = (bytes: number) =>
-    memory.readByte(cs * 16 + (ip - bytes & 0xffff));
+    memory.readByte(realBase(cs) + (ip - bytes & 0xffff));
   const length = before(2) === INT && before(1) === vector
     ? 2
-    : before(1) === INT3 && vector === 3 || before(1) === INTO && vector === 4
+    : before(1) === INT3 && vector === Vector.BP ||
+        before(1) === INTO && vector === Vector.OF
     ? 1
     : 0;
   const place = placeOf(BigInt(ip - length & 0xffff), {
     selector: cs,
-    base: BigInt(cs * 16),
+    base: BigInt(realBase(cs)),
     limit: 0xffff,
     attributes: 0,
   });

@@ -5,7 +5,23 @@
  */
 import type { Clock } from "./device.ts";
 
-/** One timer, fired once per arming. */
+/**
+ * One timer, fired once per arming.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, type Timer, Timers } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const timers = new Timers(platform.clock);
+ * const timer: Timer = timers.create(() => {});
+ * timer.arm(1_000n);
+ * assertEquals(timer.deadline, 1_000n);
+ * timer.disarm();
+ * assertEquals(timer.deadline, null);
+ * ```
+ */
 export class Timer {
   readonly #timers: Timers;
   /** Called at the deadline. */
@@ -42,7 +58,21 @@ export class Timer {
 /** A timer's number, and its deadline: an integer ending in n. */
 export type SavedTimer = readonly [index: number, deadline: string];
 
-/** The timers of a machine. */
+/**
+ * The timers of a machine.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Timers } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const timers = new Timers(platform.clock);
+ * timers.create(() => {}).arm(2_000_000n);
+ * timers.create(() => {}).arm(1_000_000n);
+ * assertEquals(timers.next, 1_000_000n);
+ * ```
+ */
 export class Timers {
   readonly #clock: Clock;
   /** All of them, as they were created. */

@@ -2,14 +2,35 @@
 // judges: ports, memory, MSRs, CPUID, exceptions.
 
 import { WHV_RUN_VP_EXIT_CONTEXT as CONTEXT } from "../../ffi/exits.ts";
-import { type Segment, SegmentView } from "./segments.ts";
+import type { Segment } from "../x86/segments.ts";
+import { SegmentView } from "./segments.ts";
 import { VpExit } from "./vp_exit.ts";
 
 const TWO_32 = 0x1_0000_0000;
 
 const IO = CONTEXT.IoPortAccess;
 
-/** IN, OUT, INS or OUTS. */
+/**
+ * IN, OUT, INS or OUTS.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xe6, 0x80], 0xfff0); // out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const exit = await vp.run();
+ * if (exit.reason !== "ioPort") throw new Error(exit.reason);
+ * assertEquals([exit.port, exit.size, exit.isWrite], [0x80, 1, true]);
+ * ```
+ */
 export class IoPortExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "ioPort";
@@ -68,7 +89,27 @@ export class IoPortExit extends VpExit {
 
 const MEMORY = CONTEXT.MemoryAccess;
 
-/** An access to a guest-physical address that is not mapped, or not so. */
+/**
+ * An access to a guest-physical address that is not mapped, or not so.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xa0, 0x34, 0x12], 0xfff0); // mov al, [0x1234]
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const exit = await vp.run();
+ * if (exit.reason !== "memory") throw new Error(exit.reason);
+ * assertEquals([exit.gpa, exit.gpaUnmapped], [0x1234n, true]);
+ * ```
+ */
 export class MemoryExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "memory";
@@ -111,7 +152,30 @@ export class MemoryExit extends VpExit {
 
 const MSR = CONTEXT.MsrAccess;
 
-/** RDMSR or WRMSR. */
+/**
+ * RDMSR or WRMSR.
+ *
+ * @example
+ * ```ts
+ * import { ExtendedVmExits, openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setExtendedVmExits(ExtendedVmExits.X64MsrExit);
+ * partition.setX64MsrExitBitmap(1n); // registers that the platform lacks
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0x32], 0xfff0); // rdmsr
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rcx, 0x1234n);
+ * const exit = await vp.run();
+ * if (exit.reason !== "msr") throw new Error(exit.reason);
+ * assertEquals([exit.msr, exit.isWrite], [0x1234, false]);
+ * ```
+ */
 export class MsrExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "msr";
@@ -140,7 +204,30 @@ export class MsrExit extends VpExit {
 
 const CPUID = CONTEXT.CpuidAccess;
 
-/** CPUID, with what the platform would have answered. */
+/**
+ * CPUID, with what the platform would have answered.
+ *
+ * @example
+ * ```ts
+ * import { ExtendedVmExits, openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setExtendedVmExits(ExtendedVmExits.X64CpuidExit);
+ * partition.setCpuidExitList([7]);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0xa2], 0xfff0); // cpuid
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rax, 7n);
+ * const exit = await vp.run();
+ * if (exit.reason !== "cpuid") throw new Error(exit.reason);
+ * assertEquals([exit.leaf, exit.subleaf], [7, 0]);
+ * ```
+ */
 export class CpuidExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "cpuid";
@@ -188,7 +275,29 @@ export class CpuidExit extends VpExit {
 
 const EXCEPTION = CONTEXT.VpException;
 
-/** An exception whose vector is in the exception exit bitmap. */
+/**
+ * An exception whose vector is in the exception exit bitmap.
+ *
+ * @example
+ * ```ts
+ * import { ExtendedVmExits, openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setExtendedVmExits(ExtendedVmExits.ExceptionExit);
+ * partition.setExceptionExitBitmap(1n << 6n); // #UD
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0x0b], 0xfff0); // ud2
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const exit = await vp.run();
+ * if (exit.reason !== "exception") throw new Error(exit.reason);
+ * assertEquals([exit.vector, exit.errorCodeValid], [6, false]);
+ * ```
+ */
 export class ExceptionExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "exception";

@@ -5,7 +5,7 @@
 
 /** Bytes of register values' and exit contexts' alignment. */
 const ALIGNMENT = 16;
-const WASM_PAGE = 65536;
+export const WASM_PAGE_BYTES = 65536;
 
 /** What is left of the chunk that small buffers are cut from. A chunk lives as long as
  * what was cut from it. */
@@ -15,7 +15,7 @@ const chunks = new WeakSet<ArrayBufferLike>();
 let pages: Uint8Array = new Uint8Array(0);
 
 function newPages(bytes: number): Uint8Array {
-  const initial = Math.ceil(bytes / WASM_PAGE);
+  const initial = Math.ceil(bytes / WASM_PAGE_BYTES);
   // Never grown, so that it stays where it is.
   const { buffer } = new WebAssembly.Memory({ initial, maximum: initial });
   return new Uint8Array(buffer);

@@ -108,7 +108,24 @@ export function refused(error: unknown): error is PlatformError {
 /** Calls whose failure means that the platform cannot be used at all. */
 const openingCalls = new Set(["WHvCreatePartition", "dlopen"]);
 
-/** A call of the platform's failed. */
+/**
+ * A call of the platform's failed.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, PlatformError } from "@icebp/icebp";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const partition = Partition.create(await openSoft({ memoryBytes: 0x10000 }));
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * const error = assertThrows(
+ *   () => partition.createVirtualProcessor(1),
+ *   PlatformError,
+ * );
+ * assertEquals(error.call, "WHvCreateVirtualProcessor");
+ * ```
+ */
 export class PlatformError extends Error {
   /** The function that failed. */
   readonly call: string;

@@ -4,7 +4,28 @@
 import { WHV_RUN_VP_EXIT_CONTEXT as CONTEXT } from "../../ffi/exits.ts";
 import { VpExit } from "./vp_exit.ts";
 
-/** An interrupt can be delivered now, as asked for. */
+/**
+ * An interrupt can be delivered now, as asked for.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xfb, 0x90, 0x90], 0xfff0); // sti; nop; nop
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.DeliverabilityNotifications, 2n); // InterruptNotification
+ * const exit = await vp.run();
+ * if (exit.reason !== "interruptWindow") throw new Error(exit.reason);
+ * assertEquals(exit.rip, 0xfff2n); // behind the shadow of STI
+ * ```
+ */
 export class InterruptWindowExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "interruptWindow";
@@ -14,13 +35,47 @@ export class InterruptWindowExit extends VpExit {
   }
 }
 
-/** HLT, when the platform does not emulate the APIC. */
+/**
+ * HLT, when the platform does not emulate the APIC.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xf4], 0xfff0); // hlt
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const exit = await vp.run();
+ * if (exit.reason !== "halt") throw new Error(exit.reason);
+ * assertEquals(exit.rflags & 0x200n, 0n); // nothing will wake it
+ * ```
+ */
 export class HaltExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "halt";
 }
 
-/** The end of a level-triggered interrupt. */
+/**
+ * The end of a level-triggered interrupt.
+ *
+ * @example
+ * ```ts
+ * import type { ApicEoiExit, Exit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: ApicEoiExit): string => `EOI of vector ${exit.vector}`;
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "apicEoi" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "apicEoi", vector: 49 } as Exit), "EOI of vector 49");
+ * ```
+ */
 export class ApicEoiExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "apicEoi";
@@ -30,7 +85,28 @@ export class ApicEoiExit extends VpExit {
   }
 }
 
-/** The run was canceled. */
+/**
+ * The run was canceled.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xeb, 0xfe], 0xfff0); // jmp to itself
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * setTimeout(() => vp.cancel());
+ * const exit = await vp.run();
+ * if (exit.reason !== "canceled") throw new Error(exit.reason);
+ * assertEquals(exit.cancelReason, 0); // by the user
+ * ```
+ */
 export class CanceledExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "canceled";
@@ -40,19 +116,76 @@ export class CanceledExit extends VpExit {
   }
 }
 
-/** A triple fault. */
+/**
+ * A triple fault.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0x0b], 0xfff0); // ud2
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * // No vector fits: the fault and the double fault cannot be delivered.
+ * vp.setTable(Reg.Idtr, { base: 0n, limit: 0 });
+ * const exit = await vp.run();
+ * if (exit.reason !== "unrecoverable") throw new Error(exit.reason);
+ * assertEquals(exit.rip, 0xfff0n);
+ * ```
+ */
 export class UnrecoverableExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "unrecoverable";
 }
 
-/** A register's value is not one the processor can run with. */
+/**
+ * A register's value is not one the processor can run with.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x90], 0xfff0); // nop
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Cr0, 0x8000_0000n); // PG without PE
+ * const exit = await vp.run();
+ * if (exit.reason !== "invalidState") throw new Error(exit.reason);
+ * assertEquals(vp.get(Reg.Cr0), 0x8000_0000n);
+ * ```
+ */
 export class InvalidStateExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "invalidState";
 }
 
-/** The guest used what the platform does not support. */
+/**
+ * The guest used what the platform does not support.
+ *
+ * @example
+ * ```ts
+ * import type { Exit, UnsupportedFeatureExit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: UnsupportedFeatureExit): string => `feature ${exit.feature}`;
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "unsupportedFeature" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "unsupportedFeature", feature: 1 } as Exit), "feature 1");
+ * ```
+ */
 export class UnsupportedFeatureExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "unsupportedFeature";
@@ -68,7 +201,21 @@ export class UnsupportedFeatureExit extends VpExit {
 
 const HYPERCALL = CONTEXT.Hypercall;
 
-/** A hypercall. */
+/**
+ * A hypercall.
+ *
+ * @example
+ * ```ts
+ * import type { Exit, HypercallExit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: HypercallExit): string => `call ${exit.rcx & 0xffffn}`;
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "hypercall" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "hypercall", rcx: 0x1_0002n } as Exit), "call 2");
+ * ```
+ */
 export class HypercallExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "hypercall";
@@ -104,7 +251,28 @@ export class HypercallExit extends VpExit {
   }
 }
 
-/** RDTSC or RDTSCP. */
+/**
+ * RDTSC or RDTSCP.
+ *
+ * @example
+ * ```ts
+ * import { ExtendedVmExits, openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setExtendedVmExits(ExtendedVmExits.X64RdtscExit);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0x31], 0xfff0); // rdtsc
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const exit = await vp.run();
+ * if (exit.reason !== "rdtsc") throw new Error(exit.reason);
+ * assertEquals(exit.isRdtscp, false);
+ * ```
+ */
 export class RdtscExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "rdtsc";
@@ -130,7 +298,21 @@ export class RdtscExit extends VpExit {
   }
 }
 
-/** An INIT or SIPI written to the APIC's ICR. */
+/**
+ * An INIT or SIPI written to the APIC's ICR.
+ *
+ * @example
+ * ```ts
+ * import type { Exit, InitSipiExit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: InitSipiExit): string => (exit.icr >> 8n & 7n) === 5n ? "INIT" : "SIPI";
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "initSipi" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "initSipi", icr: 0x4500n } as Exit), "INIT");
+ * ```
+ */
 export class InitSipiExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "initSipi";
@@ -140,7 +322,21 @@ export class InitSipiExit extends VpExit {
   }
 }
 
-/** An SMI written to the APIC's ICR. */
+/**
+ * An SMI written to the APIC's ICR.
+ *
+ * @example
+ * ```ts
+ * import type { Exit, SmiExit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: SmiExit): string => `ICR ${exit.icr}`;
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "smi" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "smi", icr: 0x200n } as Exit), "ICR 512");
+ * ```
+ */
 export class SmiExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "smi";
@@ -150,7 +346,21 @@ export class SmiExit extends VpExit {
   }
 }
 
-/** A write to an APIC register that is trapped. */
+/**
+ * A write to an APIC register that is trapped.
+ *
+ * @example
+ * ```ts
+ * import type { ApicWriteExit, Exit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: ApicWriteExit): string => `${exit.type}: ${exit.value}`;
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "apicWrite" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "apicWrite", type: 0xd0, value: 1n } as Exit), "208: 1");
+ * ```
+ */
 export class ApicWriteExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "apicWrite";
@@ -164,7 +374,21 @@ export class ApicWriteExit extends VpExit {
   }
 }
 
-/** A synthetic interrupt source can take a message. */
+/**
+ * A synthetic interrupt source can take a message.
+ *
+ * @example
+ * ```ts
+ * import type { Exit, SynicExit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: SynicExit): string => `SINTs ${exit.deliverableSints.toString(2)}`;
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "synic" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "synic", deliverableSints: 5 } as Exit), "SINTs 101");
+ * ```
+ */
 export class SynicExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "synic";
@@ -174,7 +398,21 @@ export class SynicExit extends VpExit {
   }
 }
 
-/** A reason that this version does not know, or none. */
+/**
+ * A reason that this version does not know, or none.
+ *
+ * @example
+ * ```ts
+ * import type { Exit, UnknownExit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const note = (exit: UnknownExit): string => `reason ${exit.code}`;
+ * const noteOf = (exit: Exit): string | null =>
+ *   exit.reason === "unknown" ? note(exit) : null;
+ * assertEquals(noteOf({ reason: "canceled" } as Exit), null);
+ * assertEquals(noteOf({ reason: "unknown", code: 99 } as Exit), "reason 99");
+ * ```
+ */
 export class UnknownExit extends VpExit {
   /** Which exit this is. */
   readonly reason = "unknown";

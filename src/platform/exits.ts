@@ -34,7 +34,35 @@ export * from "./event_exits.ts";
 export * from "./debug_exits.ts";
 export { VpExit } from "./vp_exit.ts";
 
-/** Why a run ended; `reason` tells which. */
+/**
+ * Why a run ended; `reason` tells which.
+ *
+ * @example
+ * ```ts
+ * import { type Exit, openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xe6, 0x80], 0xfff0); // out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const describe = (exit: Exit): string => {
+ *   switch (exit.reason) {
+ *     case "ioPort":
+ *       return `${exit.isWrite ? "out" : "in"} 0x${exit.port.toString(16)}`;
+ *     case "memory":
+ *       return `memory 0x${exit.gpa.toString(16)}`;
+ *     default:
+ *       return exit.reason;
+ *   }
+ * };
+ * assertEquals(describe(await vp.run()), "out 0x80");
+ * ```
+ */
 export type Exit =
   | IoPortExit
   | MemoryExit

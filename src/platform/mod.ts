@@ -9,7 +9,7 @@ export type {
 } from "./partition.ts";
 export { VALUE_SIZE, VirtualProcessor } from "./virtual_processor.ts";
 export type { Translation } from "./virtual_processor.ts";
-export type { Segment, Table } from "./segments.ts";
+export type { Segment, Table } from "../x86/segments.ts";
 export type * from "./exits.ts";
 export { Completer } from "./completer.ts";
 export type { AccessHandlers } from "./completer.ts";

@@ -39,6 +39,23 @@ export const WHP = "whp";
  *
  * @throws {PlatformError} The library is missing or lacks a function, or there
  * is no hypervisor.
+ *
+ * @example
+ * ```ts
+ * import { openNative, PlatformError } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // Falls back where the platform is not there.
+ * const platform = (() => {
+ *   try {
+ *     return openNative("/nowhere/libWinHvPlatform.so");
+ *   } catch (error) {
+ *     if (error instanceof PlatformError) return null;
+ *     throw error;
+ *   }
+ * })();
+ * assertEquals(platform, null);
+ * ```
  */
 export function openNative(
   name: string,

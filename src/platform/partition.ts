@@ -15,6 +15,7 @@ import {
   WHV_X64_CPUID_RESULT2,
 } from "../../ffi/structures.ts";
 import { HResult } from "../../ffi/hresult.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { alignedBytes, viewOf } from "./aligned.ts";
 import { check, PlatformError } from "./errors.ts";
 import { LOST, need } from "./optional.ts";
@@ -22,12 +23,38 @@ import { VirtualProcessor } from "./virtual_processor.ts";
 
 const log = getLogger(["icebp", "platform"]);
 
-const PAGE_SIZE = 4096;
-
 /** What platforms were said to lack. */
 const missing = new WeakMap<WinHvPlatform, Set<string>>();
 
-/** What CPUID answers for one leaf, instead of the platform's own answer. */
+/**
+ * What CPUID answers for one leaf, instead of the platform's own answer.
+ *
+ * @example
+ * ```ts
+ * import { type CpuidResult, openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * const result: CpuidResult = {
+ *   leaf: 0x40000000,
+ *   eax: 0x40000000,
+ *   ebx: 0x12345678,
+ *   ecx: 0,
+ *   edx: 0,
+ * };
+ * partition.setCpuidResultList([result]);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0xa2, 0xe6, 0x80], 0xfff0); // cpuid; out
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rax, 0x40000000n);
+ * await vp.run();
+ * assertEquals(vp.get(Reg.Rbx), 0x12345678n);
+ * ```
+ */
 export interface CpuidResult {
   /** EAX going in. */
   readonly leaf: number;
@@ -41,7 +68,39 @@ export interface CpuidResult {
   readonly edx: number;
 }
 
-/** What CPUID answers in some bits of one leaf, whatever the subleaf. */
+/**
+ * What CPUID answers in some bits of one leaf, whatever the subleaf.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type MaskedCpuidResult,
+ *   openSoft,
+ *   Partition,
+ *   Reg,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * // CPUID.1:ECX[31]: there is a hypervisor.
+ * const result: MaskedCpuidResult = {
+ *   leaf: 1,
+ *   output: [0, 0, 2 ** 31, 0],
+ *   mask: [0, 0, 2 ** 31, 0],
+ * };
+ * partition.setCpuidResultList2([result]);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x0f, 0xa2, 0xe6, 0x80], 0xfff0); // cpuid; out
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rax, 1n);
+ * await vp.run();
+ * assertEquals(vp.get(Reg.Rcx) >> 31n & 1n, 1n);
+ * ```
+ */
 export interface MaskedCpuidResult {
   /** EAX going in. */
   readonly leaf: number;
@@ -51,7 +110,54 @@ export interface MaskedCpuidResult {
   readonly mask: readonly [number, number, number, number];
 }
 
-/** An interrupt for the platform's local APICs to deliver. */
+/**
+ * An interrupt for the platform's local APICs to deliver.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type InterruptRequest,
+ *   openSoft,
+ *   Partition,
+ *   Reg,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setLocalApicEmulationMode(1); // xAPIC
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xfb, 0xf4], 0xfff0); // sti; hlt
+ * platform.guestMemory.set([0xe6, 0x80], 0x200); // out 0x80, al
+ * platform.guestMemory.set([0x00, 0x02, 0x00, 0xf0], 4 * 0x40); // F000:0200
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * partition.mapGpaRange(platform.guestMemory, 0xf0000, 7);
+ * vp.setTable(Reg.Idtr, { base: 0xf0000n, limit: 0x3ff });
+ * vp.setSegment(Reg.Ss, {
+ *   base: 0xffff0000n,
+ *   limit: 0xffff,
+ *   selector: 0xf000,
+ *   attributes: 0x93,
+ * });
+ * vp.set(Reg.Rsp, 0x8000n);
+ * const lapic = vp.getLapic();
+ * lapic[0xf1] |= 1; // SVR: enabled by software
+ * vp.setLapic(lapic);
+ * const request: InterruptRequest = {
+ *   type: 0, // fixed
+ *   destinationMode: 0, // physical
+ *   triggerMode: 0, // edge
+ *   destination: 0,
+ *   vector: 0x40,
+ * };
+ * partition.requestInterrupt(request);
+ * const exit = await vp.run();
+ * assertEquals([exit.reason, vp.get(Reg.Rip)], ["ioPort", 0x200n]);
+ * ```
+ */
 export interface InterruptRequest {
   /** An InterruptType. */
   readonly type: number;
@@ -65,7 +171,41 @@ export interface InterruptRequest {
   readonly vector: number;
 }
 
-/** What a processor is to return for (ICEBP_DEBUG_POINT). */
+/**
+ * What a processor is to return for (ICEBP_DEBUG_POINT).
+ *
+ * @example
+ * ```ts
+ * import {
+ *   DebugAccess,
+ *   type DebugPoint,
+ *   DebugSpace,
+ *   openSoft,
+ *   Partition,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x90, 0xe6, 0x80], 0xfff0); // nop; out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const point: DebugPoint = {
+ *   identifier: 7,
+ *   access: DebugAccess.Execute,
+ *   space: DebugSpace.All,
+ *   address: 0xfffffff1n,
+ *   length: 1n,
+ *   cr3: 0n,
+ * };
+ * partition.setDebugPoint(point);
+ * const exit = await vp.run();
+ * assertEquals([exit.reason, exit.rip], ["debugPoint", 0xfff1n]);
+ * ```
+ */
 export interface DebugPoint {
   /** Below MAX_DEBUG_POINTS; what exits name. */
   readonly identifier: number;
@@ -81,7 +221,27 @@ export interface DebugPoint {
   readonly cr3: bigint;
 }
 
-/** A virtual machine as the platform has it. */
+/**
+ * A virtual machine as the platform has it.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xe6, 0x80], 0xfff0); // out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const exit = await vp.run();
+ * assertEquals(exit.reason, "ioPort");
+ * partition.delete();
+ * ```
+ */
 export class Partition {
   /** Whose partition it is. */
   readonly functions: WinHvPlatform;
@@ -106,7 +266,11 @@ export class Partition {
     this.handle = handle;
   }
 
-  /** Creates a partition; set its properties, then call `setup`. */
+  /**
+   * Creates a partition; set its properties, then call `setup`.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   static create(functions: WinHvPlatform): Partition {
     const handle = new BigUint64Array(1);
     check(
@@ -116,38 +280,66 @@ export class Partition {
     return new Partition(functions, handle[0]);
   }
 
-  /** How many virtual processors there can be. Before setup only. */
+  /**
+   * How many virtual processors there can be. Before setup only.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setProcessorCount(n: number): void {
     this.#setUint32("ProcessorCount", n);
   }
 
-  /** A LocalApicEmulationMode. Before setup only. */
+  /**
+   * A LocalApicEmulationMode. Before setup only.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setLocalApicEmulationMode(mode: number): void {
     this.#setUint32("LocalApicEmulationMode", mode);
   }
 
-  /** ExtendedVmExits bits. */
+  /**
+   * ExtendedVmExits bits.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setExtendedVmExits(bits: bigint): void {
     this.#setUint64("ExtendedVmExits", bits);
   }
 
-  /** A bit for every vector that exits. Only while no processor runs. */
+  /**
+   * A bit for every vector that exits. Only while no processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setExceptionExitBitmap(mask: bigint): void {
     this.#setUint64("ExceptionExitBitmap", mask);
   }
 
-  /** X64MsrExitBitmap bits. */
+  /**
+   * X64MsrExitBitmap bits.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setX64MsrExitBitmap(bits: bigint): void {
     this.#setUint64("X64MsrExitBitmap", bits);
   }
 
-  /** The CPUID leaves that exit. */
+  /**
+   * The CPUID leaves that exit.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setCpuidExitList(leaves: readonly number[]): void {
     const list = new Uint32Array(leaves);
     this.setProperty("CpuidExitList", new Uint8Array(list.buffer));
   }
 
-  /** What CPUID answers. Before setup only. */
+  /**
+   * What CPUID answers. Before setup only.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setCpuidResultList(results: readonly CpuidResult[]): void {
     const { size, Function, Eax, Ebx, Ecx, Edx } = WHV_X64_CPUID_RESULT;
     const list = new Uint8Array(results.length * size);
@@ -162,8 +354,12 @@ export class Partition {
     this.setProperty("CpuidResultList", list);
   }
 
-  /** What CPUID answers in some bits; the others stay as the platform has them.
-   * Before setup only; older hosts do not know it. */
+  /**
+   * What CPUID answers in some bits; the others stay as the platform has them.
+   * Before setup only; older hosts do not know it.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setCpuidResultList2(results: readonly MaskedCpuidResult[]): void {
     const { size, Function, Output, Mask } = WHV_X64_CPUID_RESULT2;
     const list = new Uint8Array(results.length * size);
@@ -179,7 +375,11 @@ export class Partition {
     this.setProperty("CpuidResultList2", list);
   }
 
-  /** Sets any property from its bytes. */
+  /**
+   * Sets any property from its bytes.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setProperty(
     name: keyof typeof PartitionPropertyCode,
     value: Uint8Array,
@@ -196,7 +396,11 @@ export class Partition {
     );
   }
 
-  /** Reads any property into `into`; returns the bytes written. */
+  /**
+   * Reads any property into `into`; returns the bytes written.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   getProperty(
     name: keyof typeof PartitionPropertyCode,
     into: Uint8Array,
@@ -216,12 +420,20 @@ export class Partition {
     return written[0];
   }
 
-  /** Makes the partition ready for memory and processors. */
+  /**
+   * Makes the partition ready for memory and processors.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setup(): void {
     check(this.#calls.WHvSetupPartition(this.handle), "WHvSetupPartition");
   }
 
-  /** Deletes the partition; no processor runs, and nothing of it is used. */
+  /**
+   * Deletes the partition; no processor runs, and nothing of it is used.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   delete(): void {
     check(this.#calls.WHvDeletePartition(this.handle), "WHvDeletePartition");
   }
@@ -229,6 +441,8 @@ export class Partition {
   /**
    * Maps memory at a guest-physical address. Everything is page aligned;
    * `flags` are MapGpaRangeFlag bits. `source` stays where it is.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
    */
   mapGpaRange(source: Uint8Array, gpa: number | bigint, flags: number): void {
     check(
@@ -244,7 +458,11 @@ export class Partition {
     );
   }
 
-  /** Unmaps guest-physical memory. */
+  /**
+   * Unmaps guest-physical memory.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   unmapGpaRange(gpa: number | bigint, bytes: number | bigint): void {
     check(
       this.#calls.WHvUnmapGpaRange(this.handle, BigInt(gpa), BigInt(bytes)),
@@ -256,6 +474,8 @@ export class Partition {
   /**
    * Which pages of a range, mapped with TrackDirtyPages, were written since the
    * last query: one bit a page, from the lowest.
+   *
+   * @throws {PlatformError} The platform lacks the call, fails or refuses it.
    */
   queryGpaRangeDirtyBitmap(
     gpa: number | bigint,
@@ -263,7 +483,7 @@ export class Partition {
   ): BigUint64Array {
     const call = "WHvQueryGpaRangeDirtyBitmap";
     const query = need(this.#calls[call], call);
-    const pages = Math.ceil(Number(bytes) / PAGE_SIZE);
+    const pages = Math.ceil(Number(bytes) / PAGE_BYTES);
     const bitmap = new BigUint64Array(Math.ceil(pages / 64));
     check(
       query(
@@ -279,7 +499,11 @@ export class Partition {
     return bitmap;
   }
 
-  /** Creates the virtual processor `index`, from 0. */
+  /**
+   * Creates the virtual processor `index`, from 0.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   createVirtualProcessor(index: number): VirtualProcessor {
     check(
       this.#calls.WHvCreateVirtualProcessor(this.handle, index, 0),
@@ -289,7 +513,11 @@ export class Partition {
     return new VirtualProcessor(this, index);
   }
 
-  /** Has the platform's local APICs deliver an interrupt. */
+  /**
+   * Has the platform's local APICs deliver an interrupt.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   requestInterrupt(request: InterruptRequest): void {
     const call = "WHvRequestInterrupt";
     const fn = need(this.#calls[call], call);
@@ -309,8 +537,12 @@ export class Partition {
     return this.functions.extensions.IcebpSetDebugPoint !== null;
   }
 
-  /** Sets a debug point, in place of the one with the same identifier; no processor
-   * runs. */
+  /**
+   * Sets a debug point, in place of the one with the same identifier; no processor
+   * runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setDebugPoint(point: DebugPoint): void {
     const call = "IcebpSetDebugPoint";
     const view = this.#pointView;
@@ -330,7 +562,11 @@ export class Partition {
     if (hresult < 0) check(hresult, call, `0x${point.address.toString(16)}`);
   }
 
-  /** Takes a debug point away; no processor runs. */
+  /**
+   * Takes a debug point away; no processor runs.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   clearDebugPoint(identifier: number): void {
     const call = "IcebpClearDebugPoint";
     const hresult = this.functions.extensions[call]!(
@@ -340,8 +576,12 @@ export class Partition {
     if (hresult < 0) check(hresult, call, `point ${identifier}`);
   }
 
-  /** Has instruction points ask `filter` before they make an exit: 0 is to go on. Returns
-   * what takes it back. */
+  /**
+   * Has instruction points ask `filter` before they make an exit: 0 is to go on. Returns
+   * what takes it back.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setDebugPointFilter(filter: DebugPointFilter): () => void {
     const call = "IcebpSetDebugPointFilter";
     const callback = this.functions.debugPointFilter!(filter);
@@ -353,9 +593,13 @@ export class Partition {
     };
   }
 
-  /** Has `fn` called whenever all processors that run are halted with interrupts masked,
+  /**
+   * Has `fn` called whenever all processors that run are halted with interrupts masked,
    * or wait for a SIPI; never where the platform cannot tell. Returns what takes it
-   * back. */
+   * back.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   onStandstill(fn: () => void): () => void {
     const call = "IcebpSetStandstillCallback";
     const set = this.functions.extensions[call];
@@ -368,8 +612,12 @@ export class Partition {
     };
   }
 
-  /** Has accesses of running processors to devices ask `answer` first (AccessCallback), as
-   * far as the platform does; never where it cannot. Returns what takes it back. */
+  /**
+   * Has accesses of running processors to devices ask `answer` first (AccessCallback), as
+   * far as the platform does; never where it cannot. Returns what takes it back.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setAccessCallback(answer: AccessCallback): () => void {
     const call = "IcebpSetAccessCallback";
     const set = this.functions.extensions[call];
@@ -389,8 +637,12 @@ export class Partition {
     return this.#calls.WHvRegisterPartitionDoorbellEvent !== null;
   }
 
-  /** Has writes that fit a WHV_DOORBELL_MATCH_DATA signal an event object, by its
-   * HANDLE, instead of making an exit. */
+  /**
+   * Has writes that fit a WHV_DOORBELL_MATCH_DATA signal an event object, by its
+   * HANDLE, instead of making an exit.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   registerDoorbell(match: Uint8Array, event: bigint): void {
     const call = "WHvRegisterPartitionDoorbellEvent";
     check(need(this.#calls[call], call)(this.handle, match, event), call);

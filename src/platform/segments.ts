@@ -4,26 +4,7 @@ import {
   WHV_X64_SEGMENT_REGISTER as SEGMENT,
   WHV_X64_TABLE_REGISTER as TABLE,
 } from "../../ffi/values.ts";
-
-/** A segment register with its hidden part. */
-export interface Segment {
-  /** The linear address it starts at. */
-  readonly base: bigint;
-  /** In bytes, whatever the granularity bit says. */
-  readonly limit: number;
-  /** The visible part. */
-  readonly selector: number;
-  /** Type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15. */
-  readonly attributes: number;
-}
-
-/** GDTR or IDTR. */
-export interface Table {
-  /** The linear address of the table. */
-  readonly base: bigint;
-  /** Its size in bytes, less one. */
-  readonly limit: number;
-}
+import type { Segment, Table } from "../x86/segments.ts";
 
 /** A segment register read from where the platform wrote it. */
 export class SegmentView implements Segment {

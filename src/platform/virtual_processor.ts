@@ -11,6 +11,7 @@ import {
 } from "../../ffi/debug_points.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_TRANSLATE_GVA_RESULT } from "../../ffi/structures.ts";
+import type { Segment, Table } from "../x86/segments.ts";
 import { alignedBytes, alignedPages, isAligned, viewOf } from "./aligned.ts";
 import { type DebugHit, debugHits } from "./debug_exits.ts";
 import { PlatformError } from "./errors.ts";
@@ -19,8 +20,6 @@ import type { Partition } from "./partition.ts";
 import {
   readSegment,
   readTable,
-  type Segment,
-  type Table,
   writeSegment,
   writeTable,
 } from "./segments.ts";
@@ -30,7 +29,26 @@ import { VpState } from "./vp_state.ts";
 /** Bytes of a register's value. */
 export const VALUE_SIZE = 16;
 
-/** What {@linkcode VirtualProcessor.translateGva} found. */
+/**
+ * What {@linkcode VirtualProcessor.translateGva} found.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, type Translation } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * // Without paging an address is its own translation.
+ * const translation: Translation = vp.translateGva(0xffff1234n, 1);
+ * assertEquals(translation, { code: 0, gpa: 0xffff1234n });
+ * ```
+ */
 export interface Translation {
   /** A TranslateGvaResult; 0 is success. */
   readonly code: number;
@@ -38,7 +56,27 @@ export interface Translation {
   readonly gpa: bigint;
 }
 
-/** A virtual processor of a partition; made by the partition. */
+/**
+ * A virtual processor of a partition; made by the partition.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, Reg } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x40, 0xe6, 0x80], 0xfff0); // inc ax; out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * vp.set(Reg.Rax, 41n);
+ * const exit = await vp.run();
+ * assertEquals([exit.reason, vp.get(Reg.Rax)], ["ioPort", 42n]);
+ * ```
+ */
 export class VirtualProcessor {
   /** The partition it belongs to. */
   readonly partition: Partition;
@@ -87,6 +125,8 @@ export class VirtualProcessor {
   /**
    * Runs until the next exit. The exit's object is the processor's own and
    * valid until the next run.
+   *
+   * @throws {PlatformError} By the promise: it is running, or the platform fails.
    */
   run(): Promise<Exit> {
     if (this.#running) {
@@ -121,7 +161,11 @@ export class VirtualProcessor {
     throw error;
   };
 
-  /** Makes the current run, or the next one, return a canceled exit. */
+  /**
+   * Makes the current run, or the next one, return a canceled exit.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   cancel(): void {
     this.#check(
       this.#functions.WHvCancelRunVirtualProcessor(this.#handle, this.index, 0),
@@ -129,8 +173,12 @@ export class VirtualProcessor {
     );
   }
 
-  /** Has the next instruction not be stopped at by a debug point; `how` is a DebugPass.
-   * Setting RIP takes that back. */
+  /**
+   * Has the next instruction not be stopped at by a debug point; `how` is a DebugPass.
+   * Setting RIP takes that back.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   passDebugPoints(how: number = DebugPass.Next): void {
     const call = "IcebpPassDebugPoints";
     const hresult = this.#provider.extensions[call]!(
@@ -141,8 +189,12 @@ export class VirtualProcessor {
     if (hresult < 0) this.#fail(call, hresult);
   }
 
-  /** Takes the hits of debug points that the next run would return with at once; the
-   * object is the processor's own, valid until the next call. */
+  /**
+   * Takes the hits of debug points that the next run would return with at once; the
+   * object is the processor's own, valid until the next call.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   takeDebugHits(): readonly DebugHit[] {
     const call = "IcebpTakeDebugHits";
     const { size } = ICEBP_DEBUG_POINT_CONTEXT;
@@ -156,7 +208,12 @@ export class VirtualProcessor {
     return debugHits(this.#hitsView, 0);
   }
 
-  /** Reads many registers: 16 bytes a value, little endian, in names' order. */
+  /**
+   * Reads many registers: 16 bytes a value, little endian, in names' order.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call, or `values` is
+   * too short for `names`.
+   */
   getRegisters(names: Uint32Array, values: Uint8Array): void {
     this.#room(names, values, "WHvGetVirtualProcessorRegisters");
     const aligned = isAligned(values) ? values : alignedPages(values.length);
@@ -173,7 +230,12 @@ export class VirtualProcessor {
     }
   }
 
-  /** Writes many registers: 16 bytes a value, little endian, in names' order. */
+  /**
+   * Writes many registers: 16 bytes a value, little endian, in names' order.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call, or `values` is
+   * too short for `names`.
+   */
   setRegisters(names: Uint32Array, values: Uint8Array): void {
     this.#room(names, values, "WHvSetVirtualProcessorRegisters");
     this.partition.changes++;
@@ -192,58 +254,94 @@ export class VirtualProcessor {
     if (hresult < 0) this.#fail("WHvSetVirtualProcessorRegisters", hresult);
   }
 
-  /** One register; of a wider one, the low 64 bits. */
+  /**
+   * One register; of a wider one, the low 64 bits.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   get(name: number): bigint {
     this.#read(name);
     return this.#valueView.getBigUint64(0, true);
   }
 
-  /** Sets one register; of a wider one, the upper bits become 0. */
+  /**
+   * Sets one register; of a wider one, the upper bits become 0.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   set(name: number, value: bigint): void {
     this.#valueView.setBigUint64(0, value, true);
     this.#valueView.setBigUint64(8, 0n, true);
     this.#write(name);
   }
 
-  /** One 128-bit register. */
+  /**
+   * One 128-bit register.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   get128(name: number): bigint {
     this.#read(name);
     return (this.#valueView.getBigUint64(8, true) << 64n) |
       this.#valueView.getBigUint64(0, true);
   }
 
-  /** Sets one 128-bit register. */
+  /**
+   * Sets one 128-bit register.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   set128(name: number, value: bigint): void {
     this.#valueView.setBigUint64(0, value, true);
     this.#valueView.setBigUint64(8, value >> 64n, true);
     this.#write(name);
   }
 
-  /** One segment register. */
+  /**
+   * One segment register.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   getSegment(name: number): Segment {
     this.#read(name);
     return readSegment(this.#valueView);
   }
 
-  /** Sets one segment register. */
+  /**
+   * Sets one segment register.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setSegment(name: number, segment: Segment): void {
     writeSegment(this.#valueView, segment);
     this.#write(name);
   }
 
-  /** GDTR or IDTR. */
+  /**
+   * GDTR or IDTR.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   getTable(name: number): Table {
     this.#read(name);
     return readTable(this.#valueView);
   }
 
-  /** Sets GDTR or IDTR. */
+  /**
+   * Sets GDTR or IDTR.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setTable(name: number, table: Table): void {
     writeTable(this.#valueView, table);
     this.#write(name);
   }
 
-  /** Walks the guest's page tables; `flags` are TranslateGvaFlag bits. */
+  /**
+   * Walks the guest's page tables; `flags` are TranslateGvaFlag bits.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   translateGva(gva: bigint, flags: number): Translation {
     this.#check(
       this.#functions.WHvTranslateGva(
@@ -262,29 +360,49 @@ export class VirtualProcessor {
     };
   }
 
-  /** The local APIC's registers as a page (APIC_STATE). */
+  /**
+   * The local APIC's registers as a page (APIC_STATE).
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   getLapic(): Uint8Array {
     return this.#state.getLapic();
   }
 
-  /** Sets the local APIC's registers from a page (APIC_STATE). */
+  /**
+   * Sets the local APIC's registers from a page (APIC_STATE).
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setLapic(state: Uint8Array): void {
     this.partition.changes++;
     this.#state.setLapic(state);
   }
 
-  /** The XSAVE state, in the compacted format. */
+  /**
+   * The XSAVE state, in the compacted format.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   getXsave(): Uint8Array {
     return this.#state.getXsave();
   }
 
-  /** Sets the XSAVE state, in the compacted format. */
+  /**
+   * Sets the XSAVE state, in the compacted format.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   setXsave(state: Uint8Array): void {
     this.partition.changes++;
     this.#state.setXsave(state);
   }
 
-  /** Deletes the virtual processor; it is not running and is not used again. */
+  /**
+   * Deletes the virtual processor; it is not running and is not used again.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
   delete(): void {
     this.#check(
       this.#functions.WHvDeleteVirtualProcessor(this.#handle, this.index),

@@ -4,7 +4,8 @@ import {
   WHV_RUN_VP_EXIT_CONTEXT as CONTEXT,
   WHV_VP_EXIT_CONTEXT,
 } from "../../ffi/exits.ts";
-import { type Segment, SegmentView } from "./segments.ts";
+import type { Segment } from "../x86/segments.ts";
+import { SegmentView } from "./segments.ts";
 
 const VP = CONTEXT.VpContext;
 const STATE = VP.ExecutionState;
@@ -12,7 +13,26 @@ const STATE = VP.ExecutionState;
 /** Where the reason's own part starts in the exit context. */
 export const REASON_OFFSET: number = VP.offset + WHV_VP_EXIT_CONTEXT.size;
 
-/** What every exit carries: where the virtual processor stopped. */
+/**
+ * What every exit carries: where the virtual processor stopped.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, type VpExit } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0xe6, 0x80], 0xfff0); // out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const linear = (exit: VpExit) => exit.cs.base + exit.rip;
+ * assertEquals(linear(await vp.run()), 0xfffffff0n);
+ * ```
+ */
 export abstract class VpExit {
   /** The exit context, as the platform wrote it. */
   protected readonly view: DataView;

@@ -11,6 +11,7 @@ import { WHV_EMULATOR_CALLBACKS as CALLBACKS } from "../../ffi/emulator.ts";
 import { TranslateGvaResult } from "../../ffi/enums.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { Reg } from "../../ffi/registers.ts";
+import { PAGE_OFFSET } from "../x86/paging.ts";
 import {
   FETCH,
   type HostFunctions,
@@ -72,7 +73,7 @@ export class SoftEmulator {
     translate: (gva, flags) => {
       const hresult = this.#current!.translateGvaPage(
         this.#context,
-        gva & ~0xfffn,
+        gva & ~PAGE_OFFSET,
         flags,
         this.#code,
         this.#gpa,

@@ -7,8 +7,10 @@ import {
   VirtualProcessorPropertyCode,
   VirtualProcessorStateType,
 } from "../../ffi/enums.ts";
+import { APIC_STATE_SIZE } from "../../ffi/apic.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { WHV_VIRTUAL_PROCESSOR_PROPERTY } from "../../ffi/structures.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { absent } from "./absent.ts";
 import { type Buffer, Buffers, has, viewOf } from "./buffers.ts";
 import { type Instance, IOBUF_BYTES } from "./module.ts";
@@ -17,9 +19,8 @@ import type { Scheduler } from "./scheduler.ts";
 /** The one partition's handle. */
 export const HANDLE = 1n;
 const MAX_REGISTERS = 256;
-const APIC_BYTES = 4096;
 const MEMORY_COUNTERS_BYTES = 24;
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 /** Pages whose dirty bits fill IOBUF. */
 const DIRTY_PAGES = IOBUF_BYTES * 8;
 
@@ -60,7 +61,7 @@ export function softFunctions(
   ): number {
     if (partition !== HANDLE) return invalid;
     return buffers.out(
-      () => core.whvGetApic(vp) || buffers.sized(APIC_BYTES, bytes),
+      () => core.whvGetApic(vp) || buffers.sized(APIC_STATE_SIZE, bytes),
       state,
       bytes,
       written,
@@ -73,10 +74,10 @@ export function softFunctions(
     state: Buffer,
     bytes: number,
   ): number {
-    if (partition !== HANDLE || bytes < APIC_BYTES || !has(state, bytes)) {
+    if (partition !== HANDLE || bytes < APIC_STATE_SIZE || !has(state, bytes)) {
       return invalid;
     }
-    buffers.take(state, APIC_BYTES);
+    buffers.take(state, APIC_STATE_SIZE);
     const hresult = core.whvSetApic(vp);
     scheduler.kick();
     return hresult;

@@ -30,7 +30,24 @@ export { CORE_IDENTITY as SOFT_FORMAT, MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
 export type { TranslateMode } from "./translate/translator.ts";
 
-/** How to open the software platform. */
+/**
+ * How to open the software platform.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   openSoft,
+ *   type SoftOptions,
+ *   type TranslateMode,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const translate: TranslateMode = "never";
+ * const options: SoftOptions = { memoryBytes: 1 << 20, translate };
+ * const platform = await openSoft(options);
+ * assertEquals(platform.effort(), []); // nothing is translated
+ * ```
+ */
 export interface SoftOptions {
   /** Bytes of guest memory; rounded up to 64 KiB. At most MAX_GUEST_BYTES. */
   readonly memoryBytes: number;
@@ -42,7 +59,27 @@ export interface SoftOptions {
   readonly regions?: number;
 }
 
-/** How often the core did what costs. */
+/**
+ * How often the core did what costs.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, type SoftCounters } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x90, 0xe6, 0x80], 0xfff0); // nop; out 0x80, al
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * await vp.run();
+ * const counters: SoftCounters = platform.counters();
+ * assertEquals(counters.events, 0n); // no interrupt, no exception
+ * ```
+ */
 export interface SoftCounters {
   /** Instructions decoded. */
   readonly decoded: bigint;
@@ -87,7 +124,27 @@ const COUNTERS: readonly (keyof SoftCounters)[] = [
   "tooShort",
 ];
 
-/** Guest time: counted instructions. */
+/**
+ * Guest time: counted instructions.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, type SoftClock } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x90, 0x90, 0xe6, 0x80], 0xfff0); // 2 nop; out
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * await vp.run();
+ * const clock: SoftClock = platform.clock;
+ * assertEquals(clock.instructions(), 3n);
+ * ```
+ */
 export class SoftClock {
   readonly #instance: Instance;
   readonly #scheduler: Scheduler;
@@ -119,7 +176,20 @@ export class SoftClock {
   }
 }
 
-/** The software platform as a provider of the seam. */
+/**
+ * The software platform as a provider of the seam.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, type SoftPlatform } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform: SoftPlatform = await openSoft({ memoryBytes: 1 << 20 });
+ * assertEquals(platform.name, "soft");
+ * assertEquals(platform.guestMemory.length, 1 << 20);
+ * platform.close();
+ * ```
+ */
 export class SoftPlatform implements WinHvPlatform {
   readonly name = "soft";
   readonly platform: WinHvPlatformFunctions;
@@ -246,7 +316,21 @@ export function setDefaultTranslation(mode: TranslateMode): void {
   defaultTranslation = mode;
 }
 
-/** Opens the software platform. Throws a RangeError for memory it cannot have. */
+/**
+ * Opens the software platform.
+ *
+ * @throws {RangeError} For memory that it cannot have.
+ *
+ * @example
+ * ```ts
+ * import { openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 100_000 });
+ * assertEquals(platform.guestMemory.length, 2 * 65536);
+ * platform.close();
+ * ```
+ */
 export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
   const bytes = Math.ceil(options.memoryBytes / 65536) * 65536;
   if (!(bytes > 0) || bytes > MAX_GUEST_BYTES) {

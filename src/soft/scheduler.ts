@@ -76,7 +76,19 @@ const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
  * come out behind its instruction (LEAVE of core/access.ts). */
 const LEAVE = 2;
 
-/** "virtual": idle time is skipped. "host": it is slept through. */
+/**
+ * "virtual": idle time is skipped. "host": it is slept through.
+ *
+ * @example
+ * ```ts
+ * import { type ClockMode, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const clock: ClockMode = "host"; // a terminal's user waits in real time
+ * const platform = await openSoft({ memoryBytes: 1 << 20, clock });
+ * assertEquals(platform.clock.now(), 0n);
+ * ```
+ */
 export type ClockMode = "virtual" | "host";
 
 /** A replay. */

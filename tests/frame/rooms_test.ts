@@ -5,8 +5,12 @@ import { assert, assertEquals } from "@std/assert";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** The rooms that each room may import from, besides itself. */
+/** The architecture's own facts: every room may import them, and they nothing. */
+const FACTS = "src/x86";
+
+/** The rooms that each room may import from, besides itself and FACTS. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
+  [FACTS]: [],
   "ffi": [],
   "src/platform": ["ffi"],
   "src/soft": ["ffi"],
@@ -79,7 +83,9 @@ Deno.test("imports point one way between the rooms", () => {
         const to = roomOf(url.href.slice(ROOT.href.length));
         // deno.json, for the version, is in no room.
         if (url.href === new URL("deno.json", ROOT).href) continue;
-        if (to === room || (to && allowed.includes(to))) continue;
+        if (to === room || to === FACTS || (to && allowed.includes(to))) {
+          continue;
+        }
         wrong.push(`${path} imports ${target}`);
       }
     }
@@ -101,5 +107,17 @@ Deno.test("logging is set up in one file", () => {
   const setUp = /import[^;]*\bconfigure(?:Sync)?\b[^;]*"@logtape\/logtape"/;
   const wrong = Object.keys(MAY_IMPORT).flatMap(sources)
     .filter((path) => path !== "src/cli/log.ts" && setUp.test(code(path)));
+  assertEquals(wrong, []);
+});
+
+Deno.test("the architecture's facts stand in src/x86 alone", () => {
+  // A number under a name that begins with a register's, or is one of these.
+  const fact =
+    /\bconst (?:(?:CR[0-4]|EFER|DR[67]|RFLAGS|APIC_BASE)_\w+|PAGE(?:_BYTES|_SIZE)?|SECTOR(?:_BYTES)?|UPPER_HALF|CS_LONG)\s*=\s*[\d(]/;
+  const wrong = Object.keys(MAY_IMPORT).flatMap(sources)
+    .filter((path) => !path.startsWith(`${FACTS}/`))
+    // AssemblyScript has numbers of its own types, and code made for it likewise.
+    .filter((path) => !/^src\/soft\/(?:core|translate)\//.test(path))
+    .filter((path) => fact.test(code(path)));
   assertEquals(wrong, []);
 });

@@ -5,6 +5,9 @@
  */
 import { AcpiPorts, SCI_IRQ } from "../../machine/devices/acpi_pm.ts";
 import { IOAPIC_BASE } from "../../machine/devices/ioapic.ts";
+import { TIMER_GSI } from "../../machine/devices/board.ts";
+import { PIT } from "../../machine/devices/i8254.ts";
+import { RESET_CONTROL } from "../../machine/devices/power.ts";
 import type { BootRequest } from "../image.ts";
 import {
   FIRMWARE_BASE,
@@ -41,7 +44,7 @@ function madt(cpus: number): Uint8Array {
     body.u8(0, 8, id, id).u32(1); // local APIC, enabled
   }
   body.u8(1, 12, 0, 0).u32(IOAPIC_BASE).u32(0);
-  body.u8(2, 10, 0, 0).u32(2).u16(0); // the timer is on input 2
+  body.u8(2, 10, 0, PIT.irq).u32(TIMER_GSI).u16(0);
   body.u8(2, 10, 0, SCI_IRQ).u32(SCI_IRQ).u16(LEVEL_HIGH);
   body.u8(4, 6, 0xff).u16(0).u8(1); // NMI on LINT1 of every processor
   return table("APIC", 4, body.done());
@@ -64,7 +67,7 @@ const FadtFlags = {
 /** Legacy devices and an 8042; no VGA, MSI or ASPM. */
 const BOOT_ARCH = 0x1f;
 const CENTURY_REGISTER = 0x32;
-const RESET_PORT = 0xcf9, RESET_VALUE = 6;
+const [[RESET_PORT]] = RESET_CONTROL.ports, RESET_VALUE = 6;
 /** Latencies that say: there is no C2, no C3. */
 const NO_C2 = 0xfff, NO_C3 = 0xfff;
 

@@ -8,8 +8,8 @@ import { Reg } from "../../../ffi/registers.ts";
 import { PlatformError } from "../../platform/errors.ts";
 import type { Debugger } from "../debugger.ts";
 import { TargetError } from "../target.ts";
+import { APIC_BASE_X2 } from "../../x86/apic_base.ts";
 
-const APIC_X2 = 1n << 10n;
 const Lvt = {
   vector: 0xff,
   pending: 1 << 12,
@@ -51,7 +51,7 @@ export function showLapic(target: Debugger, processor: number): string {
     throw new TargetError("the platform keeps its local APICs to itself");
   }
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
-  const x2apic = (vp.get(Reg.ApicBase) & APIC_X2) !== 0n;
+  const x2apic = (vp.get(Reg.ApicBase) & APIC_BASE_X2) !== 0n;
   const get = (field: { get(view: DataView): number }) => field.get(view);
   const divider = get(APIC_STATE.DivideConfiguration);
   const svr = get(APIC_STATE.Svr);

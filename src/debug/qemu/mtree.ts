@@ -6,12 +6,14 @@
 import { APIC_STATE_SIZE } from "../../../ffi/apic.ts";
 import { Reg } from "../../../ffi/registers.ts";
 import type { Debugger } from "../debugger.ts";
+import {
+  APIC_BASE_ENABLED,
+  APIC_BASE_PAGE,
+  APIC_BASE_X2,
+} from "../../x86/apic_base.ts";
 
 const ALL = 0xffffffffffffffffn;
 const PORTS = 0xffffn;
-const APIC_ENABLED = 1n << 11n;
-const APIC_X2 = 1n << 10n;
-const APIC_PAGE = 0xffffffffff000n;
 /** A local APIC hides whatever else is there. */
 const APIC_PRIORITY = 4096;
 
@@ -77,8 +79,8 @@ function memory({ machine }: Debugger, processor: number): Range[] {
     });
   }
   const base = machine.processors[processor].vp.get(Reg.ApicBase);
-  if ((base & APIC_ENABLED) !== 0n && (base & APIC_X2) === 0n) {
-    const first = base & APIC_PAGE;
+  if ((base & APIC_BASE_ENABLED) !== 0n && (base & APIC_BASE_X2) === 0n) {
+    const first = base & APIC_BASE_PAGE;
     ranges.push({
       first,
       last: first + BigInt(APIC_STATE_SIZE) - 1n,

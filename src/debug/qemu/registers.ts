@@ -4,23 +4,34 @@
  * the types of segments.
  */
 import { Reg } from "../../../ffi/registers.ts";
-import type { Segment } from "../../platform/segments.ts";
+import { INTERRUPT_SHADOW } from "../../../ffi/values.ts";
 import type { Debugger } from "../debugger.ts";
 import { registerNumber } from "../registers.ts";
-import { INTERRUPT_SHADOW, type Vcpu } from "../vcpu.ts";
+import type { Vcpu } from "../vcpu.ts";
 import type { DebugTarget } from "../target.ts";
+import {
+  ACCESSED,
+  BIG,
+  CODE,
+  CODE_OR_DATA,
+  codeBitsOf,
+  CONFORMING_OR_DOWN,
+  dplOf,
+  encodeDescriptor,
+  PRESENT,
+  READ_OR_WRITE,
+  type Segment,
+} from "../../x86/segments.ts";
+import { RFLAGS_FIELDS } from "../../x86/flags.ts";
 
-const PRESENT = 0x80, CODE_OR_DATA = 0x10, CODE = 8;
-const CONFORMING_OR_DOWN = 4, READ_OR_WRITE = 2, ACCESSED = 1;
-const LONG = 0x2000, BIG = 0x4000, GRANULARITY = 0x8000;
 const FLAGS: readonly (readonly [string, number])[] = [
-  ["D", 10],
-  ["O", 11],
-  ["S", 7],
-  ["Z", 6],
-  ["A", 4],
-  ["P", 2],
-  ["C", 0],
+  ["D", RFLAGS_FIELDS.DF],
+  ["O", RFLAGS_FIELDS.OF],
+  ["S", RFLAGS_FIELDS.SF],
+  ["Z", RFLAGS_FIELDS.ZF],
+  ["A", RFLAGS_FIELDS.AF],
+  ["P", RFLAGS_FIELDS.PF],
+  ["C", RFLAGS_FIELDS.CF],
 ];
 const SYSTEM32 =
   "Reserved TSS16-avl LDT TSS16-busy CallGate16 TaskGate IntGate16 TrapGate16 " +
@@ -126,16 +137,12 @@ function segment(v: Vcpu, name: string, s: Segment): string {
   const { attributes } = s;
   const usable = (attributes & PRESENT) !== 0;
   // As in a descriptor's second word.
-  const limit = (attributes & GRANULARITY) === 0
-    ? s.limit >>> 16
-    : s.limit >>> 28;
-  const flags = (attributes & 0xf000) << 8 | (limit & 15) << 16 |
-    (attributes & 0xff) << 8;
+  const [, flags] = encodeDescriptor({ ...s, base: 0 });
   const text = `${name.padEnd(3)}=${hex(s.selector, 4)} ` +
     `${address(s.base, v.codeBits === 64)} ${hex(s.limit, 8)} ` +
-    hex(flags >>> 0, 8);
+    hex(flags, 8);
   if (!v.protectedMode || !usable) return `${text}\n`;
-  return `${text} DPL=${attributes >> 5 & 3} ${kind(v, attributes)}\n`;
+  return `${text} DPL=${dplOf(attributes)} ${kind(v, attributes)}\n`;
 }
 
 function kind(v: Vcpu, attributes: number): string {
@@ -146,8 +153,9 @@ function kind(v: Vcpu, attributes: number): string {
   }
   const last = letter(ACCESSED, "A");
   if ((attributes & CODE) !== 0) {
-    const bits = attributes & LONG ? 64 : attributes & BIG ? 32 : 16;
-    return `CS${bits} [${letter(CONFORMING_OR_DOWN, "C")}` +
+    return `CS${codeBitsOf(attributes, true)} [${
+      letter(CONFORMING_OR_DOWN, "C")
+    }` +
       `${letter(READ_OR_WRITE, "R")}${last}]`;
   }
   const name = (attributes & BIG) !== 0 || v.longMode ? "DS  " : "DS16";

@@ -4,21 +4,20 @@
  */
 import type { GuestMemory } from "../../machine/memory.ts";
 import type { Debugger } from "../debugger.ts";
+import { type Paging, type PagingMode, pagingMode } from "../walk.ts";
+import { CR4_PSE } from "../../x86/control_registers.ts";
 import {
-  CR4_PSE,
   ENTRY,
-  type Paging,
-  type PagingMode,
-  pagingMode,
-} from "../walk.ts";
+  ENTRY_ADDRESS,
+  ENTRY_NO_EXECUTE,
+  PAGE_BYTES,
+} from "../../x86/paging.ts";
 
 const NOT_PAGING = "PG disabled\n";
-const FRAME = 0xffffffffff000n;
-const NO_EXECUTE = 1n << 63n;
 const RIGHTS = ENTRY.User | ENTRY.Write;
 /** As `info tlb` shows them, from the left. */
 const LETTERS: readonly (readonly [string, bigint])[] = [
-  ["X", NO_EXECUTE],
+  ["X", ENTRY_NO_EXECUTE],
   ["G", BigInt(ENTRY.Global)],
   ["P", BigInt(ENTRY.Large)],
   ["D", BigInt(ENTRY.Dirty)],
@@ -113,11 +112,11 @@ function* pages(memory: GuestMemory, p: Paging): Generator<Page> {
       if (depth === levels.length - 1 || (large && (low & ENTRY.Large) !== 0)) {
         yield { start, bytes: 1n << BigInt(shift), entry, rights: allowed };
       } else {
-        yield* table(depth + 1, Number(entry & FRAME), start, allowed);
+        yield* table(depth + 1, Number(entry & ENTRY_ADDRESS), start, allowed);
       }
     }
   }
-  const root = mode === "PAE" ? p.cr3 & 0xffffffe0n : p.cr3 & FRAME;
+  const root = mode === "PAE" ? p.cr3 & 0xffffffe0n : p.cr3 & ENTRY_ADDRESS;
   yield* table(0, Number(root), 0n, RIGHTS);
 }
 
@@ -178,11 +177,13 @@ export function showTlb(target: Debugger, processor: number): string {
   if (mode === "none") return NOT_PAGING;
   const shown = canonical(mode);
   // Without long mode the monitor shows NX with the address.
-  const kept = mode === "PAE" ? FRAME | NO_EXECUTE : FRAME;
+  const kept = mode === "PAE"
+    ? ENTRY_ADDRESS | ENTRY_NO_EXECUTE
+    : ENTRY_ADDRESS;
   const lines: string[] = [];
   for (const { start, bytes, entry } of pages(target.machine.memory, space)) {
     // In a table's last level the bit of large pages is another one.
-    const flags = bytes > 4096n ? entry : entry & ~BigInt(ENTRY.Large);
+    const flags = bytes > PAGE_BYTES ? entry : entry & ~BigInt(ENTRY.Large);
     const letters = LETTERS.map(([letter, bit]) => flags & bit ? letter : "-");
     const address = entry & kept & ~(frameBytes(mode, bytes) - 1n);
     lines.push(`${hex(shown(start))}: ${hex(address)} ${letters.join("")}\n`);
@@ -192,5 +193,5 @@ export function showTlb(target: Debugger, processor: number): string {
 
 /** A 4 MiB page's address is shown from bit 21 on, as 2 MiB pages' are. */
 function frameBytes(mode: PagingMode, bytes: bigint): bigint {
-  return mode === "32-bit" && bytes > 4096n ? 1n << 21n : bytes;
+  return mode === "32-bit" && bytes > PAGE_BYTES ? 1n << 21n : bytes;
 }

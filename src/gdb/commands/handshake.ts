@@ -1,15 +1,15 @@
 /** Getting to know each other: features, acknowledgements, modes. */
-import type { Command } from "../command.ts";
+import { type Command, parsed } from "../command.ts";
 import { PACKET_SIZE } from "../packet.ts";
+import { parseSupported } from "../packets/handshake.ts";
 
 export const supported: Command = {
   name: "qSupported",
   features: [`PacketSize=${PACKET_SIZE.toString(16)}`, "multiprocess+"],
-  handle(session, packet, reply) {
-    packet.accept(":");
-    session.negotiate(packet.restText().split(";"));
+  handle: parsed(parseSupported, (session, { features }, reply) => {
+    session.negotiate(features);
     reply.text(session.features.join(";"));
-  },
+  }),
 };
 
 export const startNoAckMode: Command = {

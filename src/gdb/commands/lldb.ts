@@ -2,11 +2,12 @@
  * What lldb asks beyond gdb's protocol.
  * Source of facts: LLVM's docs/resources/lldbgdbremote.md.
  */
-import { type Command, needing } from "../command.ts";
+import { type Command, needing, parsed } from "../command.ts";
 import { EINVAL, type Reply } from "../packet.ts";
 import type { Session } from "../session.ts";
 import { putStop } from "../stop_reply.ts";
-import { parseThread, PROCESS } from "../threads.ts";
+import { parseMemoryRegionInfo, parseThreadStopInfo } from "../packets/lldb.ts";
+import { PROCESS } from "../packets/thread_id.ts";
 
 /** Register packets may end in `;thread:ID;`. */
 export const threadSuffix: Command = {
@@ -53,32 +54,29 @@ export const processInfo: Command = {
  * its expressions for itself. */
 export const memoryRegionInfo: Command = needing(["regionAt"], {
   name: "qMemoryRegionInfo",
-  handle(session, packet, reply, target) {
-    const address = packet.accept(":") ? packet.address() : null;
-    // Without an address: whether the packet is known.
-    if (address === null) {
-      return packet.atEnd ? reply.ok() : reply.error(EINVAL);
-    }
-    const { start, bytes, permissions } = target.regionAt(
-      session.current,
-      address,
-    );
-    reply.text(`start:${start.toString(16)};size:${bytes.toString(16)};`);
-    if (permissions !== "") reply.text(`permissions:${permissions};`);
-  },
+  handle: parsed(
+    parseMemoryRegionInfo,
+    (session, { address }, reply, target) => {
+      if (address === null) return reply.ok();
+      const { start, bytes, permissions } = target.regionAt(
+        session.current,
+        address,
+      );
+      reply.text(`start:${start.toString(16)};size:${bytes.toString(16)};`);
+      if (permissions !== "") reply.text(`permissions:${permissions};`);
+    },
+  ),
 });
 
 /** The reason of one thread's stop: those that did not cause it have none. */
 export const threadStopInfo: Command = {
   name: "qThreadStopInfo",
   glued: true,
-  handle(session, packet, reply) {
-    const thread = parseThread(packet, session.target.processors);
+  handle: parsed(parseThreadStopInfo, (session, { thread }, reply) => {
+    const processor = session.processorOf(thread);
     const stop = session.target.stop;
-    if (typeof thread !== "number" || stop === null) {
-      return reply.error(EINVAL);
-    }
-    if (thread === stop.processor) putStop(session, stop, reply);
-    else reply.text(`T00thread:${(thread + 1).toString(16)};`);
-  },
+    if (processor === null || stop === null) return reply.error(EINVAL);
+    if (processor === stop.processor) putStop(session, stop, reply);
+    else reply.text(`T00thread:${(processor + 1).toString(16)};`);
+  }),
 };

@@ -1,42 +1,31 @@
 /** Reading, writing and searching memory, virtual or physical. */
-import { type Command, needing } from "../command.ts";
+import { type Command, needing, parsed } from "../command.ts";
+import { EFAULT, PACKET_SIZE, type Reply } from "../packet.ts";
 import {
-  EFAULT,
-  EINVAL,
-  type Packet,
-  PACKET_SIZE,
-  type Reply,
-} from "../packet.ts";
+  type MemoryRange,
+  parseCrc,
+  parsePhysicalMode,
+  parseRange,
+  parseSearch,
+  parseWriteBinary,
+  parseWriteHex,
+  type WriteMemory,
+} from "../packets/memory.ts";
 import type { Session } from "../session.ts";
 
 const buffer = new Uint8Array(PACKET_SIZE);
 
-/** `address,length` */
-interface Range {
-  readonly address: bigint;
-  readonly length: number;
-}
+/** Bytes of a reply at most: hexadecimal, or each of them escaped. */
+const READ_LIMIT = PACKET_SIZE / 2;
 
-function takeRange(packet: Packet, separator = ","): Range | null {
-  const address = packet.address();
-  if (address === null || !packet.accept(separator)) return null;
-  const length = packet.number();
-  return length === null ? null : { address, length };
-}
-
-/** Reads what is there, at most `limit` bytes; null after an error reply. */
+/** Reads what is there; null after an error reply. */
 function read(
   session: Session,
-  range: Range | null,
-  limit: number,
+  { address, length }: MemoryRange,
   reply: Reply,
 ): Uint8Array | null {
-  if (range === null) {
-    reply.error(EINVAL);
-    return null;
-  }
-  const into = buffer.subarray(0, Math.min(range.length, limit));
-  const count = session.readMemory(range.address, into);
+  const into = buffer.subarray(0, Math.min(length, READ_LIMIT));
+  const count = session.readMemory(address, into);
   if (count === 0 && into.length > 0) {
     reply.error(EFAULT);
     return null;
@@ -46,27 +35,26 @@ function read(
 
 export const readHex: Command = {
   name: "m",
-  handle(session, packet, reply) {
-    const bytes = read(session, takeRange(packet), PACKET_SIZE / 2, reply);
+  handle: parsed(parseRange, (session, range, reply) => {
+    const bytes = read(session, range, reply);
     if (bytes !== null) reply.hex(bytes);
-  },
+  }),
 };
 
 export const readBinary: Command = {
   name: "x",
   features: ["binary-upload+"],
-  handle(session, packet, reply) {
-    const bytes = read(session, takeRange(packet), PACKET_SIZE / 2, reply);
+  handle: parsed(parseRange, (session, range, reply) => {
+    const bytes = read(session, range, reply);
     if (bytes === null) return;
     reply.text("b");
     reply.binary(bytes);
-  },
+  }),
 };
 
 function write(
   session: Session,
-  address: bigint,
-  bytes: Uint8Array,
+  { address, bytes }: WriteMemory,
   reply: Reply,
 ): void {
   if (bytes.length === 0 || session.writeMemory(address, bytes)) reply.ok();
@@ -75,33 +63,19 @@ function write(
 
 export const writeHex: Command = {
   name: "M",
-  handle(session, packet, reply) {
-    const range = takeRange(packet);
-    const bytes = packet.accept(":") ? packet.hexBytes() : null;
-    if (range === null || bytes?.length !== range.length) {
-      return reply.error(EINVAL);
-    }
-    write(session, range.address, bytes, reply);
-  },
+  handle: parsed(parseWriteHex, write),
 };
 
 export const writeBinary: Command = {
   name: "X",
-  handle(session, packet, reply) {
-    const range = takeRange(packet);
-    const bytes = packet.accept(":") ? packet.rest() : null;
-    if (range === null || bytes?.length !== range.length) {
-      return reply.error(EINVAL);
-    }
-    write(session, range.address, bytes, reply);
-  },
+  handle: parsed(parseWriteBinary, write),
 };
 
 /** Reads a range piece by piece; false if `use` has seen enough or there is no
  * memory, as `missing` then tells. */
 function readPieces(
   session: Session,
-  { address, length }: Range,
+  { address, length }: MemoryRange,
   use: (piece: Uint8Array) => boolean,
 ): { missing: boolean } {
   let done = 0;
@@ -117,13 +91,8 @@ function readPieces(
 
 export const search: Command = {
   name: "qSearch:memory",
-  handle(session, packet, reply) {
-    packet.accept(":");
-    const range = takeRange(packet, ";");
-    const pattern = packet.accept(";") ? packet.rest() : null;
-    if (range === null || pattern === null || pattern.length === 0) {
-      return reply.error(EINVAL);
-    }
+  handle: parsed(parseSearch, (session, range, reply) => {
+    const { pattern } = range;
     // The end of each piece is kept in front of the next one, so that a match
     // across the border is seen.
     const overlap = pattern.length - 1;
@@ -148,7 +117,7 @@ export const search: Command = {
     if (found !== null) reply.text(`1,${(found as bigint).toString(16)}`);
     else if (missing) reply.error(EFAULT);
     else reply.text("0");
-  },
+  }),
 };
 
 function indexOf(bytes: Uint8Array, pattern: Uint8Array): number {
@@ -175,10 +144,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 
 export const crc: Command = {
   name: "qCRC",
-  handle(session, packet, reply) {
-    packet.accept(":");
-    const range = takeRange(packet);
-    if (range === null) return reply.error(EINVAL);
+  handle: parsed(parseCrc, (session, range, reply) => {
     let crc = 0xffffffff;
     const { missing } = readPieces(session, range, (piece) => {
       for (let i = 0; i < piece.length; i++) {
@@ -188,7 +154,7 @@ export const crc: Command = {
     });
     if (missing) reply.error(EFAULT);
     else reply.text(`C${(crc >>> 0).toString(16)}`);
-  },
+  }),
 };
 
 const PHYSICAL = ["readPhysical", "writePhysical"] as const;
@@ -203,10 +169,8 @@ export const physicalMode: Command = needing(PHYSICAL, {
 
 export const setPhysicalMode: Command = needing(PHYSICAL, {
   name: "Qqemu.PhyMemMode",
-  handle(session, packet, reply, target) {
-    const mode = packet.accept(":") ? packet.number() : null;
-    if (mode !== 0 && mode !== 1) return reply.error(EINVAL);
-    session.physical = mode === 1 ? target : null;
+  handle: parsed(parsePhysicalMode, (session, request, reply, target) => {
+    session.physical = request.physical ? target : null;
     reply.ok();
-  },
+  }),
 });

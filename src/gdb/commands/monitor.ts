@@ -1,24 +1,21 @@
 /** gdb's `monitor`: the debugger's own commands. */
 import { TargetError } from "../../debug/target.ts";
-import { toText } from "../bytes.ts";
-import { type Command, needing } from "../command.ts";
-import { EINVAL, type Reply } from "../packet.ts";
+import { type Command, needing, parsed } from "../command.ts";
+import type { Reply } from "../packet.ts";
+import { parseMonitor } from "../packets/monitor.ts";
 
 export const monitor: Command = needing(["monitor"], {
   name: "qRcmd",
-  handle(session, packet, reply, target) {
-    packet.accept(",");
-    const line = packet.hexBytes();
-    if (line === null) return reply.error(EINVAL);
+  handle: parsed(parseMonitor, (session, { line }, reply, target) => {
     let text: string | Promise<string>;
     try {
-      text = target.monitor(toText(line), session.current);
+      text = target.monitor(line, session.current);
     } catch (error) {
       text = messageOf(error);
     }
     if (typeof text === "string") putText(text, reply);
     else session.answerLater(text.catch(messageOf), putText, reply);
-  },
+  }),
 });
 
 /** An error as text: gdb would call any other a fault of the protocol. */

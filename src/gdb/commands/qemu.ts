@@ -2,15 +2,15 @@
  * What tools made for QEMU's stub look for to know a system emulator.
  * Source of facts: QEMU 7.2's gdbstub, asked.
  */
-import type { Command } from "../command.ts";
-import { EINVAL, type Packet, type Reply } from "../packet.ts";
-import type { Session } from "../session.ts";
+import { type Command, parsed } from "../command.ts";
+import { EINVAL } from "../packet.ts";
+import { parseSingleStep } from "../packets/qemu.ts";
 import { SSTEP_ALL } from "../sstep.ts";
 
 /** QEMU answers both spellings alike. */
 function both(
   name: string,
-  handle: (session: Session, packet: Packet, reply: Reply) => void,
+  handle: Command["handle"],
   glued?: true,
 ): Command[] {
   return ["q", "Q"].map((letter) => ({
@@ -27,17 +27,12 @@ export const [sstepBits, sstepBitsToo] = both(
 
 export const [sstep, sstepToo] = both(
   "sstep",
-  (session, packet, reply) => {
-    if (packet.atEnd) return reply.text(`0x${session.sstep.toString(16)}`);
-    if (!packet.accept("=")) return;
-    packet.acceptText("0x");
-    const bits = packet.number();
-    if (bits === null || bits > SSTEP_ALL || !packet.atEnd) {
-      return reply.error(EINVAL);
-    }
+  parsed(parseSingleStep, (session, { bits }, reply) => {
+    if (bits === null) return reply.text(`0x${session.sstep.toString(16)}`);
+    if (bits > SSTEP_ALL) return reply.error(EINVAL);
     session.sstep = bits;
     reply.ok();
-  },
+  }),
   true,
 );
 

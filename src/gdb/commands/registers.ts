@@ -4,9 +4,15 @@
  */
 import { registerBytes } from "../../debug/registers.ts";
 import { TargetError } from "../../debug/target.ts";
-import type { Command } from "../command.ts";
+import { type Command, parsed } from "../command.ts";
 import { toBytes } from "../bytes.ts";
-import { EINVAL, type Packet } from "../packet.ts";
+import { EINVAL } from "../packet.ts";
+import {
+  parseReadAll,
+  parseReadOne,
+  parseWriteAll,
+  parseWriteOne,
+} from "../packets/registers.ts";
 import type { Session } from "../session.ts";
 
 const all = new Uint8Array(1024);
@@ -22,21 +28,20 @@ function generalOf({ registers }: Session) {
 
 export const readAll: Command = {
   name: "g",
-  handle(session, packet, reply) {
-    const processor = session.processorOf(packet);
+  handle: parsed(parseReadAll, (session, { thread }, reply) => {
+    const processor = session.processorOf(thread);
     if (processor === null) return reply.error(EINVAL);
     const { general, internal } = generalOf(session);
     session.target.readRegisters(processor, internal, general, all);
     reply.hex(all.subarray(0, registerBytes(internal, general)));
-  },
+  }),
 };
 
 export const writeAll: Command = {
   name: "G",
-  handle(session, packet, reply) {
-    const bytes = packet.hexBytes();
-    const processor = session.processorOf(packet);
-    if (bytes === null || processor === null) return reply.error(EINVAL);
+  handle: parsed(parseWriteAll, (session, { bytes, thread }, reply) => {
+    const processor = session.processorOf(thread);
+    if (processor === null) return reply.error(EINVAL);
     const { general, internal } = generalOf(session);
     const { registers } = session.registers;
     // As many as were sent, if they end where a register ends.
@@ -47,24 +52,17 @@ export const writeAll: Command = {
     if (count === 0 || length !== bytes.length) return reply.error(EINVAL);
     session.target.writeRegisters(processor, internal, count, bytes);
     reply.ok();
-  },
+  }),
 };
-
-function takeNumber(
-  packet: Packet,
-  { registers: { registers } }: Session,
-): number | null {
-  const number = packet.number();
-  return number !== null && number < registers.length ? number : null;
-}
 
 export const readOne: Command = {
   name: "p",
-  handle(session, packet, reply) {
-    const number = takeNumber(packet, session);
-    const processor = session.processorOf(packet);
-    if (number === null || processor === null) return reply.error(EINVAL);
+  handle: parsed(parseReadOne, (session, { number, thread }, reply) => {
+    const processor = session.processorOf(thread);
     const set = session.registers;
+    if (processor === null || number >= set.registers.length) {
+      return reply.error(EINVAL);
+    }
     const value = one.subarray(0, set.registers[number].bytes);
     try {
       session.target.readRegisters(processor, set.internal(number), 1, value);
@@ -75,21 +73,19 @@ export const readOne: Command = {
       return;
     }
     reply.hex(value);
-  },
+  }),
 };
 
 export const writeOne: Command = {
   name: "P",
-  handle(session, packet, reply) {
-    const number = takeNumber(packet, session);
-    if (number === null || !packet.accept("=")) return reply.error(EINVAL);
-    const bytes = packet.hexBytes();
-    const processor = session.processorOf(packet);
+  handle: parsed(parseWriteOne, (session, request, reply) => {
+    const { number, bytes } = request;
+    const processor = session.processorOf(request.thread);
     const set = session.registers;
-    if (processor === null || bytes?.length !== set.registers[number].bytes) {
-      return reply.error(EINVAL);
-    }
+    if (
+      processor === null || bytes.length !== set.registers[number]?.bytes
+    ) return reply.error(EINVAL);
     session.target.writeRegisters(processor, set.internal(number), 1, bytes);
     reply.ok();
-  },
+  }),
 };

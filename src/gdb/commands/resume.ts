@@ -1,12 +1,19 @@
 /** Letting the guest run, and why it stands. */
 import type { Action } from "../../debug/target.ts";
 import { registerNumber } from "../../debug/registers.ts";
-import type { Command } from "../command.ts";
-import { EINVAL, type Packet, type Reply } from "../packet.ts";
+import { type Command, parsed } from "../command.ts";
+import { EINVAL, type Reply } from "../packet.ts";
+import {
+  type OldResume,
+  parseOldResume,
+  parseOldResumeSignal,
+  parseResume,
+  type ResumeAction,
+} from "../packets/resume.ts";
+import { PROCESS } from "../packets/thread_id.ts";
 import type { Session } from "../session.ts";
 import { stepAction } from "../sstep.ts";
 import { putStop } from "../stop_reply.ts";
-import { parseThread, PROCESS } from "../threads.ts";
 
 const CONTINUE: Action = { kind: "continue" };
 const STAY: Action = { kind: "stay" };
@@ -32,69 +39,51 @@ export const resumeActions: Command = {
 
 export const resume: Command = {
   name: "vCont",
-  handle(session, packet, reply) {
+  handle: parsed(parseResume, (session, { actions }, reply) => {
     const { processors } = session.target;
-    // Of several actions that fit a thread, the first counts.
     const plan: (Action | undefined)[] = new Array(processors).fill(undefined);
-    do {
-      if (!packet.accept(";")) return reply.error(EINVAL);
-      const action = takeAction(session, packet);
-      const thread = packet.accept(":")
-        ? parseThread(packet, processors)
-        : "all";
-      if (action === null || thread === null) return reply.error(EINVAL);
-      if (typeof thread === "number") plan[thread] ??= action;
-      else if (thread === "any") plan[session.current] ??= action;
-      else for (let i = 0; i < processors; i++) plan[i] ??= action;
-    } while (!packet.atEnd);
+    for (const { action: requested, thread } of actions) {
+      const action = actionOf(requested, session);
+      if (thread === "any") plan[session.current] ??= action;
+      else if (thread === "all") {
+        for (let i = 0; i < processors; i++) plan[i] ??= action;
+      } else if (thread < processors) plan[thread] ??= action;
+      else return reply.error(EINVAL);
+    }
     for (let i = 0; i < processors; i++) plan[i] ??= STAY;
     session.resume(plan as Action[], reply);
-  },
+  }),
 };
 
-/** Takes one action. Signals are of no meaning to a machine. */
-function takeAction(session: Session, packet: Packet): Action | null {
-  switch (packet.character()) {
-    case "c":
+/** What it is for a target: a step is what the session has it be. */
+function actionOf(action: ResumeAction, { sstep }: Session): Action {
+  switch (action.kind) {
+    case "continue":
       return CONTINUE;
-    case "C":
-      return packet.number() === null ? null : CONTINUE;
-    case "s":
-      return stepAction(session.sstep);
-    case "S":
-      return packet.number() === null ? null : stepAction(session.sstep);
-    case "t":
+    case "step":
+      return stepAction(sstep);
+    case "stay":
       return STAY;
-    case "r": {
-      const start = packet.address();
-      if (start === null || !packet.accept(",")) return null;
-      const end = packet.address();
-      return end === null ? null : { kind: "range", start, end };
-    }
+    case "range":
+      return action;
   }
-  return null;
 }
 
 /** The older packets: `c [addr]`, `s [addr]`, `C sig[;addr]`, `S sig[;addr]`. */
 function resumeOld(
   session: Session,
-  packet: Packet,
+  { address }: OldResume,
   reply: Reply,
   action: "continue" | "step",
-  signal: boolean,
 ): void {
-  if (signal && packet.number() === null) return reply.error(EINVAL);
   const chosen = session.resumed;
   const processor = chosen === "all" ? session.current : chosen;
-  if (!packet.atEnd && (!signal || packet.accept(";"))) {
-    const address = packet.address();
-    if (address === null) return reply.error(EINVAL);
+  if (address !== null) {
     const rip = new Uint8Array(8);
     new DataView(rip.buffer).setBigUint64(0, address, true);
     session.target.writeRegisters(processor, RIP, 1, rip);
   }
-  if (!packet.atEnd) return reply.error(EINVAL);
-  const chosenAction = action === "step" ? stepAction(session.sstep) : CONTINUE;
+  const chosenAction = actionOf({ kind: action }, session);
   const others = chosen === "all" ? CONTINUE : STAY;
   session.resume(
     Array.from(
@@ -112,9 +101,10 @@ function oldCommand(
 ): Command {
   return {
     name,
-    handle(session, packet, reply) {
-      resumeOld(session, packet, reply, action, signal);
-    },
+    handle: parsed(
+      signal ? parseOldResumeSignal : parseOldResume,
+      (session, request, reply) => resumeOld(session, request, reply, action),
+    ),
   };
 }
 

@@ -1,14 +1,17 @@
 /** The processors as threads: choosing, listing, describing them. */
-import type { Command } from "../command.ts";
+import { type Command, parsed } from "../command.ts";
 import { EINVAL } from "../packet.ts";
-import { formatThread, parseThread } from "../threads.ts";
+import {
+  parseChoose,
+  parseDescribe,
+  parseIsAlive,
+} from "../packets/threads.ts";
+import { formatThread, processorOf } from "../threads.ts";
 
 export const choose: Command = {
   name: "H",
-  handle(session, packet, reply) {
-    const purpose = packet.character();
-    const thread = parseThread(packet, session.target.processors);
-    if (thread === null || !["g", "c"].includes(purpose)) {
+  handle: parsed(parseChoose, (session, { purpose, thread }, reply) => {
+    if (typeof thread === "number" && session.processorOf(thread) === null) {
       return reply.error(EINVAL);
     }
     if (purpose === "c") {
@@ -17,16 +20,15 @@ export const choose: Command = {
       session.current = thread;
     }
     reply.ok();
-  },
+  }),
 };
 
 export const isAlive: Command = {
   name: "T",
-  handle(session, packet, reply) {
-    const thread = parseThread(packet, session.threads);
-    if (typeof thread === "number") reply.ok();
+  handle: parsed(parseIsAlive, (session, { thread }, reply) => {
+    if (processorOf(thread, session.threads) !== null) reply.ok();
     else reply.error(EINVAL);
-  },
+  }),
 };
 
 export const currentThread: Command = {
@@ -54,11 +56,10 @@ export const moreThreads: Command = {
 
 export const describeThread: Command = {
   name: "qThreadExtraInfo",
-  handle(session, packet, reply) {
-    packet.accept(",");
-    const thread = parseThread(packet, session.target.processors);
-    if (typeof thread !== "number") return reply.error(EINVAL);
-    const { name, state } = session.target.describe(thread);
+  handle: parsed(parseDescribe, (session, { thread }, reply) => {
+    const processor = session.processorOf(thread);
+    if (processor === null) return reply.error(EINVAL);
+    const { name, state } = session.target.describe(processor);
     reply.hexText(`${name} [${state}]`);
-  },
+  }),
 };

@@ -1,7 +1,8 @@
 /** Documents read in portions: `qXfer:object:read:annex:offset,length`. */
-import type { Command } from "../command.ts";
+import { type Command, parsed } from "../command.ts";
 import { toBytes } from "../bytes.ts";
 import { EINVAL } from "../packet.ts";
+import { parseTransfer } from "../packets/transfer.ts";
 import type { Session } from "../session.ts";
 import { targetXml } from "../target_xml.ts";
 import { formatThread } from "../threads.ts";
@@ -13,12 +14,8 @@ function transfer(
   return {
     name: `qXfer:${object}:read`,
     features: [`qXfer:${object}:read+`],
-    handle(session, packet, reply) {
-      packet.accept(":");
-      const annex = new TextDecoder().decode(packet.until(":"));
-      const offset = packet.accept(":") ? packet.number() : null;
-      const length = packet.accept(",") ? packet.number() : null;
-      if (offset === null || length === null) return reply.error(EINVAL);
+    handle: parsed(parseTransfer, (session, request, reply) => {
+      const { annex, offset, length } = request;
       const text = document(annex, session, offset);
       // E00: the annex does not exist.
       if (text === null) return reply.error(0);
@@ -27,7 +24,7 @@ function transfer(
       const end = Math.min(offset + length, bytes.length);
       reply.text(end < bytes.length ? "m" : "l");
       reply.binary(bytes.subarray(offset, end));
-    },
+    }),
   };
 }
 

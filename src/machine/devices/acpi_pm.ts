@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
 import type { PowerSink } from "./power.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -15,7 +16,6 @@ const log = getLogger(["icebp", "machine"]);
 /** First port of the block and its layout; the FADT is made from these. */
 export const AcpiPorts = {
   base: 0x600,
-  count: 12,
   PM1_EVT: 0x600,
   PM1_CNT: 0x604,
   PM_TMR: 0x608,
@@ -56,10 +56,18 @@ function initialState() {
   };
 }
 
-/** The ACPI block. Claims 0x600-0x60B. */
+/** The FADT names the blocks, and the interrupt. */
+export const ACPI_PM = {
+  name: "acpi-pm",
+  ports: [[AcpiPorts.base, 12]],
+  irq: SCI_IRQ,
+} as const satisfies Declaration;
+
+/** The ACPI block. */
 export class AcpiPm extends StatefulDevice<ReturnType<typeof initialState>>
-  implements PortDevice {
-  readonly name = "acpi-pm";
+  implements Declared, PortDevice {
+  readonly declaration = ACPI_PM;
+  readonly name = ACPI_PM.name;
   readonly #sci: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;

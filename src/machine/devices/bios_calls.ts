@@ -6,12 +6,13 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { PortDevice } from "../device.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
 /** What the stubs write to; nothing on a PC is known to be there. */
-export const BIOS_CALL_PORT = 0xea;
+const BIOS_CALL_PORT = 0xea;
 /** Where the stub of vector 0 is, in real mode; the others follow. */
 export const STUB_SEGMENT = 0xf000, STUB_OFFSET = 0xf100;
 /** OUT BIOS_CALL_PORT, AL; IRET. */
@@ -32,10 +33,17 @@ export interface StubEntry {
   readonly where: string;
 }
 
-/** The port that the stubs write to. Claims BIOS_CALL_PORT. */
+/** The port that the stubs write to. */
+export const BIOS_CALLS = {
+  name: "bios-calls",
+  ports: [[BIOS_CALL_PORT, 1]],
+} as const satisfies Declaration;
+
+/** What hears of calls of the BIOS. */
 export class BiosCalls extends StatefulDevice<Record<never, never>>
-  implements PortDevice {
-  readonly name = "bios-calls";
+  implements Declared, PortDevice {
+  readonly declaration = BIOS_CALLS;
+  readonly name = BIOS_CALLS.name;
   readonly #entry: () => StubEntry | null;
   readonly #told = new Set<string>();
   /** What the last entry without a call was. */

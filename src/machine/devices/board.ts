@@ -6,47 +6,69 @@
 import type { MmioBus, PortBus } from "../bus.ts";
 import type { Clock, Device, DeviceState, IrqLine } from "../device.ts";
 import type { Timers } from "../timers.ts";
-import { AcpiPm, AcpiPorts, SCI_IRQ } from "./acpi_pm.ts";
+import { ACPI_PM, AcpiPm } from "./acpi_pm.ts";
+import { BIOS_CALLS, BiosCalls, type StubEntry } from "./bios_calls.ts";
 import {
+  CRTC,
   Crtc,
-  CRTC_PORT,
-  DEBUG_CONSOLE_PORTS,
+  DEBUG_CONSOLES,
   DebugConsole,
-  POST_PORTS,
+  POST_CODES,
   PostCode,
 } from "./debug_ports.ts";
-import { BIOS_CALL_PORT, BiosCalls, type StubEntry } from "./bios_calls.ts";
-import { KeyboardController } from "./i8042.ts";
-import { Pit } from "./i8254.ts";
-import { PicPair } from "./i8259.ts";
+import {
+  type BusDevice,
+  claim,
+  type Declaration,
+  type Declared,
+} from "./declaration.ts";
+import { KEYBOARD, KeyboardController } from "./i8042.ts";
+import { PIT, Pit } from "./i8254.ts";
+import { PIC, PicPair } from "./i8259.ts";
 import {
   type InterruptRequest,
+  IOAPIC,
   IoApic,
-  IOAPIC_BASE,
   IOAPIC_INPUTS,
-  IOAPIC_SIZE,
 } from "./ioapic.ts";
-import { CONFIG_ADDRESS, CONFIG_DATA, PciHost } from "./pci_host.ts";
+import { PCI_HOST, PciHost } from "./pci_host.ts";
 import {
-  BOCHS_ACPI_PORT,
-  BOCHS_SHUTDOWN_PORT,
+  BOCHS_POWER,
   BochsPower,
-  DEBUG_EXIT_PORT,
+  DEBUG_EXIT,
   DebugExit,
+  PORT_A,
   type PowerSink,
+  RESET_CONTROL,
   ResetControl,
   SystemPortA,
 } from "./power.ts";
-import { Rtc } from "./rtc.ts";
-import { Serial16550 } from "./serial16550.ts";
+import { RTC, Rtc } from "./rtc.ts";
+import { COM1, Serial16550 } from "./serial16550.ts";
 
 export type { InterruptRequest } from "./ioapic.ts";
 export type { PowerEvent } from "./power.ts";
 
-/** ISA interrupts. */
-export const Irq = { timer: 0, keyboard: 1, serial: 4, sci: SCI_IRQ, rtc: 8 };
-/** COM1's first port. */
-export const COM1 = 0x3f8;
+/** What the board's devices declare, in the order in which these are reset, saved and
+ * loaded. The interrupt controllers come first: the others drive their inputs. */
+export const DECLARATIONS: readonly Declaration[] = [
+  PIC,
+  IOAPIC,
+  PIT,
+  RTC,
+  KEYBOARD,
+  PORT_A,
+  RESET_CONTROL,
+  DEBUG_EXIT,
+  BOCHS_POWER,
+  PCI_HOST,
+  COM1,
+  ACPI_PM,
+  CRTC,
+  BIOS_CALLS,
+  ...DEBUG_CONSOLES,
+  ...POST_CODES,
+];
 /** The timer's IOAPIC input. */
 export const TIMER_GSI = 2;
 
@@ -76,8 +98,8 @@ export interface BoardWiring {
 
 /** All devices of the machine, wired and claimed. */
 export class Board {
-  /** In the order in which they are reset, saved and loaded. */
-  readonly devices: readonly Device[];
+  /** In the order of DECLARATIONS. */
+  readonly devices: readonly (Device & Declared & BusDevice)[];
   readonly serial: Serial16550;
   readonly acpi: AcpiPm;
   readonly pic: PicPair;
@@ -87,7 +109,7 @@ export class Board {
   readonly #lines: IrqLine[] = [];
 
   constructor(wiring: BoardWiring) {
-    const { ports, mmio, timers, clock, power } = wiring;
+    const { timers, clock, power } = wiring;
     this.pic = new PicPair(wiring.extInt);
     this.pic.onTaken = (irq) => this.#lines[irq]?.onTaken?.();
     this.ioapic = new IoApic({
@@ -95,64 +117,33 @@ export class Board {
       extIntVector: () => this.pic.acknowledge(),
     });
     const reset = () => power({ kind: "reset" });
-    const pit = new Pit(this.irq(Irq.timer), clock, timers);
-    const rtc = new Rtc(wiring, this.irq(Irq.rtc), clock, timers);
-    const keyboard = new KeyboardController(this.irq(Irq.keyboard), reset);
+    const pit = new Pit(this.irq(PIT.irq), clock, timers);
+    const rtc = new Rtc(wiring, this.irq(RTC.irq), clock, timers);
+    const keyboard = new KeyboardController(this.irq(KEYBOARD.irq), reset);
     const portA = new SystemPortA(keyboard, power);
     const resetControl = new ResetControl(power);
     const debugExit = new DebugExit(power);
     const bochs = new BochsPower(power);
     const pci = new PciHost();
-    this.serial = new Serial16550("serial0", COM1, {
-      irq: this.irq(Irq.serial),
+    this.serial = new Serial16550(COM1, {
+      irq: this.irq(COM1.irq),
       clock,
       timers,
       transmit: (bytes) => wiring.serialOut(bytes),
     });
     this.acpi = new AcpiPm(
-      this.irq(Irq.sci),
+      this.irq(ACPI_PM.irq),
       clock,
       timers,
       power,
       () => wiring.where(),
     );
 
-    const claim = (first: number, count: number, device: Device & Ports) =>
-      ports.claim(first, count, device, device.name);
-    claim(0x20, 2, this.pic);
-    claim(0xa0, 2, this.pic);
-    claim(0x4d0, 2, this.pic);
-    claim(0x40, 4, pit);
-    claim(0x61, 1, pit);
-    claim(0x60, 1, keyboard);
-    claim(0x64, 1, keyboard);
-    claim(0x70, 2, rtc);
-    claim(0x92, 1, portA);
-    claim(DEBUG_EXIT_PORT, 4, debugExit);
-    claim(COM1, 8, this.serial);
-    claim(AcpiPorts.base, AcpiPorts.count, this.acpi);
-    claim(CONFIG_ADDRESS, 1, pci);
-    claim(0xcf9, 1, resetControl);
-    claim(CONFIG_DATA, 4, pci);
-    claim(BOCHS_SHUTDOWN_PORT, 1, bochs);
-    claim(BOCHS_ACPI_PORT, 2, bochs);
     const biosCalls = new BiosCalls(() => wiring.stubEntry());
-    claim(BIOS_CALL_PORT, 1, biosCalls);
     const crtc = new Crtc();
-    claim(CRTC_PORT, 2, crtc);
-    this.#debugConsoles = DEBUG_CONSOLE_PORTS.map((port) => {
-      const device = new DebugConsole(port);
-      claim(port, 1, device);
-      return device;
-    });
-    const postCodes = POST_PORTS.map((port) => {
-      const device = new PostCode(port);
-      claim(port, 1, device);
-      return device;
-    });
-    mmio.claim(IOAPIC_BASE, IOAPIC_SIZE, this.ioapic, this.ioapic.name);
+    this.#debugConsoles = DEBUG_CONSOLES.map((each) => new DebugConsole(each));
+    const postCodes = POST_CODES.map((each) => new PostCode(each));
 
-    // The interrupt controllers come first: the others drive their inputs.
     this.devices = [
       this.pic,
       this.ioapic,
@@ -171,6 +162,9 @@ export class Board {
       ...this.#debugConsoles,
       ...postCodes,
     ];
+    for (const device of this.devices) {
+      claim(wiring, device.declaration, device);
+    }
   }
 
   /** An ISA interrupt (0-15) or an IOAPIC input of its own (16-23). */
@@ -178,7 +172,7 @@ export class Board {
     if (number < 0 || number >= IOAPIC_INPUTS || number === TIMER_GSI) {
       throw new RangeError(`no interrupt wire ${number}`);
     }
-    const gsi = number === Irq.timer ? TIMER_GSI : number;
+    const gsi = number === PIT.irq ? TIMER_GSI : number;
     const { pic } = this;
     const line: IrqLine = {
       onTaken: null,
@@ -228,5 +222,3 @@ function stateOf(state: DeviceState, device: Device): DeviceState {
   }
   return saved as DeviceState;
 }
-
-type Ports = Parameters<PortBus["claim"]>[2];

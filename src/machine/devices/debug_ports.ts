@@ -6,16 +6,31 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { PortDevice } from "../device.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
-/** Claimed by the debug consoles. */
-export const DEBUG_CONSOLE_PORTS = [0xe9, 0x402] as const;
-/** Claimed by the POST code registers. */
-export const POST_PORTS = [0x80, 0x190] as const;
+/** A port of its own for each of several alike. */
+const onePort = (kind: string) => (port: number): OnePort => ({
+  name: `${kind}-${port.toString(16)}`,
+  ports: [[port, 1]],
+});
+
+/** The declaration of a device with a single port. */
+export interface OnePort extends Declaration {
+  readonly ports: readonly [readonly [first: number, count: 1]];
+}
+
+/** Bochs' and that of firmware. */
+export const DEBUG_CONSOLES = [0xe9, 0x402].map(onePort("debug-console"));
+/** A PC's, and that of newer ones. */
+export const POST_CODES = [0x80, 0x190].map(onePort("post-code"));
 /** The colour CRT controller's index register; data is next to it. */
-export const CRTC_PORT = 0x3d4;
+const CRTC_PORT = 0x3d4;
+
+/** For messages. */
+const portOf = ({ ports: [[port]] }: OnePort) => `0x${port.toString(16)}`;
 
 /** What a debug console reads as: it is there (Bochs, QEMU). */
 const PRESENT = 0xe9;
@@ -23,16 +38,18 @@ const LINE_FEED = 10, CARRIAGE_RETURN = 13;
 /** A line that is longer is logged in parts. */
 const LINE_BYTES = 256;
 
-/** One debug console; its lines are logged as "info". Claims its port. */
+/** One debug console; its lines are logged as "info". */
 export class DebugConsole extends StatefulDevice<{ line: number[] }>
-  implements PortDevice {
+  implements Declared, PortDevice {
+  readonly declaration: OnePort;
   readonly name: string;
   readonly #port: string;
 
-  constructor(port: number) {
+  constructor(declaration: OnePort) {
     super(() => ({ line: [] }));
-    this.#port = `0x${port.toString(16)}`;
-    this.name = `debug-console-${port.toString(16)}`;
+    this.declaration = declaration;
+    this.name = declaration.name;
+    this.#port = portOf(declaration);
   }
 
   readPort(): number {
@@ -70,16 +87,18 @@ export class DebugConsole extends StatefulDevice<{ line: number[] }>
   }
 }
 
-/** One POST code register; changes are logged as "debug". Claims its port. */
+/** One POST code register; changes are logged as "debug". */
 export class PostCode extends StatefulDevice<{ code: number }>
-  implements PortDevice {
+  implements Declared, PortDevice {
+  readonly declaration: OnePort;
   readonly name: string;
   readonly #port: string;
 
-  constructor(port: number) {
+  constructor(declaration: OnePort) {
     super(() => ({ code: 0 }));
-    this.#port = `0x${port.toString(16)}`;
-    this.name = `post-code-${port.toString(16)}`;
+    this.declaration = declaration;
+    this.name = declaration.name;
+    this.#port = portOf(declaration);
   }
 
   readPort(): number {
@@ -102,11 +121,18 @@ export class PostCode extends StatefulDevice<{ code: number }>
   }
 }
 
-/** The CRT controller's registers. Claims 0x3D4 and 0x3D5. */
+/** Index and data. */
+export const CRTC = {
+  name: "crtc",
+  ports: [[CRTC_PORT, 2]],
+} as const satisfies Declaration;
+
+/** The CRT controller's registers. */
 export class Crtc
   extends StatefulDevice<{ index: number; registers: Uint8Array }>
   implements PortDevice {
-  readonly name = "crtc";
+  readonly declaration = CRTC;
+  readonly name = CRTC.name;
 
   constructor() {
     super(() => ({ index: 0, registers: new Uint8Array(256) }));

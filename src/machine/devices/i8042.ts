@@ -5,6 +5,7 @@
  * machine and gates A20; the gate is kept and shown, but memory is never wrapped.
  */
 import type { IrqLine, PortDevice } from "../device.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 const DATA = 0x60;
@@ -62,11 +63,20 @@ function initialState() {
   };
 }
 
-/** The keyboard controller. Claims 0x60 and 0x64. */
+/** Data, and status or command. */
+export const KEYBOARD = {
+  name: "i8042",
+  ports: [[0x60, 1], [0x64, 1]],
+  irq: 1,
+  acpi: { name: "KBD", id: "PNP0303" },
+} as const satisfies Declaration;
+
+/** The keyboard controller. */
 export class KeyboardController
   extends StatefulDevice<ReturnType<typeof initialState>>
-  implements PortDevice {
-  readonly name = "i8042";
+  implements Declared, PortDevice {
+  readonly declaration = KEYBOARD;
+  readonly name = KEYBOARD.name;
   readonly #irq1: IrqLine;
   readonly #resetMachine: () => void;
 

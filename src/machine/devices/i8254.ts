@@ -7,6 +7,7 @@ import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
 import * as counter from "./pit_channel.ts";
 import { Control, Rw } from "./pit_channel.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 /** Input clock, Hz: 105/88 MHz. */
@@ -58,10 +59,18 @@ function nsOfTick(tick: number): bigint {
   return (BigInt(tick) * 1_000_000_000n + PIT_HZ - 1n) / PIT_HZ;
 }
 
-/** The interval timer. Claims 0x40-0x43 and 0x61. */
+/** Counters and control word, and port B. */
+export const PIT = {
+  name: "i8254",
+  ports: [[0x40, 4], [PORT_B, 1]],
+  irq: 0,
+} as const satisfies Declaration;
+
+/** The interval timer. */
 export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
-  implements PortDevice {
-  readonly name = "i8254";
+  implements Declared, PortDevice {
+  readonly declaration = PIT;
+  readonly name = PIT.name;
   readonly #irq0: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;

@@ -5,6 +5,7 @@
  * automatic EOI, special fully nested mode and polling.
  */
 import type { ExtIntSource, IrqLine, PortDevice } from "../device.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 const Icw1 = { ICW4: 0x01, single: 0x02, level: 0x08, select: 0x10 } as const;
@@ -78,10 +79,17 @@ function first(chip: Chip, set: number): number {
   return -1;
 }
 
-/** The PIC pair. Ports 0x20-0x21, 0xA0-0xA1 and ELCR 0x4D0-0x4D1. */
+/** Master, slave, and the ELCR. */
+export const PIC = {
+  name: "i8259",
+  ports: [[0x20, 2], [0xa0, 2], [0x4d0, 2]],
+} as const satisfies Declaration;
+
+/** The PIC pair. */
 export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
-  implements PortDevice, ExtIntSource {
-  readonly name = "i8259";
+  implements Declared, PortDevice, ExtIntSource {
+  readonly declaration = PIC;
+  readonly name = PIC.name;
   readonly #intr: IrqLine;
   /** Called behind the INTA cycles, with the input wire. */
   onTaken: ((irq: number) => void) | null = null;

@@ -4,6 +4,7 @@
  * Wires carry "asserted", so the polarity bit is kept but changes nothing.
  */
 import type { EoiListener, MmioDevice } from "../device.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 /** Guest physical address of the register window. */
@@ -67,10 +68,17 @@ export interface IoApicWiring {
   extIntVector(): number;
 }
 
-/** The IOAPIC. Claims 4 KiB at IOAPIC_BASE. */
+/** Its registers are in one page. */
+export const IOAPIC = {
+  name: "ioapic",
+  memory: [IOAPIC_BASE, IOAPIC_SIZE],
+} as const satisfies Declaration;
+
+/** The IOAPIC. */
 export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
-  implements MmioDevice, EoiListener {
-  readonly name = "ioapic";
+  implements Declared, MmioDevice, EoiListener {
+  readonly declaration = IOAPIC;
+  readonly name = IOAPIC.name;
   /** As the guest reads it. */
   readonly version = VERSION;
   readonly #wiring: IoApicWiring;

@@ -4,12 +4,13 @@
  * bus on every PC; this one answers, and is empty.
  */
 import type { PortDevice } from "../device.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 /** CONFIG_ADDRESS: a register of four bytes, taken and given whole only. */
-export const CONFIG_ADDRESS = 0xcf8;
+const CONFIG_ADDRESS = 0xcf8;
 /** CONFIG_DATA: the doubleword that CONFIG_ADDRESS chooses, in any part. */
-export const CONFIG_DATA = 0xcfc;
+const CONFIG_DATA = 0xcfc;
 
 /** CONFIG_ADDRESS' bits. */
 const Address = {
@@ -29,10 +30,17 @@ const HEADER: ReadonlyMap<number, number> = new Map([
   [0x08, 0x06000002], // class: host bridge; revision 2
 ]);
 
-/** The host bridge. Claims 0xCF8 and 0xCFC-0xCFF. */
+/** Between the two is the reset control register. */
+export const PCI_HOST = {
+  name: "pci-host",
+  ports: [[CONFIG_ADDRESS, 1], [CONFIG_DATA, 4]],
+} as const satisfies Declaration;
+
+/** The host bridge. */
 export class PciHost extends StatefulDevice<{ address: number }>
-  implements PortDevice {
-  readonly name = "pci-host";
+  implements Declared, PortDevice {
+  readonly declaration = PCI_HOST;
+  readonly name = PCI_HOST.name;
 
   constructor() {
     super(() => ({ address: 0 }));

@@ -4,9 +4,31 @@
  * ports of Bochs. (The ACPI ones are in acpi_pm.ts.)
  */
 import type { PortDevice } from "../device.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
-/** How the guest ended the machine. `code` is the process's exit code. */
+/**
+ * How the guest ended the machine. `code` is the process's exit code.
+ *
+ * @example
+ * ```ts
+ * import { Machine, openSoft, type PowerEvent } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const event: PowerEvent = { kind: "power-off" };
+ * machine.power(event);
+ * assertEquals(machine.event, event);
+ * ```
+ */
 export type PowerEvent =
   | { kind: "exit"; code: number }
   | { kind: "power-off" }
@@ -15,13 +37,17 @@ export type PowerEvent =
 /** Takes a power event; the machine stops after the instruction. */
 export type PowerSink = (event: PowerEvent) => void;
 
-/** First port of the debug exit; it has four, for accesses of any width. */
-export const DEBUG_EXIT_PORT = 0xf4;
+/** Four ports, for accesses of any width. */
+export const DEBUG_EXIT = {
+  name: "debug-exit",
+  ports: [[0xf4, 4]],
+} as const satisfies Declaration;
 
-/** QEMU's isa-debug-exit: exit code (value << 1) | 1. Claims 0xF4-0xF7. */
+/** QEMU's isa-debug-exit: exit code (value << 1) | 1. */
 export class DebugExit extends StatefulDevice<Record<never, never>>
-  implements PortDevice {
-  readonly name = "debug-exit";
+  implements Declared, PortDevice {
+  readonly declaration = DEBUG_EXIT;
+  readonly name = DEBUG_EXIT.name;
   readonly #power: PowerSink;
 
   constructor(power: PowerSink) {
@@ -45,10 +71,17 @@ export class DebugExit extends StatefulDevice<Record<never, never>>
 /** Bits of the reset control register (Intel PIIX3 datasheet). */
 const Rcr = { system: 0x02, now: 0x04, kept: 0x06 } as const;
 
-/** The reset control register. Claims 0xCF9. */
+/** Inside of the PCI host bridge's doubleword; the FADT names it. */
+export const RESET_CONTROL = {
+  name: "reset-control",
+  ports: [[0xcf9, 1]],
+} as const satisfies Declaration;
+
+/** The reset control register. */
 export class ResetControl extends StatefulDevice<{ rcr: number }>
   implements PortDevice {
-  readonly name = "reset-control";
+  readonly declaration = RESET_CONTROL;
+  readonly name = RESET_CONTROL.name;
   readonly #power: PowerSink;
 
   constructor(power: PowerSink) {
@@ -80,10 +113,17 @@ export interface A20Gate {
   a20: boolean;
 }
 
-/** System control port A. Claims 0x92. */
+/** PS/2's. */
+export const PORT_A = {
+  name: "port92",
+  ports: [[0x92, 1]],
+} as const satisfies Declaration;
+
+/** System control port A. */
 export class SystemPortA extends StatefulDevice<{ value: number }>
   implements PortDevice {
-  readonly name = "port92";
+  readonly declaration = PORT_A;
+  readonly name = PORT_A.name;
   readonly #gate: A20Gate;
   readonly #power: PowerSink;
 
@@ -113,16 +153,22 @@ export class SystemPortA extends StatefulDevice<{ value: number }>
 const SHUTDOWN = "Shutdown";
 /** Old Bochs and QEMU power off on this word at 0xB004. */
 const BOCHS_SLEEP = 0x2000;
-/** Claimed by BochsPower. */
-export const BOCHS_SHUTDOWN_PORT = 0x8900, BOCHS_ACPI_PORT = 0xb004;
+const BOCHS_SHUTDOWN_PORT = 0x8900, BOCHS_ACPI_PORT = 0xb004;
 
-/** Bochs' two power-off ports. Claims 0x8900 and 0xB004-0xB005. The latter is
+/** The newer port, and the older ones. */
+export const BOCHS_POWER = {
+  name: "bochs-power",
+  ports: [[BOCHS_SHUTDOWN_PORT, 1], [BOCHS_ACPI_PORT, 2]],
+} as const satisfies Declaration;
+
+/** Bochs' two ways to power off. The older one is
  * where a PIIX4 has its PM1 control: what is written is kept, so that software
  * that changes one bit of it (OVMF sets SCI_EN) does not write SLP_EN besides. */
 export class BochsPower
   extends StatefulDevice<{ matched: number; control: number }>
   implements PortDevice {
-  readonly name = "bochs-power";
+  readonly declaration = BOCHS_POWER;
+  readonly name = BOCHS_POWER.name;
   readonly #power: PowerSink;
 
   constructor(power: PowerSink) {

@@ -8,6 +8,7 @@ import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
 import { HOLE_START } from "../memory.ts";
 import { CmosTime, TIME_REGISTERS } from "./rtc_time.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 const A = 0x0a, B = 0x0b, C = 0x0c, D = 0x0d, CENTURY = 0x32;
@@ -68,7 +69,15 @@ function periods(ns: bigint, cycles: bigint): bigint {
   return ns * CRYSTAL_HZ / SECOND / cycles;
 }
 
-/** The clock. Claims 0x70-0x71. */
+/** Index and data. */
+export const RTC = {
+  name: "mc146818",
+  ports: [[0x70, 2]],
+  irq: 8,
+  acpi: { name: "RTC", id: "PNP0B00" },
+} as const satisfies Declaration;
+
+/** The clock. */
 export class Rtc extends StatefulDevice<{
   cmos: Uint8Array;
   index: number;
@@ -76,8 +85,9 @@ export class Rtc extends StatefulDevice<{
   frozen: boolean;
   seenAt: bigint;
   missed: bigint;
-}> implements PortDevice {
-  readonly name = "mc146818";
+}> implements Declared, PortDevice {
+  readonly declaration = RTC;
+  readonly name = RTC.name;
   readonly #irq: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;

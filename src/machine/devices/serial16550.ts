@@ -6,6 +6,7 @@
  */
 import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
+import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
 
 /** Register offsets; RBR/THR/IER share theirs with DLL/DLM while DLAB is set. */
@@ -92,19 +93,29 @@ export interface SerialWiring {
   transmit(bytes: Uint8Array): void;
 }
 
-/** One 16550A; `base` is its first port. */
+/** COM1. */
+export const COM1 = {
+  name: "serial0",
+  ports: [[0x3f8, 8]],
+  irq: 4,
+  acpi: { name: "COM1", id: "PNP0501", uid: 0 },
+} as const satisfies Declaration;
+
+/** One 16550A. */
 export class Serial16550 extends StatefulDevice<ReturnType<typeof initialState>>
-  implements PortDevice {
+  implements Declared, PortDevice {
+  readonly declaration: typeof COM1;
   readonly name: string;
   readonly #base: number;
   readonly #wiring: SerialWiring;
   readonly #timeout: Timer;
   readonly #sent = new Uint8Array(1);
 
-  constructor(name: string, base: number, wiring: SerialWiring) {
+  constructor(declaration: typeof COM1, wiring: SerialWiring) {
     super(initialState);
-    this.name = name;
-    this.#base = base;
+    this.declaration = declaration;
+    this.name = declaration.name;
+    this.#base = declaration.ports[0][0];
     this.#wiring = wiring;
     this.#timeout = wiring.timers.create(() => this.#onTimeout());
     this.rewire();

@@ -2,9 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { MmioBus, PortBus } from "../../../src/machine/bus.ts";
 import {
   Board,
+  DECLARATIONS,
   type InterruptRequest,
   type PowerEvent,
 } from "../../../src/machine/devices/board.ts";
+import { claim } from "../../../src/machine/devices/declaration.ts";
 import { bench, Wire } from "./harness.ts";
 
 function board() {
@@ -122,4 +124,42 @@ Deno.test("wires that do not exist are refused", () => {
   const { pc } = board();
   assertThrows(() => pc.irq(24), RangeError);
   assertThrows(() => pc.irq(2), RangeError);
+});
+
+Deno.test("the devices are those that are declared, and have just what they declare", () => {
+  const { pc, ports, mmio } = board();
+  assertEquals(pc.devices.map((device) => device.declaration), [
+    ...DECLARATIONS,
+  ]);
+  assertEquals(
+    pc.devices.map(({ name }) => name),
+    DECLARATIONS.map(({ name }) => name),
+  );
+  const names = new Set(DECLARATIONS.map(({ name }) => name));
+  assertEquals(names.size, DECLARATIONS.length);
+  const taken = [...ports.claims, ...mmio.claims].map(
+    ({ first, count, name }) => [name, first, count],
+  );
+  const declared = DECLARATIONS.flatMap(({ name, ports = [], memory }) =>
+    [...ports, ...(memory === undefined ? [] : [memory])].map((
+      [first, count],
+    ) => [name, first, count])
+  );
+  const sorted = (list: (string | number)[][]) =>
+    list.map((each) => each.join(" ")).sort();
+  assertEquals(sorted(taken), sorted(declared));
+});
+
+Deno.test("a device without the accesses of what it declares is refused", () => {
+  const buses = { ports: new PortBus(), mmio: new MmioBus() };
+  const onMemory = { readMmio: () => 0n, writeMmio() {} };
+  const onPorts = { readPort: () => 0, writePort() {} };
+  const declared = { name: "x", ports: [[0x300, 1]] } as const;
+  assertThrows(() => claim(buses, declared, onMemory), TypeError);
+  assertThrows(
+    () => claim(buses, { name: "y", memory: [0xfe000000, 16] }, onPorts),
+    TypeError,
+  );
+  claim(buses, declared, onPorts);
+  assertThrows(() => claim(buses, declared, onPorts), RangeError);
 });

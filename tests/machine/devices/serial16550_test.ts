@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { Serial16550 } from "../../../src/machine/devices/serial16550.ts";
+import { COM1, Serial16550 } from "../../../src/machine/devices/serial16550.ts";
 import { bench, Wire } from "./harness.ts";
 
 function uart() {
   const { clock, timers } = bench();
   const irq = new Wire();
   const sent: number[] = [];
-  const serial = new Serial16550("serial0", 0x3f8, {
+  const serial = new Serial16550(COM1, {
     irq,
     clock,
     timers,

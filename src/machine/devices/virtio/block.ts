@@ -4,12 +4,12 @@
  * whatever the backing store refuses becomes the request's status.
  */
 import { getLogger } from "@logtape/logtape";
+import { SECTOR_BYTES } from "../../../x86/pc.ts";
 import type { VirtioFunction } from "./mmio.ts";
 import type { Chain, Virtqueue } from "./queue.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
-const SECTOR = 512;
 const HEADER_BYTES = 16;
 const Feature = {
   SEG_MAX: 1n << 2n,
@@ -51,9 +51,13 @@ export class VirtioBlock implements VirtioFunction {
     this.features = Feature.SEG_MAX | Feature.BLK_SIZE | Feature.FLUSH |
       (store.readOnly ? Feature.RO : 0n);
     const config = new DataView(new ArrayBuffer(CONFIG_BYTES));
-    config.setBigUint64(0, BigInt(Math.floor(store.bytes / SECTOR)), true);
+    config.setBigUint64(
+      0,
+      BigInt(Math.floor(store.bytes / SECTOR_BYTES)),
+      true,
+    );
     config.setUint32(12, SEGMENTS, true);
-    config.setUint32(20, SECTOR, true);
+    config.setUint32(20, SECTOR_BYTES, true);
     this.config = new Uint8Array(config.buffer);
   }
 
@@ -88,7 +92,7 @@ export class VirtioBlock implements VirtioFunction {
   #perform(request: Uint8Array, chain: Chain, dataBytes: number): number {
     if (request.length < HEADER_BYTES) return Outcome.IOERR;
     const header = new DataView(request.buffer);
-    const offset = Number(header.getBigUint64(8, true)) * SECTOR;
+    const offset = Number(header.getBigUint64(8, true)) * SECTOR_BYTES;
     switch (header.getUint32(0, true)) {
       case Type.IN: {
         if (!this.#inside(offset, dataBytes)) return Outcome.IOERR;
@@ -121,6 +125,6 @@ export class VirtioBlock implements VirtioFunction {
   }
 
   #inside(offset: number, bytes: number): boolean {
-    return bytes % SECTOR === 0 && offset + bytes <= this.#store.bytes;
+    return bytes % SECTOR_BYTES === 0 && offset + bytes <= this.#store.bytes;
   }
 }

@@ -3,6 +3,8 @@
  * tables announce. One page each, one level-triggered IOAPIC input each.
  */
 
+import type { Declaration } from "../declaration.ts";
+
 /** Guest physical address of the first transport. */
 const BASE = 0xfeb00000;
 /** Bytes of one transport's registers. */
@@ -18,7 +20,16 @@ export function virtioAddress(index: number): number {
   return BASE + index * VIRTIO_MMIO_BYTES;
 }
 
-/** IOAPIC input of transport `index`. */
-export function virtioGsi(index: number): number {
-  return FIRST_GSI + index;
+/** What transport `index` declares, with the function `name` behind it. */
+export function virtioTransport(index: number, name = `virtio${index}`) {
+  return {
+    name,
+    memory: [virtioAddress(index), VIRTIO_MMIO_BYTES],
+    irq: FIRST_GSI + index,
+    acpi: {
+      name: `VR${index.toString().padStart(2, "0")}`,
+      id: "LNRO0005",
+      uid: index,
+    },
+  } as const satisfies Declaration;
 }

@@ -4,7 +4,29 @@
  * used ring. Everything in it was written by the guest and is checked.
  */
 
-/** Guest memory as a device reaches it. Both return the bytes that are memory. */
+/**
+ * Guest memory as a device reaches it. Both return the bytes that are memory.
+ *
+ * @example
+ * ```ts
+ * import { type DmaMemory, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const memory: DmaMemory = machine.dma("disk");
+ * assertEquals(memory.write(0x1000, Uint8Array.of(1, 2)), 2);
+ * // Nothing is there: no byte of it is memory.
+ * assertEquals(memory.read(0xd000_0000, new Uint8Array(2)), 0);
+ * ```
+ */
 export interface DmaMemory {
   /** Fills `into` from a guest physical address on. */
   read(gpa: number, into: Uint8Array): number;
