@@ -21,7 +21,7 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
   ["core is what its sources build", [
     "run",
     "-A",
-    "src/soft/build.ts",
+    "src/soft/build/build.ts",
     "--check",
   ]],
 ];

@@ -1,14 +1,17 @@
-// Builds src/soft/core.wasm from src/soft/core, after bringing inner.ts's pair cases in
-// step (pairs.ts): `deno task build`. With --check it says only whether what is
-// committed is what the sources give (exit code 1 if not).
+// Builds src/soft/core.wasm from src/soft/core: `deno task build`. With --check it
+// says only whether what is committed is what the sources give (exit code 1 if
+// not).
 //
 // No SIMD: Debian's wasm2c, which makes the tests' native library, lacks it.
 
-// @ts-types="../../types/asc.d.ts"
+// @ts-types="../../../types/asc.d.ts"
 import asc from "assemblyscript/asc";
 import { withPairs } from "./pairs.ts";
 
-const here = new URL("./", import.meta.url).pathname;
+const core = new URL("../core/", import.meta.url).pathname;
+
+/** Is compiled with more cases than it has. */
+const INNER = "inner.ts";
 
 /** Compiles the core. Throws with the compiler's messages when it fails. */
 export async function buildCore(): Promise<Uint8Array> {
@@ -29,7 +32,8 @@ export async function buildCore(): Promise<Uint8Array> {
   ], {
     readFile: (name: string) => {
       try {
-        return Deno.readTextFileSync(here + "core/" + name);
+        const source = Deno.readTextFileSync(core + name);
+        return name === INNER ? withPairs(source) : source;
       } catch (e) {
         if (e instanceof Deno.errors.NotFound) return null;
         throw e;
@@ -51,20 +55,8 @@ export async function buildCore(): Promise<Uint8Array> {
 }
 
 if (import.meta.main) {
-  const file = here + "core.wasm";
+  const file = new URL("../core.wasm", import.meta.url);
   const checking = Deno.args.includes("--check");
-  const inner = here + "core/inner.ts";
-  const written = Deno.readTextFileSync(inner);
-  const derived = withPairs(written);
-  if (derived !== written) {
-    if (checking) {
-      console.error(
-        "src/soft/core/inner.ts: its pair cases are not what its single cases give: run `deno task build` and commit it",
-      );
-      Deno.exit(1);
-    }
-    Deno.writeTextFileSync(inner, derived);
-  }
   const wasm = await buildCore();
   if (checking) {
     const committed = Deno.readFileSync(file);

@@ -1,7 +1,7 @@
-// Writes the pair cases of src/soft/core/inner.ts: for two instructions that often
-// follow each other, the first one's case with the second's put where the first has
-// completed. They are derived from the single cases in the same file, between the lines
-// marked "pairs begin" and "pairs end"; `deno task build` keeps them in step.
+// The pair cases of src/soft/core/inner.ts: for two instructions that often follow
+// each other, the first one's case with the second's put where the first has
+// completed. They are derived from the single cases in the same file, and the
+// compiler is given them at the lines marked "pairs:".
 
 const conditions = (first: string, codes: string) =>
   [...codes].map((code) => [first, `J${code}`]);
@@ -58,9 +58,9 @@ function pairCase(source: string, first: string, second: string): string {
     ) + "        break;\n";
 }
 
-/** inner.ts with its pair cases made anew from its single cases. */
+/** inner.ts with the pair cases that its single cases give. */
 export function withPairs(source: string): string {
-  const numbers = [...source.matchAll(/^const (?!\w+__)\w+: u32 = (\d+);$/gm)]
+  const numbers = [...source.matchAll(/^const \w+: u32 = (\d+);$/gm)]
     .map((match) => Number(match[1]));
   const last = Math.max(...numbers);
   if (last + PAIRS.length > 255) throw new Error("a case number is one byte");
@@ -75,15 +75,9 @@ export function withPairs(source: string): string {
     ).join(""),
   };
   for (const [name, text] of Object.entries(parts)) {
-    const region = new RegExp(
-      `^( *// pairs begin: ${name}\\b.*\\n)[^]*?^( *// pairs end: ${name}\\n)`,
-      "m",
-    );
-    if (!region.test(source)) throw new Error(`inner.ts: no region ${name}`);
-    source = source.replace(
-      region,
-      (_all, begin, end) => begin + text + end,
-    );
+    const mark = new RegExp(`^ *// pairs: ${name}\\b.*\\n`, "m");
+    if (!mark.test(source)) throw new Error(`inner.ts has no mark ${name}`);
+    source = source.replace(mark, () => text);
   }
   return source;
 }
