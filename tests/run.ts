@@ -15,6 +15,7 @@ interface Outcome {
 /** Checks that are one command each. */
 const CHECKS: readonly (readonly [string, readonly string[]])[] = [
   ["formatted", ["fmt", "--check"]],
+  ["core formatted", ["run", "-A", "src/soft/build/format.ts", "--check"]],
   ["linted", ["lint"]],
   ["types", ["task", "check"]],
   ["documented", ["doc", "--lint", "mod.ts"]],

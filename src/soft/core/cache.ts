@@ -105,7 +105,6 @@ function compare(page: usize, from: usize): void {
 }
 
 /** Whether a page's blocks may have been overtaken by writes of the host. */
-// @ts-ignore: decorator
 @inline
 function doubtful(page: usize): bool {
   if (generation == 0) return false;
@@ -148,7 +147,6 @@ export function poolFull(): bool {
   return poolAt + 512 * REC > POOL_END;
 }
 
-// @ts-ignore: decorator
 @inline
 function slot(host: u32, key: u32, variant: u32): usize {
   const h = (host ^ (host >> 13)) + (key << 7) + variant * 0x9e3779b1;
@@ -306,7 +304,6 @@ export function enter(ip: u64): usize {
 }
 
 /** In 64-bit code: the record at `ip` if the look-up has it (CODEBASE then set), or 0. */
-// @ts-ignore: decorator
 @inline
 export function jumpHit(ip: u64): usize {
   const j = JCACHE + (<usize> (<u32> ip & (JC_ENTRIES - 1)) << 4);
@@ -316,7 +313,6 @@ export function jumpHit(ip: u64): usize {
 }
 
 /** Jumps to `ip` from a handler: the record there, or 0 with RIP set and the loop to find out. */
-// @ts-ignore: decorator
 @inline
 export function jumpTo(ip: u64): usize {
   const lin = load<u8>(MODE) == MODE_LONG

@@ -13,13 +13,7 @@ import {
 } from "./device";
 import { GP, SS_ } from "./fault";
 import { RF, TF } from "./flags";
-import {
-  EXIT_MEMORY,
-  followClock,
-  ipOf,
-  recheck,
-  setSynced,
-} from "./hooks";
+import { EXIT_MEMORY, followClock, ipOf, recheck, setSynced } from "./hooks";
 import {
   A_RUN,
   ACTIVITY,
@@ -51,11 +45,7 @@ import { isMem, isRepeated, rLen, rSeg } from "./record";
 import { withoutPoint } from "./points";
 import { afterInstruction, allowStepTrap } from "./run";
 import { switchTo } from "./vps";
-import {
-  E_INVALIDARG,
-  S_OK,
-  WHV_E_INVALID_VP_STATE,
-} from "./whv_hresult";
+import { E_INVALIDARG, S_OK, WHV_E_INVALID_VP_STATE } from "./whv_hresult";
 import { running, whvCheckVp } from "./whv_partition";
 import { isException } from "./whv_registers";
 import { checkState } from "./whv_valid";

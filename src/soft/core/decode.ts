@@ -90,7 +90,6 @@ export function decodeInit(ud: u32, end: u32): void {
 const MORE: i32 = 0;
 const TOOLONG: i32 = -1;
 
-// @ts-ignore: decorator
 @inline
 function byteReg(n: u32, rex: bool): u8 {
   return <u8> (!rex && n >= 4 && n < 8 ? ((n - 4) << 3) + 1 : n << 3);
@@ -268,7 +267,13 @@ export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
           base = rm & 2 ? 5 << 3 : 3 << 3;
           index = rm & 1 ? 7 << 3 : 6 << 3;
         } else {
-          base = rm == 4 ? 6 << 3 : rm == 5 ? 7 << 3 : rm == 6 ? 5 << 3 : 3 << 3;
+          base = rm == 4
+            ? 6 << 3
+            : rm == 5
+            ? 7 << 3
+            : rm == 6
+            ? 5 << 3
+            : 3 << 3;
         }
         if (rm == 2 || rm == 3 || rm == 6) dseg = S_SS;
         if (mod == 1) {

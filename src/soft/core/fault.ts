@@ -40,7 +40,6 @@ export function raisePF(linear: u64, error: u32): void {
   store<u64>(FADDR, linear);
 }
 
-// @ts-ignore: decorator
 @inline
 export function faulted(): bool {
   return load<u32>(FAULT) != 0;

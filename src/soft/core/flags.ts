@@ -25,32 +25,26 @@ export const VIP: u32 = 0x100000;
 export const ID: u32 = 0x200000;
 export const ARITH: u32 = 0x8d5;
 
-// @ts-ignore: decorator
 @inline
 export function getCF(): u64 {
   return load<u64>(FC);
 }
-// @ts-ignore: decorator
 @inline
 export function getZF(): bool {
   return load<u64>(FZ) == 0;
 }
-// @ts-ignore: decorator
 @inline
 export function getSF(): bool {
   return load<i64>(FS) < 0;
 }
-// @ts-ignore: decorator
 @inline
 export function getOF(): bool {
   return ((load<u64>(FX) >> 63) ^ load<u64>(FC)) != 0;
 }
-// @ts-ignore: decorator
 @inline
 export function getPF(): bool {
   return (popcnt(load<u32>(FS) & 0xff) & 1) == 0;
 }
-// @ts-ignore: decorator
 @inline
 export function getAF(): bool {
   return (load<u32>(FX) & 0x10) != 0;
@@ -74,7 +68,6 @@ export function setArith(f: u32): void {
 }
 
 /** RFLAGS as the architecture shows it. */
-// @ts-ignore: decorator
 @inline
 export function getFlags(): u32 {
   return load<u32>(EFL) | arithFlags() | 2;
@@ -87,7 +80,6 @@ export function setFlagsRaw(f: u32): void {
 }
 
 /** Condition code cc (0..15, as in Jcc). */
-// @ts-ignore: decorator
 @inline
 export function condO(): bool {
   return getOF();
@@ -124,7 +116,6 @@ export function cond(cc: u32): bool {
 
 // --- results of operations; T is the operand type (u8, u16, u32, u64)
 
-// @ts-ignore: decorator
 @inline
 export function sx<T>(v: T): u64 {
   if (sizeof<T>() == 1) return <u64> <i64> <i8> v;
@@ -133,7 +124,6 @@ export function sx<T>(v: T): u64 {
   return <u64> v;
 }
 
-// @ts-ignore: decorator
 @inline
 export function flagsLogic<T>(r: T): void {
   const v = sx<T>(r);
@@ -143,7 +133,6 @@ export function flagsLogic<T>(r: T): void {
   store<u64>(FC, 0);
 }
 
-// @ts-ignore: decorator
 @inline
 export function flagsResult<T>(r: T, x: T, c: u64): void {
   const v = sx<T>(r);
@@ -153,20 +142,17 @@ export function flagsResult<T>(r: T, x: T, c: u64): void {
   store<u64>(FC, c);
 }
 
-// @ts-ignore: decorator
 @inline
 export function flagsAdd<T>(a: T, b: T, r: T): void {
   flagsResult<T>(r, <T> (a ^ b ^ r), <u64> (r < a));
 }
 
-// @ts-ignore: decorator
 @inline
 export function flagsSub<T>(a: T, b: T, r: T): void {
   flagsResult<T>(r, <T> (a ^ b ^ r), <u64> (a < b));
 }
 
 /** ADC: c is the carry that was added (0 or 1). */
-// @ts-ignore: decorator
 @inline
 export function flagsAdc<T>(a: T, b: T, r: T, c: u64): void {
   flagsResult<T>(
@@ -177,7 +163,6 @@ export function flagsAdc<T>(a: T, b: T, r: T, c: u64): void {
 }
 
 /** SBB: c is the borrow that was subtracted (0 or 1). */
-// @ts-ignore: decorator
 @inline
 export function flagsSbb<T>(a: T, b: T, r: T, c: u64): void {
   flagsResult<T>(
@@ -188,7 +173,6 @@ export function flagsSbb<T>(a: T, b: T, r: T, c: u64): void {
 }
 
 /** Sets ZF, SF, PF from r, AF 0, and CF and OF as given. */
-// @ts-ignore: decorator
 @inline
 export function flagsSet<T>(r: T, cf: u64, o: u64): void {
   const v = sx<T>(r);
@@ -199,7 +183,6 @@ export function flagsSet<T>(r: T, cf: u64, o: u64): void {
 }
 
 /** Replaces CF and leaves OF (and the rest) as it is. */
-// @ts-ignore: decorator
 @inline
 export function setCF(c: u64): void {
   store<u64>(FX, load<u64>(FX) ^ ((c ^ load<u64>(FC)) << 63));
@@ -207,7 +190,6 @@ export function setCF(c: u64): void {
 }
 
 /** Replaces CF and OF, leaving ZF SF PF AF. */
-// @ts-ignore: decorator
 @inline
 export function setCFOF(c: u64, o: u64): void {
   store<u64>(FX, (load<u64>(FX) & 0x10) | ((c ^ o) << 63));

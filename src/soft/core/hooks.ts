@@ -18,32 +18,32 @@ import {
   EFER,
   EFL,
   EXITBUF,
-  FAULT,
-  FETCH,
   F_EXIT,
   F_SYNC,
+  FAULT,
+  FETCH,
   IOBUF,
+  lapicOf,
   MODE,
   MODE_LONG,
-  PENDING,
   P_DEBUG,
   P_INT,
+  PENDING,
   RAX,
   RCX,
   RDI,
   RIP,
   RSI,
-  SEGS,
+  S_CS,
+  S_DS,
+  S_ES,
   SEG_ATTR,
   SEG_BASE,
   SEG_LIMIT,
   SEG_SEL,
+  SEGS,
   SHADOW,
-  S_CS,
-  S_DS,
-  S_ES,
   VPINDEX,
-  lapicOf,
 } from "./layout";
 import { getFlags } from "./flags";
 import { rLen, rOff } from "./record";
@@ -88,7 +88,6 @@ export function setTicks(n: u64): void {
   ticks = n;
 }
 /** Where guest time follows the host's clock: brings it up to date. */
-// @ts-ignore: decorator
 @inline
 export function followClock(): void {
   if (ticks == 0 && !suspended) time = hostClock() - epoch;
@@ -131,7 +130,6 @@ export function wantInterrupts(): void {
 
 // --- instruction pointers
 
-// @ts-ignore: decorator
 @inline
 function cut(ip: u64): u64 {
   return load<u8>(MODE) == MODE_LONG ? ip : ip & 0xffffffff;

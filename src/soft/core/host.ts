@@ -3,7 +3,6 @@
 // nothing else.
 
 /** The host's monotonic clock in ns; asked only while guest time follows it (setTicks). */
-// @ts-ignore: decorator
 @external("host", "clock")
 export declare function hostClock(): u64;
 
@@ -12,21 +11,17 @@ export declare function hostClock(): u64;
  * left at IOBUF (u64). Flags are WHV_TRANSLATE_GVA_FLAGS. Returns 0, or the
  * WHV_TRANSLATE_GVA_RESULT_CODE, or -1 when the callback itself failed.
  */
-// @ts-ignore: decorator
 @external("host", "translate")
 export declare function hostTranslate(gva: u64, flags: u32): i32;
 
 /** WHV_EMULATOR_MEMORY_CALLBACK: data at IOBUF (8 bytes). Returns 0 or a failure. */
-// @ts-ignore: decorator
 @external("host", "memory")
 export declare function hostMemory(gpa: u64, bytes: u32, write: u32): i32;
 
 /** WHV_EMULATOR_IO_PORT_CALLBACK: data at IOBUF (4 bytes). Returns 0 or a failure. */
-// @ts-ignore: decorator
 @external("host", "ioPort")
 export declare function hostIoPort(port: u32, bytes: u32, write: u32): i32;
 
 /** A write where no memory is: nonzero if a doorbell took it, and there is no exit then. */
-// @ts-ignore: decorator
 @external("host", "doorbell")
 export declare function hostDoorbell(gpa: u64, bytes: u32, value: u64): u32;

@@ -6,13 +6,7 @@
 // The cases are only ever chosen where their assumptions hold: memory operands of
 // 64-bit code without segment base (the decoder checks), stack operations of 64-bit
 // code (their size is 8 nowhere else).
-import {
-  flagsAdd,
-  flagsLogic,
-  flagsSet,
-  flagsSub,
-  sx,
-} from "./flags";
+import { flagsAdd, flagsLogic, flagsSet, flagsSub, sx } from "./flags";
 import {
   CODEBASE,
   FC,
@@ -31,14 +25,7 @@ import {
   TLBB,
 } from "./layout";
 import { fuse, M_0F, M_ONE, opCell, setFast } from "./optable";
-import {
-  REC,
-  rDisp,
-  rImm,
-  rImm8,
-  rOff,
-  setReg,
-} from "./record";
+import { rDisp, REC, rImm, rImm8, rOff, setReg } from "./record";
 import { REGION, regionCell } from "./regions";
 
 /** The last record executed, and what is left of the chunk after it. */
@@ -47,26 +34,22 @@ export let innerLeft: i32 = 0;
 /** Instructions that translated code executed, for --stats. */
 export let translated: u64 = 0;
 
-// @ts-ignore: decorator
 @inline
 function slow(p: usize): usize {
   return call_indirect<usize>(load<u16>(p), p);
 }
 
-// @ts-ignore: decorator
 @inline
 function entryOf(a: u64): usize {
   return load<u32>(TLBB) +
     ((<usize> (a >> 12) & (<usize> TLB_ENTRIES - 1)) << 5);
 }
 
-// @ts-ignore: decorator
 @inline
 function jumpSlot(ip: u64): usize {
   return JCACHE + (<usize> (<u32> ip & (JC_ENTRIES - 1)) << 4);
 }
 
-// @ts-ignore: decorator
 @inline
 function less(): bool {
   return (((load<u64>(FS) ^ load<u64>(FX)) >> 63) ^ load<u64>(FC)) != 0;
@@ -74,18 +57,15 @@ function less(): bool {
 
 // --- the record's first 8 bytes, loaded once
 
-// @ts-ignore: decorator
 @inline
 function reg(w: u64): usize {
   return REGS + (<usize> (w >> 32) & 0xff);
 }
-// @ts-ignore: decorator
 @inline
 function rm(w: u64): usize {
   return REGS + (<usize> (w >> 40) & 0xff);
 }
 /** The address of a memory operand (record.ts eaSum). */
-// @ts-ignore: decorator
 @inline
 function sum(w: u64, p: usize): u64 {
   return load<u64>(REGS + (<usize> (w >> 48) & 0xff)) +
@@ -394,12 +374,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 3) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u32>(reg(w));
-          const y = load<u32>(h);
-          const r = <u32> (x + y);
-          setReg<u32>(reg(w), r);
-          flagsAdd<u32>(x, y, r);
-        }
+            const x = load<u32>(reg(w));
+            const y = load<u32>(h);
+            const r = <u32> (x + y);
+            setReg<u32>(reg(w), r);
+            flagsAdd<u32>(x, y, r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -429,12 +409,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 7) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u64>(reg(w));
-          const y = load<u64>(h);
-          const r = <u64> (x + y);
-          setReg<u64>(reg(w), r);
-          flagsAdd<u64>(x, y, r);
-        }
+            const x = load<u64>(reg(w));
+            const y = load<u64>(h);
+            const r = <u64> (x + y);
+            setReg<u64>(reg(w), r);
+            flagsAdd<u64>(x, y, r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -464,12 +444,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 3) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u32>(reg(w));
-          const y = load<u32>(h);
-          const r = <u32> (x | y);
-          setReg<u32>(reg(w), r);
-          flagsLogic<u32>(r);
-        }
+            const x = load<u32>(reg(w));
+            const y = load<u32>(h);
+            const r = <u32> (x | y);
+            setReg<u32>(reg(w), r);
+            flagsLogic<u32>(r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -499,12 +479,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 7) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u64>(reg(w));
-          const y = load<u64>(h);
-          const r = <u64> (x | y);
-          setReg<u64>(reg(w), r);
-          flagsLogic<u64>(r);
-        }
+            const x = load<u64>(reg(w));
+            const y = load<u64>(h);
+            const r = <u64> (x | y);
+            setReg<u64>(reg(w), r);
+            flagsLogic<u64>(r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -534,12 +514,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 3) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u32>(reg(w));
-          const y = load<u32>(h);
-          const r = <u32> (x & y);
-          setReg<u32>(reg(w), r);
-          flagsLogic<u32>(r);
-        }
+            const x = load<u32>(reg(w));
+            const y = load<u32>(h);
+            const r = <u32> (x & y);
+            setReg<u32>(reg(w), r);
+            flagsLogic<u32>(r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -569,12 +549,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 7) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u64>(reg(w));
-          const y = load<u64>(h);
-          const r = <u64> (x & y);
-          setReg<u64>(reg(w), r);
-          flagsLogic<u64>(r);
-        }
+            const x = load<u64>(reg(w));
+            const y = load<u64>(h);
+            const r = <u64> (x & y);
+            setReg<u64>(reg(w), r);
+            flagsLogic<u64>(r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -604,12 +584,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 3) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u32>(reg(w));
-          const y = load<u32>(h);
-          const r = <u32> (x - y);
-          setReg<u32>(reg(w), r);
-          flagsSub<u32>(x, y, r);
-        }
+            const x = load<u32>(reg(w));
+            const y = load<u32>(h);
+            const r = <u32> (x - y);
+            setReg<u32>(reg(w), r);
+            flagsSub<u32>(x, y, r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -639,12 +619,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 7) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u64>(reg(w));
-          const y = load<u64>(h);
-          const r = <u64> (x - y);
-          setReg<u64>(reg(w), r);
-          flagsSub<u64>(x, y, r);
-        }
+            const x = load<u64>(reg(w));
+            const y = load<u64>(h);
+            const r = <u64> (x - y);
+            setReg<u64>(reg(w), r);
+            flagsSub<u64>(x, y, r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -674,12 +654,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 3) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u32>(reg(w));
-          const y = load<u32>(h);
-          const r = <u32> (x ^ y);
-          setReg<u32>(reg(w), r);
-          flagsLogic<u32>(r);
-        }
+            const x = load<u32>(reg(w));
+            const y = load<u32>(h);
+            const r = <u32> (x ^ y);
+            setReg<u32>(reg(w), r);
+            flagsLogic<u32>(r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -709,12 +689,12 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 7) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u64>(reg(w));
-          const y = load<u64>(h);
-          const r = <u64> (x ^ y);
-          setReg<u64>(reg(w), r);
-          flagsLogic<u64>(r);
-        }
+            const x = load<u64>(reg(w));
+            const y = load<u64>(h);
+            const r = <u64> (x ^ y);
+            setReg<u64>(reg(w), r);
+            flagsLogic<u64>(r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -742,11 +722,11 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 3) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u32>(reg(w));
-          const y = load<u32>(h);
-          const r = <u32> (x - y);
-          flagsSub<u32>(x, y, r);
-        }
+            const x = load<u32>(reg(w));
+            const y = load<u32>(h);
+            const r = <u32> (x - y);
+            flagsSub<u32>(x, y, r);
+          }
           p += REC;
         } else p = slow(p);
         break;
@@ -774,11 +754,11 @@ export function inner(p: usize, left: i32): usize {
         if (load<u64>(e) == ((a + 7) & ~0xfff)) {
           h = <usize> (<u32> a + load<u32>(e, 16));
           {
-          const x = load<u64>(reg(w));
-          const y = load<u64>(h);
-          const r = <u64> (x - y);
-          flagsSub<u64>(x, y, r);
-        }
+            const x = load<u64>(reg(w));
+            const y = load<u64>(h);
+            const r = <u64> (x - y);
+            flagsSub<u64>(x, y, r);
+          }
           p += REC;
         } else p = slow(p);
         break;

@@ -75,8 +75,8 @@ import {
   linesOf,
   noteAccess,
   physicalData,
-  watchedLines,
   WATCHED,
+  watchedLines,
   watches,
   watching,
 } from "./points";
@@ -164,7 +164,6 @@ export function selectTlb(): void {
   store<u32>(TLBB, <u32> (vp + set * TLB_SET));
 }
 
-// @ts-ignore: decorator
 @inline
 function entry(base: usize, linear: u64): usize {
   return base + ((<usize> (linear >> 12) & (TLB_ENTRIES - 1)) << 5);
@@ -509,7 +508,6 @@ export function hostFor(
   return host;
 }
 
-// @ts-ignore: decorator
 @inline
 function isUser(): bool {
   return load<u8>(CPL) == 3;
@@ -599,7 +597,6 @@ function partWrite(
 }
 
 /** Bytes of the access before the page boundary; all when it does not cross. */
-// @ts-ignore: decorator
 @inline
 function firstPart(linear: u64, bytes: u32): u32 {
   const room: u32 = 0x1000 - (<u32> linear & 0xfff);
@@ -607,7 +604,6 @@ function firstPart(linear: u64, bytes: u32): u32 {
 }
 
 /** In 32-bit address spaces the second part of an access wraps at 4 GiB. */
-// @ts-ignore: decorator
 @inline
 function wrap(linear: u64): u64 {
   return load<u64>(EFER) & 0x400 ? linear : linear & 0xffffffff;
@@ -722,8 +718,7 @@ function readAt(
 ): u64 {
   if (!watching || emulating) return readAny(linear, bytes, user, implicit);
   const e = entry(set, linear);
-  const known =
-    load<u64>(e) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
+  const known = load<u64>(e) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
   const h = <usize> (<u32> linear + load<u32>(e, 16));
   if (known && !(load<u32>(e, 20) & linesOf(linear, bytes))) {
     return loadBytes(h, bytes);
@@ -756,8 +751,7 @@ function writeAt(
     return;
   }
   const e = entry(set, linear);
-  const known =
-    load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
+  const known = load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
   const h = <usize> (<u32> linear + load<u32>(e, 16));
   if (known && !(load<u32>(e, 20) & linesOf(linear, bytes))) {
     storeBytes(h, bytes, v);
@@ -777,7 +771,6 @@ function writeAt(
 }
 
 /** The TLB set of accesses with the rights of level `cpl`. */
-// @ts-ignore: decorator
 @inline
 function setOf(cpl: u32): usize {
   return TLBS + <usize> load<u32>(VPINDEX) * TLB_VP + (cpl == 3 ? 0 : TLB_SET);
@@ -875,7 +868,6 @@ export function rwCommit(): void {
 // --- the fast paths
 
 /** Reads a T at a linear address with the current privilege. On a fault: FAULT set, 0. */
-// @ts-ignore: decorator
 @inline
 export function rd<T>(linear: u64): T {
   const e = entry(load<u32>(TLBB), linear);
@@ -886,7 +878,6 @@ export function rd<T>(linear: u64): T {
 }
 
 /** Writes a T at a linear address with the current privilege. On a fault: FAULT set, nothing written. */
-// @ts-ignore: decorator
 @inline
 export function wr<T>(linear: u64, v: T): void {
   const e = entry(load<u32>(TLBB), linear);
@@ -901,7 +892,6 @@ export function wr<T>(linear: u64, v: T): void {
  * Host address of a T to read and then write at a linear address, or 0 with FAULT
  * set. After storing there, call rwDone().
  */
-// @ts-ignore: decorator
 @inline
 export function rw<T>(linear: u64): usize {
   const e = entry(load<u32>(TLBB), linear);
@@ -911,7 +901,6 @@ export function rw<T>(linear: u64): usize {
   return rwSlow(linear, sizeof<T>());
 }
 
-// @ts-ignore: decorator
 @inline
 export function rwDone(): void {
   if (load<u32>(BKIND)) rwCommit();

@@ -134,7 +134,6 @@ function unhandled(): u32 {
     : MSR_GP;
 }
 
-// @ts-ignore: decorator
 @inline
 function apic(): usize {
   return lapicOf(load<u32>(VPINDEX));

@@ -70,7 +70,6 @@ function newSpec(flags: u32): usize {
   return s;
 }
 
-// @ts-ignore: decorator
 @inline
 export function opCell(map: u32, prefix: u32, opcode: u32): usize {
   return OPTAB + (<usize> (((map << 2) | prefix) << 8 | opcode) << 2);
@@ -104,7 +103,6 @@ export function grp(map: u32, opcode: u32, n: u32, flags: u32): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 export function indexOf(h: Handler): u32 {
   return load<u32>(changetype<usize>(h));

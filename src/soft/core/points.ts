@@ -99,7 +99,6 @@ export function pointsInit(handler: u32): void {
   pointHandler = handler;
 }
 
-// @ts-ignore: decorator
 @inline
 function pointOf(id: u32): usize {
   return POINTS + <usize> id * POINT_BYTES;
@@ -219,7 +218,6 @@ function unlink(id: u32): void {
   store<u32>(at, load<u32>(p, P_NEXT));
 }
 
-// @ts-ignore: decorator
 @inline
 function inSpace(p: usize): bool {
   return load<u32>(p, P_SPACE) != SPACE_ONE ||
@@ -341,7 +339,6 @@ export function pointExit(): void {
 // --- data
 
 /** The lines of a page, of 128 bytes, that an access inside it touches. */
-// @ts-ignore: decorator
 @inline
 export function linesOf(linear: u64, bytes: u32): u32 {
   const first = (<u32> linear >> 7) & 31;
@@ -470,7 +467,11 @@ export function pointsReset(): void {
   if (used) memory.fill(POINTS, 0, <usize> MAX_POINTS * POINT_BYTES);
   used = false;
   liveCode = 0;
-  physicalCode = physicalData = dataCount = variants = 0;
+  physicalCode =
+    physicalData =
+    dataCount =
+    variants =
+      0;
   watching = false;
 }
 
@@ -527,7 +528,9 @@ export function pointSet(): bool {
     id >= MAX_POINTS || access == 0 || access > POINT_EXECUTE ||
     space > SPACE_PHYSICAL
   ) return false;
-  if (access != POINT_EXECUTE && (length == 0 || address + length - 1 < address)) {
+  if (
+    access != POINT_EXECUTE && (length == 0 || address + length - 1 < address)
+  ) {
     return false;
   }
   const p = pointOf(id);

@@ -45,89 +45,73 @@ export const EAK_64A32: u32 = 2; // 32-bit address in 64-bit code
 export const EAK_32: u32 = 3; // legacy, 32-bit address
 export const EAK_16: u32 = 4; // legacy, 16-bit address
 
-// @ts-ignore: decorator
 @inline
 export function rLen(p: usize): u32 {
   return load<u8>(p, 2) & 15;
 }
-// @ts-ignore: decorator
 @inline
 export function rFlags(p: usize): u32 {
   return load<u8>(p, 15);
 }
-// @ts-ignore: decorator
 @inline
 export function isMem(p: usize): bool {
   return (load<u8>(p, 15) & 1) != 0;
 }
 /** Address of the cell of the ModRM.reg (or opcode-embedded) register. */
-// @ts-ignore: decorator
 @inline
 export function rReg(p: usize): usize {
   return REGS + load<u8>(p, 4);
 }
 /** Address of the cell of the ModRM.rm register (mod = 3). */
-// @ts-ignore: decorator
 @inline
 export function rRm(p: usize): usize {
   return REGS + load<u8>(p, 5);
 }
-// @ts-ignore: decorator
 @inline
 export function rSeg(p: usize): u32 {
   return load<u8>(p, 9) & 15;
 }
-// @ts-ignore: decorator
 @inline
 export function rEak(p: usize): u32 {
   return load<u8>(p, 10);
 }
-// @ts-ignore: decorator
 @inline
 export function rModrm(p: usize): u32 {
   return load<u8>(p, 11);
 }
-// @ts-ignore: decorator
 @inline
 export function rOff(p: usize): u32 {
   return load<u16>(p, 12);
 }
-// @ts-ignore: decorator
 @inline
 export function rOpcode(p: usize): u32 {
   return load<u8>(p, 14);
 }
 /** Operand size as log2 of bytes: 1, 2 or 3. */
-// @ts-ignore: decorator
 @inline
 export function rOsz(p: usize): u32 {
   return load<u8>(p, 9) >> 4;
 }
-// @ts-ignore: decorator
 @inline
 export function rDisp(p: usize): u64 {
   return load<u64>(p, 16);
 }
 /** The immediate, sign-extended. */
-// @ts-ignore: decorator
 @inline
 export function rImm(p: usize): i64 {
   return <i64> load<i32>(p, 24);
 }
-// @ts-ignore: decorator
 @inline
 export function rImm8(p: usize): u32 {
   return load<u8>(p, 24);
 }
 /** Cell of the VEX.vvvv register. */
-// @ts-ignore: decorator
 @inline
 export function rVvvv(p: usize): usize {
   return REGS + load<u32>(p, 28);
 }
 
 /** Log2 of the address size: 1, 2 or 3 bytes. */
-// @ts-ignore: decorator
 @inline
 export function addrMask(p: usize): u64 {
   const k = rEak(p);
@@ -135,7 +119,6 @@ export function addrMask(p: usize): u64 {
 }
 
 /** Writes a T register the way x86-64 does: 32-bit writes clear the upper half. */
-// @ts-ignore: decorator
 @inline
 export function setReg<T>(cell: usize, v: T): void {
   if (sizeof<T>() == 4) store<u64>(cell, <u64> <u32> v);
@@ -153,7 +136,6 @@ export function isRepeated(p: usize): bool {
 // --- effective addresses
 
 /** The raw sum base + index * scale + displacement. */
-// @ts-ignore: decorator
 @inline
 export function eaSum(p: usize): u64 {
   return load<u64>(REGS + load<u8>(p, 6)) +
@@ -162,7 +144,6 @@ export function eaSum(p: usize): u64 {
 }
 
 /** The offset (what LEA gives), cut to the address size. */
-// @ts-ignore: decorator
 @inline
 export function eaOffset(p: usize): u64 {
   return eaSum(p) & addrMask(p);
@@ -263,7 +244,6 @@ function ldSlow<T>(p: usize): T {
 }
 
 /** Reads the memory operand (inlined: for hot handlers). */
-// @ts-ignore: decorator
 @inline
 export function ldmI<T>(p: usize): T {
   if (load<u8>(p, 10) == EAK_64) return rd<T>(eaSum(p));
@@ -281,7 +261,6 @@ function stSlow<T>(p: usize, v: T): void {
 }
 
 /** Writes the memory operand (inlined: for hot handlers). */
-// @ts-ignore: decorator
 @inline
 export function stmI<T>(p: usize, v: T): void {
   if (load<u8>(p, 10) == EAK_64) wr<T>(eaSum(p), v);
@@ -299,7 +278,6 @@ function rwmSlow<T>(p: usize): usize {
 }
 
 /** Host address of the memory operand for read-modify-write, or 0; finish with rwDone() (mem.ts). */
-// @ts-ignore: decorator
 @inline
 export function rwm<T>(p: usize): usize {
   if (load<u8>(p, 10) == EAK_64) return rw<T>(eaSum(p));
@@ -307,14 +285,12 @@ export function rwm<T>(p: usize): usize {
 }
 
 /** Reads the rm operand, register or memory. */
-// @ts-ignore: decorator
 @inline
 export function ldRM<T>(p: usize): T {
   return isMem(p) ? ldm<T>(p) : load<T>(rRm(p));
 }
 
 /** Writes the rm operand, register or memory. */
-// @ts-ignore: decorator
 @inline
 export function stRM<T>(p: usize, v: T): void {
   if (isMem(p)) stm<T>(p, v);

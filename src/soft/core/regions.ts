@@ -7,14 +7,7 @@
 // A cell that is no region's counts heat: how often a chunk of the loop ended, and the
 // next taken branch led to the record. So heat is counted in instructions, and costs the
 // code between two chunks nothing.
-import {
-  HOT,
-  HOT_COUNT,
-  HOT_ENTRIES,
-  POOL,
-  POOL_END,
-  REGIONS,
-} from "./layout";
+import { HOT, HOT_COUNT, HOT_ENTRIES, POOL, POOL_END, REGIONS } from "./layout";
 
 /** The case of the inner loop of a record with translated code. */
 export const REGION: u32 = 255;
@@ -32,7 +25,6 @@ export function setTranslation(every: i32, samples: u32): void {
   threshold = samples;
 }
 
-// @ts-ignore: decorator
 @inline
 export function regionCell(p: usize): usize {
   return REGIONS + ((p - POOL) >> 3);

@@ -80,11 +80,11 @@ import {
   FERR,
   HIT_COUNT,
   ICOUNT,
+  lapicOf,
   LATE,
   LATEADDR,
   LATEERR,
   LATELEN,
-  lapicOf,
   MODE,
   MODE_LONG,
   NMIMASK,
@@ -97,9 +97,9 @@ import {
   P_SHADOW,
   P_TF,
   P_VIRTUAL,
+  PASS,
   PEND_EVENT,
   PEND_INT,
-  PASS,
   PENDING,
   RIP,
   S_CS,
@@ -113,7 +113,13 @@ import {
 import { ACC_READ, translate, xGpa } from "./mem";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { physHost } from "./phys";
-import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
+import {
+  PASS_NEXT,
+  PASS_NONE,
+  PASSING,
+  pointExit,
+  pointsSlice,
+} from "./points";
 import { isMem, REC, rLen, rSeg } from "./record";
 import { sample, sampling } from "./regions";
 import { initVp, sipiVp } from "./reset";
@@ -223,7 +229,6 @@ function exceptionExit(
   return RUN_EXIT;
 }
 
-// @ts-ignore: decorator
 @inline
 function intercepted(vector: u32): bool {
   return vector < 32 && ((exceptionBitmap >> vector) & 1) != 0;

@@ -50,26 +50,22 @@ export let dLo: u32 = 0;
 export let dHi: u32 = 0;
 export let dAddr: u64 = 0;
 
-// @ts-ignore: decorator
 @inline
 export function longActive(): bool {
   return (load<u64>(EFER) & 0x400) != 0;
 }
 
-// @ts-ignore: decorator
 @inline
 export function canonical(a: u64): bool {
   return <i64> (a << 16) >> 16 == <i64> a;
 }
 
-// @ts-ignore: decorator
 @inline
 export function segOf(seg: u32): usize {
   return SEGS + (<usize> seg << 5);
 }
 
 /** The selector part of an error code. */
-// @ts-ignore: decorator
 @inline
 export function selErr(sel: u32): u32 {
   return sel & 0xfffc;
@@ -125,31 +121,26 @@ export function readUpper(sel: u32, vector: u32, err: u32): u64 {
 }
 
 // Parts of the descriptor just read.
-// @ts-ignore: decorator
 @inline
 export function dAttr(): u32 {
   return (dHi >> 8) & 0xf0ff;
 }
 
-// @ts-ignore: decorator
 @inline
 export function dDpl(): u32 {
   return (dHi >> 13) & 3;
 }
 
-// @ts-ignore: decorator
 @inline
 export function dType(): u32 {
   return (dHi >> 8) & 15;
 }
 
-// @ts-ignore: decorator
 @inline
 export function dPresent(): bool {
   return (dHi & 0x8000) != 0;
 }
 
-// @ts-ignore: decorator
 @inline
 export function dSystem(): bool {
   return (dHi & 0x1000) == 0;
@@ -321,9 +312,7 @@ export function checkCodeKind(sel: u32, ext: u32): bool {
 
 /** Whether `ip` lies in a code segment of these limit and attributes; else #GP(ext). */
 export function checkIp(ip: u64, limit: u32, attr: u32, ext: u32): bool {
-  const inside = longActive() && attr & A_L
-    ? canonical(ip)
-    : ip <= <u64> limit;
+  const inside = longActive() && attr & A_L ? canonical(ip) : ip <= <u64> limit;
   if (!inside) raiseErr(GP, ext);
   return inside;
 }

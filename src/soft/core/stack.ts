@@ -8,7 +8,6 @@ import { rd, wr, writable } from "./mem";
 import { linear } from "./record";
 
 /** Mask of the stack offsets that the stack pointer's width can name. */
-// @ts-ignore: decorator
 @inline
 export function stackMask(): u64 {
   const w = load<u8>(STACKW);

@@ -1,12 +1,6 @@
 // Which virtual processor is in STATE, and what all of them wait for.
 import { flushJumps } from "./cache";
-import {
-  apicMode,
-  setApicPage,
-  setRecheck,
-  time,
-  vpCount,
-} from "./hooks";
+import { apicMode, setApicPage, setRecheck, time, vpCount } from "./hooks";
 import {
   LAPIC_MODE_XAPIC,
   LAPIC_PENDING_INIT,

@@ -13,11 +13,7 @@ import {
 } from "./hooks";
 import { EXITBUF, ICOUNT, IOBUF, VPINDEX, WHV } from "./layout";
 import { fieldOf } from "./vps";
-import {
-  E_INVALIDARG,
-  S_OK,
-  WHV_E_INSUFFICIENT_BUFFER,
-} from "./whv_hresult";
+import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./whv_hresult";
 import { whvCheckVp } from "./whv_partition";
 import { NO_RUNTIME, variant } from "./whv_variants";
 

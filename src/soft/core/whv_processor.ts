@@ -10,12 +10,7 @@ import {
   vpCount,
   wantInterrupts,
 } from "./hooks";
-import {
-  LAPIC_ILLEGAL,
-  lapicExport,
-  lapicImport,
-  lapicRequest,
-} from "./lapic";
+import { LAPIC_ILLEGAL, lapicExport, lapicImport, lapicRequest } from "./lapic";
 import {
   CPL,
   IOBUF,
@@ -56,7 +51,6 @@ import {
   setRegister,
 } from "./whv_registers";
 
-// @ts-ignore: decorator
 @inline
 function noVp(vp: u32): bool {
   return vp >= MAX_VPS || !((created >> vp) & 1);

@@ -2,12 +2,7 @@
 // are 16 bytes. Numbers: winhvplatformdefs.h.
 import { flushJumps } from "./cache";
 import { getFlags, setFlagsRaw } from "./flags";
-import {
-  apicMode,
-  setRecheck,
-  time,
-  wantInterrupts,
-} from "./hooks";
+import { apicMode, setRecheck, time, wantInterrupts } from "./hooks";
 import {
   LAPIC_GP,
   lapicApicBase,
@@ -16,9 +11,9 @@ import {
   lapicReadDeadline,
   lapicSetCr8,
   lapicSetTscOffset,
-  lapicWriteApicBase,
   lapicSetWaitsForSipi,
   lapicWaitsForSipi,
+  lapicWriteApicBase,
   lapicWriteDeadline,
 } from "./lapic";
 import {
@@ -37,10 +32,10 @@ import {
   DR6,
   DR7,
   EFER,
+  FCS,
   FCW,
   FDP,
   FDS,
-  FCS,
   FIP,
   FOP,
   FPR,
@@ -50,6 +45,7 @@ import {
   IDTR,
   IOBUF,
   lapicOf,
+  LATE,
   M_CSTAR,
   M_KGSBASE,
   M_LSTAR,
@@ -67,7 +63,6 @@ import {
   M_TSCOFF,
   MXCSR,
   NMIMASK,
-  LATE,
   P_PASS,
   PASS,
   PEND_EVENT,

@@ -34,7 +34,6 @@ export function setVariants(bits: u32): void {
 }
 
 /** Whether the core is to do what a bit says. */
-// @ts-ignore: decorator
 @inline
 export function variant(bit: u32): bool {
   return (variants & bit) != 0;

@@ -4,11 +4,7 @@ import { FPR, IOBUF, MXCSR, XMM } from "./layout";
 import { applyX87, buildX87, MXCSR_MASK } from "./insn/fxsave";
 import { initFpu } from "./insn/x87_control";
 import { switchTo } from "./vps";
-import {
-  E_INVALIDARG,
-  S_OK,
-  WHV_E_INSUFFICIENT_BUFFER,
-} from "./whv_hresult";
+import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./whv_hresult";
 import { whvCheckVp } from "./whv_partition";
 
 /** Bytes of the legacy area and the header: x87 and SSE need no more. */

@@ -54,7 +54,6 @@ const SUB: u32 = 5;
 const XOR: u32 = 6;
 const CMP: u32 = 7;
 
-// @ts-ignore: decorator
 @inline
 function calc<T>(k: u32, a: T, b: T, c: u64): T {
   if (k == ADD) return <T> (a + b);
@@ -66,7 +65,6 @@ function calc<T>(k: u32, a: T, b: T, c: u64): T {
   return <T> (a - b);
 }
 
-// @ts-ignore: decorator
 @inline
 function setFlags<T>(k: u32, a: T, b: T, r: T, c: u64): void {
   if (k == ADD) flagsAdd<T>(a, b, r);
@@ -76,13 +74,11 @@ function setFlags<T>(k: u32, a: T, b: T, r: T, c: u64): void {
   else flagsLogic<T>(r);
 }
 
-// @ts-ignore: decorator
 @inline
 function carry(k: u32): u64 {
   return k == ADC || k == SBB ? getCF() : 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function toReg<T, K>(p: usize, cell: usize, b: T): usize {
   const k = num<K>();
@@ -115,7 +111,6 @@ function toMemSlow<T, K>(p: usize, b: T): usize {
 }
 
 /** Memory destination with source b: the TLB hit of 64-bit code inlined. */
-// @ts-ignore: decorator
 @inline
 function toMem<T, K>(p: usize, b: T): usize {
   const k = num<K>();
@@ -135,17 +130,14 @@ function toMem<T, K>(p: usize, b: T): usize {
   return toMemSlow<T, K>(p, b);
 }
 
-// @ts-ignore: decorator
 @inline
 function rr<T, K>(p: usize): usize {
   return toReg<T, K>(p, rRm(p), getReg<T>(p));
 }
-// @ts-ignore: decorator
 @inline
 function mr<T, K>(p: usize): usize {
   return toMem<T, K>(p, getReg<T>(p));
 }
-// @ts-ignore: decorator
 @inline
 function rrm<T, K>(p: usize): usize {
   return toReg<T, K>(p, rReg(p), getRm<T>(p));
@@ -155,7 +147,6 @@ function rmSlow<T, K>(p: usize): usize {
   if (load<u32>(FAULT)) return 0;
   return toReg<T, K>(p, rReg(p), b);
 }
-// @ts-ignore: decorator
 @inline
 function rm_<T, K>(p: usize): usize {
   if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
@@ -167,17 +158,14 @@ function rm_<T, K>(p: usize): usize {
   }
   return rmSlow<T, K>(p);
 }
-// @ts-ignore: decorator
 @inline
 function ri<T, K>(p: usize): usize {
   return toReg<T, K>(p, rRm(p), <T> rImm(p));
 }
-// @ts-ignore: decorator
 @inline
 function mi<T, K>(p: usize): usize {
   return toMem<T, K>(p, <T> rImm(p));
 }
-// @ts-ignore: decorator
 @inline
 function ai<T, K>(p: usize): usize {
   return toReg<T, K>(p, RAX, <T> rImm(p));
@@ -255,7 +243,6 @@ function testSlow<T>(p: usize, b: T): usize {
   flagsLogic<T>(<T> (a & b));
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function testM<T>(p: usize, b: T): usize {
   if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
@@ -268,24 +255,20 @@ function testM<T>(p: usize, b: T): usize {
   }
   return testSlow<T>(p, b);
 }
-// @ts-ignore: decorator
 @inline
 function testMR<T>(p: usize): usize {
   return testM<T>(p, getReg<T>(p));
 }
-// @ts-ignore: decorator
 @inline
 function testMI<T>(p: usize): usize {
   return testM<T>(p, <T> rImm(p));
 }
-// @ts-ignore: decorator
 @inline
 function testRR<T>(p: usize): usize {
   flagsLogic<T>(<T> (getRm<T>(p) & getReg<T>(p)));
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function testRI<T>(p: usize, cell: usize): usize {
   flagsLogic<T>(<T> (load<T>(cell) & <T> rImm(p)));
@@ -328,7 +311,6 @@ const DEC: u32 = 1;
 const NOT: u32 = 2;
 const NEG: u32 = 3;
 
-// @ts-ignore: decorator
 @inline
 function one<T>(k: u32, a: T): T {
   if (k == INC) return <T> (a + 1);
@@ -338,7 +320,6 @@ function one<T>(k: u32, a: T): T {
 }
 
 /** INC and DEC keep CF, so OF is put in place for the CF that is there. */
-// @ts-ignore: decorator
 @inline
 function oneFlags<T>(k: u32, a: T, r: T): void {
   if (k == NOT) return;
@@ -357,7 +338,6 @@ function oneFlags<T>(k: u32, a: T, r: T): void {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 function oneR<T>(p: usize, k: u32, cell: usize): usize {
   const a = load<T>(cell);
@@ -377,7 +357,6 @@ function oneSlow<T, K>(p: usize): usize {
   oneFlags<T>(num<K>(), a, r);
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function oneM<T, K>(p: usize): usize {
   if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {

@@ -24,7 +24,6 @@ import { eaLinear, gp0, REC, rReg, rRm, rwm, setReg } from "../record";
 import { spin } from "../spin";
 import { rmwFailed } from "./rmw";
 
-// @ts-ignore: decorator
 @inline
 function xaddR<T>(p: usize): usize {
   const to = rRm(p);
@@ -37,7 +36,6 @@ function xaddR<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function xaddM<T>(p: usize): usize {
   const h = rwm<T>(p);
@@ -52,7 +50,6 @@ function xaddM<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function cmpxchgR<T>(p: usize): usize {
   const to = rRm(p);
@@ -64,7 +61,6 @@ function cmpxchgR<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function cmpxchgM<T>(p: usize): usize {
   const h = rwm<T>(p);

@@ -46,7 +46,6 @@ const BT: u32 = 0;
 const BTS: u32 = 1;
 const BTR: u32 = 2;
 
-// @ts-ignore: decorator
 @inline
 function changed<T>(k: u32, a: T, i: u32): T {
   const m = <T> ((<u64> 1) << i);
@@ -55,7 +54,6 @@ function changed<T>(k: u32, a: T, i: u32): T {
   return <T> (a ^ m);
 }
 
-// @ts-ignore: decorator
 @inline
 function btR<T>(p: usize, k: u32, index: u32): usize {
   const i = index & (sizeof<T>() * 8 - 1);
@@ -133,7 +131,6 @@ function registerBt<K>(): void {
 // --- scans and counts
 
 /** BSF and BSR of 0 leave the destination as it is. */
-// @ts-ignore: decorator
 @inline
 function scan<T>(p: usize, reverse: bool): usize {
   const v = ldRM<T>(p);
@@ -148,7 +145,6 @@ function scan<T>(p: usize, reverse: bool): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function count<T>(p: usize, leading: bool): usize {
   const v = ldRM<T>(p);
@@ -164,7 +160,6 @@ function count<T>(p: usize, leading: bool): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function popcnt_<T>(p: usize): usize {
   const v = ldRM<T>(p);
@@ -185,7 +180,6 @@ function crc(c: u32, v: u64, bytes: u32): u64 {
   return c;
 }
 
-// @ts-ignore: decorator
 @inline
 function crc32<T>(p: usize): usize {
   const v = ldRM<T>(p);
@@ -196,7 +190,6 @@ function crc32<T>(p: usize): usize {
 
 // --- ADCX (through CF) and ADOX (through OF)
 
-// @ts-ignore: decorator
 @inline
 function adx<T>(p: usize, overflow: bool): usize {
   const b = ldRM<T>(p);

@@ -20,7 +20,6 @@ import {
 import { ldRM, REC, rImm8, rReg, rVvvv, setReg } from "../record";
 import { mulHigh } from "../wide";
 
-// @ts-ignore: decorator
 @inline
 function andn<T>(p: usize): usize {
   const v = ldRM<T>(p);
@@ -34,7 +33,6 @@ function andn<T>(p: usize): usize {
 const BLSR: u32 = 1;
 const BLSMSK: u32 = 2;
 
-// @ts-ignore: decorator
 @inline
 function bls<T>(p: usize, k: u32): usize {
   const v = ldRM<T>(p);
@@ -49,7 +47,6 @@ function bls<T>(p: usize, k: u32): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function bextr<T>(p: usize): usize {
   const v = ldRM<T>(p);
@@ -65,7 +62,6 @@ function bextr<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function bzhi<T>(p: usize): usize {
   const v = ldRM<T>(p);
@@ -78,7 +74,6 @@ function bzhi<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function pdep<T>(p: usize): usize {
   let mask = <u64> ldRM<T>(p);
@@ -95,7 +90,6 @@ function pdep<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function pext<T>(p: usize): usize {
   let mask = <u64> ldRM<T>(p);
@@ -114,7 +108,6 @@ function pext<T>(p: usize): usize {
 }
 
 /** Both halves of RDX * r/m; the high half wins when the destinations are the same. */
-// @ts-ignore: decorator
 @inline
 function mulx<T>(p: usize): usize {
   const b = ldRM<T>(p);
@@ -131,7 +124,6 @@ function mulx<T>(p: usize): usize {
 const SHLX: u32 = 0;
 const SHRX: u32 = 1;
 
-// @ts-ignore: decorator
 @inline
 function shx<T, S>(p: usize, k: u32): usize {
   const v = ldRM<T>(p);
@@ -146,7 +138,6 @@ function shx<T, S>(p: usize, k: u32): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function rorx<T>(p: usize): usize {
   const v = ldRM<T>(p);

@@ -74,7 +74,6 @@ import { stWord, umip } from "./descriptor";
 
 const CR4_PCIDE: u64 = 1 << 17;
 
-// @ts-ignore: decorator
 @inline
 function number(p: usize): u32 {
   return load<u8>(p, 4) >> 3;

@@ -46,7 +46,6 @@ import { rmwFailed } from "./rmw";
 
 // --- XCHG
 
-// @ts-ignore: decorator
 @inline
 function xchgR<T>(p: usize, x: usize, y: usize): usize {
   const a = load<T>(x);
@@ -55,7 +54,6 @@ function xchgR<T>(p: usize, x: usize, y: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function xchgM<T>(p: usize): usize {
   const h = rwm<T>(p);
@@ -69,7 +67,6 @@ function xchgM<T>(p: usize): usize {
 }
 
 /** 90+r: with rAX itself it is NOP and clears no upper half. */
-// @ts-ignore: decorator
 @inline
 function xchgA<T>(p: usize): usize {
   if (rReg(p) == RAX) return p + REC;
@@ -78,7 +75,6 @@ function xchgA<T>(p: usize): usize {
 
 // --- conditions
 
-// @ts-ignore: decorator
 @inline
 function cmovR<T>(p: usize): usize {
   const to = rReg(p);
@@ -88,7 +84,6 @@ function cmovR<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function cmovM<T>(p: usize): usize {
   const v = ldm<T>(p);
@@ -109,14 +104,12 @@ function setccM(p: usize): usize {
 
 // --- byte order
 
-// @ts-ignore: decorator
 @inline
 function swapped<T>(v: T): T {
   if (sizeof<T>() == 2) return <T> (((<u32> v & 0xff) << 8) | (<u32> v >> 8));
   return bswap<T>(v);
 }
 
-// @ts-ignore: decorator
 @inline
 function movbeLoad<T>(p: usize): usize {
   const v = ldm<T>(p);
@@ -125,7 +118,6 @@ function movbeLoad<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function movbeStore<T>(p: usize): usize {
   stm<T>(p, swapped<T>(load<T>(rReg(p))));
@@ -137,7 +129,6 @@ function bswap16(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function bswapR<T>(p: usize): usize {
   setReg<T>(rReg(p), bswap<T>(load<T>(rReg(p))));
@@ -157,7 +148,6 @@ function xlat(p: usize): usize {
 }
 
 /** F3 90; with REX.B it is XCHG. */
-// @ts-ignore: decorator
 @inline
 function pause<T>(p: usize): usize {
   return rReg(p) == RAX ? spin(p) : xchgR<T>(p, RAX, rReg(p));

@@ -75,7 +75,6 @@ import {
 } from "./number";
 
 /** Whether the instruction pointer may become `ip`: canonical, or within CS's limit. */
-// @ts-ignore: decorator
 @inline
 function reachable(ip: u64): bool {
   if (load<u8>(MODE) == MODE_LONG) return <u64> (<i64> (ip << 16) >> 16) == ip;
@@ -96,7 +95,6 @@ function branch(p: usize): usize {
   return branchTo(p, ip);
 }
 
-// @ts-ignore: decorator
 @inline
 function take(p: usize): usize {
   const l = load<u32>(p, 28);
@@ -105,14 +103,12 @@ function take(p: usize): usize {
 
 // --- Jcc
 
-// @ts-ignore: decorator
 @inline
 function less(): bool {
   return (((load<u64>(FS) ^ load<u64>(FX)) >> 63) ^ load<u64>(FC)) != 0;
 }
 
 /** Condition k, a constant. */
-// @ts-ignore: decorator
 @inline
 function holds(k: u32): bool {
   if (k == 0) return ((load<u64>(FX) >> 63) ^ load<u64>(FC)) != 0;
@@ -133,7 +129,6 @@ function holds(k: u32): bool {
   return load<u64>(FZ) != 0 && !less();
 }
 
-// @ts-ignore: decorator
 @inline
 function jcc(p: usize, k: u32): usize {
   return holds(k) ? take(p) : p + REC;
@@ -161,14 +156,12 @@ function jmpRel(p: usize): usize {
   return take(p);
 }
 
-// @ts-ignore: decorator
 @inline
 function jmpTo<T>(ip: T): usize {
   if (!reachable(ip)) return gp0();
   return jumpTo(ip);
 }
 
-// @ts-ignore: decorator
 @inline
 function jmpM<T>(p: usize): usize {
   const ip = ldmI<T>(p);
@@ -207,7 +200,6 @@ function callRel(p: usize): usize {
   return l ? l : branchTo(p, to);
 }
 
-// @ts-ignore: decorator
 @inline
 function callTo<T>(p: usize, to: T): usize {
   if (!reachable(to)) return callFault(p);
@@ -215,7 +207,6 @@ function callTo<T>(p: usize, to: T): usize {
   return jumpTo(to);
 }
 
-// @ts-ignore: decorator
 @inline
 function callM<T>(p: usize): usize {
   const to = ldmI<T>(p);
@@ -225,7 +216,6 @@ function callM<T>(p: usize): usize {
 
 // --- RET
 
-// @ts-ignore: decorator
 @inline
 function ret64(p: usize, release: u64): usize {
   const sp = load<u64>(RSP);
@@ -280,7 +270,6 @@ function jcxz(p: usize): usize {
 
 // --- BOUND
 
-// @ts-ignore: decorator
 @inline
 function bound<T, S>(p: usize): usize {
   const a = eaPart(p, 0, sizeof<T>(), false);

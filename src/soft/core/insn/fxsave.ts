@@ -26,7 +26,14 @@ import {
 import { rd, wr } from "../mem";
 import { grp, hm, M_0F, MEMONLY, P_NONE } from "../optable";
 import { gp0, ldm, REC, RF_REXW, rFlags, stm } from "../record";
-import { advance, operand, readyNoWait, st, updateES, writable } from "./x87_state";
+import {
+  advance,
+  operand,
+  readyNoWait,
+  st,
+  updateES,
+  writable,
+} from "./x87_state";
 import { initFpu, setControl } from "./x87_control";
 
 /** Implemented MXCSR bits, DAZ among them. */

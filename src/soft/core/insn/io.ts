@@ -80,13 +80,11 @@ function allowed(port: u32, bytes: u32): bool {
 }
 
 /** Whether the access is carried out here instead of exiting. */
-// @ts-ignore: decorator
 @inline
 function inside(): bool {
   return emulating || completing;
 }
 
-// @ts-ignore: decorator
 @inline
 function in_<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
@@ -98,7 +96,6 @@ function in_<T>(p: usize, port: u32): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
@@ -107,7 +104,6 @@ function out<T>(p: usize, port: u32): usize {
   return portWrite(port, sizeof<T>(), <u32> load<T>(RAX)) ? p + REC : 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function dx(): u32 {
   return load<u16>(RDX);

@@ -54,7 +54,6 @@ function loadSlow<T>(p: usize, to: usize): usize {
   setReg<T>(to, v);
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function movLoad<T>(p: usize, to: usize): usize {
   if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
@@ -71,7 +70,6 @@ function storeSlow<T>(p: usize, v: T): usize {
   stm<T>(p, v);
   return load<u32>(FAULT) ? 0 : p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function movStore<T>(p: usize, v: T): usize {
   if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
@@ -84,19 +82,16 @@ function movStore<T>(p: usize, v: T): usize {
   }
   return storeSlow<T>(p, v);
 }
-// @ts-ignore: decorator
 @inline
 function movToRm<T>(p: usize): usize {
   putRm<T>(p, getReg<T>(p));
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function movToReg<T>(p: usize): usize {
   putReg<T>(p, getRm<T>(p));
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function movRI<T>(p: usize, to: usize, v: u64): usize {
   setReg<T>(to, <T> v);
@@ -186,7 +181,6 @@ function registerMov(): void {
   hm(3, (p) => movStore<u64>(p, getReg<u64>(p)));
 }
 
-// @ts-ignore: decorator
 @inline
 function movSegR<T>(p: usize): usize {
   const s = (rModrm(p) >> 3) & 7;
@@ -203,7 +197,6 @@ function movSegM(p: usize): usize {
 
 // --- LEA
 
-// @ts-ignore: decorator
 @inline
 function lea<T>(p: usize): usize {
   if (rEak(p) == EAK_64) putReg<T>(p, <T> eaSum(p));
@@ -213,7 +206,6 @@ function lea<T>(p: usize): usize {
 
 // --- extensions: S is the source type (signed or not), T the destination
 
-// @ts-ignore: decorator
 @inline
 function extR<T, S>(p: usize): usize {
   putReg<T>(p, <T> getRm<S>(p));
@@ -225,7 +217,6 @@ function extSlow<T, S, U>(p: usize): usize {
   putReg<T>(p, <T> <S> v);
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function extM<T, S, U>(p: usize): usize {
   if (sizeof<T>() != 2 && load<u8>(p, 10) == EAK_64) {
@@ -301,13 +292,11 @@ function registerExtend(): void {
 
 // --- 63: MOVSXD in 64-bit code, ARPL elsewhere
 
-// @ts-ignore: decorator
 @inline
 function movsxdR<T, S>(p: usize): usize {
   return load<u8>(CODEKEY) == 2 ? extR<T, S>(p) : arpl(p);
 }
 
-// @ts-ignore: decorator
 @inline
 function movsxdM<T, S, U>(p: usize): usize {
   return load<u8>(CODEKEY) == 2 ? extM<T, S, U>(p) : arpl(p);

@@ -22,7 +22,6 @@ import { divide, mulHigh, mulHighSigned, remainder } from "../wide";
 
 // --- one-operand multiplications: S is signed T
 
-// @ts-ignore: decorator
 @inline
 function mulHalves<T>(low: T, high: T, overflow: bool): void {
   if (sizeof<T>() == 1) {
@@ -35,7 +34,6 @@ function mulHalves<T>(low: T, high: T, overflow: bool): void {
   flagsSet<T>(low, <u64> overflow, <u64> overflow);
 }
 
-// @ts-ignore: decorator
 @inline
 function mul<T>(p: usize): usize {
   const b = ldRM<T>(p);
@@ -52,7 +50,6 @@ function mul<T>(p: usize): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function imul1<T, S>(p: usize): usize {
   const b = <S> ldRM<T>(p);
@@ -71,7 +68,6 @@ function imul1<T, S>(p: usize): usize {
 
 // --- two- and three-operand multiplications
 
-// @ts-ignore: decorator
 @inline
 function imulTo<T, S>(p: usize, a: S, b: S): usize {
   let low: T;
@@ -91,7 +87,6 @@ function imulTo<T, S>(p: usize, a: S, b: S): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function imul2<T, S>(p: usize): usize {
   const b = <S> ldRM<T>(p);
@@ -99,7 +94,6 @@ function imul2<T, S>(p: usize): usize {
   return imulTo<T, S>(p, load<S>(rReg(p)), b);
 }
 
-// @ts-ignore: decorator
 @inline
 function imul3<T, S>(p: usize): usize {
   const b = <S> ldRM<T>(p);
@@ -131,7 +125,6 @@ function idiv8(p: usize): usize {
 }
 
 /** DIV by 16 or 32 bits. */
-// @ts-ignore: decorator
 @inline
 function div<T>(p: usize): usize {
   const d = <u64> ldRM<T>(p);
@@ -144,7 +137,6 @@ function div<T>(p: usize): usize {
 }
 
 /** IDIV by 16 or 32 bits; S is signed T. */
-// @ts-ignore: decorator
 @inline
 function idiv<T, S>(p: usize): usize {
   const d = <i64> <S> ldRM<T>(p);

@@ -37,8 +37,8 @@ import {
   S_GS,
   S_SS,
   SEG_ATTR,
-  SEG_SEL,
   SEG_LIMIT,
+  SEG_SEL,
 } from "../layout";
 import { rd } from "../mem";
 import { flagsChanged, updateMode } from "../mode";

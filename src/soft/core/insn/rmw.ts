@@ -8,7 +8,6 @@ function commitFailed(): bool {
 }
 
 /** After storing to the address rwm() gave: completes the write; true when it faulted. */
-// @ts-ignore: decorator
 @inline
 export function rmwFailed(): bool {
   return load<u32>(BKIND) != 0 && commitFailed();

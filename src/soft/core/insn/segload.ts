@@ -5,7 +5,6 @@ import { rd } from "../mem";
 import {
   all,
   def,
-
   INV64,
   M_0F,
   M_ONE,

@@ -29,21 +29,18 @@ const RCR: u32 = 3;
 const SHR: u32 = 5;
 const SAR: u32 = 7;
 
-// @ts-ignore: decorator
 @inline
 function bits<T>(): u32 {
   return sizeof<T>() * 8;
 }
 
 /** Bit i of v. */
-// @ts-ignore: decorator
 @inline
 function bit<T>(v: T, i: u32): u64 {
   return (<u64> v >> <u64> i) & 1;
 }
 
 /** OF of right rotations and shifts: whether the top two bits differ. */
-// @ts-ignore: decorator
 @inline
 function topDiffers<T>(r: T): u64 {
   return bit<T>(r, bits<T>() - 1) ^ bit<T>(r, bits<T>() - 2);
@@ -53,7 +50,6 @@ function topDiffers<T>(r: T): u64 {
 let carry: u64 = 0;
 
 /** The result of operation k for a masked count > 0. RCL and RCR: count below bits + 1. */
-// @ts-ignore: decorator
 @inline
 function shift<T>(k: u32, a: T, n: u32): T {
   const w = bits<T>();
@@ -96,7 +92,6 @@ function shift<T>(k: u32, a: T, n: u32): T {
   return r;
 }
 
-// @ts-ignore: decorator
 @inline
 function shiftFlags<T>(k: u32, r: T, c: u64): void {
   if (k == ROL || k == RCL) setCFOF(c, bit<T>(r, bits<T>() - 1) ^ c);
@@ -107,7 +102,6 @@ function shiftFlags<T>(k: u32, r: T, c: u64): void {
 }
 
 /** The count as the processor uses it. */
-// @ts-ignore: decorator
 @inline
 function masked<T>(k: u32, n: u32): u32 {
   n &= sizeof<T>() == 8 ? 63 : 31;
@@ -115,7 +109,6 @@ function masked<T>(k: u32, n: u32): u32 {
   return n;
 }
 
-// @ts-ignore: decorator
 @inline
 function shiftR<T>(p: usize, k: u32, count: u32): usize {
   const n = masked<T>(k, count);
@@ -130,7 +123,6 @@ function shiftR<T>(p: usize, k: u32, count: u32): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function shiftM<T>(p: usize, k: u32, count: u32): usize {
   const n = masked<T>(k, count);
@@ -153,7 +145,6 @@ function opM<T, K>(p: usize, n: u32): usize {
   return shiftM<T>(p, num<K>(), n);
 }
 
-// @ts-ignore: decorator
 @inline
 function cl(): u32 {
   return load<u8>(RCX);
@@ -208,7 +199,6 @@ function registerShift<K>(digit: u32): void {
 // --- SHLD SHRD
 
 /** SHLD of a by the bits of b; n is masked and not 0. Sets carry. */
-// @ts-ignore: decorator
 @inline
 function double<T>(right: bool, a: T, b: T, n: u32): T {
   const w = bits<T>();

@@ -30,7 +30,6 @@ function sseRefused(): bool {
 }
 
 /** SSE may be used: false with #UD or #NM raised. */
-// @ts-ignore: decorator
 @inline
 export function sseReady(): bool {
   return ((load<u32>(CR0) & 12) | (~load<u32>(CR4) & 0x200)) == 0 ||
@@ -47,31 +46,26 @@ export function mmxOpen(): bool {
   return mmxReady();
 }
 
-// @ts-ignore: decorator
 @inline
 export function xmmReg(p: usize): usize {
   return XMM + (<usize> load<u8>(p, 4) << 1);
 }
 
-// @ts-ignore: decorator
 @inline
 export function xmmRm(p: usize): usize {
   return XMM + (<usize> load<u8>(p, 5) << 1);
 }
 
-// @ts-ignore: decorator
 @inline
 export function mmReg(p: usize): usize {
   return FPR + ((<usize> load<u8>(p, 4) << 1) & 0x70);
 }
 
-// @ts-ignore: decorator
 @inline
 export function mmRm(p: usize): usize {
   return FPR + ((<usize> load<u8>(p, 5) << 1) & 0x70);
 }
 
-// @ts-ignore: decorator
 @inline
 export function copy16(d: usize, s: usize): void {
   const lo = load<u64>(s);
@@ -102,7 +96,6 @@ function slow16(p: usize, aligned: bool): usize {
 }
 
 /** Address of the bytes of a 16-byte memory source that must be aligned; 0 with FAULT set. */
-// @ts-ignore: decorator
 @inline
 export function memory16(p: usize): usize {
   if (rEak(p) == EAK_64) {
@@ -114,7 +107,6 @@ export function memory16(p: usize): usize {
 }
 
 /** The same without an alignment rule. */
-// @ts-ignore: decorator
 @inline
 export function memory16u(p: usize): usize {
   if (rEak(p) == EAK_64) {
@@ -143,7 +135,6 @@ function storeSlow16(p: usize, s: usize, aligned: bool): usize {
 }
 
 /** Ends an instruction that stores the 16 bytes at s to its aligned memory operand. */
-// @ts-ignore: decorator
 @inline
 export function store16(p: usize, s: usize): usize {
   if (rEak(p) == EAK_64) {
@@ -158,7 +149,6 @@ export function store16(p: usize, s: usize): usize {
 }
 
 /** The same without an alignment rule. */
-// @ts-ignore: decorator
 @inline
 export function store16u(p: usize, s: usize): usize {
   if (rEak(p) == EAK_64) {

@@ -39,7 +39,6 @@ function setSbox(x: u32, inverse: u32): void {
 }
 
 /** A column out of the S-box of bytes a..d of the state at s. */
-// @ts-ignore: decorator
 @inline
 function column(
   box: usize,
@@ -56,14 +55,12 @@ function column(
 }
 
 /** Every byte of v times x. */
-// @ts-ignore: decorator
 @inline
 function doubled(v: u32): u32 {
   return ((v & 0x7f7f7f7f) << 1) ^ (((v >> 7) & 0x01010101) * 0x1b);
 }
 
 /** MixColumns of one column: 2 3 1 1 and its rotations. */
-// @ts-ignore: decorator
 @inline
 function mix(v: u32): u32 {
   const v2 = doubled(v);
@@ -71,14 +68,12 @@ function mix(v: u32): u32 {
 }
 
 /** InvMixColumns, 14 11 13 9, is MixColumns after 5 0 4 0. */
-// @ts-ignore: decorator
 @inline
 function unmix(v: u32): u32 {
   return mix(v ^ doubled(doubled(v ^ rotr<u32>(v, 16))));
 }
 
 /** AESENC AESENCLAST AESDEC AESDECLAST: 0F 38 DC..DF. */
-// @ts-ignore: decorator
 @inline
 function aesRound(p: usize, inverse: bool, last: bool): usize {
   if (!sseReady()) return 0;

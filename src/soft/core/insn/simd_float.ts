@@ -132,7 +132,6 @@ function carefully64(p: usize, op: u32, s: usize): usize {
 }
 
 /** One element natively to TEMP; false if it does not fit. */
-// @ts-ignore: decorator
 @inline
 function lane<U, F>(op: u32, d: usize, s: usize, at: usize): bool {
   const r = native<F>(op, load<F>(d + at), load<F>(s + at));
@@ -145,7 +144,6 @@ function lane<U, F>(op: u32, d: usize, s: usize, at: usize): bool {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 function packed32(p: usize, op: u32): usize {
   if (!sseReady()) return 0;
@@ -162,7 +160,6 @@ function packed32(p: usize, op: u32): usize {
   }
   return carefully32(p, op, s);
 }
-// @ts-ignore: decorator
 @inline
 function packed64(p: usize, op: u32): usize {
   if (!sseReady()) return 0;

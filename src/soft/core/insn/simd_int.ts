@@ -124,7 +124,6 @@ function xmmLanes(p: usize, k: u32): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function opOf(p: usize, map: usize): u32 {
   return <u32> load<u8>(OPS + map + rOpcode(p)) - 1;
@@ -156,20 +155,17 @@ function direct(opcode: u32, k: u32, reg: Handler, mem: Handler): void {
   allrm(reg, mem);
 }
 
-// @ts-ignore: decorator
 @inline
 function wideBoth(d: usize, s: usize, k: u32): void {
   store<u64>(d, wide(k, load<u64>(d), load<u64>(s)));
   store<u64>(d, wide(k, load<u64>(d, 8), load<u64>(s, 8)), 8);
 }
-// @ts-ignore: decorator
 @inline
 function wideReg(p: usize, k: u32): usize {
   if (!sseReady()) return 0;
   wideBoth(xmmReg(p), xmmRm(p), k);
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function wideMem(p: usize, k: u32): usize {
   if (!sseReady()) return 0;
@@ -211,7 +207,6 @@ function mmxShiftImm(p: usize, k: u32): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function xmmShiftImm(p: usize, k: u32): usize {
   if (!sseReady()) return 0;

@@ -68,27 +68,23 @@ const H32: u64 = 0x8000000080000000;
 // SWAR: operations on all elements of 64 bits at once. h has the top bit of every
 // element; bits is the elements' width. (Warren, Hacker's Delight, 2-18.)
 
-// @ts-ignore: decorator
 @inline
 function addSplit(a: u64, b: u64, h: u64): u64 {
   return ((a & ~h) + (b & ~h)) ^ ((a ^ b) & h);
 }
 
-// @ts-ignore: decorator
 @inline
 function subSplit(a: u64, b: u64, h: u64): u64 {
   return ((a | h) - (b & ~h)) ^ ((a ^ ~b) & h);
 }
 
 /** All ones in each element whose top bit is in m (which has no others). */
-// @ts-ignore: decorator
 @inline
 function spread(m: u64, bits: u64): u64 {
   return (m - (m >> (bits - 1))) | m;
 }
 
 /** All ones in each element that is equal. */
-// @ts-ignore: decorator
 @inline
 function equalSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
   const x = a ^ b;
@@ -96,28 +92,24 @@ function equalSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
 }
 
 /** All ones in each element where a is below b, unsigned. */
-// @ts-ignore: decorator
 @inline
 function belowSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
   return spread(((~a & b) | (~(a ^ b) & subSplit(a, b, h))) & h, bits);
 }
 
 /** All ones in each element where a is less than b, signed. */
-// @ts-ignore: decorator
 @inline
 function lessSplit(a: u64, b: u64, h: u64, bits: u64): u64 {
   return belowSplit(a ^ h, b ^ h, h, bits);
 }
 
 /** a where the mask is ones, else b. */
-// @ts-ignore: decorator
 @inline
 function choose(mask: u64, a: u64, b: u64): u64 {
   return b ^ ((a ^ b) & mask);
 }
 
 /** Unsigned sum, all ones where it overflows. */
-// @ts-ignore: decorator
 @inline
 function addSaturated(a: u64, b: u64, h: u64, bits: u64): u64 {
   const sum = addSplit(a, b, h);
@@ -125,20 +117,17 @@ function addSaturated(a: u64, b: u64, h: u64, bits: u64): u64 {
 }
 
 /** Unsigned difference, 0 where it is negative. */
-// @ts-ignore: decorator
 @inline
 function subSaturated(a: u64, b: u64, h: u64, bits: u64): u64 {
   return subSplit(a, b, h) & ~belowSplit(a, b, h, bits);
 }
 
-// @ts-ignore: decorator
 @inline
 export function clamp(v: i32, lo: i32, hi: i32): i32 {
   return v < lo ? lo : v > hi ? hi : v;
 }
 
 /** The operations that are expressed on 64 bits; inlined with a constant k, one of them. */
-// @ts-ignore: decorator
 @inline
 export function wide(k: u32, a: u64, b: u64): u64 {
   switch (k) {
@@ -361,7 +350,6 @@ export const SH_LLD: u32 = 6;
 export const SH_LLQ: u32 = 7;
 
 /** Shifts every element of d (n bytes) by `count`; counts beyond the width give 0 or the sign. */
-// @ts-ignore: decorator
 @inline
 export function shiftLanes(k: u32, d: usize, n: u32, count: u64): void {
   for (let i: u32 = 0; i < n; i += 8) {

@@ -119,14 +119,12 @@ function storeScalar<T>(p: usize): usize {
 }
 
 /** MOVLPS/MOVLPD (half 0) and MOVHPS/MOVHPD (half 8); register forms MOVHLPS and MOVLHPS. */
-// @ts-ignore: decorator
 @inline
 function halfReg(p: usize, half: usize): usize {
   if (!sseReady()) return 0;
   store<u64>(xmmReg(p) + half, load<u64>(xmmRm(p) + (8 - half)));
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function loadHalf(p: usize, half: usize): usize {
   if (!sseReady()) return 0;
@@ -135,7 +133,6 @@ function loadHalf(p: usize, half: usize): usize {
   store<u64>(xmmReg(p) + half, v);
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function storeHalf(p: usize, half: usize): usize {
   if (!sseReady()) return 0;

@@ -15,20 +15,17 @@ export const DIV: u32 = 0x5e;
 export const MAX: u32 = 0x5f;
 
 /** MXCSR: all exceptions masked, to nearest, and PE set already, so it stays. */
-// @ts-ignore: decorator
 @inline
 export function quick(): bool {
   return (load<u32>(MXCSR) & 0x7fa0) == 0x1fa0;
 }
 
-// @ts-ignore: decorator
 @inline
 export function isDenormal<U>(v: U): bool {
   return sizeof<U>() == 8 ? isDenormal64(v) : isDenormal32(<u32> v);
 }
 
 /** Neither zero, denormal, in the least normal binade, infinite nor NaN. */
-// @ts-ignore: decorator
 @inline
 export function ordinary<U>(v: U): bool {
   return sizeof<U>() == 8
@@ -37,14 +34,12 @@ export function ordinary<U>(v: U): bool {
 }
 
 /** Whether op may go the quick way: MIN and MAX never round. */
-// @ts-ignore: decorator
 @inline
 export function mayBeQuick(op: u32): bool {
   return op == MIN || op == MAX || quick();
 }
 
 /** a op b, natively. */
-// @ts-ignore: decorator
 @inline
 export function native<F>(op: u32, a: F, b: F): F {
   if (op == SQRT) return sqrt<F>(b);
@@ -57,7 +52,6 @@ export function native<F>(op: u32, a: F, b: F): F {
 }
 
 /** Whether v, the native a op b, is the result and raises nothing but PE. */
-// @ts-ignore: decorator
 @inline
 export function fits<U, F>(op: u32, a: U, b: U, v: U): bool {
   if (isDenormal<U>(b)) return false;

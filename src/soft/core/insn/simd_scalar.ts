@@ -50,7 +50,6 @@ import {
 } from "./simd_quick";
 
 /** The source: register or memory; FAULT set when it cannot be read. */
-// @ts-ignore: decorator
 @inline
 function source<U>(p: usize, mem: bool): U {
   return mem ? ldmI<U>(p) : load<U>(xmmRm(p));
@@ -69,7 +68,6 @@ function carefully<U>(p: usize, op: u32, b: U): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function scalar<U, F>(p: usize, op: u32, mem: bool): usize {
   if (!sseReady()) return 0;
@@ -102,7 +100,6 @@ function compareCarefully<U>(p: usize, b: U, quiet: bool): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function compare<U, F>(p: usize, quiet: bool, mem: bool): usize {
   if (!sseReady()) return 0;
@@ -136,7 +133,6 @@ function fromIntegerCarefully<F>(p: usize, v: i64): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function fromInteger<T, F>(p: usize, mem: bool): usize {
   if (!sseReady()) return 0;
@@ -167,7 +163,6 @@ function toIntegerCarefully<U>(p: usize, b: U, cut: bool, wide: bool): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function toInteger<U, F, T>(p: usize, cut: bool, mem: bool): usize {
   if (!sseReady()) return 0;
@@ -188,7 +183,6 @@ function toInteger<U, F, T>(p: usize, cut: bool, mem: bool): usize {
 
 // --- CVTSS2SD, CVTSD2SS
 
-// @ts-ignore: decorator
 @inline
 function ss2sd(p: usize, mem: bool): usize {
   if (!sseReady()) return 0;
@@ -205,7 +199,6 @@ function ss2sd(p: usize, mem: bool): usize {
   return p + REC;
 }
 
-// @ts-ignore: decorator
 @inline
 function sd2ss(p: usize, mem: bool): usize {
   if (!sseReady()) return 0;

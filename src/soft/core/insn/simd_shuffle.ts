@@ -98,7 +98,6 @@ function shuffle(op: u32, d: usize, s: usize, n: u32, imm: u32): void {
 }
 
 /** Puts zeros above every element of w bytes of the 32 bits in x. */
-// @ts-ignore: decorator
 @inline
 function spread(x: u64, w: u32): u64 {
   if (w < 4) x = (x | (x << 16)) & 0x0000ffff0000ffff;
@@ -107,14 +106,12 @@ function spread(x: u64, w: u32): u64 {
 }
 
 /** Elements of w bytes of a and b in turn, from their low 32 bits. */
-// @ts-ignore: decorator
 @inline
 function interleave(a: u64, b: u64, w: u32): u64 {
   return spread(a & 0xffffffff, w) | (spread(b & 0xffffffff, w) << (w << 3));
 }
 
 /** PUNPCKxxx, UNPCKxPx with XMM registers: elements of w bytes of a half. */
-// @ts-ignore: decorator
 @inline
 function unpack(p: usize, w: u32, half: usize): usize {
   if (!sseReady()) return 0;
@@ -134,7 +131,6 @@ function unpack(p: usize, w: u32, half: usize): usize {
 }
 
 /** PUNPCKxxx with MMX registers; the low ones have a 32-bit memory operand. */
-// @ts-ignore: decorator
 @inline
 function unpackMm(p: usize, w: u32, high: bool): usize {
   if (!mmxOpen()) return 0;
@@ -168,14 +164,12 @@ function xmmShuffle(p: usize): usize {
 }
 
 /** Byte i of PSHUFB's result, at its place in 64 bits. */
-// @ts-ignore: decorator
 @inline
 function picked(d: usize, s: usize, i: usize): u64 {
   const c = <u32> load<u8>(s + i);
   // the mask is 0 where the index is negative
   return <u64> (load<u8>(d + (c & 15)) & ((c >> 7) - 1)) << ((i & 7) << 3);
 }
-// @ts-ignore: decorator
 @inline
 function picked8(d: usize, s: usize): u64 {
   return picked(d, s, 0) | picked(d, s, 1) | picked(d, s, 2) |
@@ -229,7 +223,6 @@ function words(s: usize, imm: u32): void {
     store<u16>(TEMP + (i << 1), load<u16>(s + (((imm >> (i << 1)) & 3) << 1)));
   }
 }
-// @ts-ignore: decorator
 @inline
 function dword(at: usize, which: u32): u64 {
   return <u64> load<u32>(at + ((which & 3) << 2));

@@ -79,7 +79,6 @@ import { getReg } from "./regs";
 
 // --- PUSH
 
-// @ts-ignore: decorator
 @inline
 function push64(p: usize, v: u64): usize {
   const sp = load<u64>(RSP) - 8;
@@ -95,14 +94,12 @@ function pushSlow(p: usize, v: u64): usize {
   return push<u64>(v) ? p + REC : 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function pushT<T>(p: usize, v: T): usize {
   if (sizeof<T>() == 8) return push64(p, v);
   return push<T>(v) ? p + REC : 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function pushM<T>(p: usize): usize {
   const v = ldmI<T>(p);
@@ -124,7 +121,6 @@ function popSlow(p: usize, cell: usize): usize {
   store<u64>(cell, v);
   return p + REC;
 }
-// @ts-ignore: decorator
 @inline
 function popR<T>(p: usize, cell: usize): usize {
   if (sizeof<T>() == 8) {
@@ -145,7 +141,6 @@ function popR<T>(p: usize, cell: usize): usize {
 }
 
 /** POP m: an address that uses RSP uses it as incremented by this POP. */
-// @ts-ignore: decorator
 @inline
 function popM<T>(p: usize): usize {
   const sp = load<u64>(RSP);

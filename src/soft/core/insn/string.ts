@@ -39,14 +39,12 @@ const BATCH: u32 = 4096;
 
 // --- registers of the address size
 
-// @ts-ignore: decorator
 @inline
 function setAddr(cell: usize, mask: u64, v: u64): void {
   if (mask == 0xffff) store<u16>(cell, <u16> v);
   else store<u64>(cell, v & mask);
 }
 
-// @ts-ignore: decorator
 @inline
 export function stringStep(bytes: u32): u64 {
   return load<u32>(EFL) & DF ? 0 - <u64> bytes : bytes;
@@ -57,7 +55,6 @@ export function advance(cell: usize, mask: u64, by: u64): void {
 }
 
 /** Linear address of the source element at offset `off`. */
-// @ts-ignore: decorator
 @inline
 export function sourceAt(p: usize, off: u64, bytes: u32): u64 {
   if (rEak(p) == EAK_64) return off;
@@ -65,7 +62,6 @@ export function sourceAt(p: usize, off: u64, bytes: u32): u64 {
 }
 
 /** Linear address of the destination element, always in ES. */
-// @ts-ignore: decorator
 @inline
 export function destAt(off: u64, bytes: u32, write: bool): u64 {
   if (load<u8>(MODE) == MODE_LONG) return off;
@@ -73,14 +69,12 @@ export function destAt(off: u64, bytes: u32, write: bool): u64 {
 }
 
 /** After an iteration: whether the REP must stop here for a trap. */
-// @ts-ignore: decorator
 @inline
 export function trapDue(): bool {
   return (load<u32>(PENDING) & (P_DEBUG | P_POINT)) != 0;
 }
 
 /** How many iterations one execution may do. */
-// @ts-ignore: decorator
 @inline
 export function batch(): u32 {
   return load<u32>(EFL) & TF || completing ? 1 : BATCH;
@@ -183,7 +177,6 @@ function moveRun<T>(p: usize, mask: u64, n: u32): u32 {
 }
 
 /** Moves one element; with `hold` its pages are noted for moveRun(). */
-// @ts-ignore: decorator
 @inline
 function moveOne<T>(p: usize, mask: u64, hold: bool): bool {
   const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
@@ -255,7 +248,6 @@ function fillRun<T>(mask: u64, n: u32): u32 {
   return n;
 }
 
-// @ts-ignore: decorator
 @inline
 function fillOne<T>(mask: u64): bool {
   const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), true);
@@ -318,7 +310,6 @@ function lods<T>(p: usize): usize {
 // --- CMPS SCAS: flags are those of the last comparison, also when the next one faults
 
 /** A faulting iteration: the flags of the one before it, if there was one. Returns 0. */
-// @ts-ignore: decorator
 @inline
 function cut<T>(compared: bool, a: T, b: T): usize {
   if (compared) flagsSub<T>(a, b, <T> (a - b));
