@@ -17,6 +17,7 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
   ["formatted", ["fmt", "--check"]],
   ["core formatted", ["run", "-A", "src/soft/build/format.ts", "--check"]],
   ["linted", ["lint"]],
+  ["core linted", ["run", "-A", "src/soft/build/lint.ts"]],
   ["types", ["task", "check"]],
   ["documented", ["doc", "--lint", "mod.ts"]],
   ["core is what its sources build", [

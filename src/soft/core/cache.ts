@@ -1,21 +1,21 @@
-// Decoded code. A block is a run of records (record.ts) decoded from one host page,
-// behind a 32-byte header: host u32 (of its first byte), next block of the page u32,
-// record count u32, host u32 after its last byte; in the page's newest block also the
-// hash of the page's lines of code u64 and generation u32; and the variant u32, which
-// tells blocks with debug points (points.ts). Blocks are found by host address, code
-// size and variant (BHASH), from linear addresses through JCACHE, and from a branch in
-// the same page through its record's link. Blocks of a page die together, so links
-// need no check.
+// Decoded code. A block is a run of records (record.ts) decoded from one host
+// page, behind a 32-byte header: host u32 (of its first byte), next block of
+// the page u32, record count u32, host u32 after its last byte; in the page's
+// newest block also the hash of the page's lines of code u64 and generation
+// u32; and the variant u32, which tells blocks with debug points (points.ts).
+// Blocks are found by host address, code size and variant (BHASH), from linear
+// addresses through JCACHE, and from a branch in the same page through its
+// record's link. Blocks of a page die together, so links need no check.
 //
 // A host that writes guest memory without saying so (hostMayWrite) begins a new
-// generation: before a block is used, its page is compared with memory by the hash.
+// generation: before a block is used, its page is compared with memory by the
+// hash.
 //
-// Records of a dead block stay where they are with the STALE handler until the pool
-// is emptied, so a pointer to one is never dangling: executing it leads back to a
-// look-up.
+// Records of a dead block stay where they are with the STALE handler until the
+// pool is emptied, so a pointer to one is never dangling: executing it leads
+// back to a look-up.
 import { GP, raiseErr } from "./fault";
 import { decodeBlock } from "./decode";
-import { F_SYNC, FAULT } from "./layout";
 import {
   BH_ENTRIES,
   BHASH,
@@ -23,6 +23,8 @@ import {
   CODEBASE,
   CODEKEY,
   CODELINES,
+  F_SYNC,
+  FAULT,
   JC_ENTRIES,
   JCACHE,
   JGEN,
@@ -44,7 +46,7 @@ import { REC } from "./record";
 import { regionCell } from "./regions";
 
 /** Next free byte of the pool. */
-export let poolAt: usize = POOL;
+let poolAt: usize = POOL;
 let staleHandler: u32 = 0;
 
 /** Counters for --stats. */
@@ -64,18 +66,25 @@ export function flushJumps(): void {
   store<u32>(JGEN, generation == 0 ? 1 : generation);
 }
 
-/** Goes up when the host may have written; 0 while it announces every write (hostWrote). */
+/**
+ * Goes up when the host may have written; 0 while it announces every write
+ * (hostWrote).
+ */
 let generation: u32 = 0;
 
-/** The host may have written guest memory anywhere: code is compared before it is used again. */
+/**
+ * The host may have written guest memory anywhere: code is compared before it
+ * is used again.
+ */
 export function hostMayWrite(): void {
   if (++generation == 0) generation = 1;
   flushJumps();
 }
 
 /**
- * Hash of the 64 bytes at `from`, a page's line `l`. Not linear: a breakpoint that moves
- * from one line to the same place of another must not leave the sum as it was.
+ * Hash of the 64 bytes at `from`, a page's line `l`. Not linear: a breakpoint
+ * that moves from one line to the same place of another must not leave the sum
+ * as it was.
  */
 function hashLine(from: usize, l: u64): u64 {
   let h = l;
@@ -85,7 +94,10 @@ function hashLine(from: usize, l: u64): u64 {
   return h;
 }
 
-/** Sum of the hashes of the lines of code, one bit each, of a page whose bytes are at `from`. */
+/**
+ * Sum of the hashes of the lines of code, one bit each, of a page whose bytes
+ * are at `from`.
+ */
 function hashLines(from: usize, lines: u64): u64 {
   let sum: u64 = 0;
   for (; lines != 0; lines &= lines - 1) {
@@ -113,9 +125,9 @@ function doubtful(page: usize): bool {
 }
 
 /**
- * Where to decode code of a page from. A host that does not announce its writes may
- * write while code is decoded, and write again: what is decoded is a copy, which all of
- * the page's blocks agree with.
+ * Where to decode code of a page from. A host that does not announce its writes
+ * may write while code is decoded, and write again: what is decoded is a copy,
+ * which all of the page's blocks agree with.
  */
 function bytesOf(page: usize): usize {
   if (generation == 0) return page << 12;
@@ -143,7 +155,7 @@ export function cacheFlush(): void {
 }
 
 /** Whether there is room for one more block of any size. */
-export function poolFull(): bool {
+function poolFull(): bool {
   return poolAt + 512 * REC > POOL_END;
 }
 
@@ -153,7 +165,10 @@ function slot(host: u32, key: u32, variant: u32): usize {
   return BHASH + (<usize> (h & (BH_ENTRIES - 1)) << 3);
 }
 
-/** The first record of the block at a host address, decoding it when needed; 0 with FAULT set. */
+/**
+ * The first record of the block at a host address, decoding it when needed; 0
+ * with FAULT set.
+ */
 function blockAt(host: u32, linear: u64): usize {
   const key = <u32> load<u8>(CODEKEY);
   const variant = anyCode ? variantOf(host, linear) : 0;
@@ -251,7 +266,10 @@ function dropPage(page: usize): void {
   flushJumps();
 }
 
-/** The host wrote guest memory (a debugger, a device): decoded code there is stale. */
+/**
+ * The host wrote guest memory (a debugger, a device): decoded code there is
+ * stale.
+ */
 export function hostWrote(host: u32, bytes: u32): void {
   if (bytes == 0) return;
   const end = <u64> host + bytes;
@@ -267,8 +285,8 @@ export function hostWrote(host: u32, bytes: u32): void {
 }
 
 /**
- * The record to execute at instruction pointer `ip`, and CODEBASE for it. 0 with
- * FAULT set when the fetch faults; RIP is then `ip`.
+ * The record to execute at instruction pointer `ip`, and CODEBASE for it. 0
+ * with FAULT set when the fetch faults; RIP is then `ip`.
  */
 export function enter(ip: u64): usize {
   const lin = load<u8>(MODE) == MODE_LONG
@@ -303,7 +321,10 @@ export function enter(ip: u64): usize {
   return r;
 }
 
-/** In 64-bit code: the record at `ip` if the look-up has it (CODEBASE then set), or 0. */
+/**
+ * In 64-bit code: the record at `ip` if the look-up has it (CODEBASE then set),
+ * or 0.
+ */
 @inline
 export function jumpHit(ip: u64): usize {
   const j = JCACHE + (<usize> (<u32> ip & (JC_ENTRIES - 1)) << 4);
@@ -312,7 +333,10 @@ export function jumpHit(ip: u64): usize {
   return load<u32>(j, 12);
 }
 
-/** Jumps to `ip` from a handler: the record there, or 0 with RIP set and the loop to find out. */
+/**
+ * Jumps to `ip` from a handler: the record there, or 0 with RIP set and the
+ * loop to find out.
+ */
 @inline
 export function jumpTo(ip: u64): usize {
   const lin = load<u8>(MODE) == MODE_LONG
@@ -328,8 +352,8 @@ export function jumpTo(ip: u64): usize {
 }
 
 /**
- * A direct branch of record p to `ip`: the target record, remembered in p's link when
- * it lies in p's own page; or 0 with RIP set.
+ * A direct branch of record p to `ip`: the target record, remembered in p's
+ * link when it lies in p's own page; or 0 with RIP set.
  */
 export function branchTo(p: usize, ip: u64): usize {
   const same = ip - load<u64>(CODEBASE) < 0x1000;

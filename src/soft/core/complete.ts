@@ -1,6 +1,7 @@
-// Completes the instruction that a VP exited at for a device, with the VP's own state:
-// what is no device's works as it does in any instruction, debug registers, faults and
-// traps too. What the caller has to do is a list of accesses (device.ts).
+// Completes the instruction that a VP exited at for a device, with the VP's own
+// state: what is no device's works as it does in any instruction, debug
+// registers, faults and traps too. What the caller has to do is a list of
+// accesses (device.ts).
 import { cacheFlush, enter } from "./cache";
 import {
   accesses,
@@ -58,8 +59,9 @@ const RUN: u32 = 3;
 const TABLES: u32 = 4;
 
 /**
- * The list's first `known` accesses, at IOBUF, have been carried out. Leaves the
- * outcome at SIZE, and the rest of ICEBP_COMPLETION (ffi/icebp.ts) behind it.
+ * The list's first `known` accesses, at IOBUF, have been carried out. Leaves
+ * the outcome at SIZE, and the rest of ICEBP_COMPLETION (ffi/icebp.ts) behind
+ * it.
  */
 export function whvCompleteAccess(vp: u32, known: u32): i32 {
   const hresult = whvCheckVp(vp);

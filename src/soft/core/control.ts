@@ -4,7 +4,7 @@
 // that the register does not take.
 import { GP, raiseErr } from "./fault";
 import { apicMode, apicResult } from "./hooks";
-import { lapicSetCr8 } from "./lapic";
+import { lapicSetCr8 } from "./lapic_interrupt";
 import {
   CR0,
   CR3,
@@ -39,7 +39,7 @@ export const CR4_TSD: u64 = 4;
 export const CR4_DE: u64 = 8;
 const CR4_PAE: u64 = 1 << 5;
 export const CR4_FSGSBASE: u64 = 1 << 16;
-const CR4_PCIDE: u64 = 1 << 17;
+export const CR4_PCIDE: u64 = 1 << 17;
 export const CR4_OSXSAVE: u64 = 1 << 18;
 // VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE
 // OSXSAVE SMEP SMAP
@@ -64,7 +64,9 @@ function refuse(): bool {
   return false;
 }
 
-/** Whether the four PDPTEs that PAE paging would load have no reserved bits set. */
+/**
+ * Whether the four PDPTEs that PAE paging would load have no reserved bits set.
+ */
 function pdptesValid(cr3: u64): bool {
   const host = physHost(cr3 & 0xffffffe0);
   if (host == 0) return true;

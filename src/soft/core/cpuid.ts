@@ -1,7 +1,7 @@
 // CPUID: exactly what this processor has. Source: Intel SDM vol. 2, "CPUID".
 import { CR4_OSXSAVE, MISC_LIMIT_CPUID, noExecute } from "./control";
 import { apicMode, vpCount } from "./hooks";
-import { LAPIC_MODE_DISABLED, lapicMode } from "./lapic";
+import { LAPIC_MODE_DISABLED, lapicMode } from "./lapic_state";
 import { CR4, lapicOf, M_MISC, VPINDEX } from "./layout";
 import { MAXPHYADDR } from "./mem";
 import { SIGNATURE } from "./reset";
@@ -19,13 +19,13 @@ const FIRST_HYPERVISOR: u32 = 0x40000000;
 const LAST_HYPERVISOR: u32 = 0x400000ff;
 const LAST_EXTENDED: u32 = 0x80000008;
 
-// Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE36
-// CLFSH MMX FXSR SSE SSE2
+// Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT
+// PSE36 CLFSH MMX FXSR SSE SSE2
 const F1_EDX: u32 = 0x078bf9ff;
 const F1_EDX_APIC: u32 = 1 << 9;
 const F1_EDX_HTT: u32 = 1 << 28;
-// Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 CX16 PCID SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE
-// RDRAND
+// Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 CX16 PCID SSE4.1 SSE4.2 MOVBE POPCNT AES
+// XSAVE RDRAND
 const F1_ECX: u32 = 0x46da2203;
 const F1_ECX_HYPERVISOR: u32 = 0x80000000;
 const F1_ECX_X2APIC: u32 = 1 << 21;
@@ -115,8 +115,10 @@ function set(a: u32, b: u32, c: u32, d: u32): void {
   cpuidD = d;
 }
 
-/** The last basic leaf that is told: IA32_MISC_ENABLE can limit it, for software
- * of the time when there were three. */
+/**
+ * The last basic leaf that is told: IA32_MISC_ENABLE can limit it, for software
+ * of the time when there were three.
+ */
 function lastBasic(): u32 {
   return load<u64>(M_MISC) & MISC_LIMIT_CPUID ? 2 : LAST_BASIC;
 }
@@ -251,7 +253,10 @@ function basic(leaf: u32, index: u32): void {
   }
 }
 
-/** CPUID's default result for a leaf: this processor's, as the caller's lists change it. */
+/**
+ * CPUID's default result for a leaf: this processor's, as the caller's lists
+ * change it.
+ */
 export function cpuid(leaf: u32, index: u32): void {
   unmasked(leaf, index);
   const given = cpuidMasked(leaf, index);
@@ -264,7 +269,9 @@ export function cpuid(leaf: u32, index: u32): void {
   );
 }
 
-/** `v` with the bits of the mask 16 bytes after an output taken from the output. */
+/**
+ * `v` with the bits of the mask 16 bytes after an output taken from the output.
+ */
 function masked(v: u32, output: usize): u32 {
   const mask = load<u32>(output, 16);
   return (v & ~mask) | (load<u32>(output) & mask);

@@ -1,11 +1,9 @@
-// The decoder: instruction bytes to records (record.ts), driven by the instruction
-// table (optable.ts). It executes nothing, so a translator can use it as well.
-import { raiseErr } from "./fault";
-import { GP } from "./fault";
+// The decoder: instruction bytes to records (record.ts), driven by the
+// instruction table (optable.ts). It executes nothing, so a translator can use
+// it as well.
+import { GP, raiseErr } from "./fault";
 import {
   CODEKEY,
-  F_SYNC,
-  FAULT,
   FETCH,
   MODE,
   MODE_LONG,
@@ -14,9 +12,7 @@ import {
   R_ZERO,
   S_CS,
   S_DS,
-  S_ES,
   S_FS,
-  S_GS,
   S_SS,
   SEG_BASE,
   SEG_LIMIT,
@@ -75,7 +71,10 @@ import {
   RF_VEXL,
 } from "./record";
 
-/** Records of an instruction that crosses a page live here, decoded anew each time. */
+/**
+ * Records of an instruction that crosses a page live here, decoded anew each
+ * time.
+ */
 const CROSS: usize = 0x3e00;
 const MAX_BLOCK: u32 = 128;
 
@@ -107,8 +106,8 @@ function undefined_(p: usize, off: u32, len: u32): i32 {
 }
 
 /**
- * Decodes one instruction from `avail` bytes at `s` into the record at `p`; `off` is
- * its offset in the page. Returns its length, MORE, or TOOLONG.
+ * Decodes one instruction from `avail` bytes at `s` into the record at `p`;
+ * `off` is its offset in the page. Returns its length, MORE, or TOOLONG.
  */
 export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
   const key = load<u8>(CODEKEY);
@@ -170,7 +169,7 @@ export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
     }
   } else if (b == 0xc4 || b == 0xc5) {
     if (n >= avail) return MORE;
-    let v = load<u8>(s + n);
+    const v = load<u8>(s + n);
     if (long || (v >= 0xc0 && load<u8>(MODE) >= MODE_PROT)) {
       vex = true;
       // VEX after 66, F2, F3, LOCK or REX is undefined
@@ -423,10 +422,10 @@ function endRecord(p: usize, off: u32): void {
 }
 
 /**
- * Decodes the block at a host address (linear address `linear`), whose page's bytes are
- * at `page`, into records from `first` on, with the debug points of its variant. Returns
- * their number; with bit 31 set, the address of a record outside the pool, used once;
- * or 0 with FAULT set.
+ * Decodes the block at a host address (linear address `linear`), whose page's
+ * bytes are at `page`, into records from `first` on, with the debug points of
+ * its variant. Returns their number; with bit 31 set, the address of a record
+ * outside the pool, used once; or 0 with FAULT set.
  */
 export function decodeBlock(
   host: u32,
@@ -484,7 +483,10 @@ export function decodeBlock(
   }
 }
 
-/** The first instruction runs into the next page: decode it from a copy of its bytes. */
+/**
+ * The first instruction runs into the next page: decode it from a copy of its
+ * bytes.
+ */
 function decodeCrossing(
   host: u32,
   page: usize,

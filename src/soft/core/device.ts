@@ -1,12 +1,13 @@
-// Where an instruction that exited for a device is completed (complete.ts): what it
-// wants of ports and of addresses without memory is a list of accesses at IOBUF, which
-// the caller carries out in order. A read without its data ends the attempt; when the
-// caller has brought the data, the next attempt meets the list again from its
-// beginning. A write needs no answer, so the instruction goes on, and the caller
-// carries it out before it lets the processor do anything else.
+// Where an instruction that exited for a device is completed (complete.ts):
+// what it wants of ports and of addresses without memory is a list of accesses
+// at IOBUF, which the caller carries out in order. A read without its data ends
+// the attempt; when the caller has brought the data, the next attempt meets the
+// list again from its beginning. A write needs no answer, so the instruction
+// goes on, and the caller carries it out before it lets the processor do
+// anything else.
 //
-// An access is 24 bytes: address or port u64, data u64, bytes u8, is a write u8, is a
-// port u8.
+// An access is 24 bytes: address or port u64, data u64, bytes u8, is a write
+// u8, is a port u8.
 import { EXITBUF, F_EXIT, FAULT, IOBUF } from "./layout";
 
 /** Room in the list (ICEBP_MAX_ACCESSES of ffi/icebp.ts). */
@@ -28,7 +29,9 @@ export let asked: bool = false;
 /** Whether it ended because the list is full. */
 export let full: bool = false;
 
-/** An attempt begins; the first `n` accesses of the list have been carried out. */
+/**
+ * An attempt begins; the first `n` accesses of the list have been carried out.
+ */
 export function beginAccesses(n: u32): void {
   accesses = n;
   carriedOut = n;
@@ -37,7 +40,10 @@ export function beginAccesses(n: u32): void {
   full = false;
 }
 
-/** The next access, if it is one that was carried out; else 0, and it is in the list. */
+/**
+ * The next access, if it is one that was carried out; else 0, and it is in the
+ * list.
+ */
 function meet(address: u64, data: u64, kind: u32): usize {
   if (asked || full) return 0;
   if (met < carriedOut) {

@@ -1,8 +1,8 @@
-// WinHvEmulation: carries out one instruction of a processor whose state the caller
-// holds. The registers come from its callback, every data access goes to its
-// callbacks, and nothing of the loaded VP is touched: STATE is lent and given back.
-// What has results elsewhere fails. Where the VP's own state can be used, complete.ts
-// does better.
+// WinHvEmulation: carries out one instruction of a processor whose state the
+// caller holds. The registers come from its callback, every data access goes to
+// its callbacks, and nothing of the loaded VP is touched: STATE is lent and
+// given back. What has results elsewhere fails. Where the VP's own state can be
+// used, complete.ts does better.
 import { decodeOne } from "./decode";
 import { getFlags, setFlagsRaw, TF } from "./flags";
 import {
@@ -25,7 +25,6 @@ import {
   CR4,
   EFER,
   EFL,
-  F_EXIT,
   FAULT,
   FETCH,
   IOBUF,
@@ -61,18 +60,19 @@ function value(i: u32): usize {
 }
 
 /**
- * Registers at VALUES in this order: 16 general registers, RIP, RFLAGS, ES CS SS DS FS
- * GS, CR0, CR3, CR4, EFER, XMM0-15 (44 values). `bytes` instruction bytes at FETCH, or 0
- * to have them read through the callbacks. Returns WHV_EMULATOR_STATUS; on
- * success VALUES has the new values.
+ * Registers at VALUES in this order: 16 general registers, RIP, RFLAGS, ES CS
+ * SS DS FS GS, CR0, CR3, CR4, EFER, XMM0-15 (44 values). `bytes` instruction
+ * bytes at FETCH, or 0 to have them read through the callbacks. Returns
+ * WHV_EMULATOR_STATUS; on success VALUES has the new values.
  */
 export function emulate(bytes: u32): u32 {
   return carryOut(bytes, false);
 }
 
 /**
- * As emulate(), but of a REP instruction one iteration, so that it can be begun anew
- * from there: EMU_AGAIN, and VALUES as after the iteration, until it is complete.
+ * As emulate(), but of a REP instruction one iteration, so that it can be begun
+ * anew from there: EMU_AGAIN, and VALUES as after the iteration, until it is
+ * complete.
  */
 export function emulateOnce(bytes: u32): u32 {
   return carryOut(bytes, true);
@@ -102,8 +102,9 @@ function differs(bank: usize, from: usize, to: usize): bool {
 }
 
 /**
- * Whether the instruction has changed what VALUES cannot take back: such a one is not
- * emulated. `bank` has the state before it, except for what was at VALUES.
+ * Whether the instruction has changed what VALUES cannot take back: such a one
+ * is not emulated. `bank` has the state before it, except for what was at
+ * VALUES.
  */
 function lost(bank: usize): bool {
   for (let i: u32 = 0; i < 6; i++) {

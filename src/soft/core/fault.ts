@@ -1,12 +1,11 @@
-// How handlers report that an instruction did not complete. A handler raises and
-// returns 0; the loop (run.ts) sees FAULT, leaves RIP at the instruction and acts.
+// How handlers report that an instruction did not complete. A handler raises
+// and returns 0; the loop (run.ts) sees FAULT, leaves RIP at the instruction
+// and acts.
 import { F_EXC, FADDR, FAULT, FERR } from "./layout";
 
 export const DE: u32 = 0;
 export const DB: u32 = 1;
 export const NMI: u32 = 2;
-export const BP: u32 = 3;
-export const OF_: u32 = 4;
 export const BR: u32 = 5;
 export const UD: u32 = 6;
 export const NM: u32 = 7;
@@ -20,7 +19,10 @@ export const MF: u32 = 16;
 export const AC_: u32 = 17;
 export const XM: u32 = 19;
 
-/** Raises an exception without error code (or with 0, where the vector has one). Returns 0. */
+/**
+ * Raises an exception without error code (or with 0, where the vector has one).
+ * Returns 0.
+ */
 export function raise(vector: u32): usize {
   store<u32>(FAULT, F_EXC | vector);
   store<u32>(FERR, 0);
@@ -40,7 +42,8 @@ export function raisePF(linear: u64, error: u32): void {
   store<u64>(FADDR, linear);
 }
 
-@inline
-export function faulted(): bool {
-  return load<u32>(FAULT) != 0;
+/** Raises #GP(err). Returns false. */
+export function gp(err: u32): bool {
+  raiseErr(GP, err);
+  return false;
 }

@@ -23,7 +23,7 @@ export const AC: u32 = 0x40000;
 export const VIF: u32 = 0x80000;
 export const VIP: u32 = 0x100000;
 export const ID: u32 = 0x200000;
-export const ARITH: u32 = 0x8d5;
+const ARITH: u32 = 0x8d5;
 
 @inline
 export function getCF(): u64 {
@@ -34,7 +34,7 @@ export function getZF(): bool {
   return load<u64>(FZ) == 0;
 }
 @inline
-export function getSF(): bool {
+function getSF(): bool {
   return load<i64>(FS) < 0;
 }
 @inline
@@ -73,17 +73,16 @@ export function getFlags(): u32 {
   return load<u32>(EFL) | arithFlags() | 2;
 }
 
-/** Writes all of RFLAGS without any privilege rule; the caller calls flagsChanged() (mode.ts). */
+/**
+ * Writes all of RFLAGS without any privilege rule; the caller calls
+ * flagsChanged() (mode.ts).
+ */
 export function setFlagsRaw(f: u32): void {
   setArith(f);
   store<u32>(EFL, (f & ~ARITH) | 2);
 }
 
 /** Condition code cc (0..15, as in Jcc). */
-@inline
-export function condO(): bool {
-  return getOF();
-}
 export function cond(cc: u32): bool {
   let r: bool;
   switch (cc >> 1) {
@@ -134,7 +133,7 @@ export function flagsLogic<T>(r: T): void {
 }
 
 @inline
-export function flagsResult<T>(r: T, x: T, c: u64): void {
+function flagsResult<T>(r: T, x: T, c: u64): void {
   const v = sx<T>(r);
   store<u64>(FZ, v);
   store<u64>(FS, v);

@@ -1,6 +1,6 @@
-// Stack frames that the processor itself builds: on the current stack or, before
-// anything is committed, on a more privileged one. Source: Intel SDM vol. 3,
-// "Stack Switching", "Exception- or Interrupt-Handler Procedures".
+// Stack frames that the processor itself builds: on the current stack or,
+// before anything is committed, on a more privileged one. Source: Intel SDM
+// vol. 3, "Stack Switching", "Exception- or Interrupt-Handler Procedures".
 import { AC_, raise, raiseErr, SS_, TS } from "./fault";
 import { AC } from "./flags";
 import {
@@ -33,7 +33,7 @@ let cpl: u32 = 0;
 let flat: bool = false;
 let error: u32 = 0;
 /** The stack pointer of the frame so far. */
-export let frameSp: u64 = 0;
+let frameSp: u64 = 0;
 
 /** Mask of the current stack pointer's width. */
 export function stackMask(): u64 {
@@ -123,7 +123,10 @@ export function frameCommit(): void {
 export let tssSs: u32 = 0;
 export let tssSp: u64 = 0;
 
-/** Reads the stack of privilege `level` from the current TSS; false with FAULT set. */
+/**
+ * Reads the stack of privilege `level` from the current TSS; false with FAULT
+ * set.
+ */
 export function tssStack(level: u32, ext: u32): bool {
   const tr = segOf(S_TR);
   const wide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
@@ -139,7 +142,10 @@ export function tssStack(level: u32, ext: u32): bool {
   return load<u32>(FAULT) == 0;
 }
 
-/** Reads a stack pointer from offset `off` of the 64-bit TSS; false with FAULT set. */
+/**
+ * Reads a stack pointer from offset `off` of the 64-bit TSS; false with FAULT
+ * set.
+ */
 export function tssRsp(off: u32, ext: u32): bool {
   const tr = segOf(S_TR);
   if (off + 7 > load<u32>(tr, SEG_LIMIT)) {

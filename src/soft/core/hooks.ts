@@ -1,11 +1,10 @@
 // Where memory accesses and instructions leave the plain path: time, exits, the
 // local APIC's page, and the emulator's callbacks.
 import { completing, deviceRead, deviceWrite } from "./device";
-import { raise, raiseErr } from "./fault";
 import { hostClock, hostIoPort, hostMemory, hostTranslate } from "./host";
-import { LAPIC_LEVEL_EOI, LAPIC_TRAP, lapicRead, lapicWrite } from "./lapic";
+import { lapicRead, lapicWrite } from "./lapic";
+import { LAPIC_LEVEL_EOI, LAPIC_TRAP } from "./lapic_state";
 import {
-  ACTIVITY,
   CODEBASE,
   CPL,
   CR0,
@@ -16,7 +15,6 @@ import {
   DR0,
   DR7,
   EFER,
-  EFL,
   EXITBUF,
   F_EXIT,
   F_SYNC,
@@ -61,7 +59,10 @@ export let apicMode: u32 = 0;
 export function setApicMode(m: u32): void {
   apicMode = m;
 }
-/** GPA page number of the current VP's xAPIC registers, or one that no access has. */
+/**
+ * GPA page number of the current VP's xAPIC registers, or one that no access
+ * has.
+ */
 export let apicPage: u64 = ~<u64> 0;
 export function setApicPage(page: u64): void {
   apicPage = page;
@@ -71,7 +72,10 @@ export function setApicPage(page: u64): void {
 
 /** Guest time (ns) that one instruction is taken to last. */
 export const TICKS: u64 = 10;
-/** By how much an instruction advances guest time; 0 where that follows the host's clock. */
+/**
+ * By how much an instruction advances guest time; 0 where that follows the
+ * host's clock.
+ */
 export let ticks: u64 = TICKS;
 /** Guest time in ns; exact whenever `synced` or outside the inner loop. */
 export let time: u64 = 0;
@@ -118,7 +122,10 @@ export function needSync(): usize {
   store<u32>(FAULT, F_SYNC);
   return 0;
 }
-/** Something about interrupts, timers or other VPs changed: the loop looks again. */
+/**
+ * Something about interrupts, timers or other VPs changed: the loop looks
+ * again.
+ */
 export let recheck: bool = false;
 export function setRecheck(r: bool): void {
   recheck = r;
@@ -153,13 +160,13 @@ export function again(p: usize): usize {
   return 0;
 }
 
-// --- exits (WHV_RUN_VP_EXIT_CONTEXT at EXITBUF; layout tested against the C headers)
+// --- exits (WHV_RUN_VP_EXIT_CONTEXT at EXITBUF; layout tested against the C
+// headers)
 
 export const EXIT_MEMORY: u32 = 1;
 export const EXIT_IO: u32 = 2;
 export const EXIT_UNRECOVERABLE: u32 = 4;
 export const EXIT_INVALID: u32 = 5;
-export const EXIT_UNSUPPORTED: u32 = 6;
 export const EXIT_WINDOW: u32 = 7;
 export const EXIT_HALT: u32 = 8;
 export const EXIT_EOI: u32 = 9;
@@ -172,7 +179,7 @@ export const EXIT_CANCELED: u32 = 0x2001;
 /** A debug point (ffi/debug_points.ts): no reason of WinHvPlatform's. */
 export const EXIT_POINT: u32 = 0x1ceb0001;
 
-export function putSegment(to: usize, seg: u32): void {
+function putSegment(to: usize, seg: u32): void {
   const s = SEGS + (<usize> seg << 5);
   store<u64>(to, load<u64>(s, SEG_BASE));
   store<u32>(to, load<u32>(s, SEG_LIMIT), 8);
@@ -180,7 +187,10 @@ export function putSegment(to: usize, seg: u32): void {
   store<u16>(to, load<u16>(s, SEG_ATTR), 14);
 }
 
-/** Begins an exit description; the loop adds RIP and the VP context (finishExit). */
+/**
+ * Begins an exit description; the loop adds RIP and the VP context
+ * (finishExit).
+ */
 export function beginExit(reason: u32): void {
   memory.fill(EXITBUF, 0, 224);
   store<u32>(EXITBUF, reason);
@@ -225,7 +235,7 @@ export const IO_STRING: u32 = 0x10;
 export const IO_REP: u32 = 0x20;
 
 /** An I/O port instruction's exit. */
-export function exitIo(p: usize, port: u32, bytes: u32, flags: u32): usize {
+export function exitIo(port: u32, bytes: u32, flags: u32): usize {
   if (!synced) return needSync();
   beginExit(EXIT_IO);
   store<u32>(EXITBUF, flags | (bytes << 1), 68);
@@ -242,8 +252,8 @@ export function exitIo(p: usize, port: u32, bytes: u32, flags: u32): usize {
 }
 
 /**
- * With CR4.DE, debug registers of type 2 name ports. The access is the caller's to
- * complete; the trap is pending and comes when it runs the VP again.
+ * With CR4.DE, debug registers of type 2 name ports. The access is the caller's
+ * to complete; the trap is pending and comes when it runs the VP again.
  */
 function ioBreakpoints(port: u32, bytes: u32): void {
   const dr7 = <u32> load<u64>(DR7);
@@ -260,7 +270,10 @@ function ioBreakpoints(port: u32, bytes: u32): void {
   }
 }
 
-/** Reads a port while emulating or completing an instruction; 0 with FAULT set on failure. */
+/**
+ * Reads a port while emulating or completing an instruction; 0 with FAULT set
+ * on failure.
+ */
 export function portRead(port: u32, bytes: u32): u32 {
   if (completing) {
     const v = <u32> deviceRead(port, bytes, true);
@@ -273,7 +286,10 @@ export function portRead(port: u32, bytes: u32): u32 {
   return 0;
 }
 
-/** Writes a port while emulating or completing an instruction; false with FAULT set on failure. */
+/**
+ * Writes a port while emulating or completing an instruction; false with FAULT
+ * set on failure.
+ */
 export function portWrite(port: u32, bytes: u32, v: u32): bool {
   if (completing) {
     deviceWrite(port, bytes, v, true);
@@ -347,13 +363,10 @@ export function setEmuStatus(s: u32): void {
 }
 export const EMU_SUCCESS: u32 = 1;
 export const EMU_INTERNAL: u32 = 2;
-export const EMU_IO_FAILED: u32 = 4;
-export const EMU_MEM_FAILED: u32 = 8;
-export const EMU_TRANSLATE_FAILED: u32 = 16;
-export const EMU_TRANSLATE_NOTGRANTED: u32 = 32;
-export const EMU_GET_FAILED: u32 = 64;
-export const EMU_SET_FAILED: u32 = 128;
-export const EMU_INTERCEPT: u32 = 256;
+const EMU_IO_FAILED: u32 = 4;
+const EMU_MEM_FAILED: u32 = 8;
+const EMU_TRANSLATE_FAILED: u32 = 16;
+const EMU_TRANSLATE_NOTGRANTED: u32 = 32;
 /** Not of WHV_EMULATOR_STATUS: an iteration is done, the instruction is not. */
 export const EMU_AGAIN: u32 = 0x10000;
 
@@ -375,7 +388,9 @@ export function emuTranslate(linear: u64, acc: u32): bool {
   return false;
 }
 
-/** Fetches up to 15 instruction bytes through the callbacks to FETCH; how many. */
+/**
+ * Fetches up to 15 instruction bytes through the callbacks to FETCH; how many.
+ */
 export function emuFetch(linear: u64): u32 {
   let n: u32 = 0;
   let translated = false;

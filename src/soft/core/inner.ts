@@ -1,11 +1,12 @@
-// The inner loop, with the instructions that guests execute most written into it: no
-// call, no fault check. Such a case does the whole instruction or nothing: when a TLB
-// or link look-up misses it calls the instruction's ordinary handler, which knows
-// every rule. A spec's fast number (optable.ts) says which case is its.
+// The inner loop, with the instructions that guests execute most written into
+// it: no call, no fault check. Such a case does the whole instruction or
+// nothing: when a TLB or link look-up misses it calls the instruction's
+// ordinary handler, which knows every rule. A spec's fast number (optable.ts)
+// says which case is its.
 //
-// The cases are only ever chosen where their assumptions hold: memory operands of
-// 64-bit code without segment base (the decoder checks), stack operations of 64-bit
-// code (their size is 8 nowhere else).
+// The cases are only ever chosen where their assumptions hold: memory operands
+// of 64-bit code without segment base (the decoder checks), stack operations of
+// 64-bit code (their size is 8 nowhere else).
 import { flagsAdd, flagsLogic, flagsSet, flagsSub, sx } from "./flags";
 import {
   CODEBASE,
@@ -24,6 +25,7 @@ import {
   TLB_ENTRIES,
   TLBB,
 } from "./layout";
+// deno-lint-ignore no-unused-vars -- fuse() is for the pairs
 import { fuse, M_0F, M_ONE, opCell, setFast } from "./optable";
 import { rDisp, REC, rImm, rImm8, rOff, setReg } from "./record";
 import { REGION, regionCell } from "./regions";
@@ -174,12 +176,15 @@ const RET: u32 = 98;
 const PUSH64: u32 = 99;
 const POP64: u32 = 100;
 const NOP: u32 = 101;
-// Pairs that follow each other often; the second keeps its own case for jumps to it.
+// Pairs that follow each other often; the second keeps its own case for jumps
+// to it.
+
 // pairs: constants (src/soft/build/pairs.ts)
 
 /**
- * Executes from record p until a handler returns 0 or `left` instructions were tried.
- * Returns the next record or 0; innerCur and innerLeft say where it ended.
+ * Executes from record p until a handler returns 0 or `left` instructions were
+ * tried. Returns the next record or 0; innerCur and innerLeft say where it
+ * ended.
  */
 export function inner(p: usize, left: i32): usize {
   let cur: usize;
@@ -1148,7 +1153,8 @@ export function inner(p: usize, left: i32): usize {
       case NOP:
         p += REC;
         break;
-      // --- pairs: the first, then at once the second if the chunk has room for it
+      // --- the first, then at once the second if the chunk has room for it
+
       // pairs: cases
       case REGION:
         {
@@ -1160,7 +1166,8 @@ export function inner(p: usize, left: i32): usize {
             left,
           );
           const rest = load<i32>(REGION_LEFT);
-          if (next == p && rest == left) p = slow(p); // the chunk is too short for it
+          // the chunk is too short for it
+          if (next == p && rest == left) p = slow(p);
           else {
             p = next;
             translated += left - rest;
@@ -1179,7 +1186,10 @@ export function inner(p: usize, left: i32): usize {
   return p;
 }
 
-/** Gives the spec of an opcode (digit: ModRM.reg of a group, or -1) its fast number. */
+/**
+ * Gives the spec of an opcode (digit: ModRM.reg of a group, or -1) its fast
+ * number.
+ */
 function mark(
   id: u32,
   map: u32,
@@ -1414,5 +1424,6 @@ export function registerFast(): void {
   mark(NOP, M_0F, 0x1f, -1, 2, true);
   mark(NOP, M_0F, 0x1f, -1, 3, false);
   mark(NOP, M_0F, 0x1f, -1, 3, true);
+
   // pairs: registration
 }

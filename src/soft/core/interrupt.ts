@@ -80,7 +80,9 @@ function flagsImage(vector: u32, type: u32): u32 {
   return type >= TYPE_INT_N ? flags & ~RF : flags;
 }
 
-/** Through a table of far pointers at `table`: real mode, or VME's redirection. */
+/**
+ * Through a table of far pointers at `table`: real mode, or VME's redirection.
+ */
 function deliverVector(
   table: u64,
   vector: u32,
@@ -122,7 +124,10 @@ function deliverReal(vector: u32, type: u32, retIp: u64): bool {
   );
 }
 
-/** Whether VME's redirection bitmap in the TSS sends INT n to the 8086 handler; FAULT may be set. */
+/**
+ * Whether VME's redirection bitmap in the TSS sends INT n to the 8086 handler;
+ * FAULT may be set.
+ */
 function redirected(vector: u32): bool {
   const tr = segOf(S_TR);
   const limit = load<u32>(tr, SEG_LIMIT);
@@ -136,7 +141,10 @@ function redirected(vector: u32): bool {
   return (<u32> bits >> (vector & 7) & 1) == 0;
 }
 
-/** INT n in virtual-8086 mode with VME: 1 delivered, 0 failed, -1 the IDT's business. */
+/**
+ * INT n in virtual-8086 mode with VME: 1 delivered, 0 failed, -1 the IDT's
+ * business.
+ */
 function deliverVme(vector: u32, retIp: u64): i32 {
   const direct = redirected(vector);
   if (load<u32>(FAULT)) return 0;

@@ -29,7 +29,6 @@ import {
   LAPIC_OK,
   LAPIC_PPR,
   LAPIC_RECHECK,
-  LAPIC_RECHECK_ALL,
   LAPIC_REGISTER_BYTES,
   LAPIC_STATE_BYTES,
   LAPIC_SVR,
@@ -66,12 +65,6 @@ import {
   lapicWriteInitialCount,
   lapicWriteTimerLvt,
 } from "./lapic_timer";
-
-export * from "./lapic_state";
-export * from "./lapic_interrupt";
-export * from "./lapic_ipi";
-export * from "./lapic_timer";
-export * from "./lapic_msr";
 
 /** Bits of the SVR that can be written. */
 export function lapicSvrMask(base: usize): u32 {

@@ -42,7 +42,7 @@ import {
 
 // Error status register.
 export const ESR_SEND_ILLEGAL_VECTOR: u32 = 1 << 5;
-export const ESR_RECEIVE_ILLEGAL_VECTOR: u32 = 1 << 6;
+const ESR_RECEIVE_ILLEGAL_VECTOR: u32 = 1 << 6;
 export const ESR_ILLEGAL_REGISTER: u32 = 1 << 7;
 const ESR_BITS: u32 = 0xff;
 /** In LAPIC_X_ESR: the error interrupt waits for a write of ESR. */
@@ -271,7 +271,7 @@ export function lapicExtInt(base: usize): bool {
 }
 
 /** Whether LINT0's entry lets an ExtINT through. */
-export function lapicPassesExtInt(base: usize): bool {
+function lapicPassesExtInt(base: usize): bool {
   const entry = lapicField(base, LAPIC_LVT_LINT0);
   return (entry & (LVT_MASKED | 0x700)) == DELIVER_EXTINT << 8;
 }

@@ -32,7 +32,6 @@ export const LAPIC_TPR: u32 = 0x080;
 export const LAPIC_APR: u32 = 0x090;
 export const LAPIC_PPR: u32 = 0x0a0;
 export const LAPIC_EOI: u32 = 0x0b0;
-export const LAPIC_RRD: u32 = 0x0c0;
 export const LAPIC_LDR: u32 = 0x0d0;
 export const LAPIC_DFR: u32 = 0x0e0;
 export const LAPIC_SVR: u32 = 0x0f0;
@@ -67,19 +66,19 @@ export const LAPIC_X_PENDING: u32 = 0x420;
 /** u32: vector of the pending SIPI. */
 export const LAPIC_X_SIPI_VECTOR: u32 = 0x424;
 /** u32: 1 while the processor waits for a SIPI. */
-export const LAPIC_X_WAIT_FOR_SIPI: u32 = 0x428;
+const LAPIC_X_WAIT_FOR_SIPI: u32 = 0x428;
 /** u32: errors since the last write of ESR, and LAPIC_ESR_SENT. */
 export const LAPIC_X_ESR: u32 = 0x42c;
 /** u32: LAPIC_FEATURE_* flags. */
 export const LAPIC_X_FEATURES: u32 = 0x430;
 /** u32: the initial (x2APIC) ID, all 32 bits. */
-export const LAPIC_X_ID: u32 = 0x434;
+const LAPIC_X_ID: u32 = 0x434;
 /** u32: timer count at the start time; 0 while the timer is stopped. */
 export const LAPIC_X_START_COUNT: u32 = 0x438;
 /** u32: levels of the LINT0 (bit 0) and LINT1 (bit 1) inputs. */
 export const LAPIC_X_LINES: u32 = 0x43c;
 /** u32, used in VP 0's block only: VP that won the last arbitration. */
-export const LAPIC_X_LAST_WINNER: u32 = 0x440;
+const LAPIC_X_LAST_WINNER: u32 = 0x440;
 
 export const LAPIC_PENDING_NMI: u32 = 1;
 export const LAPIC_PENDING_INIT: u32 = 2;
@@ -108,8 +107,6 @@ export const LAPIC_MODE_X2APIC: u32 = 2;
 
 // What the functions that change state answer: flags for the core.
 export const LAPIC_OK: i32 = 0;
-/** Mask of the vector that goes with LAPIC_LEVEL_EOI. */
-export const LAPIC_VECTOR_MASK: i32 = 0xff;
 /** This processor's deliverable interrupts may have changed. */
 export const LAPIC_RECHECK: i32 = 0x100;
 /** Any processor's pending events may have changed. */

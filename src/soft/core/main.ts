@@ -11,12 +11,12 @@ import {
 import { decodeInit } from "./decode";
 import { raise, UD } from "./fault";
 import {
+  again,
   apicMode,
   beginExit,
   EXIT_CANCELED,
   finishExit,
   followClock,
-  ipOf,
   setTicks,
   setTime,
   suspended,
@@ -55,8 +55,8 @@ import { registerSimdMove } from "./insn/simd_move";
 import { registerSimdShuffle } from "./insn/simd_shuffle";
 import { registerStack } from "./insn/stack";
 import { registerStrings } from "./insn/string";
-import { lapicTimerDue } from "./lapic";
-import { ICOUNT, lapicOf, RIP } from "./layout";
+import { lapicTimerDue } from "./lapic_timer";
+import { ICOUNT, lapicOf } from "./layout";
 import {
   setDoorbells,
   statBesideCode,
@@ -127,20 +127,11 @@ function undefinedInstruction(_p: usize): usize {
   return raise(UD);
 }
 
-/** A record of a block that was dropped, or the end of a block: look up again. */
-function lookAgain(p: usize): usize {
-  store<u64>(RIP, ipOf(p));
-  return 0;
-}
-function blockEnd(p: usize): usize {
-  store<u64>(RIP, ipOf(p));
-  return 0;
-}
-
 /** Prepares the module; once. */
 export function init(): void {
-  const stale: Handler = (p) => lookAgain(p);
-  const end: Handler = (p) => blockEnd(p);
+  // A record of a block that was dropped, and the end of one: look up again.
+  const stale: Handler = (p) => again(p);
+  const end: Handler = (p) => again(p);
   const ud: Handler = (p) => undefinedInstruction(p);
   decodeInit(indexOf(ud), indexOf(end));
   runInit(indexOf(end), indexOf(stale));
@@ -150,8 +141,10 @@ export function init(): void {
   register();
 }
 
-/** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting,
- * 3 as many spins made as were allowed. */
+/**
+ * Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at
+ * EXITBUF, 2 waiting, 3 as many spins made as were allowed.
+ */
 export function vpRun(vp: u32, budget: i32): u32 {
   switchTo(vp);
   last = 0;
@@ -227,7 +220,10 @@ export function instructions(): u64 {
   return total;
 }
 
-/** Counter `n` of all VPs together, in the order of SoftCounters (src/soft/mod.ts). */
+/**
+ * Counter `n` of all VPs together, in the order of SoftCounters
+ * (src/soft/mod.ts).
+ */
 export function counter(n: u32): u64 {
   switch (n) {
     case 0:

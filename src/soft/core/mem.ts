@@ -1,19 +1,19 @@
 // Linear memory: the software TLB, page walks and every kind of access.
 //
-// A TLB entry is 32 bytes: tagR u64, tagW u64, addend u32 (host = low 32 bits of the
-// linear address + addend), lines u32, tagX u64. A tag is the page's linear
-// address, or has low bits set when invalid. An access hits when the page of its
-// last byte equals the tag found by its first byte, so one compare covers
-// presence, permission and page crossing.
+// A TLB entry is 32 bytes: tagR u64, tagW u64, addend u32 (host = low 32 bits
+// of the linear address + addend), lines u32, tagX u64. A tag is the page's
+// linear address, or has low bits set when invalid. An access hits when the
+// page of its last byte equals the tag found by its first byte, so one compare
+// covers presence, permission and page crossing.
 //
 // No write tag is given to a page that holds decoded code, is dirty-tracked and
 // clean, or has its PTE's D bit clear; no tag at all to a page with a data
-// breakpoint. Those go the slow way, which does the bookkeeping. So do those of a page
-// with a data point (points.ts), by WATCHED in its tags; what is unused otherwise has
-// the page's watched lines then, so that an access beside them costs little.
+// breakpoint. Those go the slow way, which does the bookkeeping. So do those of
+// a page with a data point (points.ts), by WATCHED in its tags; what is unused
+// otherwise has the page's watched lines then, so that an access beside them
+// costs little.
 import { codeWritten, flushJumps } from "./cache";
-import { raise, raiseErr, raisePF } from "./fault";
-import { AC_, GP } from "./fault";
+import { AC_, raise, raisePF } from "./fault";
 import { AC } from "./flags";
 import {
   apicPage,
@@ -83,7 +83,7 @@ import {
 
 export const ACC_READ: u32 = 1;
 export const ACC_WRITE: u32 = 2;
-export const ACC_EXEC: u32 = 4;
+const ACC_EXEC: u32 = 4;
 
 export const MAXPHYADDR: u32 = 40;
 const PHYS_MASK: u64 = ((<u64> 1 << 40) - 1) & ~0xfff;
@@ -123,7 +123,10 @@ export function tlbFlushPage(linear: u64): void {
   flushJumps();
 }
 
-/** Takes write tags for a host page out of every TLB: the page holds decoded code now. */
+/**
+ * Takes write tags for a host page out of every TLB: the page holds decoded
+ * code now.
+ */
 export function dropWriteTags(page: u32): void {
   const end = TLBS + <usize> vpCount * TLB_VP;
   for (let e = TLBS; e < end; e += 32) {
@@ -134,7 +137,10 @@ export function dropWriteTags(page: u32): void {
   }
 }
 
-/** Remembers that a large page is in the TLB, so that INVLPG inside it flushes all. */
+/**
+ * Remembers that a large page is in the TLB, so that INVLPG inside it flushes
+ * all.
+ */
 function noteLarge(linear: u64, bytes: u64): void {
   let mask = ~(bytes - 1);
   const base = load<u64>(LPBASE);
@@ -198,7 +204,9 @@ export const PT_NX: u64 = <u64> 1 << 63;
 
 let ptHost: u32 = 0;
 
-/** Reads a paging-structure entry; false with FAULT set when it is not memory. */
+/**
+ * Reads a paging-structure entry; false with FAULT set when it is not memory.
+ */
 function readEntry(gpa: u64, wide: bool, linear: u64, quiet: bool): bool {
   ptHost = physHost(gpa);
   if (ptHost == 0 || !(mapFlags & MAP_READ)) {
@@ -222,9 +230,9 @@ function markEntry(bits: u64, host: u32): void {
 }
 
 /**
- * Walks the page tables for one access. True with xGpa set; false with FAULT set
- * (#PF, or a memory exit for a paging structure outside memory). `quiet` sets
- * neither FAULT nor accessed and dirty bits (a debugger's walk).
+ * Walks the page tables for one access. True with xGpa set; false with FAULT
+ * set (#PF, or a memory exit for a paging structure outside memory). `quiet`
+ * sets neither FAULT nor accessed and dirty bits (a debugger's walk).
  */
 export function translate(
   linear: u64,
@@ -390,7 +398,10 @@ function pf(linear: u64, err: u32, quiet: bool): bool {
   return false;
 }
 
-/** Sets the accessed bits of the last quiet walk's entries, and the page's dirty bit. */
+/**
+ * Sets the accessed bits of the last quiet walk's entries, and the page's dirty
+ * bit.
+ */
 export function markWalk(dirty: bool): void {
   if (!xLeaf) return;
   if (xHost0 && xHost0 != xLeaf) markEntry(PT_ACCESSED, xHost0);
@@ -410,7 +421,10 @@ function watched(linear: u64): bool {
   return false;
 }
 
-/** DR6 bits of the data breakpoints that an access touches; 0 when none of them is enabled. */
+/**
+ * DR6 bits of the data breakpoints that an access touches; 0 when none of them
+ * is enabled.
+ */
 function watchHits(linear: u64, bytes: u32, write: bool): u64 {
   const dr7 = <u32> load<u64>(DR7);
   let hits: u64 = 0;
@@ -430,7 +444,7 @@ function watchHits(linear: u64, bytes: u32, write: bool): u64 {
 }
 
 /** After a data access: notes matching data breakpoints. */
-export function checkWatch(linear: u64, bytes: u32, write: bool): void {
+function checkWatch(linear: u64, bytes: u32, write: bool): void {
   if (!(load<u64>(DR7) & 0xff)) return;
   const hits = watchHits(linear, bytes, write);
   if (hits) {
@@ -440,15 +454,16 @@ export function checkWatch(linear: u64, bytes: u32, write: bool): void {
 }
 
 /** What hostFor() found when it returned 0 without FAULT. */
-export let special: u32 = 0;
-export const SP_APIC: u32 = 1;
-export const SP_MMIO: u32 = 2; // only while emulating or completing an instruction
+let special: u32 = 0;
+const SP_APIC: u32 = 1;
+/** only while emulating or completing an instruction */
+const SP_MMIO: u32 = 2;
 
 /**
- * Host address for an access that stays inside one page, or 0: then FAULT is set,
- * or `special` says what lies there and xGpa where.
+ * Host address for an access that stays inside one page, or 0: then FAULT is
+ * set, or `special` says what lies there and xGpa where.
  */
-export function hostFor(
+function hostFor(
   linear: u64,
   acc: u32,
   user: bool,
@@ -514,8 +529,8 @@ function isUser(): bool {
 }
 
 /**
- * True (with #AC raised) when alignment checking forbids the access. A non-canonical
- * address is for the translation to refuse.
+ * True (with #AC raised) when alignment checking forbids the access. A
+ * non-canonical address is for the translation to refuse.
  */
 function misaligned(linear: u64, bytes: u32): bool {
   if (
@@ -567,7 +582,9 @@ export function setDoorbells(there: bool): void {
   doorbells = there;
 }
 
-/** A write that would make a memory access exit is done if a doorbell takes it. */
+/**
+ * A write that would make a memory access exit is done if a doorbell takes it.
+ */
 function ring(bytes: u32, v: u64): void {
   if (load<u32>(FAULT) == F_EXIT && hostDoorbell(xGpa, bytes, v)) {
     store<u32>(FAULT, 0);
@@ -609,7 +626,9 @@ function wrap(linear: u64): u64 {
   return load<u64>(EFER) & 0x400 ? linear : linear & 0xffffffff;
 }
 
-/** True (with FAULT set) when the access runs out of the canonical addresses. */
+/**
+ * True (with FAULT set) when the access runs out of the canonical addresses.
+ */
 function runsOut(linear: u64, bytes: u32): bool {
   if (load<u8>(MODE) != MODE_LONG) return false;
   const last = linear + bytes - 1;
@@ -654,7 +673,10 @@ function writeAny(
 
 // --- accesses to pages with data points
 
-/** Memory behind a byte that an access may touch, or 0; nothing changes by asking. */
+/**
+ * Memory behind a byte that an access may touch, or 0; nothing changes by
+ * asking.
+ */
 function quietHost(linear: u64, acc: u32, user: bool, implicit: bool): u32 {
   if (!translate(linear, acc, user, implicit, true)) return 0;
   return physHost(xGpa);
@@ -689,7 +711,10 @@ function touches(
   return watches(acc, next, bytes - n, h);
 }
 
-/** Notes an access that touched watched data, for the exit behind its instruction. */
+/**
+ * Notes an access that touched watched data, for the exit behind its
+ * instruction.
+ */
 function note(
   acc: u32,
   linear: u64,
@@ -777,8 +802,8 @@ function setOf(cpl: u32): usize {
 }
 
 /**
- * A data breakpoint traps after its instruction, so the instruction has to run alone: true
- * with F_SYNC raised when it does not yet.
+ * A data breakpoint traps after its instruction, so the instruction has to run
+ * alone: true with F_SYNC raised when it does not yet.
  */
 function watchAlone(linear: u64, bytes: u32, write: bool): bool {
   if (!(load<u64>(DR7) & 0xff) || synced || !watchHits(linear, bytes, write)) {
@@ -788,7 +813,7 @@ function watchAlone(linear: u64, bytes: u32, write: bool): bool {
   return true;
 }
 
-export function rdSlow(linear: u64, bytes: u32): u64 {
+function rdSlow(linear: u64, bytes: u32): u64 {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, false)) return 0;
   const v = readAt(load<u32>(TLBB), linear, bytes, isUser(), false);
   if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
@@ -797,7 +822,7 @@ export function rdSlow(linear: u64, bytes: u32): u64 {
   return v;
 }
 
-export function wrSlow(linear: u64, bytes: u32, v: u64): void {
+function wrSlow(linear: u64, bytes: u32, v: u64): void {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return;
   writeAt(load<u32>(TLBB), linear, bytes, v, isUser(), false);
   if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
@@ -806,7 +831,7 @@ export function wrSlow(linear: u64, bytes: u32, v: u64): void {
 }
 
 /** Prepares a read-modify-write: see rw(). */
-export function rwSlow(linear: u64, bytes: u32): usize {
+function rwSlow(linear: u64, bytes: u32): usize {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return 0;
   const user = isUser();
   let hit = false;
@@ -848,8 +873,8 @@ export function rwSlow(linear: u64, bytes: u32): usize {
 }
 
 /**
- * Whether `bytes` (at most 16) at `linear` can be written with the current privilege,
- * which no device notices; false with FAULT set.
+ * Whether `bytes` (at most 16) at `linear` can be written with the current
+ * privilege, which no device notices; false with FAULT set.
  */
 export function writable(linear: u64, bytes: u32): bool {
   const e = entry(load<u32>(TLBB), linear);
@@ -859,7 +884,10 @@ export function writable(linear: u64, bytes: u32): bool {
   return probe(linear, bytes, ACC_WRITE);
 }
 
-/** Completes a read-modify-write whose rw() address was not plain memory (BKIND != 0). */
+/**
+ * Completes a read-modify-write whose rw() address was not plain memory (BKIND
+ * != 0).
+ */
 export function rwCommit(): void {
   store<u32>(BKIND, 0);
   wrSlow(load<u64>(BLIN), load<u32>(BSIZE), load<u64>(BOUNCE));
@@ -867,7 +895,10 @@ export function rwCommit(): void {
 
 // --- the fast paths
 
-/** Reads a T at a linear address with the current privilege. On a fault: FAULT set, 0. */
+/**
+ * Reads a T at a linear address with the current privilege. On a fault: FAULT
+ * set, 0.
+ */
 @inline
 export function rd<T>(linear: u64): T {
   const e = entry(load<u32>(TLBB), linear);
@@ -877,7 +908,10 @@ export function rd<T>(linear: u64): T {
   return <T> rdSlow(linear, sizeof<T>());
 }
 
-/** Writes a T at a linear address with the current privilege. On a fault: FAULT set, nothing written. */
+/**
+ * Writes a T at a linear address with the current privilege. On a fault: FAULT
+ * set, nothing written.
+ */
 @inline
 export function wr<T>(linear: u64, v: T): void {
   const e = entry(load<u32>(TLBB), linear);
@@ -889,8 +923,8 @@ export function wr<T>(linear: u64, v: T): void {
 }
 
 /**
- * Host address of a T to read and then write at a linear address, or 0 with FAULT
- * set. After storing there, call rwDone().
+ * Host address of a T to read and then write at a linear address, or 0 with
+ * FAULT set. After storing there, call rwDone().
  */
 @inline
 export function rw<T>(linear: u64): usize {
@@ -934,12 +968,10 @@ export function wrAs<T>(linear: u64, v: T, cpl: u32): void {
   writeAt(setOf(cpl), wrap(linear), sizeof<T>(), <u64> v, cpl == 3, false);
 }
 
-/** Reads a T with the privilege of level `cpl`. */
-export function rdAs<T>(linear: u64, cpl: u32): T {
-  return <T> readAt(setOf(cpl), wrap(linear), sizeof<T>(), cpl == 3, false);
-}
-
-/** Makes sure that `bytes` (any number) at `linear` can be accessed; false with FAULT set. */
+/**
+ * Makes sure that `bytes` (any number) at `linear` can be accessed; false with
+ * FAULT set.
+ */
 export function probe(linear: u64, bytes: u32, acc: u32): bool {
   let at = linear;
   const user = isUser();
@@ -954,7 +986,9 @@ export function probe(linear: u64, bytes: u32, acc: u32): bool {
   return true;
 }
 
-/** 16-byte accesses: into and out of a 16-byte cell. On a fault nothing changes. */
+/**
+ * 16-byte accesses: into and out of a 16-byte cell. On a fault nothing changes.
+ */
 export function rd128(linear: u64, to: usize): void {
   const e = entry(load<u32>(TLBB), linear);
   if (load<u64>(e) == ((linear + 15) & ~0xfff)) {

@@ -1,5 +1,5 @@
-// What follows from control registers, segments and flags: execution mode, code and
-// stack width, TLB set, and the PENDING bits that the loop looks at.
+// What follows from control registers, segments and flags: execution mode, code
+// and stack width, TLB set, and the PENDING bits that the loop looks at.
 import { flushJumps } from "./cache";
 import { IOPL, RF, TF, VIF, VIP, VM } from "./flags";
 import {
@@ -40,8 +40,8 @@ import {
 import { selectTlb } from "./mem";
 
 /**
- * Derives MODE, CODEKEY, STACKW and the TLB set. CPL is its own cell (far transfers set
- * it), except that real mode is 0 and virtual-8086 mode 3.
+ * Derives MODE, CODEKEY, STACKW and the TLB set. CPL is its own cell (far
+ * transfers set it), except that real mode is 0 and virtual-8086 mode 3.
  */
 export function updateMode(): void {
   const cs = load<u16>(SEGS + (<usize> S_CS << 5), SEG_ATTR);
@@ -72,8 +72,8 @@ export function updateMode(): void {
 }
 
 /**
- * Recomputes the PENDING bits that derive from state. P_INT is always set: IF or the
- * NMI mask may be what changed, and the loop clears it after one look.
+ * Recomputes the PENDING bits that derive from state. P_INT is always set: IF
+ * or the NMI mask may be what changed, and the loop clears it after one look.
  */
 export function flagsChanged(): void {
   let p = P_INT;
@@ -92,11 +92,13 @@ export function flagsChanged(): void {
   store<u32>(PENDING, p);
 }
 
-const CR4_VME: u64 = 1;
+export const CR4_VME: u64 = 1;
 const CR4_PVI: u64 = 2;
 
-/** Whether VIF stands for IF, which is not the code's to change: in virtual-8086 mode
- * by VME, in ring 3 by PVI (SDM vol. 3, 20.3.2 and 20.4). */
+/**
+ * Whether VIF stands for IF, which is not the code's to change: in virtual-8086
+ * mode by VME, in ring 3 by PVI (SDM vol. 3, 20.3.2 and 20.4).
+ */
 export function virtualInterrupts(): bool {
   if ((load<u32>(EFL) & IOPL) == IOPL) return false;
   const mode = load<u8>(MODE);

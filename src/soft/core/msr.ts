@@ -1,18 +1,20 @@
-// Model-specific registers: which exist, what they take, and which the caller of
-// the platform wants to see (X64MsrExitBitmap). Source: Intel SDM vol. 4, tables
-// "IA-32 Architectural MSRs"; WHV_X64_MSR_EXIT_BITMAP.
+// Model-specific registers: which exist, what they take, and which the caller
+// of the platform wants to see (X64MsrExitBitmap). Source: Intel SDM vol. 4,
+// tables "IA-32 Architectural MSRs"; WHV_X64_MSR_EXIT_BITMAP.
 import { writeEfer } from "./control";
 import { apicMode, apicResult, time, wantInterrupts } from "./hooks";
+import { LAPIC_GP } from "./lapic_state";
 import {
-  LAPIC_GP,
-  lapicApicBase,
-  lapicRdmsr,
   lapicReadDeadline,
   lapicSetTscOffset,
-  lapicWriteApicBase,
   lapicWriteDeadline,
+} from "./lapic_timer";
+import {
+  lapicApicBase,
+  lapicRdmsr,
+  lapicWriteApicBase,
   lapicWrmsr,
-} from "./lapic";
+} from "./lapic_msr";
 import {
   BOUNCE,
   EFER,
@@ -93,8 +95,8 @@ const GS_BASE: u32 = 0xc0000101;
 const KERNEL_GS_BASE: u32 = 0xc0000102;
 const TSC_AUX: u32 = 0xc0000103;
 
-// Not vulnerable: RDCL, L1D flush, SSB, MDS, page-size change, TAA, SBDR, FBSDP,
-// PSDP, BHI, PBRSB, GDS, RFDS. Nothing is speculated here.
+// Not vulnerable: RDCL, L1D flush, SSB, MDS, page-size change, TAA, SBDR,
+// FBSDP, PSDP, BHI, PBRSB, GDS, RFDS. Nothing is speculated here.
 const ARCH_CAPABILITIES_VALUE: u64 = 0xd10e179;
 /** 8 variable ranges, fixed ranges, write-combining. */
 export const MTRRCAP_VALUE: u64 = 0x508;
@@ -119,7 +121,9 @@ function wanted(bit: u64): bool {
   return (extendedExits & EXT_MSR) != 0 && (msrExits & bit) != 0;
 }
 
-/** What becomes of an access that the caller decided about: ignored, or an exit. */
+/**
+ * What becomes of an access that the caller decided about: ignored, or an exit.
+ */
 function decided(action: u32): u32 {
   msrValue = 0;
   return action == MSR_IGNORE ? MSR_OK : MSR_EXIT;
@@ -192,7 +196,9 @@ function cellOf(index: u32): usize {
   }
 }
 
-/** Reads an MSR into msrValue: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step. */
+/**
+ * Reads an MSR into msrValue: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step.
+ */
 export function msrRead(index: u32): u32 {
   const action = msrAction(index, false);
   if (action != MSR_DEFAULT) return decided(action);
@@ -264,7 +270,7 @@ function validMtrr(index: u32, v: u64): bool {
 }
 
 /** The processor's TSC becomes guest time plus `offset`. */
-export function setTscOffset(offset: u64): void {
+function setTscOffset(offset: u64): void {
   store<u64>(M_TSCOFF, offset);
   if (apicMode) {
     apicResult(lapicSetTscOffset(apic(), <i64> offset, time));

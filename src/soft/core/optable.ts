@@ -1,13 +1,17 @@
 // The instruction table: which opcode has which operands and handlers. Families
 // (insn/*.ts) register here once at start; the decoder only reads.
 //
-// A spec is 64 bytes: flags u32, handlers for register forms u16 x 4 (operand size 8,
-// 16, 32, 64) at 8, for memory forms u16 x 4 at 16, group u32 at 24 (16 spec addresses:
-// ModRM.reg 0..7 with memory, then with a register), numbers of cases in the inner loop
-// (inner.ts) u8 x 4 at 32 for register forms, at 36 for memory forms.
+// A spec is 64 bytes: flags u32, handlers for register forms u16 x 4 (operand
+// size 8, 16, 32, 64) at 8, for memory forms u16 x 4 at 16, group u32 at 24 (16
+// spec addresses: ModRM.reg 0..7 with memory, then with a register), numbers of
+// cases in the inner loop (inner.ts) u8 x 4 at 32 for register forms, at 36 for
+// memory forms.
 import { OPTAB, SPECS, SPECS_END } from "./layout";
 
-/** Executes one record; returns the next record, or 0 (see CORE.md rules in run.ts). */
+/**
+ * Executes one record; returns the next record, or 0 (see CORE.md rules in
+ * run.ts).
+ */
 export type Handler = (p: usize) => usize;
 
 // opcode maps
@@ -23,12 +27,14 @@ export const M_VEX0F3A: u32 = 6;
 export const MODRM: u32 = 1;
 export const SZ_B: u32 = 2; // byte operands
 export const SZ_V: u32 = 4; // 16, 32 or 64 by prefix and REX.W
-export const SZ_D64: u32 = 8; // like V, but 64 by default in 64-bit code and never 32 there
+/** like V, but 64 by default in 64-bit code and never 32 there */
+export const SZ_D64: u32 = 8;
 export const SZ_F64: u32 = 0x10; // always 64 in 64-bit code (near branches)
 export const SZ_Y: u32 = 0x20; // 32, or 64 with REX.W
 export const REG8: u32 = 0x40; // ModRM.reg names a byte register
 export const RM8: u32 = 0x80; // ModRM.rm names a byte register
-export const OPREG: u32 = 0x100; // register in the opcode's low bits -> field reg
+/** register in the opcode's low bits -> field reg */
+export const OPREG: u32 = 0x100;
 export const LOCKOK: u32 = 0x200; // LOCK allowed with a memory destination
 export const INV64: u32 = 0x400; // #UD in 64-bit code
 export const ONLY64: u32 = 0x800; // #UD outside 64-bit code
@@ -45,16 +51,21 @@ const P_ALL: u32 = 0xf0000;
 // immediates
 export const IMM_MASK: u32 = 0xf00000;
 export const IMM_B: u32 = 0x100000; // 8 bits, sign-extended
-export const IMM_Z: u32 = 0x200000; // 16 or 32 bits by operand size, sign-extended
+/** 16 or 32 bits by operand size, sign-extended */
+export const IMM_Z: u32 = 0x200000;
 export const IMM_V: u32 = 0x300000; // 16, 32 or 64 bits -> field disp
 export const IMM_W: u32 = 0x400000; // 16 bits, zero-extended
 export const IMM_WB: u32 = 0x500000; // ENTER: 16 bits in imm, 8 bits in disp
-export const IMM_FAR: u32 = 0x600000; // offset (by operand size) in disp, selector in imm
-export const IMM_MOFFS: u32 = 0x700000; // an address by address size -> memory operand
+/** offset (by operand size) in disp, selector in imm */
+export const IMM_FAR: u32 = 0x600000;
+/** an address by address size -> memory operand */
+export const IMM_MOFFS: u32 = 0x700000;
 export const REL8: u32 = 0x800000;
 export const RELZ: u32 = 0x900000;
-export const IMM_BB: u32 = 0xa00000; // two bytes, the second in disp (EXTRQ and its like)
-export const NOMOD: u32 = 0x1000000; // MOV CR, MOV DR: ModRM.mod counts as 3 always
+/** two bytes, the second in disp (EXTRQ and its like) */
+export const IMM_BB: u32 = 0xa00000;
+/** MOV CR, MOV DR: ModRM.mod counts as 3 always */
+export const NOMOD: u32 = 0x1000000;
 const GROUP: u32 = 0x80000000;
 export const IS_GROUP: u32 = GROUP;
 
@@ -75,7 +86,9 @@ export function opCell(map: u32, prefix: u32, opcode: u32): usize {
   return OPTAB + (<usize> (((map << 2) | prefix) << 8 | opcode) << 2);
 }
 
-/** Starts the definition of an opcode; the h* calls after it name its handlers. */
+/**
+ * Starts the definition of an opcode; the h* calls after it name its handlers.
+ */
 export function def(map: u32, opcode: u32, flags: u32): void {
   if (!(flags & P_ALL)) flags |= P_ALL;
   cur = newSpec(flags & ~P_ALL);
@@ -84,7 +97,10 @@ export function def(map: u32, opcode: u32, flags: u32): void {
   }
 }
 
-/** Starts the definition of ModRM.reg = n of a group opcode (memory and/or register forms). */
+/**
+ * Starts the definition of ModRM.reg = n of a group opcode (memory and/or
+ * register forms).
+ */
 export function grp(map: u32, opcode: u32, n: u32, flags: u32): void {
   if (!(flags & P_ALL)) flags |= P_ALL;
   cur = newSpec((flags & ~P_ALL) | MODRM);
@@ -108,7 +124,9 @@ export function indexOf(h: Handler): u32 {
   return load<u32>(changetype<usize>(h));
 }
 
-/** Handler for register forms of operand size index 0..3 (8, 16, 32, 64 bits). */
+/**
+ * Handler for register forms of operand size index 0..3 (8, 16, 32, 64 bits).
+ */
 export function hr(size: u32, h: Handler): void {
   store<u16>(cur + (<usize> size << 1), <u16> indexOf(h), 8);
 }
@@ -125,9 +143,15 @@ export function hx(size: u32, h: Handler): void {
 export function setFast(spec: usize, size: u32, mem: bool, id: u32): void {
   store<u8>(spec + (mem ? 36 : 32) + size, <u8> id);
 }
-/** Case of the inner loop for two records in a row, by their own cases; 0 if they have none. */
+/**
+ * Case of the inner loop for two records in a row, by their own cases; 0 if
+ * they have none.
+ */
 export const FUSED = memory.data(65536);
-/** Makes `both` the case of a record with case `first` that one with case `second` follows. */
+/**
+ * Makes `both` the case of a record with case `first` that one with case
+ * `second` follows.
+ */
 export function fuse(first: u32, second: u32, both: u32): void {
   store<u8>(FUSED + (<usize> first << 8) + second, <u8> both);
 }

@@ -1,7 +1,8 @@
-// Guest physical memory: the GPA ranges of WHvMapGpaRange (MAPS), dirty bits, and
-// reads and writes by physical address. A range is 32 bytes: gpa u64, bytes u64,
-// host u32 (offset in linear memory), flags u32 (WHvMapGpaRangeFlag*). Ranges are
-// sorted by gpa and do not overlap (map and unmap split what they cut).
+// Guest physical memory: the GPA ranges of WHvMapGpaRange (MAPS), dirty bits,
+// and reads and writes by physical address. A range is 32 bytes: gpa u64, bytes
+// u64, host u32 (offset in linear memory), flags u32 (WHvMapGpaRangeFlag*).
+// Ranges are sorted by gpa and do not overlap (map and unmap split what they
+// cut).
 import { codeWritten } from "./cache";
 import { CODELINES, DIRTY, MAPS } from "./layout";
 

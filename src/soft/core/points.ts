@@ -1,17 +1,19 @@
-// Debug points: instruction addresses and data ranges that a debugger wants to hear of
-// (ICEBP_DEBUG_POINT, ffi/debug_points.ts). They are kept here and nowhere else: not in
-// guest memory, not in DR0-7, so the guest has nothing to find and nothing to lose.
+// Debug points: instruction addresses and data ranges that a debugger wants to
+// hear of (ICEBP_DEBUG_POINT, ffi/debug_points.ts). They are kept here and
+// nowhere else: not in guest memory, not in DR0-7, so the guest has nothing to
+// find and nothing to lose.
 //
-// Code. A page (linear or physical) with instruction points has blocks of its own,
-// by its variant, in which a record with the point handler precedes each instruction
-// that has one (decode.ts). Everywhere else nothing is different. An address once put
-// into blocks stays there when its point goes, so that the same set coming and going,
-// as with every stop of a debugger, decodes nothing anew.
+// Code. A page (linear or physical) with instruction points has blocks of its
+// own, by its variant, in which a record with the point handler precedes each
+// instruction that has one (decode.ts). Everywhere else nothing is different.
+// An address once put into blocks stays there when its point goes, so that the
+// same set coming and going, as with every stop of a debugger, decodes nothing
+// anew.
 //
-// Data. A TLB entry of a page with a watched byte has WATCHED in its tags, so that
-// every access misses the fast path, and the page's 128-byte lines that are watched as a
-// bitmap (mem.ts). An access to one is noted with the values before and after, and
-// exits behind its instruction.
+// Data. A TLB entry of a page with a watched byte has WATCHED in its tags, so
+// that every access misses the fast path, and the page's 128-byte lines that
+// are watched as a bitmap (mem.ts). An access to one is noted with the values
+// before and after, and exits behind its instruction.
 import { cacheFlush, flushJumps } from "./cache";
 import { beginExit, EXIT_POINT, finishExit, ipOf, vpCount } from "./hooks";
 import {
@@ -42,17 +44,19 @@ import {
 import { physHost } from "./phys";
 import { isRepeated, REC, rOpcode } from "./record";
 
-/** Accesses that a point is for (ICEBP_DEBUG_POINT.Access). */
-export const POINT_READ: u32 = 1;
-export const POINT_WRITE: u32 = 2;
-export const POINT_EXECUTE: u32 = 4;
+/** Of the accesses that a point is for (ICEBP_DEBUG_POINT.Access); 1 and 2 are
+ * reading and writing. */
+const POINT_EXECUTE: u32 = 4;
 
-/** Where a point's address is meant (ICEBP_DEBUG_POINT.Space), if not in every space. */
+/**
+ * Where a point's address is meant (ICEBP_DEBUG_POINT.Space), if not in every
+ * space.
+ */
 const SPACE_ONE: u32 = 1;
 const SPACE_PHYSICAL: u32 = 2;
 
 /** Identifiers are below this. */
-export const MAX_POINTS: u32 = 65536;
+const MAX_POINTS: u32 = 65536;
 
 // A point: address u64, length u64, CR3 u64, access u32 (0: unused), space u32,
 // next identifier + 1 of the same instruction address u32, host address u32.
@@ -68,15 +72,19 @@ const P_HOST: usize = 36;
 /** The page-table base of CR3, without PCID and flags. */
 const CR3_BASE: u64 = 0x000ffffffffff000;
 
-/** In a TLB tag: the page is watched. No bit of the low four, which some compare with an
- * operand's, to see its alignment, too (insn/simd.ts). */
+/**
+ * In a TLB tag: the page is watched. No bit of the low four, which some compare
+ * with an operand's, to see its alignment, too (insn/simd.ts).
+ */
 export const WATCHED: u64 = 16;
 
 // Open hash tables of 16-byte slots: key u64 (0 is a key), value u32, used u32.
 const ADDRESS_SLOTS: u32 = 131072;
 const PAGE_SLOTS: u32 = 131072;
-/** Keys of physical addresses, which here are the module's own: no canonical address has
- * this bit without the one above. */
+/**
+ * Keys of physical addresses, which here are the module's own: no canonical
+ * address has this bit without the one above.
+ */
 const PHYSICAL: u64 = <u64> 1 << 62;
 
 /** Instruction addresses that blocks know, live or not. */
@@ -123,8 +131,8 @@ function pageVariant(key: u64): u32 {
 }
 
 /**
- * The variant of the blocks of a page with code at `host` that is run at `linear`: the
- * same number, the same points in the same places.
+ * The variant of the blocks of a page with code at `host` that is run at
+ * `linear`: the same number, the same points in the same places.
  */
 export function variantOf(host: u32, linear: u64): u32 {
   let variant = pageVariant(linear >> 12);
@@ -139,7 +147,10 @@ export function pointAt(host: u32, linear: u64): bool {
     load<u32>(find(POINT_ADDRESSES, ADDRESS_SLOTS, PHYSICAL | host), 12) != 0;
 }
 
-/** Moves the instruction's record from p to p + REC and puts a point in its place. */
+/**
+ * Moves the instruction's record from p to p + REC and puts a point in its
+ * place.
+ */
 export function makePoint(p: usize, host: u32): void {
   memory.copy(p + REC, p, REC);
   store<u16>(p, <u16> pointHandler);
@@ -224,7 +235,9 @@ function inSpace(p: usize): bool {
     ((load<u64>(p, P_CR3) ^ load<u64>(CR3)) & CR3_BASE) == 0;
 }
 
-/** Identifier + 1 of a live point among those of a key that counts here, or 0. */
+/**
+ * Identifier + 1 of a live point among those of a key that counts here, or 0.
+ */
 function liveAt(key: u64): u32 {
   const s = find(POINT_ADDRESSES, ADDRESS_SLOTS, key);
   if (!load<u32>(s, 12)) return 0;
@@ -234,7 +247,9 @@ function liveAt(key: u64): u32 {
   return 0;
 }
 
-/** The record of the instruction itself, where p may be of the point before it. */
+/**
+ * The record of the instruction itself, where p may be of the point before it.
+ */
 export function withoutPoint(p: usize): usize {
   return load<u16>(p) == <u16> pointHandler ? p + REC : p;
 }
@@ -244,12 +259,16 @@ export const PASS_NONE: u8 = 0;
 /** The next instruction, before any interrupt. */
 export const PASS_NEXT: u8 = 1;
 /** The next iteration of the REP that is under way. */
-export const PASS_REP: u8 = 2;
-/** As PASS_NEXT, with interrupts as ever: nobody wants to be told (the filter). */
-export const PASS_UNTOLD: u8 = 3;
-/** As PASS_UNTOLD, and again at the same JMP to itself: until an event comes, or the
- * slice ends, nothing can change that anybody would want to be told. */
-export const PASS_SPIN: u8 = 4;
+const PASS_REP: u8 = 2;
+/**
+ * As PASS_NEXT, with interrupts as ever: nobody wants to be told (the filter).
+ */
+const PASS_UNTOLD: u8 = 3;
+/**
+ * As PASS_UNTOLD, and again at the same JMP to itself: until an event comes, or
+ * the slice ends, nothing can change that anybody would want to be told.
+ */
+const PASS_SPIN: u8 = 4;
 /** Together with one of them: the instruction is being executed (run.ts). */
 export const PASSING: u8 = 0x80;
 
@@ -258,7 +277,10 @@ function passOn(pass: u8): void {
   store<u32>(PENDING, load<u32>(PENDING) | P_PASS);
 }
 
-/** The handler of a record that makePoint made: exits, or executes the instruction. */
+/**
+ * The handler of a record that makePoint made: exits, or executes the
+ * instruction.
+ */
 export function pointReached(p: usize): usize {
   const ip = ipOf(p);
   if (!load<u8>(PASS)) {
@@ -290,7 +312,10 @@ export function pointReached(p: usize): usize {
 const MAX_HITS: u32 = 4;
 const HIT_BYTES: usize = 40;
 
-/** Notes that point `id` was hit; several accesses of one instruction are one hit. */
+/**
+ * Notes that point `id` was hit; several accesses of one instruction are one
+ * hit.
+ */
 function noteHit(
   id: u32,
   access: u32,
@@ -355,7 +380,9 @@ function linesIn(from: u64, length: u64, base: u64): u32 {
   return linesOf(a, <u32> (b - a) + 1);
 }
 
-/** The watched lines of the page that `linear` is in, whose memory is at `host`. */
+/**
+ * The watched lines of the page that `linear` is in, whose memory is at `host`.
+ */
 export function watchedLines(linear: u64, host: u32): u32 {
   let lines: u32 = 0;
   for (let i: u32 = 0; i < dataCount; i++) {
@@ -404,8 +431,8 @@ export function watches(
 }
 
 /**
- * Notes what an access of `bytes` at `linear` has touched with its `part` bytes at `at`,
- * which are in one page, at `host` if that is memory.
+ * Notes what an access of `bytes` at `linear` has touched with its `part` bytes
+ * at `at`, which are in one page, at `host` if that is memory.
  */
 export function noteAccess(
   access: u32,
@@ -445,13 +472,18 @@ function retag(): void {
 
 // --- the caller's side
 
-/** Instructions after which blocks forget addresses that no point has any more. */
+/**
+ * Instructions after which blocks forget addresses that no point has any more.
+ */
 const TRIM_AFTER: u64 = 1_000_000;
 let liveCode: u32 = 0;
 /** The number of instructions when the last instruction point went. */
 let lastLive: u64 = 0;
 
-/** Before a VP runs: blocks without points, once there have been none for a while. */
+/**
+ * Before a VP runs: blocks without points, once there have been none for a
+ * while.
+ */
 export function pointsTrim(total: u64): void {
   if (!anyCode) return;
   if (liveCode) lastLive = total;
@@ -517,7 +549,10 @@ function remove(id: u32): void {
   store<u32>(p, 0, P_ACCESS);
 }
 
-/** Sets the point that is described at IOBUF (ICEBP_DEBUG_POINT); false if it is not valid. */
+/**
+ * Sets the point that is described at IOBUF (ICEBP_DEBUG_POINT); false if it is
+ * not valid.
+ */
 export function pointSet(): bool {
   const id = load<u32>(IOBUF);
   const access = load<u32>(IOBUF, 4);
@@ -569,7 +604,10 @@ export function pointClear(id: u32): bool {
   return true;
 }
 
-/** The next instruction of the VP in STATE is not stopped at, and comes before any interrupt. */
+/**
+ * The next instruction of the VP in STATE is not stopped at, and comes before
+ * any interrupt.
+ */
 export function pointPass(): void {
   passOn(PASS_NEXT);
 }

@@ -1,6 +1,6 @@
 // What RDRAND and RDSEED give: a xorshift64* sequence (Vigna, "An experimental
-// exploration of Marsaglia's xorshift generators, scrambled"), so that a run can be
-// repeated. The caller seeds it.
+// exploration of Marsaglia's xorshift generators, scrambled"), so that a run
+// can be repeated. The caller seeds it.
 
 let state: u64 = 0x9e3779b97f4a7c15;
 

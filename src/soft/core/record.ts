@@ -1,16 +1,22 @@
 // A decoded instruction: 32 bytes that handlers read. Layout:
-//   0 u16 handler (table index)   2 u8 length, scale << 6   3 u8 case of the inner loop, or 0
-//   4 u8 reg   5 u8 rm            (byte offsets from REGS; AH..BH as 1, 9, 17, 25)
-//   6 u8 base  7 u8 index         (byte offsets from REGS; R_ZERO, R_CODEBASE)
-//   9 u8 segment, operand size << 4 (log2: 1, 2, 3)   10 u8 EA kind (EAK_*)   11 u8 ModRM
-//  12 u16 page offset of the instruction   14 u8 opcode   15 u8 flags (RF_*)
-//  16 i64 displacement (or a 64-bit immediate)   24 i32 immediate
-//  28 u32 link: a direct branch's target record, the real handler of a group,
-//     or VEX.vvvv as a register offset
+//    0 u16 handler (table index)
+//    2 u8 length, scale << 6
+//    3 u8 case of the inner loop, or 0
+//    4 u8 reg, 5 u8 rm: byte offsets from REGS; AH..BH as 1, 9, 17, 25
+//    6 u8 base, 7 u8 index: byte offsets from REGS; R_ZERO, R_CODEBASE
+//    9 u8 segment, operand size << 4 (log2: 1, 2, 3)
+//   10 u8 EA kind (EAK_*)
+//   11 u8 ModRM
+//   12 u16 page offset of the instruction
+//   14 u8 opcode
+//   15 u8 flags (RF_*)
+//   16 i64 displacement (or a 64-bit immediate)
+//   24 i32 immediate
+//   28 u32 link: a direct branch's target record, the real handler of a group,
+//      or VEX.vvvv as a register offset
 // The first 8 bytes are all that most cases of the inner loop need: one load.
 // XMM registers: reg and rm are register number * 8, so XMM + 2 * offset.
-import { raise, raiseErr } from "./fault";
-import { GP, SS_ } from "./fault";
+import { GP, raise, raiseErr, SS_ } from "./fault";
 import { rd, rw, rwDone, wr } from "./mem";
 import {
   F_NONCANON,
@@ -19,7 +25,6 @@ import {
   MODE_LONG,
   MODE_PROT,
   REGS,
-  S_CS,
   S_FS,
   S_SS,
   SEG_ATTR,
@@ -118,14 +123,19 @@ export function addrMask(p: usize): u64 {
   return k <= EAK_64SEG ? ~<u64> 0 : k == EAK_16 ? 0xffff : 0xffffffff;
 }
 
-/** Writes a T register the way x86-64 does: 32-bit writes clear the upper half. */
+/**
+ * Writes a T register the way x86-64 does: 32-bit writes clear the upper half.
+ */
 @inline
 export function setReg<T>(cell: usize, v: T): void {
   if (sizeof<T>() == 4) store<u64>(cell, <u64> <u32> v);
   else store<T>(cell, v);
 }
 
-/** Whether it is a string instruction with REP, which may end at itself and go on. */
+/**
+ * Whether it is a string instruction with REP, which may end at itself and go
+ * on.
+ */
 export function isRepeated(p: usize): bool {
   if (!(rFlags(p) & (RF_REP | RF_REPNE))) return false;
   const op = rOpcode(p);
@@ -149,7 +159,10 @@ export function eaOffset(p: usize): u64 {
   return eaSum(p) & addrMask(p);
 }
 
-/** Linear address of offset `off` in segment `seg` for an access; checks the segment outside 64-bit code. */
+/**
+ * Linear address of offset `off` in segment `seg` for an access; checks the
+ * segment outside 64-bit code.
+ */
 export function linear(
   seg: u32,
   off: u64,
@@ -171,8 +184,11 @@ export function linear(
   return (off + load<u64>(s, SEG_BASE)) & 0xffffffff;
 }
 
-/** Limit, presence and type of a data access in a legacy mode; raises #GP(0) or #SS(0). */
-export function segCheck(
+/**
+ * Limit, presence and type of a data access in a legacy mode; raises #GP(0) or
+ * #SS(0).
+ */
+function segCheck(
   seg: u32,
   off: u64,
   bytes: u32,
@@ -203,15 +219,18 @@ export function segCheck(
   return ok;
 }
 
-/** Linear address of the memory operand; FAULT set when its segment forbids it. */
+/**
+ * Linear address of the memory operand; FAULT set when its segment forbids it.
+ */
 export function eaLinear(p: usize, bytes: u32, write: bool): u64 {
   return rEak(p) == EAK_64 ? eaSum(p) : eaSlow(p, 0, bytes, write);
 }
 
 /**
- * The same of a part of the operand, `skip` bytes behind its first: an operand of
- * several parts (a far pointer, BOUND's limits, 80 bits) is so many accesses. The
- * offset of each wraps at the address size, and each has checks of its own.
+ * The same of a part of the operand, `skip` bytes behind its first: an operand
+ * of several parts (a far pointer, BOUND's limits, 80 bits) is so many
+ * accesses. The offset of each wraps at the address size, and each has checks
+ * of its own.
  */
 export function eaPart(p: usize, skip: u64, bytes: u32, write: bool): u64 {
   return eaSlow(p, skip, bytes, write);
@@ -223,7 +242,8 @@ function eaSlow(p: usize, skip: u64, bytes: u32, write: bool): u64 {
   if (k == EAK_64) return sum;
   const s = SEGS + (<usize> rSeg(p) << 5);
   if (k == EAK_64SEG) {
-    // as AMD processors do: the offset must be canonical even before the base is added
+    // as AMD processors do: the offset must be canonical even before the base
+    // is added
     const o = sum;
     if (<i64> (o << 16) >> 16 != <i64> o) store<u32>(FAULT, F_NONCANON);
     return o + load<u64>(s, SEG_BASE);
@@ -277,7 +297,10 @@ function rwmSlow<T>(p: usize): usize {
   return rw<T>(a);
 }
 
-/** Host address of the memory operand for read-modify-write, or 0; finish with rwDone() (mem.ts). */
+/**
+ * Host address of the memory operand for read-modify-write, or 0; finish with
+ * rwDone() (mem.ts).
+ */
 @inline
 export function rwm<T>(p: usize): usize {
   if (load<u8>(p, 10) == EAK_64) return rw<T>(eaSum(p));
@@ -288,13 +311,6 @@ export function rwm<T>(p: usize): usize {
 @inline
 export function ldRM<T>(p: usize): T {
   return isMem(p) ? ldm<T>(p) : load<T>(rRm(p));
-}
-
-/** Writes the rm operand, register or memory. */
-@inline
-export function stRM<T>(p: usize, v: T): void {
-  if (isMem(p)) stm<T>(p, v);
-  else setReg<T>(rRm(p), v);
 }
 
 /** Raises #GP(0). Returns 0. */

@@ -1,9 +1,9 @@
-// Processor states: power-up reset, INIT and SIPI. Source: SDM vol. 3, table "IA-32
-// and Intel 64 Processor States Following Power-up, Reset, or INIT".
+// Processor states: power-up reset, INIT and SIPI. Source: SDM vol. 3, table
+// "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
 import { flushJumps } from "./cache";
 import { setFlagsRaw } from "./flags";
 import { apicMode } from "./hooks";
-import { lapicInit, lapicReset } from "./lapic";
+import { lapicInit, lapicReset } from "./lapic_state";
 import {
   A_RUN,
   ACTIVITY,
@@ -112,7 +112,10 @@ function finish(): void {
   flagsChanged();
 }
 
-/** INIT: x87, SSE, XCR0, MSRs and the caches' enables stay; the APIC starts over. */
+/**
+ * INIT: x87, SSE, XCR0, MSRs and the caches' enables stay; the APIC starts
+ * over.
+ */
 export function initVp(): void {
   const cd = load<u64>(CR0) & 0x60000000;
   common();

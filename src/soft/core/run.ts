@@ -1,13 +1,12 @@
 // The loop: executes the current VP until its slice ends, it exits or it waits.
 //
-// The inner loop calls a record's handler and goes on with the record it returns.
-// Everything else (interrupts, traps, faults, time) happens here, between
-// instructions, and only when a handler returned 0 or the chunk was used up. A
-// chunk never runs past the next APIC timer event, so time is exact.
-import { cacheFlush, enter, poolFull } from "./cache";
-import { raiseErr } from "./fault";
-import { GP, PF_, SS_ } from "./fault";
-import { getFlags, IF, RF, TF } from "./flags";
+// The inner loop calls a record's handler and goes on with the record it
+// returns. Everything else (interrupts, traps, faults, time) happens here,
+// between instructions, and only when a handler returned 0 or the chunk was
+// used up. A chunk never runs past the next APIC timer event, so time is exact.
+import { cacheFlush, enter } from "./cache";
+import { AC_, DFAULT, GP, PF_, SS_, TS } from "./fault";
+import { IF, RF, TF } from "./flags";
 import {
   apicMode,
   beginExit,
@@ -24,9 +23,6 @@ import {
   followClock,
   ipiTrapped,
   ipOf,
-  leave,
-  needSync,
-  nextIp,
   recheck,
   setEoi,
   setIpiTrapped,
@@ -44,24 +40,23 @@ import {
   LAPIC_PENDING_INIT,
   LAPIC_PENDING_NMI,
   LAPIC_PENDING_SIPI,
-  lapicAcknowledge,
-  lapicCr8,
-  lapicHighestPending,
   lapicPending,
   lapicTakeNmi,
   lapicTakeSipi,
-  lapicTimerDue,
-  lapicTimerTick,
-  lapicTrappedIcr,
   lapicWaitsForSipi,
-} from "./lapic";
+} from "./lapic_state";
+import {
+  lapicAcknowledge,
+  lapicCr8,
+  lapicHighestPending,
+} from "./lapic_interrupt";
+import { lapicTrappedIcr } from "./lapic_ipi";
+import { lapicTimerDue, lapicTimerTick } from "./lapic_timer";
 import {
   A_HALT,
   A_RUN,
   A_SHUTDOWN,
   ACTIVITY,
-  CODEBASE,
-  CPL,
   CR2,
   CR8,
   DBGPEND,
@@ -88,7 +83,6 @@ import {
   MODE,
   MODE_LONG,
   NMIMASK,
-  P_DEBUG,
   P_EXECBP,
   P_INT,
   P_PASS,
@@ -134,13 +128,16 @@ import {
 
 export { again, ipOf, leave, needSync, nextIp, synced } from "./hooks";
 
-export const RUN_SLICE: u32 = 0;
+const RUN_SLICE: u32 = 0;
 export const RUN_EXIT: u32 = 1;
-export const RUN_IDLE: u32 = 2;
-export const RUN_SPUN: u32 = 3;
+const RUN_IDLE: u32 = 2;
+const RUN_SPUN: u32 = 3;
 
-/** WHvPartitionPropertyCodeExceptionExitBitmap, or 0 while exception exits are off. */
-export let exceptionBitmap: u64 = 0;
+/**
+ * WHvPartitionPropertyCodeExceptionExitBitmap, or 0 while exception exits are
+ * off.
+ */
+let exceptionBitmap: u64 = 0;
 export function setExceptionBitmap(b: u64): void {
   exceptionBitmap = b;
 }
@@ -160,8 +157,11 @@ let timerDue: u64 = ~<u64> 0;
 let single: bool = false;
 /** The record that a fault belongs to, or 0 for a fetch. */
 let faulting: usize = 0;
-/** Set by what must not be followed by a single-step trap (event delivery, SYSCALL). */
-export let noStepTrap: bool = false;
+/**
+ * Set by what must not be followed by a single-step trap (event delivery,
+ * SYSCALL).
+ */
+let noStepTrap: bool = false;
 export function setNoStepTrap(): void {
   noStepTrap = true;
 }
@@ -182,7 +182,10 @@ function settle(n: i32): void {
   sliceLeft -= n;
 }
 
-/** Copies the instruction bytes at RIP to `to` (count at `count`), without side effects. */
+/**
+ * Copies the instruction bytes at RIP to `to` (count at `count`), without side
+ * effects.
+ */
 function putInstruction(count: usize, to: usize): void {
   const ip = load<u64>(RIP);
   let lin = load<u8>(MODE) == MODE_LONG
@@ -205,7 +208,7 @@ function putInstruction(count: usize, to: usize): void {
 // --- exceptions
 
 function hasErrorCode(vector: u32): bool {
-  return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+  return vector == DFAULT || (vector >= TS && vector <= PF_) || vector == AC_;
 }
 
 function exceptionExit(
@@ -281,7 +284,8 @@ function inject(
     const f = load<u32>(FAULT);
     store<u32>(FAULT, 0);
     if (f == F_EXIT) {
-      // a paging structure or stack outside memory: the caller sees the event pending
+      // a paging structure or stack outside memory: the caller sees the event
+      // pending
       store<u64>(
         PEND_INT,
         1 | (<u64> type << 1) | (<u64> hasErr << 4) | (<u64> vector << 16) |
@@ -291,7 +295,7 @@ function inject(
       finishExit(0, true);
       return RUN_EXIT;
     }
-    if (vector == 8) return tripleFault();
+    if (vector == DFAULT) return tripleFault();
     const v2: u32 = f == F_NONCANON ? SS_ : f & 0xff;
     const first = type == 3;
     if (
@@ -321,7 +325,10 @@ function inject(
   }
 }
 
-/** A debug exception: DR6 bits, then the exit or delivery. RIP is where it returns to. */
+/**
+ * A debug exception: DR6 bits, then the exit or delivery. RIP is where it
+ * returns to.
+ */
 function debugException(bits: u64): u32 {
   store<u64>(DR6, (load<u64>(DR6) & ~<u64> 15) | bits | 0xffff0ff0);
   if (intercepted(1)) {
@@ -336,7 +343,10 @@ function isWriteToRom(): bool {
   return load<u32>(EXITBUF) == EXIT_MEMORY && (load<u32>(EXITBUF, 68) & 7) == 1;
 }
 
-/** An instruction did not complete: RIP is at it, FAULT says why. 0, or RUN_EXIT. */
+/**
+ * An instruction did not complete: RIP is at it, FAULT says why. 0, or
+ * RUN_EXIT.
+ */
 function onFault(): u32 {
   const f = load<u32>(FAULT);
   store<u32>(FAULT, 0);
@@ -357,7 +367,10 @@ function onFault(): u32 {
   return raised(f, load<u32>(FERR), length);
 }
 
-/** The instruction at RIP raises `f` (as FAULT has it, with FADDR). 0, or RUN_EXIT. */
+/**
+ * The instruction at RIP raises `f` (as FAULT has it, with FADDR). 0, or
+ * RUN_EXIT.
+ */
 function raised(f: u32, err: u32, length: u32): u32 {
   const vector = f & 0xff;
   let type = (f >> 16) & 7;
@@ -393,7 +406,7 @@ function onLateFault(): u32 {
 
 // --- between instructions
 
-function takeInit(base: usize): void {
+function takeInit(): void {
   initVp();
   setRecheck(true);
 }
@@ -454,7 +467,10 @@ function execBreakpoints(lin: u64, mask: u64): u64 {
   return hits;
 }
 
-/** Everything between two instructions, in the order of SDM vol. 3 table "Priority Among Concurrent Events". */
+/**
+ * Everything between two instructions, in the order of SDM vol. 3 table
+ * "Priority Among Concurrent Events".
+ */
 function boundary(): u32 {
   single = false;
   if (load<u32>(PENDING) & P_POINT) {
@@ -495,7 +511,7 @@ function boundary(): u32 {
   if (pend & P_INT) {
     if (apicMode) {
       const lp = lapicPending(base);
-      if (lp & LAPIC_PENDING_INIT) takeInit(base);
+      if (lp & LAPIC_PENDING_INIT) takeInit();
       if (lapicWaitsForSipi(base)) {
         if (!(lapicPending(base) & LAPIC_PENDING_SIPI)) return RUN_IDLE;
         sipiVp(<u32> lapicTakeSipi(base));
@@ -579,7 +595,8 @@ function boundary(): u32 {
     const lin = load<u8>(MODE) == MODE_LONG
       ? ip
       : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-    // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3, 6.8.3)
+    // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3,
+    // 6.8.3)
     if (!(load<u32>(EFL) & RF) && load<u8>(SHADOW) != 2) {
       const hits = execBreakpoints(lin, ~<u64> 0);
       if (hits) {
@@ -591,8 +608,8 @@ function boundary(): u32 {
     // blocks do not leave their page, but linked blocks stay inside it for long
     if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
   }
-  // VIF and VIP at an instruction's beginning (SDM vol. 3, 20.3.2): whatever brings
-  // code here with both has left the loop
+  // VIF and VIP at an instruction's beginning (SDM vol. 3, 20.3.2): whatever
+  // brings code here with both has left the loop
   if (pend & P_VIRTUAL && virtualInterrupts()) {
     settle(1);
     const r = raised(GP, 0, 0);
@@ -683,7 +700,8 @@ export function execute(budget: i32): u32 {
     let cur: usize;
     let left: i32;
     if (sampling && chunk > sampling) {
-      // a chunk that ends with a branch taken, soon after it has been long enough
+      // a chunk that ends with a branch taken, soon after it has been long
+      // enough
       let more = chunk - sampling;
       if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
       chunk = sampling;
@@ -737,7 +755,8 @@ export function execute(budget: i32): u32 {
           if (p != 0) store<u64>(RIP, ipOf(p));
           settle(1);
         } else if (load<u32>(FAULT) != F_EXIT) {
-          // data breakpoints trap after their instruction: this one has no after
+          // data breakpoints trap after their instruction: this one has no
+          // after
           store<u64>(DBGPEND, hits);
           store<u32>(HIT_COUNT, noted);
           flagsChanged();

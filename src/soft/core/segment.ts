@@ -33,7 +33,6 @@ export const A_S: u32 = 0x10;
 export const A_P: u32 = 0x80;
 export const A_L: u32 = 0x2000;
 export const A_DB: u32 = 0x4000;
-export const A_G: u32 = 0x8000;
 
 // Types of system descriptors.
 export const T_TSS16: u32 = 1;
@@ -99,7 +98,10 @@ export function readDescriptor(sel: u32, vector: u32, err: u32): bool {
   return true;
 }
 
-/** Whether `sel` names a descriptor; true with no FAULT, reads it. For LAR and its like. */
+/**
+ * Whether `sel` names a descriptor; true with no FAULT, reads it. For LAR and
+ * its like.
+ */
 export function tryDescriptor(sel: u32): bool {
   if (!(sel & 0xfffc) || !tableOf(sel, 8)) return false;
   const d = rdSys<u64>(dAddr);
@@ -109,7 +111,10 @@ export function tryDescriptor(sel: u32): bool {
   return true;
 }
 
-/** The upper half of a 16-byte descriptor (long mode) whose lower half was just read. */
+/**
+ * The upper half of a 16-byte descriptor (long mode) whose lower half was just
+ * read.
+ */
 export function readUpper(sel: u32, vector: u32, err: u32): u64 {
   if (!tableOf(sel, 16)) {
     raiseErr(vector, err);
@@ -161,7 +166,10 @@ export function markAccessed(): bool {
   return load<u32>(FAULT) == 0;
 }
 
-/** Sets or clears the busy bit of the TSS descriptor just read; false with FAULT set. */
+/**
+ * Sets or clears the busy bit of the TSS descriptor just read; false with FAULT
+ * set.
+ */
 export function setBusy(at: u64, busy: bool): bool {
   const b = rdSys<u8>(at + 5);
   if (load<u32>(FAULT)) return false;
@@ -194,7 +202,9 @@ export function putNull(seg: u32, sel: u32): void {
   putSeg(seg, sel, 0, 0, 0);
 }
 
-/** A segment register in real mode (limit and size stay) or virtual-8086 mode. */
+/**
+ * A segment register in real mode (limit and size stay) or virtual-8086 mode.
+ */
 export function putRealSeg(seg: u32, sel: u32): void {
   const s = segOf(seg);
   if (load<u8>(MODE) == MODE_V86) {
@@ -295,8 +305,8 @@ export function loadSegment(seg: u32, sel: u32): bool {
 }
 
 /**
- * After the descriptor of a code segment was read and its privilege checked: the
- * L/D combination, then presence. False with FAULT set.
+ * After the descriptor of a code segment was read and its privilege checked:
+ * the L/D combination, then presence. False with FAULT set.
  */
 export function checkCodeKind(sel: u32, ext: u32): bool {
   if (longActive() && (dAttr() & (A_L | A_DB)) == (A_L | A_DB)) {
@@ -310,7 +320,10 @@ export function checkCodeKind(sel: u32, ext: u32): bool {
   return true;
 }
 
-/** Whether `ip` lies in a code segment of these limit and attributes; else #GP(ext). */
+/**
+ * Whether `ip` lies in a code segment of these limit and attributes; else
+ * #GP(ext).
+ */
 export function checkIp(ip: u64, limit: u32, attr: u32, ext: u32): bool {
   const inside = longActive() && attr & A_L ? canonical(ip) : ip <= <u64> limit;
   if (!inside) raiseErr(GP, ext);

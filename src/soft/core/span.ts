@@ -1,7 +1,8 @@
-// The TLB looked at without going further (mem.ts has the accesses that do): the hit
-// that hot handlers inline, and runs of bytes inside one page, for instructions that move many (MOVS, STOS): the
-// host address when the TLB already allows the access, else 0 and the caller goes one
-// element at a time, which fills the TLB or faults as it must.
+// The TLB looked at without going further (mem.ts has the accesses that do):
+// the hit that hot handlers inline, and runs of bytes inside one page, for
+// instructions that move many (MOVS, STOS): the host address when the TLB
+// already allows the access, else 0 and the caller goes one element at a time,
+// which fills the TLB or faults as it must.
 import { TLB_ENTRIES, TLBB } from "./layout";
 
 @inline

@@ -1,6 +1,7 @@
-// Instructions that wait for another processor: PAUSE, and locked ones that did not
-// change their word. Who executes many of them in its turn is better off when the
-// others run, so the turn ends there; what a guest sees are the same instructions.
+// Instructions that wait for another processor: PAUSE, and locked ones that did
+// not change their word. Who executes many of them in its turn is better off
+// when the others run, so the turn ends there; what a guest sees are the same
+// instructions.
 import { emulating, leave } from "./hooks";
 import { REC } from "./record";
 

@@ -1,7 +1,7 @@
-// The stack as instructions see it: pushes and pops of one value with SS's checks, at
-// the stack pointer's width (SDM vol. 1, "Stacks"). For transfers of several values
-// that must all succeed, stackPut and stackGet work at an offset without moving RSP;
-// setSP at the end makes it final.
+// The stack as instructions see it: pushes and pops of one value with SS's
+// checks, at the stack pointer's width (SDM vol. 1, "Stacks"). For transfers of
+// several values that must all succeed, stackPut and stackGet work at an offset
+// without moving RSP; setSP at the end makes it final.
 import { raiseErr, SS_ } from "./fault";
 import { F_NONCANON, FAULT, RSP, S_SS, STACKW } from "./layout";
 import { rd, wr, writable } from "./mem";
@@ -27,14 +27,16 @@ export function setSP(v: u64): void {
   else store<u16>(RSP, <u16> v);
 }
 
-/** A failed stack access: a non-canonical stack address is #SS(0). Returns 0. */
+/**
+ * A failed stack access: a non-canonical stack address is #SS(0). Returns 0.
+ */
 export function stackFault(): usize {
   if (load<u32>(FAULT) == F_NONCANON) raiseErr(SS_, 0);
   return 0;
 }
 
 /** Writes at a stack offset, RSP unchanged; false with FAULT set. */
-export function stackPut<T>(off: u64, v: T): bool {
+function stackPut<T>(off: u64, v: T): bool {
   const a = linear(S_SS, off & stackMask(), sizeof<T>(), true);
   if (load<u32>(FAULT)) return false;
   wr<T>(a, v);
@@ -46,7 +48,7 @@ export function stackPut<T>(off: u64, v: T): bool {
 }
 
 /** Reads at a stack offset, RSP unchanged; 0 with FAULT set. */
-export function stackGet<T>(off: u64): T {
+function stackGet<T>(off: u64): T {
   const a = linear(S_SS, off & stackMask(), sizeof<T>(), false);
   if (load<u32>(FAULT)) return 0;
   const v = rd<T>(a);
@@ -57,7 +59,10 @@ export function stackGet<T>(off: u64): T {
   return v;
 }
 
-/** Whether 2, 4 or 8 bytes (size = log2) at a stack offset can be written; false with FAULT set. */
+/**
+ * Whether 2, 4 or 8 bytes (size = log2) at a stack offset can be written; false
+ * with FAULT set.
+ */
 export function stackWritable(size: u32, off: u64): bool {
   const a = linear(S_SS, off & stackMask(), (<u32> 1) << size, true);
   if (load<u32>(FAULT)) return false;
@@ -83,14 +88,20 @@ export function pop<T>(): T {
   return v;
 }
 
-/** Pushes a value of 2, 4 or 8 bytes (size = log2: 1, 2, 3); false with FAULT set. */
+/**
+ * Pushes a value of 2, 4 or 8 bytes (size = log2: 1, 2, 3); false with FAULT
+ * set.
+ */
 export function pushV(size: u32, v: u64): bool {
   if (size == 3) return push<u64>(v);
   if (size == 2) return push<u32>(<u32> v);
   return push<u16>(<u16> v);
 }
 
-/** Pops a value of 2, 4 or 8 bytes (size = log2), zero-extended; 0 with FAULT set. */
+/**
+ * Pops a value of 2, 4 or 8 bytes (size = log2), zero-extended; 0 with FAULT
+ * set.
+ */
 export function popV(size: u32): u64 {
   if (size == 3) return pop<u64>();
   if (size == 2) return pop<u32>();

@@ -1,8 +1,8 @@
-// Task switches. Source: Intel SDM vol. 3, chapter "Task Management". Everything
-// that can fail before the switch commits is tried first; what fails afterwards
-// (the new task's segments) is an exception of the new task, which is left in
-// WHvRegisterPendingEvent for the loop to inject at the new task's first
-// instruction.
+// Task switches. Source: Intel SDM vol. 3, chapter "Task Management".
+// Everything that can fail before the switch commits is tried first; what fails
+// afterwards (the new task's segments) is an exception of the new task, which
+// is left in WHvRegisterPendingEvent for the loop to inject at the new task's
+// first instruction.
 import { GP, NP, raiseErr, TS } from "./fault";
 import { getFlags, NT, setFlagsRaw, VM } from "./flags";
 import { frameCommit, frameCurrent, framePush } from "./frame";
@@ -68,8 +68,8 @@ import {
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;
 export const BY_CALL: u32 = 1;
-export const BY_IRET: u32 = 2;
-export const BY_GATE: u32 = 3;
+const BY_IRET: u32 = 2;
+const BY_GATE: u32 = 3;
 
 // Offsets in the TSS: 32-bit, 16-bit.
 const LIMIT32: u32 = 0x67;
@@ -233,8 +233,8 @@ function loadSegments(): bool {
 
 /**
  * Switches to the task whose TSS descriptor was just read (its type and
- * presence checked). `retIp` is where the old task resumes. False with FAULT set
- * and nothing changed; true once the switch is made.
+ * presence checked). `retIp` is where the old task resumes. False with FAULT
+ * set and nothing changed; true once the switch is made.
  */
 export function switchTask(
   sel: u32,

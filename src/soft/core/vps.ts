@@ -6,13 +6,13 @@ import {
   LAPIC_PENDING_INIT,
   LAPIC_PENDING_NMI,
   LAPIC_PENDING_SIPI,
-  lapicApicBase,
-  lapicHighestPending,
   lapicMode,
   lapicPending,
-  lapicTimerDue,
   lapicWaitsForSipi,
-} from "./lapic";
+} from "./lapic_state";
+import { lapicHighestPending } from "./lapic_interrupt";
+import { lapicTimerDue } from "./lapic_timer";
+import { lapicApicBase } from "./lapic_msr";
 import {
   A_RUN,
   ACTIVITY,
@@ -25,7 +25,6 @@ import {
   PEND_INT,
   STATE,
   STATE_SIZE,
-  VPINDEX,
 } from "./layout";
 import { IF } from "./flags";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "./whv_variants";
@@ -63,7 +62,9 @@ function extIntWakes(): bool {
   return !apicMode || variant(EXTINT_WAKES);
 }
 
-/** Whether running `vp` would execute an instruction, exit or deliver something. */
+/**
+ * Whether running `vp` would execute an instruction, exit or deliver something.
+ */
 export function vpReady(vp: u32): bool {
   const a = load<u8>(fieldOf(vp, ACTIVITY));
   const base = lapicOf(vp);

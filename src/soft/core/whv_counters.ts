@@ -1,6 +1,7 @@
-// What WHvGetVirtualProcessorCounters tells: exits by reason, events delivered, uses of
-// the APIC. Fourteen, three and five u64 a processor, in the order of the structures
-// of winhvplatformdefs.h (WHV_PROCESSOR_ACTIVITY_COUNTERS has a time beside each).
+// What WHvGetVirtualProcessorCounters tells: exits by reason, events delivered,
+// uses of the APIC. Fourteen, three and five u64 a processor, in the order of
+// the structures of winhvplatformdefs.h (WHV_PROCESSOR_ACTIVITY_COUNTERS has a
+// time beside each).
 import {
   EXIT_CPUID,
   EXIT_EXCEPTION,
@@ -84,7 +85,9 @@ export function countEvent(vector: u32, type: u32): void {
   }
 }
 
-/** Counts an access to the APIC's register at `offset`; `v` is what is written. */
+/**
+ * Counts an access to the APIC's register at `offset`; `v` is what is written.
+ */
 export function countApic(offset: u32, write: bool, mmio: bool, v: u32): void {
   if (mmio) count(APIC);
   if (offset == TPR) count(APIC + 2);
@@ -97,7 +100,9 @@ export function countApic(offset: u32, write: bool, mmio: bool, v: u32): void {
   }
 }
 
-/** WHV_PROCESSOR_RUNTIME_COUNTERS to IOBUF, in guest time: it repeats itself. */
+/**
+ * WHV_PROCESSOR_RUNTIME_COUNTERS to IOBUF, in guest time: it repeats itself.
+ */
 function putRuntime(instructions: u64, counters: usize): void {
   if (variant(NO_RUNTIME)) return;
   let exits: u64 = 0;

@@ -1,17 +1,20 @@
-// The lists that a partition takes: CPUID leaves that exit, CPUID results, and what
-// becomes of single MSRs. They come at IOBUF and go back there.
+// The lists that a partition takes: CPUID leaves that exit, CPUID results, and
+// what becomes of single MSRs. They come at IOBUF and go back there.
 import { IOBUF, VPINDEX, WHV } from "./layout";
 
 /** WHvPartitionPropertyCode... of the lists. */
 export const PP_CPUID_EXITS: u32 = 0x1003;
-export const PP_CPUID_RESULTS: u32 = 0x1004;
-export const PP_CPUID_RESULTS2: u32 = 0x100d;
-export const PP_MSR_ACTIONS: u32 = 0x100f;
+const PP_CPUID_RESULTS: u32 = 0x1004;
+const PP_CPUID_RESULTS2: u32 = 0x100d;
+const PP_MSR_ACTIONS: u32 = 0x100f;
 
 const EXITS: usize = WHV + 0x800; // u32 leaves
-const RESULTS: usize = WHV + 0x1000; // WHV_X64_CPUID_RESULT: function, 3 reserved, eax ebx ecx edx
-const RESULTS2: usize = WHV + 0x3000; // WHV_X64_CPUID_RESULT2: function, index, VP, flags, output, mask
-const ACTIONS: usize = WHV + 0x5000; // WHV_MSR_ACTION_ENTRY: index, u8 read, u8 write
+/** WHV_X64_CPUID_RESULT: function, 3 reserved, eax ebx ecx edx */
+const RESULTS: usize = WHV + 0x1000;
+/** WHV_X64_CPUID_RESULT2: function, index, VP, flags, output, mask */
+const RESULTS2: usize = WHV + 0x3000;
+/** WHV_MSR_ACTION_ENTRY: index, u8 read, u8 write */
+const ACTIONS: usize = WHV + 0x5000;
 const RESULT: u32 = 32;
 const RESULT2: u32 = 48;
 const SUBLEAF_SPECIFIC: u32 = 1;
@@ -117,7 +120,10 @@ export function cpuidResult(leaf: u32): usize {
   return 0;
 }
 
-/** The caller's masked result for a leaf: address of four outputs, then four masks, or 0. */
+/**
+ * The caller's masked result for a leaf: address of four outputs, then four
+ * masks, or 0.
+ */
 export function cpuidMasked(leaf: u32, index: u32): usize {
   for (let i: u32 = 0; i < results2; i++) {
     const r = RESULTS2 + <usize> (i * RESULT2);

@@ -1,6 +1,6 @@
-// Guest physical memory for the caller: map, unmap, dirty pages, small reads and
-// writes, advice. Arguments that are buffers lie at IOBUF; a call that fails changes
-// nothing.
+// Guest physical memory for the caller: map, unmap, dirty pages, small reads
+// and writes, advice. Arguments that are buffers lie at IOBUF; a call that
+// fails changes nothing.
 import { flushJumps, hostWrote } from "./cache";
 import { vpCount } from "./hooks";
 import { GUEST, IOBUF, TLB_VP, TLBS } from "./layout";
@@ -80,7 +80,10 @@ export function whvUnmapGpaRange(gpa: u64, bytes: u64): i32 {
   return S_OK;
 }
 
-/** The bytes at host [host, host + bytes), whole pages, are other ones from now on. */
+/**
+ * The bytes at host [host, host + bytes), whole pages, are other ones from now
+ * on.
+ */
 export function hostReleased(host: u32, bytes: u32): void {
   hostWrote(host, bytes);
   for (let at = <u64> host; at < <u64> host + bytes; at += 0x1000) {
@@ -88,7 +91,10 @@ export function hostReleased(host: u32, bytes: u32): void {
   }
 }
 
-/** Whether the dirty pages of a range can be asked for, with a bitmap of `words` u64 (0: none). */
+/**
+ * Whether the dirty pages of a range can be asked for, with a bitmap of `words`
+ * u64 (0: none).
+ */
 export function whvCheckDirty(gpa: u64, bytes: u64, words: u32): i32 {
   if (!exists || !ready || !isRange(gpa, bytes)) return E_INVALIDARG;
   if (!mapCovers(gpa, bytes)) return WHV_E_GPA_RANGE_NOT_FOUND;
@@ -101,7 +107,10 @@ export function whvCheckDirty(gpa: u64, bytes: u64, words: u32): i32 {
   return S_OK;
 }
 
-/** Takes and clears the dirty bits of `pages` pages: one bit each, at IOBUF. After whvCheckDirty(). */
+/**
+ * Takes and clears the dirty bits of `pages` pages: one bit each, at IOBUF.
+ * After whvCheckDirty().
+ */
 export function takeDirty(gpa: u64, pages: u32): void {
   memory.fill(IOBUF, 0, <usize> ((pages + 63) >> 6) << 3);
   for (let i: u32 = 0; i < pages; i++) {
@@ -168,8 +177,9 @@ export function whvWriteGpaRange(
 }
 
 /**
- * Advice about `count` ranges at IOBUF (gpa and size, u64 each). All memory is always
- * there, so it is only checked. `buffer` is the size of the advice's own argument.
+ * Advice about `count` ranges at IOBUF (gpa and size, u64 each). All memory is
+ * always there, so it is only checked. `buffer` is the size of the advice's own
+ * argument.
  */
 export function whvAdviseGpaRange(count: u32, advice: u32, buffer: u32): i32 {
   if (!exists || !ready || count == 0 || advice > ADVICE_LAST) {
@@ -186,7 +196,9 @@ export function whvAdviseGpaRange(count: u32, advice: u32, buffer: u32): i32 {
   return S_OK;
 }
 
-/** WHV_PARTITION_MEMORY_COUNTERS to IOBUF: mapped pages of 4 KiB, 2 MiB, 1 GiB. */
+/**
+ * WHV_PARTITION_MEMORY_COUNTERS to IOBUF: mapped pages of 4 KiB, 2 MiB, 1 GiB.
+ */
 export function whvGetMemoryCounters(): i32 {
   if (!exists || !ready) return E_INVALIDARG;
   memory.fill(IOBUF, 0, 24);

@@ -1,5 +1,5 @@
-// The partition's life: create, set up, reset, delete; its time. Results are HRESULTs;
-// a call that fails changes nothing.
+// The partition's life: create, set up, reset, delete; its time. Results are
+// HRESULTs; a call that fails changes nothing.
 import { cacheFlush, flushJumps } from "./cache";
 import {
   resumeTime,
@@ -11,7 +11,7 @@ import {
   suspendTime,
   vpCount,
 } from "./hooks";
-import { lapicSetVpCount } from "./lapic";
+import { lapicSetVpCount } from "./lapic_state";
 import { MAX_VPS, WHV } from "./layout";
 import { mapsReset } from "./phys";
 import { pointsReset } from "./points";

@@ -1,5 +1,6 @@
-// Debug points for the caller: functions of icebp's own beside WinHvPlatform's (the
-// table and the structures: ffi/debug_points.ts). Arguments that are buffers lie at IOBUF.
+// Debug points for the caller: functions of icebp's own beside WinHvPlatform's
+// (the table and the structures: ffi/debug_points.ts). Arguments that are
+// buffers lie at IOBUF.
 import {
   pointClear,
   pointHits,
@@ -11,7 +12,10 @@ import { switchTo } from "./vps";
 import { E_INVALIDARG, S_OK } from "./whv_hresult";
 import { exists, ready, whvCheckVp } from "./whv_partition";
 
-/** Sets the ICEBP_DEBUG_POINT at IOBUF, in place of the one with the same identifier. */
+/**
+ * Sets the ICEBP_DEBUG_POINT at IOBUF, in place of the one with the same
+ * identifier.
+ */
 export function whvSetDebugPoint(): i32 {
   return exists && ready && pointSet() ? S_OK : E_INVALIDARG;
 }
@@ -31,7 +35,10 @@ export function whvPassDebugPoints(vp: u32, how: u32): i32 {
   return S_OK;
 }
 
-/** Takes the hits that the VP would exit with, to IOBUF (ICEBP_DEBUG_POINT_CONTEXT). */
+/**
+ * Takes the hits that the VP would exit with, to IOBUF
+ * (ICEBP_DEBUG_POINT_CONTEXT).
+ */
 export function whvTakeDebugHits(vp: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;

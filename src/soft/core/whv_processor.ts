@@ -1,6 +1,6 @@
-// Virtual processors for the caller: create, delete, run, registers, interrupts and the
-// APIC's page. Arguments that are buffers lie at IOBUF; a call that fails changes
-// nothing.
+// Virtual processors for the caller: create, delete, run, registers, interrupts
+// and the APIC's page. Arguments that are buffers lie at IOBUF; a call that
+// fails changes nothing.
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "./cpuid";
 import {
   apicMode,
@@ -10,7 +10,9 @@ import {
   vpCount,
   wantInterrupts,
 } from "./hooks";
-import { LAPIC_ILLEGAL, lapicExport, lapicImport, lapicRequest } from "./lapic";
+import { lapicExport, lapicImport } from "./lapic";
+import { LAPIC_ILLEGAL } from "./lapic_state";
+import { lapicRequest } from "./lapic_ipi";
 import {
   CPL,
   IOBUF,

@@ -1,7 +1,8 @@
-// The partition's properties and the platform's capabilities. Values come at IOBUF and
-// go back there, with their size at IOBUF + 0x1800. Numbers: winhvplatformdefs.h.
+// The partition's properties and the platform's capabilities. Values come at
+// IOBUF and go back there, with their size at IOBUF + 0x1800. Numbers:
+// winhvplatformdefs.h.
 import { time } from "./hooks";
-import { lapicTrapInitSipi } from "./lapic";
+import { lapicTrapInitSipi } from "./lapic_ipi";
 import { IOBUF, MAX_VPS, WHV } from "./layout";
 import { setExceptionBitmap } from "./run";
 import {
@@ -25,18 +26,21 @@ import { exists, ready, running } from "./whv_partition";
 const PROPS: usize = WHV;
 const SIZE_AT: usize = IOBUF + 0x1800;
 
-export const EXT_CPUID: u64 = 1;
+const EXT_CPUID: u64 = 1;
 export const EXT_MSR: u64 = 2;
-export const EXT_EXCEPTION: u64 = 4;
+const EXT_EXCEPTION: u64 = 4;
 export const EXT_RDTSC: u64 = 8;
-export const EXT_INITSIPI: u64 = 64;
+const EXT_INITSIPI: u64 = 64;
 /** Extended VM exits that this platform has. */
-export const EXT_ALL: u64 = EXT_CPUID | EXT_MSR | EXT_EXCEPTION | EXT_RDTSC |
+const EXT_ALL: u64 = EXT_CPUID | EXT_MSR | EXT_EXCEPTION | EXT_RDTSC |
   EXT_INITSIPI;
 /** Exceptions that can be intercepted: all architectural ones. */
-export const EXCEPTIONS: u64 = 0xf7dfb;
+const EXCEPTIONS: u64 = 0xf7dfb;
 const MSR_EXITS: u64 = 0x3f;
-/** WHV_CAPABILITY_FEATURES: partial unmap, local APIC, XSAVE, dirty page tracking. */
+/**
+ * WHV_CAPABILITY_FEATURES: partial unmap, local APIC, XSAVE, dirty page
+ * tracking.
+ */
 const FEATURES: u64 = 15;
 /** WHV_PROCESSOR_FEATURES of this CPU (bank 0). */
 const FEATURES0: u64 = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 3) |

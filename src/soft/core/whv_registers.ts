@@ -1,21 +1,21 @@
-// WHvGet/SetVirtualProcessorRegisters: WHV_REGISTER_NAME to the state's cells. Values
-// are 16 bytes. Numbers: winhvplatformdefs.h.
+// WHvGet/SetVirtualProcessorRegisters: WHV_REGISTER_NAME to the state's cells.
+// Values are 16 bytes. Numbers: winhvplatformdefs.h.
 import { flushJumps } from "./cache";
 import { getFlags, setFlagsRaw } from "./flags";
 import { apicMode, setRecheck, time, wantInterrupts } from "./hooks";
 import {
   LAPIC_GP,
-  lapicApicBase,
-  lapicCr8,
   lapicField,
-  lapicReadDeadline,
-  lapicSetCr8,
-  lapicSetTscOffset,
   lapicSetWaitsForSipi,
   lapicWaitsForSipi,
-  lapicWriteApicBase,
+} from "./lapic_state";
+import { lapicCr8, lapicSetCr8 } from "./lapic_interrupt";
+import {
+  lapicReadDeadline,
+  lapicSetTscOffset,
   lapicWriteDeadline,
-} from "./lapic";
+} from "./lapic_timer";
+import { lapicApicBase, lapicWriteApicBase } from "./lapic_msr";
 import {
   A_HALT,
   A_RUN,
@@ -32,10 +32,8 @@ import {
   DR6,
   DR7,
   EFER,
-  FCS,
   FCW,
   FDP,
-  FDS,
   FIP,
   FOP,
   FPR,
@@ -156,7 +154,10 @@ function plainCell(name: u32): usize {
   }
 }
 
-/** Reads register `name` of the current VP to 16 bytes at `to`; false when there is none such. */
+/**
+ * Reads register `name` of the current VP to 16 bytes at `to`; false when there
+ * is none such.
+ */
 export function getRegister(name: u32, to: usize): bool {
   store<u64>(to, 0);
   store<u64>(to, 0, 8);
@@ -331,13 +332,19 @@ export function refusalOf(name: u32): i32 {
 const APIC_EXTD: u64 = 1 << 10;
 const APIC_EN: u64 = 1 << 11;
 
-/** Whether IA32_APIC_BASE can have a value: no reserved bits, x2APIC only where it is offered. */
+/**
+ * Whether IA32_APIC_BASE can have a value: no reserved bits, x2APIC only where
+ * it is offered.
+ */
 function isApicBase(v: u64): bool {
   if (v >> MAXPHYADDR || v & 0x2ff) return false;
   return !(v & APIC_EXTD) || (apicMode == 2 && (v & APIC_EN) != 0);
 }
 
-/** The caller goes from any mode to any: where a guest must not, by way of disabled. */
+/**
+ * The caller goes from any mode to any: where a guest must not, by way of
+ * disabled.
+ */
 function setApicBase(base: usize, v: u64): void {
   if (!(lapicWriteApicBase(base, v, MAXPHYADDR) & LAPIC_GP)) return;
   lapicWriteApicBase(base, v & ~(APIC_EN | APIC_EXTD), MAXPHYADDR);
@@ -345,7 +352,10 @@ function setApicBase(base: usize, v: u64): void {
   lapicWriteApicBase(base, v, MAXPHYADDR);
 }
 
-/** Whether a value of WHvRegisterPendingEvent injects an exception; ExtInt waits. */
+/**
+ * Whether a value of WHvRegisterPendingEvent injects an exception; ExtInt
+ * waits.
+ */
 export function isException(event: u64): bool {
   return (event & 1) != 0 && ((event >> 1) & 7) != 5;
 }

@@ -41,7 +41,9 @@ const CR4_SMAP: u64 = 0x200000;
 /** A page fault's error code: reserved bits. */
 const ERR_RSVD: u32 = 8;
 
-/** Whether the page that the walk found allows what the flags ask to validate. */
+/**
+ * Whether the page that the walk found allows what the flags ask to validate.
+ */
 function permitted(flags: u32): bool {
   const exempt = (flags & PRIVILEGE_EXEMPT) != 0;
   const user = !exempt && load<u8>(CPL) == 3;
@@ -71,8 +73,9 @@ function failure(): u32 {
 }
 
 /**
- * The result code (u32) to IOBUF, the physical address (u64) to IOBUF + 8. What lies at
- * that address, if anything, does not matter: the emulator translates for devices.
+ * The result code (u32) to IOBUF, the physical address (u64) to IOBUF + 8. What
+ * lies at that address, if anything, does not matter: the emulator translates
+ * for devices.
  */
 export function whvTranslateGva(vp: u32, gva: u64, flags: u32): i32 {
   const hresult = whvCheckVp(vp);

@@ -1,6 +1,6 @@
-// States that no processor can run with: the caller wrote registers that contradict
-// each other. Source: Intel SDM volume 3, "Checks on the Guest State Area", what
-// does not depend on the intercepts in use.
+// States that no processor can run with: the caller wrote registers that
+// contradict each other. Source: Intel SDM volume 3, "Checks on the Guest State
+// Area", what does not depend on the intercepts in use.
 import { CR4_BITS } from "./control";
 import { VM } from "./flags";
 import { apicMode, beginExit, EXIT_INVALID, finishExit } from "./hooks";
@@ -78,7 +78,10 @@ function canonicalBase(segment: u32): bool {
   return canonical(load<u64>(SEGS + (<usize> segment << 5), SEG_BASE));
 }
 
-/** After registers were written from outside: false, with the exit described, for a state that cannot run. */
+/**
+ * After registers were written from outside: false, with the exit described,
+ * for a state that cannot run.
+ */
 export function checkState(): bool {
   if (!load<u8>(SUSPECT)) return true;
   if (valid()) {

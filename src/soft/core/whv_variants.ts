@@ -1,7 +1,7 @@
-// Where hosts differ. What the core does by itself is what current Windows does,
-// as programs that run there report it; each bit here is one thing that other
-// versions do. The native library's quirks (tests/native/README.md) set them,
-// before there is a partition.
+// Where hosts differ. What the core does by itself is what current Windows
+// does, as programs that run there report it; each bit here is one thing that
+// other versions do. The native library's quirks (tests/native/README.md) set
+// them, before there is a partition.
 
 /** An MSR that the host does not have is #GP unless a bitmap asks for it. */
 export const MSR_FAULTS: u32 = 1;

@@ -1,7 +1,16 @@
-// WHvGet/SetVirtualProcessorXsaveState: x87 and SSE in the compacted format. Source:
-// Intel SDM volume 1, "Managing State Using the XSAVE Feature Set".
+// WHvGet/SetVirtualProcessorXsaveState: x87 and SSE in the compacted format.
+// Source: Intel SDM volume 1, "Managing State Using the XSAVE Feature Set".
 import { FPR, IOBUF, MXCSR, XMM } from "./layout";
-import { applyX87, buildX87, MXCSR_MASK } from "./insn/fxsave";
+import {
+  applyX87,
+  AT_HEADER,
+  AT_MXCSR,
+  AT_XMM,
+  buildX87,
+  MXCSR_MASK,
+  SSE,
+  X87,
+} from "./insn/fxsave";
 import { initFpu } from "./insn/x87_control";
 import { switchTo } from "./vps";
 import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./whv_hresult";
@@ -9,11 +18,6 @@ import { whvCheckVp } from "./whv_partition";
 
 /** Bytes of the legacy area and the header: x87 and SSE need no more. */
 const XSAVE_BYTES: u32 = 576;
-const AT_MXCSR: usize = 24;
-const AT_XMM: usize = 160;
-const AT_HEADER: usize = 512;
-const X87: u64 = 1;
-const SSE: u64 = 2;
 const COMPACTED: u64 = <u64> 1 << 63;
 const MXCSR_INIT: u32 = 0x1f80;
 
@@ -34,7 +38,10 @@ export function whvGetXsave(vp: u32, bytes: u32): i32 {
   return S_OK;
 }
 
-/** Takes the state of `bytes` bytes at IOBUF; what XSTATE_BV lacks becomes initial. */
+/**
+ * Takes the state of `bytes` bytes at IOBUF; what XSTATE_BV lacks becomes
+ * initial.
+ */
 export function whvSetXsave(vp: u32, bytes: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;

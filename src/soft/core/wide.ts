@@ -1,5 +1,5 @@
-// 128-bit products and quotients of 64-bit integers, from 32-bit digits (the schoolbook
-// methods; Knuth, TAOCP vol. 2, 4.3.1).
+// 128-bit products and quotients of 64-bit integers, from 32-bit digits (the
+// schoolbook methods; Knuth, TAOCP vol. 2, 4.3.1).
 
 /** The high half of the unsigned product a * b. */
 export function mulHigh(a: u64, b: u64): u64 {
@@ -43,7 +43,10 @@ export function divide(high: u64, low: u64, d: u64): u64 {
   return (q1 << 32) | q0;
 }
 
-/** One quotient digit of (high:next) / (dh:dl), high a 64-bit number below the divisor. */
+/**
+ * One quotient digit of (high:next) / (dh:dl), high a 64-bit number below the
+ * divisor.
+ */
 function digit(high: u64, next: u64, dh: u64, dl: u64): u64 {
   let q = high / dh;
   let r = high - q * dh;

@@ -73,6 +73,16 @@ export const SCRATCH = 0x100000;
 
 const directory = new URL("./", import.meta.url);
 
+const ENTRIES = [
+  "lapic",
+  "lapic_state",
+  "lapic_interrupt",
+  "lapic_ipi",
+  "lapic_timer",
+  "lapic_msr",
+  "layout",
+];
+
 async function compile(): Promise<WebAssembly.Module> {
   let binary: Uint8Array | null = null;
   const messages: string[] = [];
@@ -81,9 +91,8 @@ async function compile(): Promise<WebAssembly.Module> {
       typeof text === "string" ? text : new TextDecoder().decode(text),
     );
   const { error } = await asc.main([
-    // Both are entries, so that what both export can be called.
-    "../../../src/soft/core/lapic.ts",
-    "../../../src/soft/core/layout.ts",
+    // All are entries, so that what they export can be called.
+    ...ENTRIES.map((name) => `../../../src/soft/core/${name}.ts`),
     "--outFile",
     "out.wasm",
     "--runtime",

@@ -1,5 +1,6 @@
-// ADD OR ADC SBB AND SUB XOR CMP, TEST, INC DEC NOT NEG (SDM vol. 2). One handler for
-// each operation, operand form and size; the generic bodies are inlined into each.
+// ADD OR ADC SBB AND SUB XOR CMP, TEST, INC DEC NOT NEG (SDM vol. 2). One
+// handler for each operation, operand form and size; the generic bodies are
+// inlined into each.
 import {
   flagsAdc,
   flagsAdd,
@@ -171,7 +172,10 @@ function ai<T, K>(p: usize): usize {
   return toReg<T, K>(p, RAX, <T> rImm(p));
 }
 
-/** Defines the two-operand forms of one operation: 00+8k..05+8k and 80, 81, 83 /k. */
+/**
+ * Defines the two-operand forms of one operation: 00+8k..05+8k and 80, 81, 83
+ * /k.
+ */
 function registerOperation<K>(): void {
   const k = num<K>();
   const lock: u32 = k == CMP ? 0 : LOCKOK;
@@ -213,7 +217,8 @@ function registerOperation<K>(): void {
     (p) => ai<u64, K>(p),
   );
   for (let op: u32 = 0x80; op <= 0x83; op++) {
-    // 82 repeats 80 outside 64-bit code; 81 and 83 differ in what the decoder extends
+    // 82 repeats 80 outside 64-bit code; 81 and 83 differ in what the decoder
+    // extends
     const imm = op == 0x81 ? IMM_Z : IMM_B;
     if (op == 0x81 || op == 0x83) {
       grp(M_ONE, op, k, SZ_V | imm | lock);

@@ -1,5 +1,5 @@
-// XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B (SDM vol. 2). A compare-exchange writes its
-// destination whatever the outcome, so it always needs write permission.
+// XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B (SDM vol. 2). A compare-exchange writes
+// its destination whatever the outcome, so it always needs write permission.
 import { flagsAdd, flagsSub, setZF } from "../flags";
 import { FAULT, RAX, RBX, RCX, RDX } from "../layout";
 import { rd, wr128, writable } from "../mem";

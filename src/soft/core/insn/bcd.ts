@@ -1,5 +1,6 @@
-// Decimal adjustments, outside 64-bit code only: DAA DAS AAA AAS AAM AAD (SDM vol. 2).
-// Flags the manual leaves undefined are 0, except where the result defines them.
+// Decimal adjustments, outside 64-bit code only: DAA DAS AAA AAS AAM AAD (SDM
+// vol. 2). Flags the manual leaves undefined are 0, except where the result
+// defines them.
 import { DE, raise } from "../fault";
 import { AF, CF, flagsLogic, getAF, getCF, setArith, SF, ZF } from "../flags";
 import { RAX } from "../layout";

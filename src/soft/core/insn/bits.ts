@@ -1,6 +1,7 @@
-// Bit tests (BT BTS BTR BTC), bit scans and counts (BSF BSR TZCNT LZCNT POPCNT), CRC32,
-// ADCX and ADOX (SDM vol. 2). A bit index in a register reaches beyond the memory
-// operand: it selects the operand-sized word around the address.
+// Bit tests (BT BTS BTR BTC), bit scans and counts (BSF BSR TZCNT LZCNT
+// POPCNT), CRC32, ADCX and ADOX (SDM vol. 2). A bit index in a register reaches
+// beyond the memory operand: it selects the operand-sized word around the
+// address.
 import { getCF, getOF, setArith, setCF, setCFOF, setZF } from "../flags";
 import { FAULT } from "../layout";
 import { rd, rw } from "../mem";
@@ -63,7 +64,9 @@ function btR<T>(p: usize, k: u32, index: u32): usize {
   return p + REC;
 }
 
-/** Linear address of the word that holds bit `index` (signed) of the bit string. */
+/**
+ * Linear address of the word that holds bit `index` (signed) of the bit string.
+ */
 function bitWord(p: usize, index: i64, log: u32, write: bool): u64 {
   const delta = (index >> (log + 3)) << log;
   return linear(

@@ -1,5 +1,6 @@
-// BMI1 and BMI2, the VEX-encoded general-register instructions (SDM vol. 2). Flags that
-// the manual leaves undefined (AF, PF, and SF for BEXTR) follow the result.
+// BMI1 and BMI2, the VEX-encoded general-register instructions (SDM vol. 2).
+// Flags that the manual leaves undefined (AF, PF, and SF for BEXTR) follow the
+// result.
 import { flagsLogic, flagsSet } from "../flags";
 import { FAULT, RDX } from "../layout";
 import {
@@ -107,7 +108,10 @@ function pext<T>(p: usize): usize {
   return p + REC;
 }
 
-/** Both halves of RDX * r/m; the high half wins when the destinations are the same. */
+/**
+ * Both halves of RDX * r/m; the high half wins when the destinations are the
+ * same.
+ */
 @inline
 function mulx<T>(p: usize): usize {
   const b = ldRM<T>(p);

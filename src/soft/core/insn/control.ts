@@ -1,10 +1,11 @@
-// Control and debug registers, TLB and cache instructions, HLT, XCR0: MOV CR, MOV
-// DR, LMSW SMSW CLTS, INVLPG INVPCID INVD WBINVD, CLAC STAC, XGETBV XSETBV.
+// Control and debug registers, TLB and cache instructions, HLT, XCR0: MOV CR,
+// MOV DR, LMSW SMSW CLTS, INVLPG INVPCID INVD WBINVD, CLAC STAC, XGETBV XSETBV.
 // Source: Intel SDM vol. 2.
 import {
   CR0_PE,
   CR4_DE,
   CR4_OSXSAVE,
+  CR4_PCIDE,
   readDr,
   writeCr0,
   writeCr3,
@@ -15,7 +16,7 @@ import {
 import { DB, raise, UD } from "../fault";
 import { AC } from "../flags";
 import { apicMode, leave, needSync, synced } from "../hooks";
-import { lapicCr8 } from "../lapic";
+import { lapicCr8 } from "../lapic_interrupt";
 import {
   A_HALT,
   ACTIVITY,
@@ -32,7 +33,6 @@ import {
   lapicOf,
   MODE,
   MODE_LONG,
-  MODE_REAL,
   RAX,
   RCX,
   RDX,
@@ -71,8 +71,6 @@ import {
 } from "../record";
 import { canonical, segOf } from "../segment";
 import { stWord, umip } from "./descriptor";
-
-const CR4_PCIDE: u64 = 1 << 17;
 
 @inline
 function number(p: usize): u32 {

@@ -1,5 +1,5 @@
-// XCHG, CMOVcc, SETcc, BSWAP, MOVBE, XLAT, SALC, the CBW and CWD families, NOP and
-// its kin, and fences, which order nothing here (SDM vol. 2).
+// XCHG, CMOVcc, SETcc, BSWAP, MOVBE, XLAT, SALC, the CBW and CWD families, NOP
+// and its kin, and fences, which order nothing here (SDM vol. 2).
 import { cond } from "../flags";
 import { FAULT, RAX, RBX, RDX } from "../layout";
 import { rd } from "../mem";
@@ -249,7 +249,10 @@ export function registerData(): void {
   registerFences();
 }
 
-/** CLFLUSH CLFLUSHOPT CLWB: nothing is cached, but the address is checked like a read. */
+/**
+ * CLFLUSH CLFLUSHOPT CLWB: nothing is cached, but the address is checked like a
+ * read.
+ */
 function cacheLine(p: usize): usize {
   ldm<u8>(p);
   return load<u32>(FAULT) ? 0 : p + REC;

@@ -17,17 +17,7 @@ import {
   SEG_SEL,
 } from "../layout";
 import { rd, wr } from "../mem";
-import {
-  all,
-  def,
-  grp,
-  INV64,
-  M_0F,
-  M_ONE,
-  MEMONLY,
-  MODRM,
-  SZ_V,
-} from "../optable";
+import { all, def, grp, M_0F, MEMONLY, MODRM, SZ_V } from "../optable";
 import {
   eaPart,
   gp0,

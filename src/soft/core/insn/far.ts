@@ -1,6 +1,6 @@
 // Far JMP and CALL: direct, through call gates, and to tasks. Source: Intel SDM
 // vol. 2, "JMP", "CALL"; vol. 3, "Protection", "Task Management".
-import { GP, NP, raiseErr, SS_, TS } from "../fault";
+import { GP, gp, NP, raiseErr, SS_, TS } from "../fault";
 import {
   frameCommit,
   frameCurrent,
@@ -77,11 +77,6 @@ import {
 } from "../segment";
 import { BY_CALL, BY_JMP, checkTask, switchTask } from "../task";
 
-function gp(err: u32): bool {
-  raiseErr(GP, err);
-  return false;
-}
-
 /** Pushes CS and the return address; false with FAULT set. */
 function pushReturn(size: u32, retIp: u64): bool {
   return framePush(size, load<u16>(segOf(S_CS), SEG_SEL)) &&
@@ -96,7 +91,9 @@ function enterCode(sel: u32, level: u32, ip: u64): void {
   updateMode();
 }
 
-/** Whether the code segment just read can be entered at the current privilege. */
+/**
+ * Whether the code segment just read can be entered at the current privilege.
+ */
 function sameLevel(sel: u32): bool {
   const cpl = <u32> load<u8>(CPL);
   if (dAttr() & A_EC) return dDpl() <= cpl;
@@ -248,7 +245,9 @@ function taskOf(sel: u32): u32 {
   return dLo >> 16;
 }
 
-/** A far JMP or CALL to `sel`:`ip`; false with FAULT set and nothing changed. */
+/**
+ * A far JMP or CALL to `sel`:`ip`; false with FAULT set and nothing changed.
+ */
 function far(sel: u32, ip: u64, size: u32, call: bool, retIp: u64): bool {
   if (load<u8>(MODE) < MODE_PROT) return farReal(sel, ip, size, call, retIp);
   const err = selErr(sel);

@@ -1,6 +1,6 @@
-// Instructions that set single flags: CLC STC CMC CLD STD LAHF SAHF, and CLI STI with
-// their IOPL, virtual-8086 (VME) and protected-mode virtual interrupt (PVI) rules (SDM
-// vol. 2; vol. 3, "Virtual Interrupts").
+// Instructions that set single flags: CLC STC CMC CLD STD LAHF SAHF, and CLI
+// STI with their IOPL, virtual-8086 (VME) and protected-mode virtual interrupt
+// (PVI) rules (SDM vol. 2; vol. 3, "Virtual Interrupts").
 import {
   arithFlags,
   DF,

@@ -1,6 +1,7 @@
-// Near branches: Jcc, JMP, CALL, RET, LOOP, JCXZ, and BOUND (SDM vol. 2). A branch to
-// where the instruction pointer may not be is #GP(0) at the branch itself. Direct
-// branches remember their target's record (the link), which skips every check.
+// Near branches: Jcc, JMP, CALL, RET, LOOP, JCXZ, and BOUND (SDM vol. 2). A
+// branch to where the instruction pointer may not be is #GP(0) at the branch
+// itself. Direct branches remember their target's record (the link), which
+// skips every check.
 import { branchTo, jumpHit, jumpTo } from "../cache";
 import { BR, raise } from "../fault";
 import { nextIp } from "../hooks";
@@ -74,7 +75,10 @@ import {
   num,
 } from "./number";
 
-/** Whether the instruction pointer may become `ip`: canonical, or within CS's limit. */
+/**
+ * Whether the instruction pointer may become `ip`: canonical, or within CS's
+ * limit.
+ */
 @inline
 function reachable(ip: u64): bool {
   if (load<u8>(MODE) == MODE_LONG) return <u64> (<i64> (ip << 16) >> 16) == ip;
@@ -171,13 +175,18 @@ function jmpM<T>(p: usize): usize {
 
 // --- CALL
 
-/** A CALL to where RIP may not be: a fault of its push has priority over the #GP(0). */
+/**
+ * A CALL to where RIP may not be: a fault of its push has priority over the
+ * #GP(0).
+ */
 function callFault(p: usize): usize {
   const size = rOsz(p);
   return stackWritable(size, getSP() - ((<u64> 1) << size)) ? gp0() : 0;
 }
 
-/** CALL rel64: the return address goes to the stack before the link is followed. */
+/**
+ * CALL rel64: the return address goes to the stack before the link is followed.
+ */
 function callRel64(p: usize): usize {
   const l = load<u32>(p, 28);
   if (l) {

@@ -44,16 +44,18 @@ const CR0_EM: u32 = 4;
 const CR0_TS: u32 = 8;
 
 /** XSAVE state components. */
-const X87: u64 = 1;
-const SSE: u64 = 2;
+export const X87: u64 = 1;
+export const SSE: u64 = 2;
 
-/** An image on its way: built or read here whole, so that faults change nothing. */
+/**
+ * An image on its way: built or read here whole, so that faults change nothing.
+ */
 const STAGE: usize = memory.data(576, 16);
 
-const AT_MXCSR: usize = 24;
+export const AT_MXCSR: usize = 24;
 const AT_ST: usize = 32;
-const AT_XMM: usize = 160;
-const AT_HEADER: usize = 512;
+export const AT_XMM: usize = 160;
+export const AT_HEADER: usize = 512;
 
 /** XMM registers of the current mode, in bytes. */
 function xmmBytes(): usize {
@@ -107,7 +109,9 @@ export function applyX87(from: usize, rexW: bool): void {
   }
 }
 
-/** Writes bytes of the stage, from and to multiples of 8; false with FAULT set. */
+/**
+ * Writes bytes of the stage, from and to multiples of 8; false with FAULT set.
+ */
 function putStage(a: u64, from: usize, to: usize): bool {
   for (let i = from; i < to; i += 8) {
     wr<u64>(advance(a, i), load<u64>(STAGE + i));

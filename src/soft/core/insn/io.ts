@@ -1,6 +1,7 @@
-// IN OUT INS OUTS (SDM vol. 2; permission: vol. 1, "I/O Permission Bit Map"). A port
-// access ends in an exit with RIP at the instruction. While the instruction is completed
-// afterwards (complete.ts), or WinHvEmulation carries it out, the data goes to the caller.
+// IN OUT INS OUTS (SDM vol. 2; permission: vol. 1, "I/O Permission Bit Map"). A
+// port access ends in an exit with RIP at the instruction. While the
+// instruction is completed afterwards (complete.ts), or WinHvEmulation carries
+// it out, the data goes to the caller.
 import { completing } from "../device";
 import { IOPL } from "../flags";
 import {
@@ -47,7 +48,10 @@ import {
 } from "../record";
 import { advance, batch, destAt, sourceAt, stringStep } from "./string";
 
-/** Whether IOPL or the TSS's bitmap allow the ports; else #GP(0) or the bitmap's fault. */
+/**
+ * Whether IOPL or the TSS's bitmap allow the ports; else #GP(0) or the bitmap's
+ * fault.
+ */
 function allowed(port: u32, bytes: u32): bool {
   const mode = load<u8>(MODE);
   if (emulating || mode == MODE_REAL) return true;
@@ -89,7 +93,7 @@ function inside(): bool {
 function in_<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!inside()) return exitIo(p, port, sizeof<T>(), 0);
+  if (!inside()) return exitIo(port, sizeof<T>(), 0);
   const v = <T> portRead(port, sizeof<T>());
   if (load<u32>(FAULT)) return 0;
   setReg<T>(RAX, v);
@@ -100,7 +104,7 @@ function in_<T>(p: usize, port: u32): usize {
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!inside()) return exitIo(p, port, sizeof<T>(), IO_WRITE);
+  if (!inside()) return exitIo(port, sizeof<T>(), IO_WRITE);
   return portWrite(port, sizeof<T>(), <u32> load<T>(RAX)) ? p + REC : 0;
 }
 
@@ -109,13 +113,16 @@ function dx(): u32 {
   return load<u16>(RDX);
 }
 
-/** What INS and OUTS share: permission, a REP of nothing, the exit. 0 means go on. */
+/**
+ * What INS and OUTS share: permission, a REP of nothing, the exit. 0 means go
+ * on.
+ */
 function stringExit(p: usize, bytes: u32, flags: u32): usize {
   const rep = rFlags(p) & (RF_REP | RF_REPNE);
   if (!allowed(dx(), bytes)) return 0;
   if (rep && !(load<u64>(RCX) & addrMask(p))) return p + REC;
   if (inside()) return 0;
-  return exitIo(p, dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
+  return exitIo(dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
 }
 
 function countDown(p: usize, mask: u64): usize {

@@ -1,6 +1,6 @@
-// MOV in all general forms, MOVNTI, LEA, MOVZX MOVSX MOVSXD (and ARPL, MOVSXD's opcode
-// outside 64-bit code) (SDM vol. 2). MOV to a segment register and MOV to CR and DR
-// are elsewhere.
+// MOV in all general forms, MOVNTI, LEA, MOVZX MOVSX MOVSXD (and ARPL, MOVSXD's
+// opcode outside 64-bit code) (SDM vol. 2). MOV to a segment register and MOV
+// to CR and DR are elsewhere.
 import { raise, UD } from "../fault";
 import { CODEKEY, FAULT, RAX, SEG_SEL, SEGS } from "../layout";
 import {

@@ -1,5 +1,6 @@
-// MUL IMUL DIV IDIV (SDM vol. 2). SF, ZF and PF after a multiplication are undefined:
-// here they are those of the low half, and AF 0. Divisions leave the flags alone.
+// MUL IMUL DIV IDIV (SDM vol. 2). SF, ZF and PF after a multiplication are
+// undefined: here they are those of the low half, and AF 0. Divisions leave the
+// flags alone.
 import { DE, raise } from "../fault";
 import { flagsSet } from "../flags";
 import { FAULT, RAX, RDX } from "../layout";

@@ -1,6 +1,7 @@
-// Numbers as types: handlers in the table take only the record, so what a family of
-// handlers differs in (an operation, a condition) is a type argument, and num<K>()
-// is the constant it stands for. The classes never exist at run time.
+// Numbers as types: handlers in the table take only the record, so what a
+// family of handlers differs in (an operation, a condition) is a type argument,
+// and num<K>() is the constant it stands for. The classes never exist at run
+// time.
 
 @unmanaged
 export class N0 {}

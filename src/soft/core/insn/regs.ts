@@ -1,5 +1,5 @@
-// The registers that a record names, read and written with the state's address as the
-// constant offset of the access: what hot handlers use.
+// The registers that a record names, read and written with the state's address
+// as the constant offset of the access: what hot handlers use.
 import { REGS } from "../layout";
 
 /** The ModRM.reg (or opcode-embedded) register. */

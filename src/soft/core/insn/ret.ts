@@ -1,6 +1,6 @@
 // Far RET and IRET. Source: Intel SDM vol. 2, "RET", "IRET"; vol. 3, "Returning
 // from a Called Procedure", "8086 Emulation".
-import { GP, raiseErr, SS_ } from "../fault";
+import { GP, gp, raiseErr, SS_ } from "../fault";
 import {
   AC,
   DF,
@@ -71,11 +71,6 @@ import { taskReturn } from "../task";
 
 const ARITHMETIC: u32 = 0x8d5;
 
-function gp(err: u32): bool {
-  raiseErr(GP, err);
-  return false;
-}
-
 /** The stack's `index`th item of 1 << size bytes, `skip` bytes further on. */
 function peek(index: u32, size: u32, skip: u64): u64 {
   const off = (load<u64>(RSP) + (<u64> index << size) + skip) & stackMask();
@@ -104,9 +99,12 @@ function putFlags(image: u32, mask: u32): void {
   setFlagsRaw((getFlags() & ~mask) | (image & mask));
 }
 
-/** Drops a data segment that the new, lower privilege may not hold. Its base stays,
- * as that of one that is null already does: what 64-bit code sees of FS and GS
- * (SDM vol. 2, RET and IRET clear the selector and say no word of the base). */
+/**
+ * Drops a data segment that the new, lower privilege may not hold. Its base
+ * stays, as that of one that is null already does: what 64-bit code sees of FS
+ * and GS (SDM vol. 2, RET and IRET clear the selector and say no word of the
+ * base).
+ */
 function demote(seg: u32, cpl: u32): void {
   if (!(load<u16>(segOf(seg), SEG_SEL) & 0xfffc)) return;
   const attr = <u32> load<u16>(segOf(seg), SEG_ATTR);
@@ -168,7 +166,8 @@ function farReturn(
     if (!long64 || rpl == 3 || (ss & 3) != rpl) return gp(0);
     if (!checkIp(ip, csLimit, csAttr, 0)) return false;
   } else {
-    // the stack segment first, then the address; accessed is set when all is well
+    // the stack segment first, then the address; accessed is set when all is
+    // well
     if (!checkStack(ss, rpl, GP, 0)) return false;
     if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
     ssBase = dBase();

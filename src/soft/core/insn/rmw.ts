@@ -7,7 +7,10 @@ function commitFailed(): bool {
   return load<u32>(FAULT) != 0;
 }
 
-/** After storing to the address rwm() gave: completes the write; true when it faulted. */
+/**
+ * After storing to the address rwm() gave: completes the write; true when it
+ * faulted.
+ */
 @inline
 export function rmwFailed(): bool {
   return load<u32>(BKIND) != 0 && commitFailed();

@@ -1,5 +1,5 @@
-// Loads of segment registers: MOV Sreg, POP Sreg, LDS LES LFS LGS LSS. The checks
-// are segment.ts's. Source: SDM vol. 2.
+// Loads of segment registers: MOV Sreg, POP Sreg, LDS LES LFS LGS LSS. The
+// checks are segment.ts's. Source: SDM vol. 2.
 import { FAULT, RSP, S_DS, S_ES, S_FS, S_GS, S_SS, SHADOWNEW } from "../layout";
 import { rd } from "../mem";
 import {
@@ -29,7 +29,9 @@ import { leave } from "../hooks";
 import { loadSegment } from "../segment";
 import { getSP, setSP, stackGetV } from "../stack";
 
-/** After SS changed, interrupts and debug traps wait for the next instruction. */
+/**
+ * After SS changed, interrupts and debug traps wait for the next instruction.
+ */
 function loaded(p: usize, seg: u32): usize {
   if (seg != S_SS) return p + REC;
   store<u8>(SHADOWNEW, 2);
@@ -49,7 +51,8 @@ function popSeg(p: usize, seg: u32): usize {
   const sp = getSP();
   const sel = <u32> stackGetV(size, sp) & 0xffff;
   if (load<u32>(FAULT)) return 0;
-  // RSP moves by the width of the stack that was popped from, also when SS is loaded
+  // RSP moves by the width of the stack that was popped from, also when SS is
+  // loaded
   const before = load<u64>(RSP);
   setSP(sp + ((<u64> 1) << size));
   if (!loadSegment(seg, sel)) {

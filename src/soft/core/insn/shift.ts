@@ -1,6 +1,6 @@
-// Shifts and rotates: ROL ROR RCL RCR SHL SHR SAR, SHLD SHRD (SDM vol. 2). Flags that
-// the manual leaves undefined for counts above 1 are those of the same formula as for
-// count 1, which is what processors give.
+// Shifts and rotates: ROL ROR RCL RCR SHL SHR SAR, SHLD SHRD (SDM vol. 2).
+// Flags that the manual leaves undefined for counts above 1 are those of the
+// same formula as for count 1, which is what processors give.
 import { flagsSet, getCF, setCFOF } from "../flags";
 import { RCX } from "../layout";
 import {
@@ -49,7 +49,10 @@ function topDiffers<T>(r: T): u64 {
 /** Carry out of the last shift(). */
 let carry: u64 = 0;
 
-/** The result of operation k for a masked count > 0. RCL and RCR: count below bits + 1. */
+/**
+ * The result of operation k for a masked count > 0. RCL and RCR: count below
+ * bits + 1.
+ */
 @inline
 function shift<T>(k: u32, a: T, n: u32): T {
   const w = bits<T>();
@@ -150,7 +153,10 @@ function cl(): u32 {
   return load<u8>(RCX);
 }
 
-/** C0 C1 (imm8), D0 D1 (1), D2 D3 (CL) /n. The constant counts of registers are inlined. */
+/**
+ * C0 C1 (imm8), D0 D1 (1), D2 D3 (CL) /n. The constant counts of registers are
+ * inlined.
+ */
 function registerShift<K>(digit: u32): void {
   grp(M_ONE, 0xc0, digit, SZ_B | RM8 | IMM_B);
   hr(0, (p) => opR<u8, K>(p, rImm8(p)));

@@ -1,8 +1,8 @@
-// What every MMX and SSE handler needs: availability checks, operand addresses, the
-// commit of an MMX result. Vector operands are handled in place, by address: the
-// destination is the register's cell, the source another cell or OPERAND, where memory
-// operands are brought. Source: SDM vol. 2, vol. 3 "System Programming for
-// Instruction Set Extensions".
+// What every MMX and SSE handler needs: availability checks, operand addresses,
+// the commit of an MMX result. Vector operands are handled in place, by
+// address: the destination is the register's cell, the source another cell or
+// OPERAND, where memory operands are brought. Source: SDM vol. 2, vol. 3
+// "System Programming for Instruction Set Extensions".
 import { GP, NM, raise, raiseErr, UD } from "../fault";
 import { CR0, CR4, FAULT, FPR, XMM } from "../layout";
 import { rd, rd128, wr128 } from "../mem";
@@ -21,7 +21,7 @@ import { hostOf, tlbEntry } from "../span";
 import { mmxReady, mmxUsed } from "./x87_state";
 
 /** 16 bytes for a memory operand, 16 for an intermediate result. */
-export const OPERAND: usize = 0x3c00;
+const OPERAND: usize = 0x3c00;
 export const TEMP: usize = 0x3c10;
 
 function sseRefused(): bool {
@@ -74,12 +74,18 @@ export function copy16(d: usize, s: usize): void {
   store<u64>(d, hi, 8);
 }
 
-// --- 16 bytes of memory. A TLB hit gives the host address itself: one compare says
-// that the page is there and, its low four bits kept, that the operand is aligned.
+// --- 16 bytes of memory. A TLB hit gives the host address itself: one compare
+// says
+// that the page is there and, its low four bits kept, that the operand is
+// aligned.
 
-/** Linear address of a 16-byte operand that must be aligned; FAULT set if it is not or may not be used. */
+/**
+ * Linear address of a 16-byte operand that must be aligned; FAULT set if it is
+ * not or may not be used.
+ */
 function alignedLinear(p: usize, write: bool): u64 {
-  // alignment comes before the segment's limit: #GP for SS, too, as silicon has it
+  // alignment comes before the segment's limit: #GP for SS, too, as silicon has
+  // it
   const base = rEak(p) == EAK_64 ? 0 : load<u64>(segOf(rSeg(p)));
   if ((eaOffset(p) + base) & 15) {
     raiseErr(GP, 0);
@@ -95,7 +101,10 @@ function slow16(p: usize, aligned: bool): usize {
   return load<u32>(FAULT) ? 0 : OPERAND;
 }
 
-/** Address of the bytes of a 16-byte memory source that must be aligned; 0 with FAULT set. */
+/**
+ * Address of the bytes of a 16-byte memory source that must be aligned; 0 with
+ * FAULT set.
+ */
 @inline
 export function memory16(p: usize): usize {
   if (rEak(p) == EAK_64) {
@@ -117,7 +126,10 @@ export function memory16u(p: usize): usize {
   return slow16(p, false);
 }
 
-/** Address of the 16-byte source: the register's cell or memory's bytes (aligned). 0 with FAULT set. */
+/**
+ * Address of the 16-byte source: the register's cell or memory's bytes
+ * (aligned). 0 with FAULT set.
+ */
 export function source16(p: usize): usize {
   return isMem(p) ? memory16(p) : xmmRm(p);
 }
@@ -134,7 +146,10 @@ function storeSlow16(p: usize, s: usize, aligned: bool): usize {
   return load<u32>(FAULT) ? 0 : p + REC;
 }
 
-/** Ends an instruction that stores the 16 bytes at s to its aligned memory operand. */
+/**
+ * Ends an instruction that stores the 16 bytes at s to its aligned memory
+ * operand.
+ */
 @inline
 export function store16(p: usize, s: usize): usize {
   if (rEak(p) == EAK_64) {
@@ -162,7 +177,10 @@ export function store16u(p: usize, s: usize): usize {
   return storeSlow16(p, s, false);
 }
 
-/** Address of an XMM source of which `bytes` (2, 4 or 8) are used; memory's are zero-extended. */
+/**
+ * Address of an XMM source of which `bytes` (2, 4 or 8) are used; memory's are
+ * zero-extended.
+ */
 export function sourcePart(p: usize, bytes: u32): usize {
   if (!isMem(p)) return xmmRm(p);
   const a = eaLinear(p, bytes, false);

@@ -1,5 +1,6 @@
-// SSE conversions of vectors, to and from MMX registers, and ROUNDxx; those of scalars are
-// in simd_scalar.ts. The conversions themselves: fp/sse_convert.ts. Source: SDM vol. 2.
+// SSE conversions of vectors, to and from MMX registers, and ROUNDxx; those of
+// scalars are in simd_scalar.ts. The conversions themselves: fp/sse_convert.ts.
+// Source: SDM vol. 2.
 import {
   f32Round,
   f32ToF64,
@@ -39,10 +40,11 @@ import { begin, settled } from "./simd_float";
 import { mmxUsed } from "./x87_state";
 
 /**
- * CVTPI2PS, CVTPI2PD: two integers of an MMX register or 64 bits of memory. From a
- * register they are, like their opposites, MMX instructions before they raise #XM: TOP
- * is 0 then, tags valid. From memory they do not touch the x87 registers; SDM vol. 2
- * excepts only CVTPI2PD, processors (AMD's at least) both.
+ * CVTPI2PS, CVTPI2PD: two integers of an MMX register or 64 bits of memory.
+ * From a register they are, like their opposites, MMX instructions before they
+ * raise #XM: TOP is 0 then, tags valid. From memory they do not touch the x87
+ * registers; SDM vol. 2 excepts only CVTPI2PD, processors (AMD's at least)
+ * both.
  */
 function fromMm(p: usize, single: bool): usize {
   if (!sseReady()) return 0;

@@ -1,6 +1,6 @@
-// AES-NI and PCLMULQDQ. The S-boxes are computed once from their definition (FIPS 197:
-// inverse in GF(2^8), then an affine map). Source: SDM vol. 2; the state's byte i is
-// row i & 3, column i >> 2.
+// AES-NI and PCLMULQDQ. The S-boxes are computed once from their definition
+// (FIPS 197: inverse in GF(2^8), then an affine map). Source: SDM vol. 2; the
+// state's byte i is row i & 3, column i >> 2.
 import { all, def, IMM_B, M_0F38, M_0F3A, MODRM, P_66 } from "../optable";
 import { REC, rImm8 } from "../record";
 import { source16, sseReady, xmmReg } from "./simd";
@@ -19,7 +19,10 @@ function gmul(a: u32, b: u32): u32 {
   return r;
 }
 
-/** x and 1 / x run through the powers of 3 and of its inverse, F6: 3 generates the field. */
+/**
+ * x and 1 / x run through the powers of 3 and of its inverse, F6: 3 generates
+ * the field.
+ */
 function makeSboxes(): void {
   let x: u32 = 1;
   let inverse: u32 = 1;
@@ -138,7 +141,9 @@ function keygenassist(p: usize): usize {
   return p + REC;
 }
 
-/** Products of a number with every polynomial of degree 3, low and high halves. */
+/**
+ * Products of a number with every polynomial of degree 3, low and high halves.
+ */
 const MULTIPLES = memory.data(256);
 
 function pclmulqdq(p: usize): usize {

@@ -1,7 +1,8 @@
-// SSE floating point: packed arithmetic and CMPxx (scalars: simd_scalar.ts, conversions:
-// simd_convert.ts). The arithmetic is fp/sse*.ts; here are operands and the way of an
-// exception: all lanes are computed into TEMP, MXCSR gets the flags, and the
-// destination is written unless an unmasked one is among them. Source: SDM vol. 1 chapter 11, vol. 2.
+// SSE floating point: packed arithmetic and CMPxx (scalars: simd_scalar.ts,
+// conversions: simd_convert.ts). The arithmetic is fp/sse*.ts; here are
+// operands and the way of an exception: all lanes are computed into TEMP, MXCSR
+// gets the flags, and the destination is written unless an unmasked one is
+// among them. Source: SDM vol. 1 chapter 11, vol. 2.
 import { raise, UD, XM } from "../fault";
 import {
   f32Add,
@@ -243,14 +244,19 @@ function pairs64(p: usize): usize {
   return p + REC;
 }
 
-/** Between the stages of a dot product: false with #XM raised when it ends here. */
+/**
+ * Between the stages of a dot product: false with #XM raised when it ends here.
+ */
 function stage(): bool {
   if (!settled()) return false;
   begin();
   return true;
 }
 
-/** DPPS: sums are made as (0 + 1) + (2 + 3); an unmasked exception ends it after its stage. */
+/**
+ * DPPS: sums are made as (0 + 1) + (2 + 3); an unmasked exception ends it after
+ * its stage.
+ */
 function dpps(p: usize): usize {
   if (!sseReady()) return 0;
   const s = source16(p);

@@ -99,7 +99,10 @@ import {
   wide,
 } from "./simd_lanes";
 
-/** Operation of an opcode: one byte each for the 0F and the 0F 38 map (value + 1). */
+/**
+ * Operation of an opcode: one byte each for the 0F and the 0F 38 map (value +
+ * 1).
+ */
 const OPS = memory.data(512);
 
 function setOp(map: u32, opcode: u32, k: u32): void {

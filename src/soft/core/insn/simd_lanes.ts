@@ -1,6 +1,6 @@
-// Element-wise vector arithmetic: d = d op s over n bytes (8 or 16), in place. Each
-// element of the result depends only on the same elements of d and s. The hot ones work
-// on 64 bits at a time.
+// Element-wise vector arithmetic: d = d op s over n bytes (8 or 16), in place.
+// Each element of the result depends only on the same elements of d and s. The
+// hot ones work on 64 bits at a time.
 
 export const L_PADDB: u32 = 0;
 export const L_PADDW: u32 = 1;
@@ -65,8 +65,8 @@ const H8: u64 = 0x8080808080808080;
 const H16: u64 = 0x8000800080008000;
 const H32: u64 = 0x8000000080000000;
 
-// SWAR: operations on all elements of 64 bits at once. h has the top bit of every
-// element; bits is the elements' width. (Warren, Hacker's Delight, 2-18.)
+// SWAR: operations on all elements of 64 bits at once. h has the top bit of
+// every element; bits is the elements' width. (Warren, Hacker's Delight, 2-18.)
 
 @inline
 function addSplit(a: u64, b: u64, h: u64): u64 {
@@ -127,7 +127,10 @@ export function clamp(v: i32, lo: i32, hi: i32): i32 {
   return v < lo ? lo : v > hi ? hi : v;
 }
 
-/** The operations that are expressed on 64 bits; inlined with a constant k, one of them. */
+/**
+ * The operations that are expressed on 64 bits; inlined with a constant k, one
+ * of them.
+ */
 @inline
 export function wide(k: u32, a: u64, b: u64): u64 {
   switch (k) {
@@ -291,7 +294,10 @@ function sad(d: usize, s: usize): u64 {
   return sum;
 }
 
-/** Element width in bytes of operation k when it is not one of wide()'s; 8 for those. */
+/**
+ * Element width in bytes of operation k when it is not one of wide()'s; 8 for
+ * those.
+ */
 function widthOf(k: u32): u32 {
   switch (k) {
     case L_PADDSB:
@@ -349,7 +355,10 @@ export const SH_LLW: u32 = 5; // left
 export const SH_LLD: u32 = 6;
 export const SH_LLQ: u32 = 7;
 
-/** Shifts every element of d (n bytes) by `count`; counts beyond the width give 0 or the sign. */
+/**
+ * Shifts every element of d (n bytes) by `count`; counts beyond the width give
+ * 0 or the sign.
+ */
 @inline
 export function shiftLanes(k: u32, d: usize, n: u32, count: u64): void {
   for (let i: u32 = 0; i < n; i += 8) {

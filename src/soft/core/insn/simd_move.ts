@@ -1,5 +1,5 @@
-// MMX and SSE data movement: MOVxx, masks, inserts and extracts of whole scalars.
-// Source: SDM vol. 2.
+// MMX and SSE data movement: MOVxx, masks, inserts and extracts of whole
+// scalars. Source: SDM vol. 2.
 import { FAULT, FTW, RDI } from "../layout";
 import { ACC_WRITE, probe, wr } from "../mem";
 import {
@@ -118,7 +118,10 @@ function storeScalar<T>(p: usize): usize {
   return load<u32>(FAULT) ? 0 : p + REC;
 }
 
-/** MOVLPS/MOVLPD (half 0) and MOVHPS/MOVHPD (half 8); register forms MOVHLPS and MOVLHPS. */
+/**
+ * MOVLPS/MOVLPD (half 0) and MOVHPS/MOVHPD (half 8); register forms MOVHLPS and
+ * MOVLHPS.
+ */
 @inline
 function halfReg(p: usize, half: usize): usize {
   if (!sseReady()) return 0;
@@ -288,7 +291,9 @@ function maskDouble(p: usize): usize {
   return p + REC;
 }
 
-/** MASKMOVQ, MASKMOVDQU: bytes of `s` whose mask byte is negative go to [rDI]. */
+/**
+ * MASKMOVQ, MASKMOVDQU: bytes of `s` whose mask byte is negative go to [rDI].
+ */
 function maskedStore(p: usize, s: usize, m: usize, n: u32): bool {
   const off = load<u64>(RDI) & addrMask(p);
   const a = linear(rSeg(p), off, n, true);

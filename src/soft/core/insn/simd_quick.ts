@@ -1,6 +1,7 @@
-// The quick way of SSE arithmetic: native WebAssembly operations, when the result is
-// certain to be theirs and MXCSR certain not to change. U is the bits' type (u32, u64),
-// F the number's. What does not fit goes through fp/sse*.ts. Source: SDM vol. 1, 11.5.
+// The quick way of SSE arithmetic: native WebAssembly operations, when the
+// result is certain to be theirs and MXCSR certain not to change. U is the
+// bits' type (u32, u64), F the number's. What does not fit goes through
+// fp/sse*.ts. Source: SDM vol. 1, 11.5.
 import { isDenormal32 } from "../fp/sse32";
 import { isDenormal64 } from "../fp/sse64";
 import { MXCSR } from "../layout";
@@ -14,7 +15,9 @@ export const MIN: u32 = 0x5d;
 export const DIV: u32 = 0x5e;
 export const MAX: u32 = 0x5f;
 
-/** MXCSR: all exceptions masked, to nearest, and PE set already, so it stays. */
+/**
+ * MXCSR: all exceptions masked, to nearest, and PE set already, so it stays.
+ */
 @inline
 export function quick(): bool {
   return (load<u32>(MXCSR) & 0x7fa0) == 0x1fa0;

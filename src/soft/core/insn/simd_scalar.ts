@@ -1,6 +1,7 @@
 // SSE floating point of one element, and its conversions. Each has a quick way
-// (simd_quick.ts); every other case goes through fp/sse*.ts as the vectors do. U is the
-// bits' type (u32, u64), F the number's. Source: SDM vol. 1 chapter 11, vol. 2.
+// (simd_quick.ts); every other case goes through fp/sse*.ts as the vectors do.
+// U is the bits' type (u32, u64), F the number's. Source: SDM vol. 1 chapter
+// 11, vol. 2.
 import { CF, flagsSet, PF, setArith, setZF, ZF } from "../flags";
 import { EQUAL, GREATER, LESS } from "../fp/f80";
 import { f32Relation } from "../fp/sse32";

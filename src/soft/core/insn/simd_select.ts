@@ -1,5 +1,5 @@
-// SSE (and two MMX) instructions that pick elements: insert, extract, blend, extend, test,
-// minimum of words, MPSADBW. Source: SDM vol. 2.
+// SSE (and two MMX) instructions that pick elements: insert, extract, blend,
+// extend, test, minimum of words, MPSADBW. Source: SDM vol. 2.
 import { CF, setArith, ZF } from "../flags";
 import { FAULT, XMM } from "../layout";
 import {

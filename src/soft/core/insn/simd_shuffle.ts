@@ -1,5 +1,5 @@
-// MMX and SSE instructions that move elements between lanes: pack, unpack, shuffle,
-// horizontal arithmetic. Source: SDM vol. 2.
+// MMX and SSE instructions that move elements between lanes: pack, unpack,
+// shuffle, horizontal arithmetic. Source: SDM vol. 2.
 import { FAULT } from "../layout";
 import {
   all,

@@ -1,5 +1,5 @@
-// SSE4.2 string compares: PCMPESTRM PCMPESTRI PCMPISTRM PCMPISTRI. Source: SDM vol. 2,
-// section "Imm8 Control Byte Operation for PCMPESTRI / ...".
+// SSE4.2 string compares: PCMPESTRM PCMPESTRI PCMPISTRM PCMPISTRI. Source: SDM
+// vol. 2, section "Imm8 Control Byte Operation for PCMPESTRI / ...".
 import { CF, OF, setArith, SF, ZF } from "../flags";
 import { RAX, RCX, RDX, XMM } from "../layout";
 import { all, def, IMM_B, M_0F3A, MODRM, P_66 } from "../optable";

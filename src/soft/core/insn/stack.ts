@@ -1,5 +1,6 @@
-// PUSH, POP, PUSHA, POPA, ENTER, LEAVE, PUSHF and POPF (SDM vol. 2). In 64-bit code
-// the operand is 64 or 16 bits; POP of a segment register loads it through segment.ts.
+// PUSH, POP, PUSHA, POPA, ENTER, LEAVE, PUSHF and POPF (SDM vol. 2). In 64-bit
+// code the operand is 64 or 16 bits; POP of a segment register loads it through
+// segment.ts.
 import {
   AC,
   getFlags,
@@ -33,7 +34,7 @@ import {
   SEGS,
 } from "../layout";
 import { rd } from "../mem";
-import { acChanged, flagsChanged } from "../mode";
+import { acChanged, CR4_VME, flagsChanged } from "../mode";
 import {
   def,
   grp,
@@ -173,8 +174,8 @@ function popa(p: usize): usize {
   const size = rOsz(p);
   const step = (<u64> 1) << size;
   const sp = getSP();
-  // registers are loaded one by one, so a fault leaves those before it loaded: with RSP
-  // unchanged the instruction can begin again (seen on AMD processors)
+  // registers are loaded one by one, so a fault leaves those before it loaded:
+  // with RSP unchanged the instruction can begin again (seen on AMD processors)
   for (let i: u32 = 0; i < 8; i++) {
     const v = stackGetV(size, sp + i * step);
     if (load<u32>(FAULT)) return 0;
@@ -241,8 +242,6 @@ function leaveV(p: usize): usize {
 }
 
 // --- PUSHF POPF
-
-const CR4_VME: u64 = 1;
 
 function iopl(): u32 {
   return (load<u32>(EFL) & IOPL) >> 12;

@@ -1,7 +1,8 @@
-// MOVS CMPS SCAS LODS STOS and their REP forms (SDM vol. 2). A REP executes at most
-// BATCH iterations, then ends "at itself" so that interrupts get their turn; with TF
-// set, or while an access of it is completed (complete.ts), one. When an iteration faults, RCX, RSI and RDI are those of that iteration.
-// MOVS and STOS move whole runs inside pages that the TLB has (span.ts).
+// MOVS CMPS SCAS LODS STOS and their REP forms (SDM vol. 2). A REP executes at
+// most BATCH iterations, then ends "at itself" so that interrupts get their
+// turn; with TF set, or while an access of it is completed (complete.ts), one.
+// When an iteration faults, RCX, RSI and RDI are those of that iteration. MOVS
+// and STOS move whole runs inside pages that the TLB has (span.ts).
 import { completing } from "../device";
 import { DF, flagsSub, TF } from "../flags";
 import { again } from "../hooks";
@@ -70,7 +71,7 @@ export function destAt(off: u64, bytes: u32, write: bool): u64 {
 
 /** After an iteration: whether the REP must stop here for a trap. */
 @inline
-export function trapDue(): bool {
+function trapDue(): bool {
   return (load<u32>(PENDING) & (P_DEBUG | P_POINT)) != 0;
 }
 
@@ -80,7 +81,9 @@ export function batch(): u32 {
   return load<u32>(EFL) & TF || completing ? 1 : BATCH;
 }
 
-/** Elements from `at` (linear) in the direction of DF that lie inside its page. */
+/**
+ * Elements from `at` (linear) in the direction of DF that lie inside its page.
+ */
 function inPage(at: u64, bytes: u32, down: bool): u32 {
   const off = <u32> at & 0xfff;
   if (down) return off + bytes > 0x1000 ? 0 : off / bytes + 1;
@@ -92,7 +95,10 @@ function unwrapped(off: u64, mask: u64, bytes: u32, down: bool): u64 {
   return down ? off / bytes + 1 : (mask - off) / bytes;
 }
 
-/** Cuts n to what one run of a source or destination may have; 0 when there is none. */
+/**
+ * Cuts n to what one run of a source or destination may have; 0 when there is
+ * none.
+ */
 function runOf(n: u32, at: u64, off: u64, mask: u64, bytes: u32): u32 {
   const down = (load<u32>(EFL) & DF) != 0;
   const k = inPage(at, bytes, down);
@@ -104,7 +110,9 @@ function runOf(n: u32, at: u64, off: u64, mask: u64, bytes: u32): u32 {
   return n;
 }
 
-/** Whether [off, off + bytes) passes the segment's checks; never leaves a fault. */
+/**
+ * Whether [off, off + bytes) passes the segment's checks; never leaves a fault.
+ */
 function runAllowed(seg: u32, off: u64, bytes: u32, write: bool): bool {
   if (load<u8>(MODE) == MODE_LONG) return true;
   linear(seg, off, bytes, write);
@@ -116,9 +124,10 @@ function runAllowed(seg: u32, off: u64, bytes: u32, write: bool): bool {
 // --- MOVS
 
 /**
- * The pages of the last element that was moved singly: page (linear; odd for none) and
- * what makes a host address of a linear one. When source and destination share a place
- * in the TLB it never has both, but within an instruction what was found stays true.
+ * The pages of the last element that was moved singly: page (linear; odd for
+ * none) and what makes a host address of a linear one. When source and
+ * destination share a place in the TLB it never has both, but within an
+ * instruction what was found stays true.
  */
 let sourcePage: u64 = 1;
 let sourceAdd: u32 = 0;
@@ -137,7 +146,9 @@ function holdDest(at: u64): void {
   destAdd = <u32> host - <u32> at;
 }
 
-/** Moves a run of at most n elements; returns how many it moved (0: go singly). */
+/**
+ * Moves a run of at most n elements; returns how many it moved (0: go singly).
+ */
 function moveRun<T>(p: usize, mask: u64, n: u32): u32 {
   const size: u32 = sizeof<T>();
   const down = (load<u32>(EFL) & DF) != 0;
@@ -307,9 +318,13 @@ function lods<T>(p: usize): usize {
   return p + REC;
 }
 
-// --- CMPS SCAS: flags are those of the last comparison, also when the next one faults
+// --- CMPS SCAS: flags are those of the last comparison, also when the next one
+// faults
 
-/** A faulting iteration: the flags of the one before it, if there was one. Returns 0. */
+/**
+ * A faulting iteration: the flags of the one before it, if there was one.
+ * Returns 0.
+ */
 @inline
 function cut<T>(compared: bool, a: T, b: T): usize {
   if (compared) flagsSub<T>(a, b, <T> (a - b));
@@ -326,7 +341,8 @@ function cmps<T>(p: usize): usize {
   let a: T = 0;
   let b: T = 0;
   while (n != 0) {
-    // DS:RSI's fault comes first, as in newer processors (older AMD ones: ES:RDI's)
+    // DS:RSI's fault comes first, as in newer processors (older AMD ones:
+    // ES:RDI's)
     const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
     if (load<u32>(FAULT)) return cut<T>(compared, a, b);
     const x = rd<T>(s);

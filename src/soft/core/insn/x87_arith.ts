@@ -1,5 +1,5 @@
-// x87 arithmetic and comparisons: the D8 and DC families with their integer forms
-// (DA, DE), compares of every kind. Source: Intel SDM volume 2.
+// x87 arithmetic and comparisons: the D8 and DC families with their integer
+// forms (DA, DE), compares of every kind. Source: Intel SDM volume 2.
 import { setArith } from "../flags";
 import {
   EQUAL,

@@ -1,6 +1,6 @@
-// x87 control: control and status words, environments, FSAVE and FRSTOR, FNINIT,
-// FNCLEX, WAIT. Source: Intel SDM volume 1, 8.1.10 and figures 8-9 to 8-12;
-// volume 2, each instruction.
+// x87 control: control and status words, environments, FSAVE and FRSTOR,
+// FNINIT, FNCLEX, WAIT. Source: Intel SDM volume 1, 8.1.10 and figures 8-9 to
+// 8-12; volume 2, each instruction.
 import { NM, raise } from "../fault";
 import { classify, NORMAL, ZERO } from "../fp/f80";
 import {
@@ -38,7 +38,7 @@ import {
 } from "./x87_state";
 
 /** Control word bits that exist; bit 6 always reads as 1. */
-export const FCW_MASK: u32 = 0x1f3f;
+const FCW_MASK: u32 = 0x1f3f;
 
 /** FNINIT's state. */
 export function initFpu(): void {
@@ -53,7 +53,7 @@ export function initFpu(): void {
 }
 
 /** The tag word of FSTENV: 2 bits a physical register. */
-export function fullTags(): u32 {
+function fullTags(): u32 {
   let tags: u32 = 0;
   for (let i: u32 = 0; i < 8; i++) {
     const r = FPR + (<usize> i << 4);
@@ -68,7 +68,7 @@ export function fullTags(): u32 {
 }
 
 /** Sets the tags from a full tag word: only empty or not is kept. */
-export function setFullTags(tags: u32): void {
+function setFullTags(tags: u32): void {
   let w: u32 = 0;
   for (let i: u32 = 0; i < 8; i++) {
     if (((tags >> (i << 1)) & 3) != 3) w |= 1 << i;

@@ -107,7 +107,9 @@ export function sineOrCosine(p: usize, cosine: bool): usize {
   return p + REC;
 }
 
-/** The stack check of instructions that replace ST(0) and push: true to go on. */
+/**
+ * The stack check of instructions that replace ST(0) and push: true to go on.
+ */
 function roomToPush(): bool {
   const empty = isEmpty(0);
   if (!empty && isEmpty(7)) return true;

@@ -1,5 +1,5 @@
-// x87 loads, stores, exchanges, conditional moves and constants.
-// Source: Intel SDM volume 2; the aliases (FXCH4, FXCH7, FSTP1, FSTP8, FSTP9) are
+// x87 loads, stores, exchanges, conditional moves and constants. Source: Intel
+// SDM volume 2; the aliases (FXCH4, FXCH7, FSTP1, FSTP8, FSTP9) are
 // undocumented encodings that silicon accepts.
 import { cond } from "../flags";
 import {
@@ -343,8 +343,8 @@ export function moveTop(p: usize, by: i32): usize {
 }
 
 /**
- * FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ: the constants have more bits
- * than a register, so RC decides the last one.
+ * FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ: the constants have more
+ * bits than a register, so RC decides the last one.
  */
 export function loadConstant(p: usize): usize {
   const n = rModrm(p) & 7;

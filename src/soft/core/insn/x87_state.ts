@@ -1,11 +1,12 @@
-// The x87 register stack as instructions see it: TOP, tags, stack faults, status
-// and the pointers to the last instruction. Every x87 instruction opens with
-// `ready` (or `readyNoWait`), computes with fp/*, and closes with `settle`.
+// The x87 register stack as instructions see it: TOP, tags, stack faults,
+// status and the pointers to the last instruction. Every x87 instruction opens
+// with `ready` (or `readyNoWait`), computes with fp/*, and closes with
+// `settle`.
 //
-// With CR0.NE = 0 a pending exception asserts FERR#, which a PC routes to
-// IRQ 13; no such wire leaves the platform, and the processor goes on as it does
-// with IGNNE# asserted. The status word still tells (ES).
-// Source: Intel SDM volume 1, 8.1 and 8.7; volume 2, each instruction.
+// With CR0.NE = 0 a pending exception asserts FERR#, which a PC routes to IRQ
+// 13; no such wire leaves the platform, and the processor goes on as it does
+// with IGNNE# asserted. The status word still tells (ES). Source: Intel SDM
+// volume 1, 8.1 and 8.7; volume 2, each instruction.
 import {
   flags,
   IE,
@@ -49,13 +50,13 @@ import {
 } from "../record";
 
 /** Status word bits. */
-export const SW_SF: u32 = 0x40;
-export const SW_ES: u32 = 0x80;
+const SW_SF: u32 = 0x40;
+const SW_ES: u32 = 0x80;
 export const C0: u32 = 0x100;
 export const C1: u32 = 0x200;
 export const C2: u32 = 0x400;
 export const C3: u32 = 0x4000;
-export const SW_B: u32 = 0x8000;
+const SW_B: u32 = 0x8000;
 
 const CR0_EM_TS: u32 = 0xc;
 const CR0_NE: u32 = 0x20;
@@ -113,7 +114,7 @@ export function isEmpty(i: u32): bool {
   return ((<u32> load<u8>(FTW) >> ((top() + i) & 7)) & 1) == 0;
 }
 
-export function setFull(i: u32): void {
+function setFull(i: u32): void {
   store<u8>(FTW, <u8> (<u32> load<u8>(FTW) | (<u32> 1 << ((top() + i) & 7))));
 }
 
@@ -215,7 +216,9 @@ export function settleMem(p: usize): void {
   store<u16>(FDS, load<u16>(SEGS + (<usize> rSeg(p) << 5), SEG_SEL));
 }
 
-/** Closes an instruction that leaves all condition codes but for stack faults. */
+/**
+ * Closes an instruction that leaves all condition codes but for stack faults.
+ */
 export function settleKeepingC1(p: usize): void {
   const c1 = stackFaults == 0 ? load<u16>(FSW) & C1 : 0;
   merge(0, c1);
@@ -242,7 +245,8 @@ let wrapsAfter: u64 = ~<u64> 0;
 
 /**
  * Linear address of a memory operand of several parts, for advance(): where a
- * 16-bit offset wraps between two of them (of `part` bytes), both sides are checked.
+ * 16-bit offset wraps between two of them (of `part` bytes), both sides are
+ * checked.
  */
 export function operand(
   p: usize,
@@ -277,7 +281,9 @@ export function checkWritable(p: usize, bytes: u32): bool {
   return !load<u32>(FAULT) && probeParts(a, bytes);
 }
 
-/** Whether an operand that operand() gave can be written; false with FAULT set. */
+/**
+ * Whether an operand that operand() gave can be written; false with FAULT set.
+ */
 function probeParts(a: u64, bytes: u32): bool {
   if (<u64> bytes <= wrapsAfter) return probe(a, bytes, ACC_WRITE);
   const first = <u32> wrapsAfter;
@@ -297,7 +303,10 @@ export function writable(p: usize, bytes: u32, part: u32): u64 {
 export let readSe: u32 = 0;
 export let readM: u64 = 0;
 
-/** Reads the 10 bytes that are `n` behind a linear address; FAULT set on failure. */
+/**
+ * Reads the 10 bytes that are `n` behind a linear address; FAULT set on
+ * failure.
+ */
 export function read80(linear: u64, n: u64): void {
   const m = rd<u64>(advance(linear, n));
   if (load<u32>(FAULT)) return;
@@ -324,11 +333,4 @@ export function mmxReady(): bool {
 export function mmxUsed(): void {
   setTop(0);
   store<u8>(FTW, 0xff);
-}
-
-/** Writes MMX register n: the exponent field of its x87 register is all ones. */
-export function mmxWrite(n: u32, v: u64): void {
-  const c = FPR + (<usize> n << 4);
-  store<u64>(c, v);
-  store<u16>(c, 0xffff, 8);
 }
