@@ -1,4 +1,4 @@
-// WinHvEmulation.dll's functions over the module (src/soft/core/emulate.ts): the
+// WinHvEmulation.dll's functions over the module (src/soft/core/system/emulate.ts): the
 // module executes, the caller's callbacks supply registers, memory and ports.
 
 import type {

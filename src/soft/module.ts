@@ -24,7 +24,7 @@ export const RUN_EXIT = 1;
 export const RUN_IDLE = 2;
 export const RUN_SPUN = 3;
 
-/** What the module asks of its host; see src/soft/core/host.ts. */
+/** What the module asks of its host; see src/soft/core/system/host.ts. */
 export interface HostFunctions {
   clock(): bigint;
   translate(gva: bigint, flags: number): number;
@@ -37,7 +37,7 @@ export interface HostFunctions {
 export interface Core {
   init(): void;
   vpRun(vp: number, budget: number): number;
-  /** Spins (src/soft/core/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
+  /** Spins (src/soft/core/cpu/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
   allowSpins(n: number): void;
   vpReady(vp: number): number;
   /** Whether a VP that is not ready takes no interrupts. */

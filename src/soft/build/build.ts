@@ -11,7 +11,7 @@ import { withPairs } from "./pairs.ts";
 const core = new URL("../core/", import.meta.url).pathname;
 
 /** Is compiled with more cases than it has. */
-const INNER = "inner.ts";
+const INNER = "code/inner.ts";
 
 /** Compiles the core. Throws with the compiler's messages when it fails. */
 export async function buildCore(): Promise<Uint8Array> {

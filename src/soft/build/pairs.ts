@@ -1,4 +1,4 @@
-// The pair cases of src/soft/core/inner.ts: for two instructions that often follow
+// The pair cases of src/soft/core/code/inner.ts: for two instructions that often follow
 // each other, the first one's case with the second's put where the first has
 // completed. They are derived from the single cases in the same file, and the
 // compiler is given them at the lines marked "pairs:".

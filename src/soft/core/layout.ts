@@ -2,8 +2,8 @@
 // that handlers use constant addresses and a translator can share them.
 //
 // The current virtual processor's state is at STATE; each VP has a bank of the
-// same shape, copied in and out at a switch (run.ts). TLBs and local APICs are
-// addressed per VP and never copied.
+// same shape, copied in and out at a switch (cpu/run.ts). TLBs and local APICs
+// are addressed per VP and never copied.
 
 export const STATE: usize = 0x1000;
 export const STATE_SIZE: usize = 0x800;
@@ -25,7 +25,7 @@ export const RSI: usize = REGS + 48;
 export const RDI: usize = REGS + 56;
 export const R11: usize = REGS + 88;
 
-// --- lazy arithmetic flags (flags.ts) and the rest of RFLAGS
+// --- lazy arithmetic flags (cpu/flags.ts) and the rest of RFLAGS
 export const FZ: usize = STATE + 152; // ZF = (FZ == 0)
 /** SF = (i64 FS < 0), PF = parity(FS & 0xff) */
 export const FS: usize = STATE + 160;
@@ -150,14 +150,14 @@ export const ICOUNT: usize = STATE + 0x628;
 export const LPBASE: usize = STATE + 0x630; // u64 base and
 /** u64 mask of the region covered by large pages in the TLB */
 export const LPMASK: usize = STATE + 0x638;
-// a fault that the VP's next run begins with (complete.ts)
+// a fault that the VP's next run begins with (system/complete.ts)
 export const LATE: usize = STATE + 0x658; // u32: as FAULT, or 0
 export const LATEERR: usize = STATE + 0x65c; // u32: as FERR
 export const LATEADDR: usize = STATE + 0x660; // u64: as FADDR
 export const LATELEN: usize = STATE + 0x668; // u32: the instruction's length
 /** u8: registers were written from outside, look at them before running */
 export const SUSPECT: usize = STATE + 0x650;
-/** u8: what is not stopped at (points.ts) */
+/** u8: what is not stopped at (system/points.ts) */
 export const PASS: usize = STATE + 0x651;
 /** u32: debug points hit and not told yet */
 export const HIT_COUNT: usize = STATE + 0x680;
@@ -180,7 +180,7 @@ export const P_VIRTUAL: u32 = 1024; // EFL.VIF and EFL.VIP are set
 export const F_EXC: u32 = 0x100; // | vector: an exception
 /** non-canonical address: #GP(0) or #SS(0) by segment */
 export const F_NONCANON: u32 = 0x200;
-/** run again with time in step (see sync in run.ts) */
+/** run again with time in step (see sync in cpu/run.ts) */
 export const F_SYNC: u32 = 0x300;
 /** an exit was described at EXITBUF; RIP stays at the instruction */
 export const F_EXIT: u32 = 0x400;
@@ -222,22 +222,22 @@ export const JCACHE: usize = 0x600000;
 export const JC_ENTRIES: u32 = 4096;
 export const BHASH: usize = 0x620000; // 65536 x 8: key u32, record u32
 export const BH_ENTRIES: u32 = 65536;
-export const MAPS: usize = 0x6a0000; // GPA ranges (phys.ts)
-export const WHV: usize = 0x6c0000; // partition state (whv*.ts)
+export const MAPS: usize = 0x6a0000; // GPA ranges (memory/phys.ts)
+export const WHV: usize = 0x6c0000; // partition state (whv/)
 /** per host page u64: 64-byte lines that hold decoded code */
 export const CODELINES: usize = 0x700000;
 export const PAGEBLK: usize = 0xf00000; // per host page u32: its first block
 export const DIRTY: usize = 0x1300000; // per host page 1 bit
 export const POOL: usize = 0x1400000; // decoded records
 export const POOL_END: usize = 0x3400000;
-/** a page of code while it is decoded (cache.ts) */
+/** a page of code while it is decoded (code/cache.ts) */
 export const PAGECOPY: usize = 0x3400000;
-/** 65536 debug points x 40 bytes (points.ts) */
+/** 65536 debug points x 40 bytes (system/points.ts) */
 export const POINTS: usize = 0x3410000;
 export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
 export const POINT_PAGES: usize = 0x3890000; // 131072 x 16
 export const POINT_DATA: usize = 0x3a90000; // 65536 x u32
-// --- translated code (regions.ts)
+// --- translated code (code/regions.ts)
 /** per record of the pool u32: its heat, or its region */
 export const REGIONS: usize = 0x3b00000;
 const REGIONS_END: usize = 0x3f00000;

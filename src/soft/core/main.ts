@@ -7,9 +7,9 @@ import {
   statDecoded,
   statFlushes,
   statInvalidated,
-} from "./cache";
-import { decodeInit } from "./decode";
-import { raise, UD } from "./fault";
+} from "./code/cache";
+import { decodeInit } from "./code/decode";
+import { raise, UD } from "./cpu/fault";
 import {
   again,
   apicMode,
@@ -21,58 +21,58 @@ import {
   setTime,
   suspended,
   time,
-} from "./hooks";
-import { registerFxsave } from "./insn/fxsave";
-import { registerX87 } from "./insn/x87";
-import { registerFar } from "./insn/far";
-import { registerRet } from "./insn/ret";
-import { registerControl } from "./insn/control";
-import { registerDescriptor } from "./insn/descriptor";
-import { registerSyscall } from "./insn/syscall";
-import { registerSystem } from "./insn/system";
-import { registerAlu } from "./insn/alu";
-import { registerAtomic } from "./insn/atomic";
-import { registerBcd } from "./insn/bcd";
-import { registerBits } from "./insn/bits";
-import { registerBmi } from "./insn/bmi";
-import { registerData } from "./insn/data";
-import { registerFlags } from "./insn/flagsops";
-import { registerFlow } from "./insn/flow";
-import { registerIo } from "./insn/io";
-import { registerMove } from "./insn/mov";
-import { registerMulDiv } from "./insn/muldiv";
-import { registerShifts } from "./insn/shift";
-import { registerSimdFloat } from "./insn/simd_float";
-import { registerSimdConvert } from "./insn/simd_convert";
-import { registerSimdScalar } from "./insn/simd_scalar";
-import { registerSimdSelect } from "./insn/simd_select";
-import { registerSimdText } from "./insn/simd_text";
-import { registerSimdCrypto } from "./insn/simd_crypto";
-import { registerFast, translated } from "./inner";
-import { registerSegmentLoads } from "./insn/segload";
-import { registerSimdInt } from "./insn/simd_int";
-import { registerSimdMove } from "./insn/simd_move";
-import { registerSimdShuffle } from "./insn/simd_shuffle";
-import { registerStack } from "./insn/stack";
-import { registerStrings } from "./insn/string";
-import { lapicTimerDue } from "./lapic_timer";
+} from "./system/hooks";
+import { registerFxsave } from "./insn/x87/fxsave";
+import { registerX87 } from "./insn/x87/table";
+import { registerFar } from "./insn/system/far";
+import { registerRet } from "./insn/system/ret";
+import { registerControl } from "./insn/system/control";
+import { registerDescriptor } from "./insn/system/descriptor";
+import { registerSyscall } from "./insn/system/syscall";
+import { registerSystem } from "./insn/system/misc";
+import { registerAlu } from "./insn/integer/alu";
+import { registerAtomic } from "./insn/integer/atomic";
+import { registerBcd } from "./insn/integer/bcd";
+import { registerBits } from "./insn/integer/bits";
+import { registerBmi } from "./insn/integer/bmi";
+import { registerData } from "./insn/integer/data";
+import { registerFlags } from "./insn/integer/flags";
+import { registerFlow } from "./insn/integer/flow";
+import { registerIo } from "./insn/system/io";
+import { registerMove } from "./insn/integer/mov";
+import { registerMulDiv } from "./insn/integer/muldiv";
+import { registerShifts } from "./insn/integer/shift";
+import { registerSimdFloat } from "./insn/simd/float";
+import { registerSimdConvert } from "./insn/simd/convert";
+import { registerSimdScalar } from "./insn/simd/scalar";
+import { registerSimdSelect } from "./insn/simd/select";
+import { registerSimdText } from "./insn/simd/text";
+import { registerSimdCrypto } from "./insn/simd/crypto";
+import { registerFast, translated } from "./code/inner";
+import { registerSegmentLoads } from "./insn/system/segload";
+import { registerSimdInt } from "./insn/simd/int";
+import { registerSimdMove } from "./insn/simd/move";
+import { registerSimdShuffle } from "./insn/simd/shuffle";
+import { registerStack } from "./insn/integer/stack";
+import { registerStrings } from "./insn/integer/string";
+import { lapicTimerDue } from "./lapic/timer";
 import { ICOUNT, lapicOf } from "./layout";
 import {
   setDoorbells,
   statBesideCode,
   statTlbFlushes,
   statTlbMisses,
-} from "./mem";
-import { Handler, indexOf } from "./optable";
-import { mapsHost } from "./phys";
-import { pointReached, pointsInit, pointsTrim } from "./points";
-import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
-import { allowSpins } from "./spin";
-import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./vps";
-import { countExit } from "./whv_counters";
-import { checkState } from "./whv_valid";
+} from "./memory/access";
+import { Handler, indexOf } from "./code/optable";
+import { mapsHost } from "./memory/phys";
+import { pointReached, pointsInit, pointsTrim } from "./system/points";
+import { execute, RUN_EXIT, runInit, statEvents, total } from "./cpu/run";
+import { allowSpins } from "./cpu/spin";
+import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./cpu/vps";
+import { countExit } from "./whv/counters";
+import { checkState } from "./whv/valid";
 
-export { whvGetVpCounters } from "./whv_counters";
+export { whvGetVpCounters } from "./whv/counters";
 export {
   hostReleased,
   takeDirty,
@@ -83,7 +83,7 @@ export {
   whvReadGpaRange,
   whvUnmapGpaRange,
   whvWriteGpaRange,
-} from "./whv_memory";
+} from "./whv/memory";
 export {
   whvCheckVp,
   whvCreatePartition,
@@ -92,7 +92,7 @@ export {
   whvResumeTime,
   whvSetupPartition,
   whvSuspendTime,
-} from "./whv_partition";
+} from "./whv/partition";
 export {
   whvCreateVirtualProcessor,
   whvDeleteVirtualProcessor,
@@ -104,24 +104,24 @@ export {
   whvRunEnd,
   whvSetApic,
   whvSetRegisters,
-} from "./whv_processor";
+} from "./whv/processor";
 export {
   whvGetCapability,
   whvGetPartitionProperty,
   whvSetPartitionProperty,
-} from "./whv_properties";
+} from "./whv/properties";
 export {
   whvClearDebugPoint,
   whvPassDebugPoints,
   whvSetDebugPoint,
   whvTakeDebugHits,
-} from "./whv_points";
-export { setVariants } from "./whv_variants";
-export { setTranslation } from "./regions";
-export { whvGetXsave, whvSetXsave } from "./whv_xsave";
-export { whvTranslateGva } from "./whv_translate";
-export { whvCompleteAccess } from "./complete";
-export { emulate, emulateOnce } from "./emulate";
+} from "./whv/points";
+export { setVariants } from "./whv/variants";
+export { setTranslation } from "./code/regions";
+export { whvGetXsave, whvSetXsave } from "./whv/xsave";
+export { whvTranslateGva } from "./whv/translate";
+export { whvCompleteAccess } from "./system/complete";
+export { emulate, emulateOnce } from "./system/emulate";
 
 function undefinedInstruction(_p: usize): usize {
   return raise(UD);

@@ -4,7 +4,7 @@
 // @ts-types="../../../types/asc.d.ts"
 import asc from "assemblyscript/asc";
 
-/** The functions of src/soft/core/lapic*.ts under test. */
+/** The functions of src/soft/core/lapic under test. */
 export interface LapicExports {
   lapicOf(vp: number): number;
   lapicSetVpCount(count: number): void;
@@ -47,7 +47,7 @@ export interface LapicExports {
   lapicWriteApicBase(base: number, value: bigint, bits: number): number;
 }
 
-// Result flags (lapic_state.ts).
+// Result flags (lapic/state.ts).
 export const OK = 0;
 export const RECHECK = 0x100;
 export const RECHECK_ALL = 0x200;
@@ -74,12 +74,12 @@ export const SCRATCH = 0x100000;
 const directory = new URL("./", import.meta.url);
 
 const ENTRIES = [
-  "lapic",
-  "lapic_state",
-  "lapic_interrupt",
-  "lapic_ipi",
-  "lapic_timer",
-  "lapic_msr",
+  "lapic/page",
+  "lapic/state",
+  "lapic/interrupt",
+  "lapic/ipi",
+  "lapic/timer",
+  "lapic/msr",
   "layout",
 ];
 

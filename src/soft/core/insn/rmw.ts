@@ -1,6 +1,6 @@
 // Completing a read-modify-write of memory.
 import { BKIND, FAULT } from "../layout";
-import { rwCommit } from "../mem";
+import { rwCommit } from "../memory/access";
 
 function commitFailed(): bool {
   rwCommit();

@@ -1,0 +1,339 @@
+// The partition's properties and the platform's capabilities. Values come at
+// IOBUF and go back there, with their size at IOBUF + 0x1800. Numbers:
+// winhvplatformdefs.h.
+import { time } from "../system/hooks";
+import { lapicTrapInitSipi } from "../lapic/ipi";
+import { IOBUF, MAX_VPS, WHV } from "../layout";
+import { setExceptionBitmap } from "../cpu/run";
+import {
+  E_INVALIDARG,
+  S_OK,
+  WHV_E_INSUFFICIENT_BUFFER,
+  WHV_E_INVALID_VP_STATE,
+  WHV_E_UNKNOWN_CAPABILITY,
+  WHV_E_UNKNOWN_PROPERTY,
+} from "./hresult";
+import { cpuidExits, isList, PP_CPUID_EXITS, putList, takeList } from "./lists";
+import { exists, ready, running } from "./partition";
+
+// Scalar properties: code u32, size u32, value u64 each, at WHV
+const PROPS: usize = WHV;
+const SIZE_AT: usize = IOBUF + 0x1800;
+
+const EXT_CPUID: u64 = 1;
+export const EXT_MSR: u64 = 2;
+const EXT_EXCEPTION: u64 = 4;
+export const EXT_RDTSC: u64 = 8;
+const EXT_INITSIPI: u64 = 64;
+/** Extended VM exits that this platform has. */
+const EXT_ALL: u64 = EXT_CPUID | EXT_MSR | EXT_EXCEPTION | EXT_RDTSC |
+  EXT_INITSIPI;
+/** Exceptions that can be intercepted: all architectural ones. */
+const EXCEPTIONS: u64 = 0xf7dfb;
+const MSR_EXITS: u64 = 0x3f;
+/**
+ * WHV_CAPABILITY_FEATURES: partial unmap, local APIC, XSAVE, dirty page
+ * tracking.
+ */
+const FEATURES: u64 = 15;
+/** WHV_PROCESSOR_FEATURES of this CPU (bank 0). */
+const FEATURES0: u64 = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 3) |
+  (1 << 4) | (1 << 7) | (1 << 8) | (1 << 15) | (1 << 16) | (1 << 17) |
+  (1 << 18) | (1 << 21) | (1 << 22) | (1 << 23) | (1 << 25) | (1 << 26) |
+  (1 << 29) | (<u64> 1 << 32) | (<u64> 1 << 33) | (<u64> 1 << 35) |
+  (<u64> 1 << 38) | (<u64> 1 << 39) | (<u64> 1 << 40) | (<u64> 1 << 43) |
+  (<u64> 1 << 58);
+/** Bank 1: invariant TSC, TSC deadline, TSC_ADJUST. */
+const FEATURES1: u64 = 2 | (1 << 17) | (1 << 18);
+/** WHV_PROCESSOR_XSAVE_FEATURES: XSAVE alone; no XSAVEOPT, XSAVEC, XSAVES. */
+const XSAVE_FEATURES: u64 = 1;
+const CLFLUSH_SIZE: u64 = 6; // log2 of 64 bytes
+const FREQUENCY: u64 = 1000000000;
+const VENDOR_INTEL: u64 = 1;
+/** WHV_ADVISE_GPA_RANGE_POPULATE_FLAGS: both are taken. */
+const POPULATE_FLAGS: u64 = 3;
+
+const PP_EXT: u32 = 1;
+const PP_EXC: u32 = 2;
+const PP_SEPARATE_DOMAIN: u32 = 3;
+const PP_NESTED: u32 = 4;
+const PP_MSR: u32 = 5;
+const PP_NUMA_NODE: u32 = 6;
+const PP_CPU_RESERVE: u32 = 7;
+const PP_CPU_CAP: u32 = 8;
+const PP_CPU_WEIGHT: u32 = 9;
+const PP_CPU_GROUP: u32 = 0xa;
+const PP_FREQUENCY_CAP: u32 = 0xb;
+const PP_DEVICES: u32 = 0xc;
+const PP_DISABLE_SMT: u32 = 0xd;
+const PP_FEATURES: u32 = 0x1001;
+const PP_CLFLUSH: u32 = 0x1002;
+const PP_APIC: u32 = 0x1005;
+const PP_XSAVE: u32 = 0x1006;
+const PP_CLOCK: u32 = 0x1007;
+const PP_APIC_CLOCK: u32 = 0x1008;
+const PP_REMOTE_READ: u32 = 0x1009;
+const PP_BANKS: u32 = 0x100a;
+const PP_REFERENCE_TIME: u32 = 0x100b;
+const PP_SYNTHETIC: u32 = 0x100c;
+const PP_PERFMON: u32 = 0x100e;
+const PP_MSR_UNKNOWN: u32 = 0x1010;
+const PP_COUNT: u32 = 0x1fff;
+
+/** WHvPartitionPropertyCodeExtendedVmExits. */
+export let extendedExits: u64 = 0;
+/** WHvPartitionPropertyCodeX64MsrExitBitmap. */
+export let msrExits: u64 = 0;
+/** Whether the caller has set X64MsrExitBitmap. */
+export let msrExitsGiven: bool = false;
+/** WHvPartitionPropertyCodeUnimplementedMsrAction. */
+export let msrUnknown: u32 = 0;
+
+function property(code: u32): usize {
+  for (let p = PROPS; load<u32>(p) != 0; p += 16) {
+    if (load<u32>(p) == code) return p;
+  }
+  return 0;
+}
+
+let end: usize = PROPS;
+function add(code: u32, size: u32, value: u64): void {
+  store<u32>(end, code);
+  store<u32>(end, size, 4);
+  store<u64>(end, value, 8);
+  end += 16;
+  store<u32>(end, 0);
+}
+
+/** Every property at its default. */
+export function propertiesReset(): void {
+  end = PROPS;
+  msrExitsGiven = false;
+  add(PP_EXT, 8, 0);
+  add(PP_EXC, 8, 0);
+  add(PP_SEPARATE_DOMAIN, 4, 0);
+  add(PP_NESTED, 4, 0);
+  add(PP_MSR, 8, 0);
+  add(PP_NUMA_NODE, 2, 0);
+  add(PP_CPU_RESERVE, 4, 0);
+  add(PP_CPU_CAP, 4, 0);
+  add(PP_CPU_WEIGHT, 4, 100);
+  add(PP_CPU_GROUP, 8, 0);
+  add(PP_FREQUENCY_CAP, 4, 0);
+  add(PP_DEVICES, 4, 0);
+  add(PP_DISABLE_SMT, 4, 0);
+  add(PP_APIC, 4, 0);
+  add(PP_FEATURES, 8, FEATURES0);
+  add(PP_CLFLUSH, 1, CLFLUSH_SIZE);
+  add(PP_XSAVE, 8, XSAVE_FEATURES);
+  add(PP_CLOCK, 8, FREQUENCY);
+  add(PP_APIC_CLOCK, 8, FREQUENCY);
+  add(PP_REMOTE_READ, 4, 0);
+  add(PP_PERFMON, 8, 0);
+  add(PP_MSR_UNKNOWN, 4, 0);
+  add(PP_COUNT, 4, 0);
+  apply();
+}
+
+/** WHvPartitionPropertyCodeProcessorCount. */
+export function countProperty(): u32 {
+  return load<u32>(property(PP_COUNT), 8);
+}
+/** WHvPartitionPropertyCodeLocalApicEmulationMode. */
+export function apicProperty(): u32 {
+  return load<u32>(property(PP_APIC), 8);
+}
+
+/** Takes over properties that the core looks at. */
+function apply(): void {
+  extendedExits = load<u64>(property(PP_EXT), 8);
+  msrExits = load<u64>(property(PP_MSR), 8);
+  msrUnknown = load<u32>(property(PP_MSR_UNKNOWN), 8);
+  setExceptionBitmap(
+    extendedExits & EXT_EXCEPTION ? load<u64>(property(PP_EXC), 8) : 0,
+  );
+  lapicTrapInitSipi((extendedExits & EXT_INITSIPI) != 0);
+}
+
+/** Feature banks: their number, reserved, the banks. */
+function setBanks(bytes: u32): i32 {
+  if (ready) return E_INVALIDARG;
+  if (bytes < 16) return WHV_E_INSUFFICIENT_BUFFER;
+  const banks = load<u32>(IOBUF);
+  if (banks == 0 || banks > 2) return E_INVALIDARG;
+  if (bytes < 8 + banks * 8) return WHV_E_INSUFFICIENT_BUFFER;
+  if (load<u64>(IOBUF, 8) & ~FEATURES0) return E_INVALIDARG;
+  if (banks == 2 && load<u64>(IOBUF, 16) & ~FEATURES1) return E_INVALIDARG;
+  store<u64>(property(PP_FEATURES), load<u64>(IOBUF, 8), 8);
+  return S_OK;
+}
+
+/** There are no synthetic features to choose. */
+function setSynthetic(bytes: u32): i32 {
+  if (ready) return E_INVALIDARG;
+  if (bytes < 16) return WHV_E_INSUFFICIENT_BUFFER;
+  return load<u32>(IOBUF) != 1 || load<u64>(IOBUF, 8) ? E_INVALIDARG : S_OK;
+}
+
+/** Whether a property takes a value. */
+function allowed(code: u32, v: u64, now: u64): bool {
+  switch (code) {
+    case PP_EXT:
+      return (v & ~EXT_ALL) == 0;
+    case PP_EXC:
+      return (v & ~EXCEPTIONS) == 0;
+    case PP_MSR:
+      return (v & ~MSR_EXITS) == 0;
+    case PP_APIC:
+    case PP_MSR_UNKNOWN:
+      return v <= 2;
+    case PP_COUNT:
+      return v != 0 && v <= MAX_VPS;
+    case PP_FEATURES:
+      return (v & ~FEATURES0) == 0;
+    case PP_XSAVE:
+      return (v & ~XSAVE_FEATURES) == 0;
+    // about host processors, of which there are none to share
+    case PP_SEPARATE_DOMAIN:
+    case PP_NUMA_NODE:
+    case PP_CPU_RESERVE:
+    case PP_CPU_CAP:
+    case PP_CPU_WEIGHT:
+    case PP_CPU_GROUP:
+    case PP_FREQUENCY_CAP:
+    case PP_DISABLE_SMT:
+      return true;
+    default:
+      // nested virtualization, devices, clocks and the like are as they are
+      return v == now;
+  }
+}
+
+/** Sets a property from `bytes` bytes at IOBUF. */
+export function whvSetPartitionProperty(code: u32, bytes: u32): i32 {
+  if (!exists) return E_INVALIDARG;
+  if (isList(code)) {
+    if (ready && code != PP_CPUID_EXITS) return E_INVALIDARG;
+    return takeList(code, bytes) ? S_OK : E_INVALIDARG;
+  }
+  if (code == PP_BANKS) return setBanks(bytes);
+  if (code == PP_SYNTHETIC) return setSynthetic(bytes);
+  if (code == PP_REFERENCE_TIME) return E_INVALIDARG; // guest time is counted
+  const p = property(code);
+  if (p == 0) return WHV_E_UNKNOWN_PROPERTY;
+  const size = load<u32>(p, 4);
+  if (bytes < size) return WHV_E_INSUFFICIENT_BUFFER;
+  // little endian: the value's bytes, the others 0
+  const unused = 64 - (size << 3);
+  const v = (load<u64>(IOBUF) << unused) >> unused;
+  if (ready && code != PP_EXT && code != PP_EXC && code != PP_MSR) {
+    return E_INVALIDARG;
+  }
+  if (!allowed(code, v, load<u64>(p, 8))) return E_INVALIDARG;
+  if (code == PP_EXC && running) return WHV_E_INVALID_VP_STATE;
+  store<u64>(p, v, 8);
+  if (code == PP_MSR) msrExitsGiven = true;
+  apply();
+  return S_OK;
+}
+
+function done(size: u32, bytes: u32): i32 {
+  store<u32>(SIZE_AT, size);
+  return bytes < size ? WHV_E_INSUFFICIENT_BUFFER : S_OK;
+}
+
+function putBanks(first: u64): u32 {
+  store<u64>(IOBUF, 2);
+  store<u64>(IOBUF, first, 8);
+  store<u64>(IOBUF, FEATURES1, 16);
+  return 24;
+}
+
+function putSynthetic(): u32 {
+  store<u64>(IOBUF, 1);
+  store<u64>(IOBUF, 0, 8);
+  return 16;
+}
+
+/** Writes a property's value to IOBUF and its size to IOBUF + 0x1800. */
+export function whvGetPartitionProperty(code: u32, bytes: u32): i32 {
+  if (!exists) return E_INVALIDARG;
+  if (isList(code)) return done(putList(code), bytes);
+  if (code == PP_BANKS) {
+    return done(putBanks(load<u64>(property(PP_FEATURES), 8)), bytes);
+  }
+  if (code == PP_SYNTHETIC) return done(putSynthetic(), bytes);
+  if (code == PP_REFERENCE_TIME) {
+    store<u64>(IOBUF, time / 100);
+    return done(8, bytes);
+  }
+  const p = property(code);
+  if (p == 0) return WHV_E_UNKNOWN_PROPERTY;
+  store<u64>(IOBUF, load<u64>(p, 8));
+  return done(load<u32>(p, 4), bytes);
+}
+
+/** Value to IOBUF, its size to IOBUF + 0x1800. */
+export function whvGetCapability(code: u32, bytes: u32): i32 {
+  let size: u32 = 8;
+  let v: u64 = 0;
+  switch (code) {
+    case 0:
+      size = 4;
+      v = 1;
+      break;
+    case 1:
+      v = FEATURES;
+      break;
+    case 2:
+      v = EXT_ALL;
+      break;
+    case 3:
+      v = EXCEPTIONS;
+      break;
+    case 4:
+      v = MSR_EXITS;
+      break;
+    case 5:
+      size = 4;
+      v = POPULATE_FLAGS;
+      break;
+    case 6: // scheduler features
+    case 0x1009: // performance monitoring
+      break;
+    case 0x1000:
+      size = 4;
+      v = VENDOR_INTEL;
+      break;
+    case 0x1001:
+      v = FEATURES0;
+      break;
+    case 0x1002:
+      size = 1;
+      v = CLFLUSH_SIZE;
+      break;
+    case 0x1003:
+      v = XSAVE_FEATURES;
+      break;
+    case 0x1004:
+    case 0x1005:
+      v = FREQUENCY;
+      break;
+    case 0x1006:
+      return done(putBanks(FEATURES0), bytes);
+    case 0x1007: // no frequency cap
+      memory.fill(IOBUF, 0, 20);
+      return done(20, bytes);
+    case 0x1008:
+      return done(putSynthetic(), bytes);
+    default:
+      return WHV_E_UNKNOWN_CAPABILITY;
+  }
+  store<u64>(IOBUF, v);
+  return done(size, bytes);
+}
+
+/** Whether CPUID with this leaf exits. */
+export function cpuidExitWanted(leaf: u32): bool {
+  return (extendedExits & EXT_CPUID) != 0 && cpuidExits(leaf);
+}

@@ -1,0 +1,499 @@
+// WHvGet/SetVirtualProcessorRegisters: WHV_REGISTER_NAME to the state's cells.
+// Values are 16 bytes. Numbers: winhvplatformdefs.h.
+import { flushJumps } from "../code/cache";
+import { getFlags, setFlagsRaw } from "../cpu/flags";
+import { apicMode, setRecheck, time, wantInterrupts } from "../system/hooks";
+import {
+  LAPIC_GP,
+  lapicField,
+  lapicSetWaitsForSipi,
+  lapicWaitsForSipi,
+} from "../lapic/state";
+import { lapicCr8, lapicSetCr8 } from "../lapic/interrupt";
+import {
+  lapicReadDeadline,
+  lapicSetTscOffset,
+  lapicWriteDeadline,
+} from "../lapic/timer";
+import { lapicApicBase, lapicWriteApicBase } from "../lapic/msr";
+import {
+  A_HALT,
+  A_RUN,
+  ACTIVITY,
+  CPL,
+  CR0,
+  CR2,
+  CR3,
+  CR4,
+  CR8,
+  DBGPEND,
+  DELIVER,
+  DR0,
+  DR6,
+  DR7,
+  EFER,
+  FCW,
+  FDP,
+  FIP,
+  FOP,
+  FPR,
+  FSW,
+  FTW,
+  GDTR,
+  IDTR,
+  IOBUF,
+  lapicOf,
+  LATE,
+  M_CSTAR,
+  M_KGSBASE,
+  M_LSTAR,
+  M_MTRR,
+  M_MTRRDEF,
+  M_PAT,
+  M_SFMASK,
+  M_SPEC,
+  M_STAR,
+  M_SYSCS,
+  M_SYSEIP,
+  M_SYSESP,
+  M_TSCADJ,
+  M_TSCAUX,
+  M_TSCOFF,
+  MXCSR,
+  NMIMASK,
+  P_PASS,
+  PASS,
+  PEND_EVENT,
+  PEND_INT,
+  PENDING,
+  REGS,
+  RIP,
+  S_CS,
+  S_SS,
+  SEG_ATTR,
+  SEG_BASE,
+  SEG_LIMIT,
+  SEG_SEL,
+  SEGS,
+  SHADOW,
+  VPINDEX,
+  XCR0,
+  XMM,
+  XSS,
+} from "../layout";
+import { setControl } from "../insn/x87/control";
+import { updateES } from "../insn/x87/state";
+import { MAXPHYADDR, tlbFlush } from "../memory/access";
+import { flagsChanged, updateMode } from "../cpu/mode";
+import { MTRRCAP_VALUE } from "../cpu/msr";
+import { apicPageChanged } from "../cpu/vps";
+import {
+  E_INVALIDARG,
+  HV_ACCESS_DENIED,
+  WHV_E_INVALID_VP_REGISTER_NAME,
+} from "./hresult";
+import { ACTIVITY_ALWAYS, MTRR_CAP, NO_APIC_TPR, variant } from "./variants";
+
+/** Cell of a register that is plainly 64 bits wide and free to write, or 0. */
+function plainCell(name: u32): usize {
+  if (name <= 15) return REGS + (name << 3);
+  if (name >= 0x21 && name <= 0x24) return DR0 + ((name - 0x21) << 3);
+  if (name >= 0x2010 && name <= 0x2017) return M_MTRR + ((name - 0x2010) << 4);
+  if (name >= 0x2040 && name <= 0x2047) {
+    return M_MTRR + ((name - 0x2040) << 4) + 8;
+  }
+  if (name >= 0x2070 && name <= 0x207a) {
+    return M_MTRR + 128 + ((name - 0x2070) << 3);
+  }
+  switch (name) {
+    case 0x10:
+      return RIP;
+    case 0x1d:
+      return CR2;
+    case 0x25:
+      return DR6;
+    case 0x2002:
+      return M_KGSBASE;
+    case 0x2004:
+      return M_PAT;
+    case 0x2005:
+      return M_SYSCS;
+    case 0x2006:
+      return M_SYSEIP;
+    case 0x2007:
+      return M_SYSESP;
+    case 0x2008:
+      return M_STAR;
+    case 0x2009:
+      return M_LSTAR;
+    case 0x200a:
+      return M_CSTAR;
+    case 0x200b:
+      return M_SFMASK;
+    case 0x200e:
+      return M_MTRRDEF;
+    case 0x207b:
+      return M_TSCAUX;
+    case 0x2084:
+      return M_SPEC;
+    case 0x208b:
+      return XSS;
+    case 0x2096:
+      return M_TSCADJ;
+    case 0x80000000:
+      return PEND_INT;
+    case 0x80000004:
+      return DELIVER;
+    default:
+      return 0;
+  }
+}
+
+/**
+ * Reads register `name` of the current VP to 16 bytes at `to`; false when there
+ * is none such.
+ */
+export function getRegister(name: u32, to: usize): bool {
+  store<u64>(to, 0);
+  store<u64>(to, 0, 8);
+  const cell = plainCell(name);
+  if (cell) {
+    store<u64>(to, load<u64>(cell));
+    return true;
+  }
+  if (name >= 0x12 && name <= 0x19) {
+    const s = SEGS + (<usize> (name - 0x12) << 5);
+    store<u64>(to, load<u64>(s, SEG_BASE));
+    store<u32>(to, load<u32>(s, SEG_LIMIT), 8);
+    store<u16>(to, load<u16>(s, SEG_SEL), 12);
+    store<u16>(to, load<u16>(s, SEG_ATTR), 14);
+    return true;
+  }
+  if (name == 0x1a || name == 0x1b) {
+    const t = name == 0x1a ? IDTR : GDTR;
+    store<u16>(to, load<u16>(t, 8), 6);
+    store<u64>(to, load<u64>(t), 8);
+    return true;
+  }
+  if (name >= 0x1000 && name <= 0x100f) {
+    memory.copy(to, XMM + ((name - 0x1000) << 4), 16);
+    return true;
+  }
+  if (name >= 0x1010 && name <= 0x1017) {
+    // ST(i): relative to TOP
+    const r = FPR + (stIndex(name - 0x1010) << 4);
+    store<u64>(to, load<u64>(r));
+    store<u16>(to, load<u16>(r, 8), 8);
+    return true;
+  }
+  const base = lapicOf(load<u32>(VPINDEX));
+  switch (name) {
+    case 0x11:
+      store<u64>(to, <u64> getFlags());
+      return true;
+    case 0x1c:
+      store<u64>(to, load<u64>(CR0));
+      return true;
+    case 0x1e:
+      store<u64>(to, load<u64>(CR3));
+      return true;
+    case 0x1f:
+      store<u64>(to, load<u64>(CR4));
+      return true;
+    case 0x20:
+      store<u64>(to, apicMode ? lapicCr8(base) : load<u64>(CR8));
+      return true;
+    case 0x26:
+      store<u64>(to, load<u64>(DR7));
+      return true;
+    case 0x27:
+      store<u64>(to, load<u64>(XCR0));
+      return true;
+    case 0x1018:
+      store<u16>(to, load<u16>(FCW));
+      store<u16>(to, load<u16>(FSW), 2);
+      store<u8>(to, load<u8>(FTW), 4);
+      store<u16>(to, load<u16>(FOP), 6);
+      store<u64>(to, load<u64>(FIP), 8);
+      return true;
+    case 0x1019:
+      store<u64>(to, load<u64>(FDP));
+      store<u32>(to, load<u32>(MXCSR), 8);
+      store<u32>(to, 0xffff, 12);
+      return true;
+    case 0x2000:
+      store<u64>(to, time + load<u64>(M_TSCOFF));
+      return true;
+    case 0x2001:
+      store<u64>(to, load<u64>(EFER));
+      return true;
+    case 0x2003:
+      store<u64>(to, apicMode ? lapicApicBase(base) : 0);
+      return true;
+    case 0x200c:
+      store<u64>(to, <u64> load<u32>(VPINDEX));
+      return true;
+    case 0x200d:
+      if (!variant(MTRR_CAP)) return false;
+      store<u64>(to, MTRRCAP_VALUE);
+      return true;
+    case 0x2087:
+      store<u64>(to, load<u64>(M_TSCOFF));
+      return true;
+    case 0x2095:
+      if (!apicMode) return false;
+      store<u64>(to, lapicReadDeadline(base, time));
+      return true;
+    case 0x80000001:
+      store<u64>(to, (load<u8>(SHADOW) ? 1 : 0) | (load<u8>(NMIMASK) ? 2 : 0));
+      return true;
+    case 0x80000002:
+      memory.copy(to, PEND_EVENT, 16);
+      return true;
+    case 0x80000005:
+      store<u64>(
+        to,
+        (load<u8>(ACTIVITY) == A_HALT ? 2 : 0) |
+          (apicMode && lapicWaitsForSipi(lapicOf(load<u32>(VPINDEX))) ? 1 : 0),
+      );
+      return true;
+    case 0x80000006: {
+      const d = load<u64>(DBGPEND);
+      // Breakpoint0-3 bits 0-3, SingleStep bit 4
+      store<u64>(to, (d & 15) | (d & 0x4000 ? 16 : 0));
+      return true;
+    }
+  }
+  if (name == 0x3008 && variant(NO_APIC_TPR)) return false;
+  if (apicMode && name >= 0x3002 && name <= 0x303f) {
+    // an APIC register: name - 0x3000 is its offset / 16
+    store<u64>(to, <u64> lapicField(base, (name - 0x3000) << 4));
+    if (name == 0x3030) {
+      store<u32>(to, lapicField(base, 0x310), 4);
+    }
+    return true;
+  }
+  return false;
+}
+
+function stIndex(i: u32): u32 {
+  return (i + (load<u16>(FSW) >> 11)) & 7;
+}
+
+/** Whether `name` may be written at all, and with this value. */
+export function canSetRegister(name: u32, from: usize): bool {
+  if (plainCell(name)) return true;
+  if (name >= 0x12 && name <= 0x1b) return true;
+  if (name >= 0x1000 && name <= 0x1019) return true;
+  const v = load<u64>(from);
+  switch (name) {
+    case 0x11:
+      return v >> 32 == 0;
+    case 0x1c:
+      return v >> 32 == 0;
+    case 0x1e:
+    case 0x1f:
+    case 0x26:
+    case 0x2000:
+    case 0x2001:
+    case 0x2087:
+    case 0x80000001:
+    case 0x80000002:
+    case 0x80000006:
+      return true;
+    case 0x80000005:
+      return apicMode != 0 || variant(ACTIVITY_ALWAYS);
+    case 0x20:
+      return v < 16;
+    case 0x27:
+      // x87 always, SSE perhaps: CPUID offers no more
+      return v == 1 || v == 3;
+    case 0x2003:
+      return apicMode != 0 && isApicBase(v);
+    case 0x2095:
+      return apicMode != 0;
+  }
+  return false;
+}
+
+/** The HRESULT for a register that canSetRegister() refused. */
+export function refusalOf(name: u32): i32 {
+  if (name == 0x80000005) return HV_ACCESS_DENIED;
+  return getRegister(name, IOBUF + 0x1800)
+    ? E_INVALIDARG
+    : WHV_E_INVALID_VP_REGISTER_NAME;
+}
+
+const APIC_EXTD: u64 = 1 << 10;
+const APIC_EN: u64 = 1 << 11;
+
+/**
+ * Whether IA32_APIC_BASE can have a value: no reserved bits, x2APIC only where
+ * it is offered.
+ */
+function isApicBase(v: u64): bool {
+  if (v >> MAXPHYADDR || v & 0x2ff) return false;
+  return !(v & APIC_EXTD) || (apicMode == 2 && (v & APIC_EN) != 0);
+}
+
+/**
+ * The caller goes from any mode to any: where a guest must not, by way of
+ * disabled.
+ */
+function setApicBase(base: usize, v: u64): void {
+  if (!(lapicWriteApicBase(base, v, MAXPHYADDR) & LAPIC_GP)) return;
+  lapicWriteApicBase(base, v & ~(APIC_EN | APIC_EXTD), MAXPHYADDR);
+  lapicWriteApicBase(base, v & ~APIC_EXTD, MAXPHYADDR);
+  lapicWriteApicBase(base, v, MAXPHYADDR);
+}
+
+/**
+ * Whether a value of WHvRegisterPendingEvent injects an exception; ExtInt
+ * waits.
+ */
+export function isException(event: u64): bool {
+  return (event & 1) != 0 && ((event >> 1) & 7) != 5;
+}
+
+/** Writes a register that canSetRegister() accepted. */
+export function setRegister(name: u32, from: usize): void {
+  if (name == 0x10) {
+    // what was to be passed was where RIP has been
+    store<u8>(PASS, 0);
+    store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
+  }
+  const v = load<u64>(from);
+  const cell = plainCell(name);
+  if (cell) {
+    store<u64>(cell, v);
+    if (cell == RIP || cell == PEND_INT) store<u32>(LATE, 0);
+    if (name >= 0x21 && name <= 0x24) {
+      tlbFlush();
+      flagsChanged();
+    } else if (name >= 0x80000000) wantInterrupts();
+    return;
+  }
+  if (name >= 0x12 && name <= 0x19) {
+    const s = SEGS + (<usize> (name - 0x12) << 5);
+    store<u64>(s, v, SEG_BASE);
+    store<u32>(s, load<u32>(from, 8), SEG_LIMIT);
+    store<u16>(s, load<u16>(from, 12), SEG_SEL);
+    store<u16>(s, load<u16>(from, 14), SEG_ATTR);
+    const i = name - 0x12;
+    if (i == S_SS) store<u8>(CPL, <u8> (load<u16>(from, 14) >> 5) & 3);
+    if (i == S_CS || i == S_SS) {
+      flushJumps();
+      updateMode();
+    }
+    return;
+  }
+  if (name == 0x1a || name == 0x1b) {
+    const t = name == 0x1a ? IDTR : GDTR;
+    store<u64>(t, load<u64>(from, 8));
+    store<u32>(t, load<u16>(from, 6), 8);
+    return;
+  }
+  if (name >= 0x1000 && name <= 0x100f) {
+    memory.copy(XMM + ((name - 0x1000) << 4), from, 16);
+    return;
+  }
+  if (name >= 0x1010 && name <= 0x1017) {
+    const r = FPR + (stIndex(name - 0x1010) << 4);
+    store<u64>(r, v);
+    store<u16>(r, load<u16>(from, 8), 8);
+    return;
+  }
+  const base = lapicOf(load<u32>(VPINDEX));
+  switch (name) {
+    case 0x11:
+      setFlagsRaw(<u32> v);
+      updateMode();
+      flagsChanged();
+      break;
+    case 0x1c:
+      store<u64>(CR0, v);
+      tlbFlush();
+      updateMode();
+      break;
+    case 0x1e:
+      store<u64>(CR3, v);
+      tlbFlush();
+      break;
+    case 0x1f:
+      store<u64>(CR4, v);
+      tlbFlush();
+      updateMode();
+      break;
+    case 0x20:
+      store<u64>(CR8, v & 15);
+      if (apicMode) lapicSetCr8(base, <u32> v);
+      wantInterrupts();
+      break;
+    case 0x26:
+      store<u64>(DR7, v | 0x400);
+      tlbFlush();
+      flagsChanged();
+      break;
+    case 0x27:
+      store<u64>(XCR0, v);
+      break;
+    case 0x1018:
+      setControl(load<u16>(from));
+      store<u16>(FSW, load<u16>(from, 2));
+      updateES();
+      store<u8>(FTW, load<u8>(from, 4));
+      store<u16>(FOP, load<u16>(from, 6) & 0x7ff);
+      store<u64>(FIP, load<u64>(from, 8));
+      break;
+    case 0x1019:
+      store<u64>(FDP, v);
+      store<u32>(MXCSR, load<u32>(from, 8) & 0xffff);
+      break;
+    case 0x2000:
+      store<u64>(M_TSCOFF, v - time);
+      if (apicMode) lapicSetTscOffset(base, <i64> (v - time), time);
+      setRecheck(true);
+      break;
+    case 0x2087:
+      store<u64>(M_TSCOFF, v);
+      if (apicMode) lapicSetTscOffset(base, <i64> v, time);
+      setRecheck(true);
+      break;
+    case 0x2001:
+      store<u64>(EFER, v);
+      tlbFlush();
+      updateMode();
+      break;
+    case 0x2003:
+      setApicBase(base, v);
+      apicPageChanged();
+      tlbFlush();
+      wantInterrupts();
+      break;
+    case 0x2095:
+      lapicWriteDeadline(base, v, time);
+      wantInterrupts();
+      break;
+    case 0x80000001:
+      store<u8>(SHADOW, <u8> (v & 1));
+      store<u8>(NMIMASK, <u8> ((v >> 1) & 1));
+      flagsChanged();
+      break;
+    case 0x80000002:
+      memory.copy(PEND_EVENT, from, 16);
+      if (isException(v)) store<u32>(LATE, 0);
+      wantInterrupts();
+      break;
+    case 0x80000005:
+      store<u8>(ACTIVITY, <u8> (v & 2 ? A_HALT : A_RUN));
+      if (apicMode) {
+        lapicSetWaitsForSipi(lapicOf(load<u32>(VPINDEX)), (v & 1) != 0);
+      }
+      wantInterrupts();
+      break;
+    case 0x80000006:
+      store<u64>(DBGPEND, (v & 15) | (v & 16 ? 0x4000 : 0));
+      flagsChanged();
+      break;
+  }
+}
