@@ -25,7 +25,7 @@ import {
   RUN_SPUN,
 } from "./module.ts";
 
-/** Nanoseconds of guest time an instruction takes (TICKS in core/system/hooks.ts). */
+/** Nanoseconds of guest time an instruction takes (TICKS in core/system/time.ts). */
 const TICKS = 10;
 /**
  * Instructions of a turn when several processors want to run: from TURN up to twice as

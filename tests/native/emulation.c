@@ -15,7 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* WHV_EMULATOR_STATUS, and hooks.ts' own EMU_AGAIN. */
+/* WHV_EMULATOR_STATUS, and emulation.ts'
+ * own EMU_AGAIN. */
 enum { SUCCESSFUL = 1, GET_FAILED = 64, SET_FAILED = 128, AGAIN = 0x10000 };
 
 /* What emulate() expects at VALUES; most instructions change only the first. */

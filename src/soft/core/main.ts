@@ -2,26 +2,12 @@
 // src/soft/*.ts and the native library call.
 import {
   cacheInit,
-  hostMayWrite,
-  hostWrote,
   statDecoded,
   statFlushes,
   statInvalidated,
 } from "./code/cache";
 import { decodeInit } from "./code/decode";
 import { raise, UD } from "./cpu/fault";
-import {
-  again,
-  apicMode,
-  beginExit,
-  EXIT_CANCELED,
-  finishExit,
-  followClock,
-  setTicks,
-  setTime,
-  suspended,
-  time,
-} from "./system/hooks";
 import { registerFxsave } from "./insn/x87/fxsave";
 import { registerX87 } from "./insn/x87/table";
 import { registerFar } from "./insn/system/far";
@@ -57,21 +43,26 @@ import { registerStack } from "./insn/integer/stack";
 import { registerStrings } from "./insn/integer/string";
 import { lapicTimerDue } from "./lapic/timer";
 import { ICOUNT, lapicOf } from "./layout";
-import {
-  setDoorbells,
-  statBesideCode,
-  statTlbFlushes,
-  statTlbMisses,
-} from "./memory/access";
+import { statBesideCode, statTlbFlushes, statTlbMisses } from "./memory/access";
 import { Handler, indexOf } from "./code/optable";
-import { mapsHost } from "./memory/phys";
 import { pointReached, pointsInit, pointsTrim } from "./system/points";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./cpu/run";
-import { allowSpins } from "./cpu/spin";
-import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./cpu/vps";
+import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { countExit } from "./whv/counters";
 import { checkState } from "./whv/valid";
-
+import { again } from "./code/ip";
+import { beginExit, EXIT_CANCELED, finishExit } from "./system/exit";
+import { apicMode } from "./system/processors";
+import { followClock, setTime, suspended, time } from "./system/time";
+export { hostMayWrite, hostWrote } from "./code/cache";
+export { setTranslation } from "./code/regions";
+export { allowSpins } from "./cpu/spin";
+export { vpDeaf, vpReady } from "./cpu/vps";
+export { setDoorbells } from "./memory/access";
+export { mapsHost } from "./memory/phys";
+export { whvCompleteAccess } from "./system/complete";
+export { emulate, emulateOnce } from "./system/emulate";
+export { setTicks } from "./system/time";
 export { whvGetVpCounters } from "./whv/counters";
 export {
   hostReleased,
@@ -94,6 +85,12 @@ export {
   whvSuspendTime,
 } from "./whv/partition";
 export {
+  whvClearDebugPoint,
+  whvPassDebugPoints,
+  whvSetDebugPoint,
+  whvTakeDebugHits,
+} from "./whv/points";
+export {
   whvCreateVirtualProcessor,
   whvDeleteVirtualProcessor,
   whvGetApic,
@@ -110,18 +107,9 @@ export {
   whvGetPartitionProperty,
   whvSetPartitionProperty,
 } from "./whv/properties";
-export {
-  whvClearDebugPoint,
-  whvPassDebugPoints,
-  whvSetDebugPoint,
-  whvTakeDebugHits,
-} from "./whv/points";
-export { setVariants } from "./whv/variants";
-export { setTranslation } from "./code/regions";
-export { whvGetXsave, whvSetXsave } from "./whv/xsave";
 export { whvTranslateGva } from "./whv/translate";
-export { whvCompleteAccess } from "./system/complete";
-export { emulate, emulateOnce } from "./system/emulate";
+export { setVariants } from "./whv/variants";
+export { whvGetXsave, whvSetXsave } from "./whv/xsave";
 
 function undefinedInstruction(_p: usize): usize {
   return raise(UD);
@@ -168,17 +156,6 @@ export function vpCanceled(vp: u32): void {
 export function vpInstructions(vp: u32): u64 {
   return load<u64>(fieldOf(vp, ICOUNT));
 }
-
-export {
-  allowSpins,
-  hostMayWrite,
-  hostWrote,
-  mapsHost,
-  setDoorbells,
-  setTicks,
-  vpDeaf,
-  vpReady,
-};
 
 let last: i32 = 0;
 /** Instructions of the last vpRun. */

@@ -16,8 +16,8 @@
 //      or VEX.vvvv as a register offset
 // The first 8 bytes are all that most cases of the inner loop need: one load.
 // XMM registers: reg and rm are register number * 8, so XMM + 2 * offset.
-import { GP, raise, raiseErr, SS_ } from "../cpu/fault";
-import { rd, rw, rwDone, wr } from "../memory/access";
+import { GP, raiseErr, SS_ } from "../cpu/fault";
+import { rd, rw, wr } from "../memory/access";
 import {
   F_NONCANON,
   FAULT,
@@ -299,7 +299,7 @@ function rwmSlow<T>(p: usize): usize {
 
 /**
  * Host address of the memory operand for read-modify-write, or 0; finish with
- * rwDone() (memory/access.ts).
+ * rmwFailed() (insn/rmw.ts).
  */
 @inline
 export function rwm<T>(p: usize): usize {
@@ -317,5 +317,3 @@ export function ldRM<T>(p: usize): T {
 export function gp0(): usize {
   return raiseErr(GP, 0);
 }
-
-export { raise, rwDone };

@@ -3,7 +3,6 @@
 // function returns false, with #GP(0) raised and nothing changed, for a value
 // that the register does not take.
 import { GP, raiseErr } from "./fault";
-import { apicMode, apicResult } from "../system/hooks";
 import { lapicSetCr8 } from "../lapic/interrupt";
 import {
   CR0,
@@ -27,6 +26,8 @@ import { MAXPHYADDR, tlbFlush } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
 import { physHost } from "../memory/phys";
 import { A_L, segOf } from "./segment";
+import { apicResult } from "../system/apic";
+import { apicMode } from "../system/processors";
 
 export const CR0_PE: u64 = 1;
 const CR0_ET: u64 = 0x10;

@@ -1,12 +1,12 @@
 // CPUID: exactly what this processor has. Source: Intel SDM vol. 2, "CPUID".
 import { CR4_OSXSAVE, MISC_LIMIT_CPUID, noExecute } from "./control";
-import { apicMode, vpCount } from "../system/hooks";
 import { LAPIC_MODE_DISABLED, lapicMode } from "../lapic/state";
 import { CR4, lapicOf, M_MISC, VPINDEX } from "../layout";
 import { MAXPHYADDR } from "../memory/access";
 import { SIGNATURE } from "./reset";
 import { cpuidMasked, cpuidResult } from "../whv/lists";
 import { HYPERVISOR_BIT, variant } from "../whv/variants";
+import { apicMode, vpCount } from "../system/processors";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;

@@ -2,7 +2,6 @@
 // of the platform wants to see (X64MsrExitBitmap). Source: Intel SDM vol. 4,
 // tables "IA-32 Architectural MSRs"; WHV_X64_MSR_EXIT_BITMAP.
 import { writeEfer } from "./control";
-import { apicMode, apicResult, time, wantInterrupts } from "../system/hooks";
 import { LAPIC_GP } from "../lapic/state";
 import {
   lapicReadDeadline,
@@ -52,6 +51,10 @@ import {
   msrUnknown,
 } from "../whv/properties";
 import { MSR_FAULTS, variant } from "../whv/variants";
+import { wantInterrupts } from "./recheck";
+import { apicResult } from "../system/apic";
+import { apicMode } from "../system/processors";
+import { time } from "../system/time";
 
 export const MSR_OK: u32 = 0;
 export const MSR_GP: u32 = 1;

@@ -2,7 +2,6 @@
 // "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
 import { flushJumps } from "../code/cache";
 import { setFlagsRaw } from "./flags";
-import { apicMode } from "../system/hooks";
 import { lapicInit, lapicReset } from "../lapic/state";
 import {
   A_RUN,
@@ -54,6 +53,7 @@ import {
 import { tlbFlush } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
 import { apicPageChanged } from "./vps";
+import { apicMode } from "../system/processors";
 
 /** CPUID.1:EAX, also in RDX at reset. */
 export const SIGNATURE: u32 = 0x000206c2;

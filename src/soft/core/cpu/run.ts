@@ -7,33 +7,6 @@
 import { cacheFlush, enter } from "../code/cache";
 import { AC_, DFAULT, GP, PF_, SS_, TS } from "./fault";
 import { IF, RF, TF } from "./flags";
-import {
-  apicMode,
-  beginExit,
-  eoiVector,
-  EXIT_EOI,
-  EXIT_EXCEPTION,
-  EXIT_HALT,
-  EXIT_INITSIPI,
-  EXIT_IO,
-  EXIT_MEMORY,
-  EXIT_UNRECOVERABLE,
-  EXIT_WINDOW,
-  finishExit,
-  followClock,
-  ipiTrapped,
-  ipOf,
-  recheck,
-  setEoi,
-  setIpiTrapped,
-  setRecheck,
-  setSynced,
-  setTime,
-  suspended,
-  synced,
-  ticks,
-  time,
-} from "../system/hooks";
 import { inner, innerCur, innerLeft } from "../code/inner";
 import { deliverEvent } from "./interrupt";
 import {
@@ -125,8 +98,31 @@ import {
   variant,
   WRITE_IS_TOLD,
 } from "../whv/variants";
-
-export { again, ipOf, leave, needSync, nextIp, synced } from "../system/hooks";
+import { ipOf } from "../code/ip";
+import { recheck, setRecheck } from "./recheck";
+import { eoiVector, ipiTrapped, setEoi, setIpiTrapped } from "../system/apic";
+import {
+  beginExit,
+  EXIT_EOI,
+  EXIT_EXCEPTION,
+  EXIT_HALT,
+  EXIT_INITSIPI,
+  EXIT_IO,
+  EXIT_MEMORY,
+  EXIT_UNRECOVERABLE,
+  EXIT_WINDOW,
+  finishExit,
+} from "../system/exit";
+import { apicMode } from "../system/processors";
+import {
+  followClock,
+  setSynced,
+  setTime,
+  suspended,
+  synced,
+  ticks,
+  time,
+} from "../system/time";
 
 const RUN_SLICE: u32 = 0;
 export const RUN_EXIT: u32 = 1;

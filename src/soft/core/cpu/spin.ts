@@ -2,8 +2,9 @@
 // not change their word. Who executes many of them in its turn is better off
 // when the others run, so the turn ends there; what a guest sees are the same
 // instructions.
-import { emulating, leave } from "../system/hooks";
 import { REC } from "../code/record";
+import { leave } from "../code/ip";
+import { emulating } from "../system/emulation";
 
 /** How many more of them the turn has; 0 is no end. */
 let left: u32 = 0;

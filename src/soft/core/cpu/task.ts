@@ -6,7 +6,6 @@
 import { GP, NP, raiseErr, TS } from "./fault";
 import { getFlags, NT, setFlagsRaw, VM } from "./flags";
 import { frameCommit, frameCurrent, framePush } from "./frame";
-import { needSync, synced } from "../system/hooks";
 import {
   CPL,
   CR0,
@@ -64,6 +63,7 @@ import {
   T_BUSY,
   T_LDT,
 } from "./segment";
+import { needSync, synced } from "../system/time";
 
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;

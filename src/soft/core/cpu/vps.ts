@@ -1,13 +1,6 @@
 // Which virtual processor is in STATE, and what all of them wait for.
 import { flushJumps } from "../code/cache";
 import {
-  apicMode,
-  setApicPage,
-  setRecheck,
-  time,
-  vpCount,
-} from "../system/hooks";
-import {
   LAPIC_MODE_XAPIC,
   LAPIC_PENDING_INIT,
   LAPIC_PENDING_NMI,
@@ -34,6 +27,10 @@ import {
 } from "../layout";
 import { IF } from "./flags";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
+import { setRecheck } from "./recheck";
+import { setApicPage } from "../system/apic";
+import { apicMode, vpCount } from "../system/processors";
+import { time } from "../system/time";
 
 let current: u32 = 0;
 

@@ -15,19 +15,6 @@
 import { codeWritten, flushJumps } from "../code/cache";
 import { AC_, raise, raisePF } from "../cpu/fault";
 import { AC } from "../cpu/flags";
-import {
-  apicPage,
-  apicRead,
-  apicWrite,
-  emulating,
-  emuTranslate,
-  exitMemory,
-  mmioRead,
-  mmioWrite,
-  needSync,
-  synced,
-  vpCount,
-} from "../system/hooks";
 import { completing, deviceRead, deviceWrite } from "../system/device";
 import { hostDoorbell } from "../system/host";
 import {
@@ -80,6 +67,16 @@ import {
   watches,
   watching,
 } from "../system/points";
+import { apicPage, apicRead, apicWrite } from "../system/apic";
+import {
+  emulating,
+  emuTranslate,
+  mmioRead,
+  mmioWrite,
+} from "../system/emulation";
+import { exitMemory } from "../system/exit";
+import { vpCount } from "../system/processors";
+import { needSync, synced } from "../system/time";
 
 export const ACC_READ: u32 = 1;
 export const ACC_WRITE: u32 = 2;
@@ -924,7 +921,8 @@ export function wr<T>(linear: u64, v: T): void {
 
 /**
  * Host address of a T to read and then write at a linear address, or 0 with
- * FAULT set. After storing there, call rwDone().
+ * FAULT set. After storing there, see
+ * rmwFailed() (insn/rmw.ts).
  */
 @inline
 export function rw<T>(linear: u64): usize {
@@ -933,11 +931,6 @@ export function rw<T>(linear: u64): usize {
     return <usize> (<u32> linear + load<u32>(e, 16));
   }
   return rwSlow(linear, sizeof<T>());
-}
-
-@inline
-export function rwDone(): void {
-  if (load<u32>(BKIND)) rwCommit();
 }
 
 // --- system accesses: descriptor tables, TSS, interrupt stacks

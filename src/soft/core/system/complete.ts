@@ -14,7 +14,6 @@ import {
 } from "./device";
 import { GP, SS_ } from "../cpu/fault";
 import { RF, TF } from "../cpu/flags";
-import { EXIT_MEMORY, followClock, ipOf, recheck, setSynced } from "./hooks";
 import {
   A_RUN,
   ACTIVITY,
@@ -50,6 +49,10 @@ import { E_INVALIDARG, S_OK, WHV_E_INVALID_VP_STATE } from "../whv/hresult";
 import { running, whvCheckVp } from "../whv/partition";
 import { isException } from "../whv/registers";
 import { checkState } from "../whv/valid";
+import { ipOf } from "../code/ip";
+import { recheck } from "../cpu/recheck";
+import { EXIT_MEMORY } from "./exit";
+import { followClock, setSynced } from "./time";
 
 // IcebpOutcome
 const DONE: u32 = 0;

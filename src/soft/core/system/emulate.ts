@@ -6,17 +6,6 @@
 import { decodeOne } from "../code/decode";
 import { getFlags, setFlagsRaw, TF } from "../cpu/flags";
 import {
-  EMU_AGAIN,
-  EMU_INTERNAL,
-  EMU_SUCCESS,
-  emuFetch,
-  emuStatus,
-  nextIp,
-  setEmulating,
-  setEmuStatus,
-  setSynced,
-} from "./hooks";
-import {
   bankOf,
   CODEBASE,
   CPL,
@@ -50,6 +39,17 @@ import {
 import { updateMode } from "../cpu/mode";
 import { REC } from "../code/record";
 import { NO_SSE_MMIO, variant } from "../whv/variants";
+import { nextIp } from "../code/ip";
+import {
+  EMU_AGAIN,
+  EMU_INTERNAL,
+  EMU_SUCCESS,
+  emuFetch,
+  emuStatus,
+  setEmulating,
+  setEmuStatus,
+} from "./emulation";
+import { setSynced } from "./time";
 
 /** The record of the emulated instruction. */
 const RECORD: usize = 0x3d00;

@@ -15,7 +15,6 @@
 // are watched as a bitmap (memory/access.ts). An access to one is noted with
 // the values before and after, and exits behind its instruction.
 import { cacheFlush, flushJumps } from "../code/cache";
-import { beginExit, EXIT_POINT, finishExit, ipOf, vpCount } from "./hooks";
 import {
   CR3,
   EXITBUF,
@@ -43,6 +42,9 @@ import {
 } from "../layout";
 import { physHost } from "../memory/phys";
 import { isRepeated, REC, rOpcode } from "../code/record";
+import { ipOf } from "../code/ip";
+import { beginExit, EXIT_POINT, finishExit } from "./exit";
+import { vpCount } from "./processors";
 
 /** Of the accesses that a point is for (ICEBP_DEBUG_POINT.Access); 1 and 2 are
  * reading and writing. */

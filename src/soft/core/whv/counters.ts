@@ -2,6 +2,11 @@
 // uses of the APIC. Fourteen, three and five u64 a processor, in the order of
 // the structures of winhvplatformdefs.h (WHV_PROCESSOR_ACTIVITY_COUNTERS has a
 // time beside each).
+import { EXITBUF, ICOUNT, IOBUF, VPINDEX, WHV } from "../layout";
+import { fieldOf } from "../cpu/vps";
+import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./hresult";
+import { whvCheckVp } from "./partition";
+import { NO_RUNTIME, variant } from "./variants";
 import {
   EXIT_CPUID,
   EXIT_EXCEPTION,
@@ -10,13 +15,8 @@ import {
   EXIT_MEMORY,
   EXIT_MSR,
   EXIT_WINDOW,
-  TICKS,
-} from "../system/hooks";
-import { EXITBUF, ICOUNT, IOBUF, VPINDEX, WHV } from "../layout";
-import { fieldOf } from "../cpu/vps";
-import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./hresult";
-import { whvCheckVp } from "./partition";
-import { NO_RUNTIME, variant } from "./variants";
+} from "../system/exit";
+import { TICKS } from "../system/time";
 
 const COUNTERS: usize = WHV + 0x8000;
 const ACTIVITIES: u32 = 14;

@@ -2,7 +2,6 @@
 // and writes, advice. Arguments that are buffers lie at IOBUF; a call that
 // fails changes nothing.
 import { flushJumps, hostWrote } from "../code/cache";
-import { vpCount } from "../system/hooks";
 import { GUEST, IOBUF, TLB_VP, TLBS } from "../layout";
 import { MAXPHYADDR } from "../memory/access";
 import {
@@ -30,6 +29,7 @@ import {
   WHV_E_VP_DOES_NOT_EXIST,
 } from "./hresult";
 import { exists, ready, whvCheckVp } from "./partition";
+import { vpCount } from "../system/processors";
 
 /** WHvMapGpaRangeFlag...: read, write, execute, track dirty pages. */
 const MAP_FLAGS: u32 = 15;

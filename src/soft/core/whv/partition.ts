@@ -1,16 +1,6 @@
 // The partition's life: create, set up, reset, delete; its time. Results are
 // HRESULTs; a call that fails changes nothing.
 import { cacheFlush, flushJumps } from "../code/cache";
-import {
-  resumeTime,
-  setApicMode,
-  setEoi,
-  setRecheck,
-  setVpCount,
-  startTime,
-  suspendTime,
-  vpCount,
-} from "../system/hooks";
 import { lapicSetVpCount } from "../lapic/state";
 import { MAX_VPS, WHV } from "../layout";
 import { mapsReset } from "../memory/phys";
@@ -28,6 +18,10 @@ import {
 } from "./hresult";
 import { listsReset } from "./lists";
 import { apicProperty, countProperty, propertiesReset } from "./properties";
+import { setRecheck } from "../cpu/recheck";
+import { setEoi } from "../system/apic";
+import { setApicMode, setVpCount, vpCount } from "../system/processors";
+import { resumeTime, startTime, suspendTime } from "../system/time";
 
 /** WHvCreatePartition succeeded. */
 export let exists: bool = false;

@@ -2,14 +2,6 @@
 // and the APIC's page. Arguments that are buffers lie at IOBUF; a call that
 // fails changes nothing.
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../cpu/cpuid";
-import {
-  apicMode,
-  resumeTime,
-  setRecheck,
-  time,
-  vpCount,
-  wantInterrupts,
-} from "../system/hooks";
 import { lapicExport, lapicImport } from "../lapic/page";
 import { LAPIC_ILLEGAL } from "../lapic/state";
 import { lapicRequest } from "../lapic/ipi";
@@ -52,6 +44,9 @@ import {
   refusalOf,
   setRegister,
 } from "./registers";
+import { setRecheck, wantInterrupts } from "../cpu/recheck";
+import { apicMode, vpCount } from "../system/processors";
+import { resumeTime, time } from "../system/time";
 
 @inline
 function noVp(vp: u32): bool {

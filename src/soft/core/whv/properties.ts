@@ -1,7 +1,6 @@
 // The partition's properties and the platform's capabilities. Values come at
 // IOBUF and go back there, with their size at IOBUF + 0x1800. Numbers:
 // winhvplatformdefs.h.
-import { time } from "../system/hooks";
 import { lapicTrapInitSipi } from "../lapic/ipi";
 import { IOBUF, MAX_VPS, WHV } from "../layout";
 import { setExceptionBitmap } from "../cpu/run";
@@ -15,6 +14,7 @@ import {
 } from "./hresult";
 import { cpuidExits, isList, PP_CPUID_EXITS, putList, takeList } from "./lists";
 import { exists, ready, running } from "./partition";
+import { time } from "../system/time";
 
 // Scalar properties: code u32, size u32, value u64 each, at WHV
 const PROPS: usize = WHV;

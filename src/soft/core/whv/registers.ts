@@ -2,7 +2,6 @@
 // Values are 16 bytes. Numbers: winhvplatformdefs.h.
 import { flushJumps } from "../code/cache";
 import { getFlags, setFlagsRaw } from "../cpu/flags";
-import { apicMode, setRecheck, time, wantInterrupts } from "../system/hooks";
 import {
   LAPIC_GP,
   lapicField,
@@ -93,6 +92,9 @@ import {
   WHV_E_INVALID_VP_REGISTER_NAME,
 } from "./hresult";
 import { ACTIVITY_ALWAYS, MTRR_CAP, NO_APIC_TPR, variant } from "./variants";
+import { setRecheck, wantInterrupts } from "../cpu/recheck";
+import { apicMode } from "../system/processors";
+import { time } from "../system/time";
 
 /** Cell of a register that is plainly 64 bits wide and free to write, or 0. */
 function plainCell(name: u32): usize {

@@ -3,7 +3,6 @@
 // Area", what does not depend on the intercepts in use.
 import { CR4_BITS } from "../cpu/control";
 import { VM } from "../cpu/flags";
-import { apicMode, beginExit, EXIT_INVALID, finishExit } from "../system/hooks";
 import {
   CR0,
   CR3,
@@ -25,6 +24,8 @@ import {
 } from "../layout";
 import { MAXPHYADDR } from "../memory/access";
 import { canonical } from "../cpu/segment";
+import { beginExit, EXIT_INVALID, finishExit } from "../system/exit";
+import { apicMode } from "../system/processors";
 
 const PE: u64 = 1;
 const PG: u64 = 1 << 31;

@@ -12,11 +12,12 @@ import {
   VIF,
   VIP,
 } from "../../cpu/flags";
-import { leave, wantInterrupts } from "../../system/hooks";
 import { CPL, EFL, RAX, SHADOWNEW } from "../../layout";
 import { virtualInterrupts } from "../../cpu/mode";
 import { def, hr, M_ONE, SZ_B } from "../../code/optable";
 import { gp0, REC } from "../../code/record";
+import { leave } from "../../code/ip";
+import { wantInterrupts } from "../../cpu/recheck";
 
 /** Whether IF itself may change at this privilege. */
 function mayChangeIf(): bool {

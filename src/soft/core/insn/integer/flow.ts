@@ -4,7 +4,6 @@
 // skips every check.
 import { branchTo, jumpHit, jumpTo } from "../../code/cache";
 import { BR, raise } from "../../cpu/fault";
-import { nextIp } from "../../system/hooks";
 import {
   CODEBASE,
   FAULT,
@@ -74,6 +73,7 @@ import {
   N9,
   num,
 } from "../number";
+import { nextIp } from "../../code/ip";
 
 /**
  * Whether the instruction pointer may become `ip`: canonical, or within CS's

@@ -13,7 +13,6 @@ import {
   VIP,
   VM,
 } from "../../cpu/flags";
-import { leave } from "../../system/hooks";
 import {
   CPL,
   CR4,
@@ -77,6 +76,7 @@ import {
 } from "../../cpu/stack";
 import { hostOf, readHit, tlbEntry, writeHit } from "../../memory/span";
 import { getReg } from "../regs";
+import { leave } from "../../code/ip";
 
 // --- PUSH
 

@@ -6,7 +6,6 @@
 // TLB has (memory/span.ts).
 import { completing } from "../../system/device";
 import { DF, flagsSub, TF } from "../../cpu/flags";
-import { again } from "../../system/hooks";
 import {
   EFL,
   FAULT,
@@ -36,6 +35,7 @@ import {
   setReg,
 } from "../../code/record";
 import { spanToRead, spanToWrite } from "../../memory/span";
+import { again } from "../../code/ip";
 
 const BATCH: u32 = 4096;
 

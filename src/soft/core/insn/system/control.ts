@@ -15,7 +15,6 @@ import {
 } from "../../cpu/control";
 import { DB, raise, UD } from "../../cpu/fault";
 import { AC } from "../../cpu/flags";
-import { apicMode, leave, needSync, synced } from "../../system/hooks";
 import { lapicCr8 } from "../../lapic/interrupt";
 import {
   A_HALT,
@@ -71,6 +70,9 @@ import {
 } from "../../code/record";
 import { canonical, segOf } from "../../cpu/segment";
 import { stWord, umip } from "./descriptor";
+import { leave } from "../../code/ip";
+import { apicMode } from "../../system/processors";
+import { needSync, synced } from "../../system/time";
 
 @inline
 function number(p: usize): u32 {

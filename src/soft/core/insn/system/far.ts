@@ -39,7 +39,6 @@ import {
   SZ_V,
 } from "../../code/optable";
 import { eaPart, linear, rDisp, rImm, rOsz } from "../../code/record";
-import { nextIp } from "../../system/hooks";
 import {
   A_CODE,
   A_DB,
@@ -76,6 +75,7 @@ import {
   T_TSS32,
 } from "../../cpu/segment";
 import { BY_CALL, BY_JMP, checkTask, switchTask } from "../../cpu/task";
+import { nextIp } from "../../code/ip";
 
 /** Pushes CS and the return address; false with FAULT set. */
 function pushReturn(size: u32, retIp: u64): bool {

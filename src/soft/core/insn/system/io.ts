@@ -5,18 +5,6 @@
 import { completing } from "../../system/device";
 import { IOPL } from "../../cpu/flags";
 import {
-  again,
-  emulating,
-  exitIo,
-  IO_REP,
-  IO_STRING,
-  IO_WRITE,
-  needSync,
-  portRead,
-  portWrite,
-  synced,
-} from "../../system/hooks";
-import {
   CPL,
   EFL,
   FAULT,
@@ -53,6 +41,17 @@ import {
   sourceAt,
   stringStep,
 } from "../integer/string";
+import { again } from "../../code/ip";
+import { emulating } from "../../system/emulation";
+import {
+  exitIo,
+  IO_REP,
+  IO_STRING,
+  IO_WRITE,
+  portRead,
+  portWrite,
+} from "../../system/ports";
+import { needSync, synced } from "../../system/time";
 
 /**
  * Whether IOPL or the TSS's bitmap allow the ports; else #GP(0) or the bitmap's

@@ -5,16 +5,6 @@ import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
 import { raise, UD } from "../../cpu/fault";
 import { getOF, setArith } from "../../cpu/flags";
 import {
-  beginExit,
-  EXIT_CPUID,
-  EXIT_MSR,
-  EXIT_RDTSC,
-  leave,
-  needSync,
-  synced,
-  time,
-} from "../../system/hooks";
-import {
   CPL,
   CR4,
   EXITBUF,
@@ -64,6 +54,9 @@ import {
   EXT_RDTSC,
   extendedExits,
 } from "../../whv/properties";
+import { leave } from "../../code/ip";
+import { beginExit, EXIT_CPUID, EXIT_MSR, EXIT_RDTSC } from "../../system/exit";
+import { needSync, synced, time } from "../../system/time";
 
 /** Raises a software event: `type` 4 INT n, 5 INT1, 6 INT3 and INTO. */
 function software(vector: u32, type: u32): usize {

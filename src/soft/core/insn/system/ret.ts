@@ -44,7 +44,6 @@ import { rd } from "../../memory/access";
 import { flagsChanged, updateMode } from "../../cpu/mode";
 import { all, def, END, IMM_W, M_ONE, SZ_V } from "../../code/optable";
 import { linear, rImm, rOsz } from "../../code/record";
-import { nextIp } from "../../system/hooks";
 import {
   A_ACCESSED,
   A_CODE,
@@ -68,6 +67,7 @@ import {
   selErr,
 } from "../../cpu/segment";
 import { taskReturn } from "../../cpu/task";
+import { nextIp } from "../../code/ip";
 
 const ARITHMETIC: u32 = 0x8d5;
 

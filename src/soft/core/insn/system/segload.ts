@@ -26,17 +26,16 @@ import {
 import {
   eaPart,
   ldRM,
-  raise,
   REC,
   rModrm,
   rOsz,
   rReg,
   setReg,
 } from "../../code/record";
-import { UD } from "../../cpu/fault";
-import { leave } from "../../system/hooks";
+import { raise, UD } from "../../cpu/fault";
 import { loadSegment } from "../../cpu/segment";
 import { getSP, setSP, stackGetV } from "../../cpu/stack";
+import { leave } from "../../code/ip";
 
 /**
  * After SS changed, interrupts and debug traps wait for the next instruction.

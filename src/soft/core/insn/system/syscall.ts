@@ -3,7 +3,6 @@
 import { EFER_SCE } from "../../cpu/control";
 import { raise, UD } from "../../cpu/fault";
 import { getFlags, IF, RF, setFlagsRaw, TF, VM } from "../../cpu/flags";
-import { nextIp } from "../../system/hooks";
 import {
   CPL,
   EFER,
@@ -33,6 +32,7 @@ import { gp0, REC, RF_REXW, rFlags, rModrm } from "../../code/record";
 import { setNoStepTrap } from "../../cpu/run";
 import { canonical, longActive, putSeg, segOf } from "../../cpu/segment";
 import { rdtscp } from "./misc";
+import { nextIp } from "../../code/ip";
 
 const FLAT: u32 = 0xffffffff;
 const CODE32: u32 = 0xc09b;

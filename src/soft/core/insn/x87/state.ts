@@ -36,7 +36,6 @@ import {
   SEG_SEL,
   SEGS,
 } from "../../layout";
-import { ipOf } from "../../system/hooks";
 import { ACC_WRITE, probe, rd, wr } from "../../memory/access";
 import {
   EAK_16,
@@ -48,6 +47,7 @@ import {
   rOpcode,
   rSeg,
 } from "../../code/record";
+import { ipOf } from "../../code/ip";
 
 /** Status word bits. */
 const SW_SF: u32 = 0x40;
