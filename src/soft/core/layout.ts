@@ -2,7 +2,7 @@
 // that handlers use constant addresses and a translator can share them.
 //
 // The current virtual processor's state is at STATE; each VP has a bank of the
-// same shape, copied in and out at a switch (cpu/run.ts). TLBs and local APICs
+// same shape, copied in and out at a switch (cpu/vps.ts). TLBs and local APICs
 // are addressed per VP and never copied.
 
 export const STATE: usize = 0x1000;
@@ -180,7 +180,7 @@ export const P_VIRTUAL: u32 = 1024; // EFL.VIF and EFL.VIP are set
 export const F_EXC: u32 = 0x100; // | vector: an exception
 /** non-canonical address: #GP(0) or #SS(0) by segment */
 export const F_NONCANON: u32 = 0x200;
-/** run again with time in step (see sync in cpu/run.ts) */
+/** run again with time in step (see needSync in system/time.ts) */
 export const F_SYNC: u32 = 0x300;
 /** an exit was described at EXITBUF; RIP stays at the instruction */
 export const F_EXIT: u32 = 0x400;

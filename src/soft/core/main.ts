@@ -43,23 +43,26 @@ import { registerStack } from "./insn/integer/stack";
 import { registerStrings } from "./insn/integer/string";
 import { lapicTimerDue } from "./lapic/timer";
 import { ICOUNT, lapicOf } from "./layout";
-import { statBesideCode, statTlbFlushes, statTlbMisses } from "./memory/access";
 import { Handler, indexOf } from "./code/optable";
 import { pointReached, pointsInit, pointsTrim } from "./system/points";
-import { execute, RUN_EXIT, runInit, statEvents, total } from "./cpu/run";
+import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
-import { countExit } from "./whv/counters";
 import { checkState } from "./whv/valid";
 import { again } from "./code/ip";
 import { beginExit, EXIT_CANCELED, finishExit } from "./system/exit";
 import { apicMode } from "./system/processors";
 import { followClock, setTime, suspended, time } from "./system/time";
+import { statEvents } from "./cpu/exceptions";
+import { RUN_EXIT, total } from "./cpu/slice";
+import { statBesideCode, statTlbMisses } from "./memory/resolve";
+import { statTlbFlushes } from "./memory/tlb";
+import { countExit } from "./system/counters";
 export { hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
 export { vpDeaf, vpReady } from "./cpu/vps";
-export { setDoorbells } from "./memory/access";
 export { mapsHost } from "./memory/phys";
+export { setDoorbells } from "./memory/slow";
 export { whvCompleteAccess } from "./system/complete";
 export { emulate, emulateOnce } from "./system/emulate";
 export { setTicks } from "./system/time";
@@ -76,7 +79,6 @@ export {
   whvWriteGpaRange,
 } from "./whv/memory";
 export {
-  whvCheckVp,
   whvCreatePartition,
   whvDeletePartition,
   whvResetPartition,
@@ -107,6 +109,7 @@ export {
   whvGetPartitionProperty,
   whvSetPartitionProperty,
 } from "./whv/properties";
+export { whvCheckVp } from "./whv/state";
 export { whvTranslateGva } from "./whv/translate";
 export { setVariants } from "./whv/variants";
 export { whvGetXsave, whvSetXsave } from "./whv/xsave";

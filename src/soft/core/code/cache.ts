@@ -15,56 +15,35 @@
 // Records of a dead block stay where they are with the STALE handler until the
 // pool is emptied, so a pointer to one is never dangling: executing it leads
 // back to a look-up.
-import { GP, raiseErr } from "../cpu/fault";
-import { decodeBlock } from "./decode";
 import {
   BH_ENTRIES,
   BHASH,
   CODE_DROPS,
-  CODEBASE,
-  CODEKEY,
   CODELINES,
-  F_SYNC,
-  FAULT,
-  JC_ENTRIES,
-  JCACHE,
-  JGEN,
-  MODE,
-  MODE_LONG,
   PAGEBLK,
   PAGECOPY,
   POOL,
   POOL_END,
-  RIP,
-  S_CS,
-  SEG_BASE,
-  SEG_LIMIT,
-  SEGS,
 } from "../layout";
-import { dropWriteTags, fetchHost } from "../memory/access";
-import { anyCode, variantOf } from "../system/points";
 import { REC } from "./record";
 import { regionCell } from "./regions";
+import { flushJumps } from "./jumps";
+import { dropWriteTags } from "../memory/tlb";
 
 /** Next free byte of the pool. */
-let poolAt: usize = POOL;
+export let poolAt: usize = POOL;
+
 let staleHandler: u32 = 0;
 
 /** Counters for --stats. */
 export let statDecoded: u64 = 0;
+
 export let statFlushes: u32 = 0;
 export let statInvalidated: u64 = 0;
 
 export function cacheInit(stale: u32): void {
   staleHandler = stale;
   cacheFlush();
-}
-
-/** Forgets the linear-address look-ups (mappings or modes changed). */
-export function flushJumps(): void {
-  const generation = load<u32>(JGEN) + 1;
-  if (generation == 0) memory.fill(JCACHE, 0, <usize> JC_ENTRIES << 4);
-  store<u32>(JGEN, generation == 0 ? 1 : generation);
 }
 
 /**
@@ -109,7 +88,7 @@ function hashLines(from: usize, lines: u64): u64 {
 }
 
 /** Drops a page's blocks unless they are what the bytes at `from` are. */
-function compare(page: usize, from: usize): void {
+export function compare(page: usize, from: usize): void {
   const newest = <usize> load<u32>(PAGEBLK + (page << 2));
   if (newest == 0) return;
   const lines = load<u64>(CODELINES + (page << 3));
@@ -119,7 +98,7 @@ function compare(page: usize, from: usize): void {
 
 /** Whether a page's blocks may have been overtaken by writes of the host. */
 @inline
-function doubtful(page: usize): bool {
+export function doubtful(page: usize): bool {
   if (generation == 0) return false;
   const newest = <usize> load<u32>(PAGEBLK + (page << 2));
   return newest != 0 && load<u32>(newest, 24) != generation;
@@ -130,7 +109,7 @@ function doubtful(page: usize): bool {
  * may write while code is decoded, and write again: what is decoded is a copy,
  * which all of the page's blocks agree with.
  */
-function bytesOf(page: usize): usize {
+export function bytesOf(page: usize): usize {
   if (generation == 0) return page << 12;
   memory.copy(PAGECOPY, page << 12, 0x1000);
   compare(page, PAGECOPY);
@@ -156,38 +135,31 @@ export function cacheFlush(): void {
 }
 
 /** Whether there is room for one more block of any size. */
-function poolFull(): bool {
+export function poolFull(): bool {
   return poolAt + 512 * REC > POOL_END;
 }
 
 @inline
-function slot(host: u32, key: u32, variant: u32): usize {
+export function slot(host: u32, key: u32, variant: u32): usize {
   const h = (host ^ (host >> 13)) + (key << 7) + variant * 0x9e3779b1;
   return BHASH + (<usize> (h & (BH_ENTRIES - 1)) << 3);
 }
 
 /**
- * The first record of the block at a host address, decoding it when needed; 0
- * with FAULT set.
+ * Adds a block of `n` records, decoded behind poolAt's header from a page's
+ * bytes at `bytes`. Returns its first record.
  */
-function blockAt(host: u32, linear: u64): usize {
-  const key = <u32> load<u8>(CODEKEY);
-  const variant = anyCode ? variantOf(host, linear) : 0;
-  const s = slot(host, key, variant);
-  const page = <usize> (host >> 12);
-  if (doubtful(page)) compare(page, page << 12);
-  const r = load<u32>(s, 4);
-  if (
-    load<u32>(s) == host && (r & 31) == key && r != 0 &&
-    load<u32>((r & ~31) - <u32> REC, 28) == variant
-  ) return r & ~31;
-  // decode
+export function addBlock(
+  host: u32,
+  key: u32,
+  variant: u32,
+  bytes: usize,
+  n: u32,
+): usize {
   const header = poolAt;
   const first = header + REC;
-  const bytes = bytesOf(page);
-  const n = decodeBlock(host, linear, bytes, first, variant);
-  if (n == 0) return 0;
-  if (n & 0x80000000) return n & 0x7fffffff; // not cacheable: crosses a page
+  const page = <usize> (host >> 12);
+  const s = slot(host, key, variant);
   store<u32>(header, host);
   store<u32>(header, n, 8);
   store<u32>(header, variant, 28);
@@ -283,91 +255,4 @@ export function hostWrote(host: u32, bytes: u32): void {
     }
     at += n;
   }
-}
-
-/**
- * The record to execute at instruction pointer `ip`, and CODEBASE for it. 0
- * with FAULT set when the fetch faults; RIP is then `ip`.
- */
-export function enter(ip: u64): usize {
-  const lin = load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-  const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
-  if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
-    store<u64>(CODEBASE, ip - (lin & 0xfff));
-    return load<u32>(j, 12);
-  }
-  store<u64>(RIP, ip);
-  if (
-    load<u8>(MODE) != MODE_LONG &&
-    ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
-  ) {
-    return raiseErr(GP, 0);
-  }
-  const host = fetchHost(lin);
-  if (host == 0) return 0;
-  if (poolFull()) {
-    store<u32>(FAULT, F_SYNC); // the loop empties the pool and comes back
-    return 0;
-  }
-  const r = blockAt(host, lin);
-  if (r == 0) return 0;
-  store<u64>(CODEBASE, ip - (lin & 0xfff));
-  if (r >= POOL) {
-    store<u64>(j, lin);
-    store<u32>(j, load<u32>(JGEN), 8);
-    store<u32>(j, <u32> r, 12);
-  }
-  return r;
-}
-
-/**
- * In 64-bit code: the record at `ip` if the look-up has it (CODEBASE then set),
- * or 0.
- */
-@inline
-export function jumpHit(ip: u64): usize {
-  const j = JCACHE + (<usize> (<u32> ip & (JC_ENTRIES - 1)) << 4);
-  if (load<u64>(j) != ip || load<u32>(j, 8) != load<u32>(JGEN)) return 0;
-  store<u64>(CODEBASE, ip - (ip & 0xfff));
-  return load<u32>(j, 12);
-}
-
-/**
- * Jumps to `ip` from a handler: the record there, or 0 with RIP set and the
- * loop to find out.
- */
-@inline
-export function jumpTo(ip: u64): usize {
-  const lin = load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-  const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
-  if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
-    store<u64>(CODEBASE, ip - (lin & 0xfff));
-    return load<u32>(j, 12);
-  }
-  store<u64>(RIP, ip);
-  return 0;
-}
-
-/**
- * A direct branch of record p to `ip`: the target record, remembered in p's
- * link when it lies in p's own page; or 0 with RIP set.
- */
-export function branchTo(p: usize, ip: u64): usize {
-  const same = ip - load<u64>(CODEBASE) < 0x1000;
-  let t = jumpTo(ip);
-  if (t == 0 && same && !poolFull()) {
-    t = enter(ip);
-    if (t == 0) {
-      // let the loop meet the fault at the target, after this instruction ended
-      store<u32>(FAULT, 0);
-      store<u64>(RIP, ip);
-      return 0;
-    }
-  }
-  if (same && t >= POOL && p >= POOL) store<u32>(p, <u32> t, 28);
-  return t;
 }

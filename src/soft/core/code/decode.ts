@@ -18,7 +18,6 @@ import {
   SEG_LIMIT,
   SEGS,
 } from "../layout";
-import { fetchHost } from "../memory/access";
 import { makePoint, pointAt } from "../system/points";
 import {
   END,
@@ -70,6 +69,7 @@ import {
   RF_REXW,
   RF_VEXL,
 } from "./record";
+import { fetchHost } from "../memory/fetch";
 
 /**
  * Records of an instruction that crosses a page live here, decoded anew each

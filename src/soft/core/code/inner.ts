@@ -67,7 +67,7 @@ function reg(w: u64): usize {
 function rm(w: u64): usize {
   return REGS + (<usize> (w >> 40) & 0xff);
 }
-/** The address of a memory operand (record.ts eaSum). */
+/** The address of a memory operand (operand.ts eaSum). */
 @inline
 function sum(w: u64, p: usize): u64 {
   return load<u64>(REGS + (<usize> (w >> 48) & 0xff)) +

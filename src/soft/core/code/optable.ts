@@ -9,7 +9,7 @@
 import { OPTAB, SPECS, SPECS_END } from "../layout";
 
 /**
- * Executes one record; returns the next record, or 0 (see CORE.md rules in
+ * Executes one record; returns the next one, or 0 for the loop to look (see
  * cpu/run.ts).
  */
 export type Handler = (p: usize) => usize;

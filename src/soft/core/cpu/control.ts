@@ -22,12 +22,13 @@ import {
   SEG_ATTR,
   VPINDEX,
 } from "../layout";
-import { MAXPHYADDR, tlbFlush } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
 import { physHost } from "../memory/phys";
 import { A_L, segOf } from "./segment";
 import { apicResult } from "../system/apic";
 import { apicMode } from "../system/processors";
+import { tlbFlush } from "../memory/tlb";
+import { MAXPHYADDR } from "../memory/walk";
 
 export const CR0_PE: u64 = 1;
 const CR0_ET: u64 = 0x10;

@@ -2,11 +2,11 @@
 import { CR4_OSXSAVE, MISC_LIMIT_CPUID, noExecute } from "./control";
 import { LAPIC_MODE_DISABLED, lapicMode } from "../lapic/state";
 import { CR4, lapicOf, M_MISC, VPINDEX } from "../layout";
-import { MAXPHYADDR } from "../memory/access";
 import { SIGNATURE } from "./reset";
 import { cpuidMasked, cpuidResult } from "../whv/lists";
 import { HYPERVISOR_BIT, variant } from "../whv/variants";
 import { apicMode, vpCount } from "../system/processors";
+import { MAXPHYADDR } from "../memory/walk";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;

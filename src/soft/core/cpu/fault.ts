@@ -3,6 +3,11 @@
 // and acts.
 import { F_EXC, FADDR, FAULT, FERR } from "../layout";
 
+/** Raises #GP(0). Returns 0. */
+export function gp0(): usize {
+  return raiseErr(GP, 0);
+}
+
 export const DE: u32 = 0;
 export const DB: u32 = 1;
 export const NMI: u32 = 2;

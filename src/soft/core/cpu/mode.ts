@@ -1,6 +1,5 @@
 // What follows from control registers, segments and flags: execution mode, code
 // and stack width, TLB set, and the PENDING bits that the loop looks at.
-import { flushJumps } from "../code/cache";
 import { IOPL, RF, TF, VIF, VIP, VM } from "./flags";
 import {
   CODEKEY,
@@ -37,7 +36,8 @@ import {
   STACKW,
   TLBB,
 } from "../layout";
-import { selectTlb } from "../memory/access";
+import { flushJumps } from "../code/jumps";
+import { selectTlb } from "../memory/tlb";
 
 /**
  * Derives MODE, CODEKEY, STACKW and the TLB set. CPL is its own cell (far

@@ -38,10 +38,8 @@ import {
   S_GS,
   VPINDEX,
 } from "../layout";
-import { MAXPHYADDR, tlbFlush } from "../memory/access";
 import { canonical, segOf } from "./segment";
 import { apicPageChanged } from "./vps";
-import { countApic } from "../whv/counters";
 import { MSR_DEFAULT, MSR_IGNORE, msrAction } from "../whv/lists";
 import {
   EXT_MSR,
@@ -55,6 +53,9 @@ import { wantInterrupts } from "./recheck";
 import { apicResult } from "../system/apic";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
+import { tlbFlush } from "../memory/tlb";
+import { MAXPHYADDR } from "../memory/walk";
+import { countApic } from "../system/counters";
 
 export const MSR_OK: u32 = 0;
 export const MSR_GP: u32 = 1;

@@ -1,6 +1,5 @@
 // Processor states: power-up reset, INIT and SIPI. Source: SDM vol. 3, table
 // "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
-import { flushJumps } from "../code/cache";
 import { setFlagsRaw } from "./flags";
 import { lapicInit, lapicReset } from "../lapic/state";
 import {
@@ -50,10 +49,11 @@ import {
   VPINDEX,
   XCR0,
 } from "../layout";
-import { tlbFlush } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
 import { apicPageChanged } from "./vps";
 import { apicMode } from "../system/processors";
+import { flushJumps } from "../code/jumps";
+import { tlbFlush } from "../memory/tlb";
 
 /** CPUID.1:EAX, also in RDX at reset. */
 export const SIGNATURE: u32 = 0x000206c2;

@@ -5,7 +5,7 @@
 import { raiseErr, SS_ } from "./fault";
 import { F_NONCANON, FAULT, RSP, S_SS, STACKW } from "../layout";
 import { rd, wr, writable } from "../memory/access";
-import { linear } from "../code/record";
+import { linear } from "../code/operand";
 
 /** Mask of the stack offsets that the stack pointer's width can name. */
 @inline

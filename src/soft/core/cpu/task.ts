@@ -33,7 +33,7 @@ import {
   SEG_LIMIT,
   SEG_SEL,
 } from "../layout";
-import { rdSys, tlbFlush, wrSys } from "../memory/access";
+import { rdSys, wrSys } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
 import { watching } from "../system/points";
 import {
@@ -64,6 +64,7 @@ import {
   T_LDT,
 } from "./segment";
 import { needSync, synced } from "../system/time";
+import { tlbFlush } from "../memory/tlb";
 
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;

@@ -1,5 +1,4 @@
 // Which virtual processor is in STATE, and what all of them wait for.
-import { flushJumps } from "../code/cache";
 import {
   LAPIC_MODE_XAPIC,
   LAPIC_PENDING_INIT,
@@ -31,6 +30,7 @@ import { setRecheck } from "./recheck";
 import { setApicPage } from "../system/apic";
 import { apicMode, vpCount } from "../system/processors";
 import { time } from "../system/time";
+import { flushJumps } from "../code/jumps";
 
 let current: u32 = 0;
 

@@ -5,7 +5,7 @@ import { lapicRead, lapicWrite } from "../lapic/page";
 import { LAPIC_LEVEL_EOI, LAPIC_TRAP } from "../lapic/state";
 import { lapicOf, VPINDEX } from "../layout";
 import { needSync, synced, time } from "./time";
-import { countApic } from "../whv/counters";
+import { countApic } from "./counters";
 
 /**
  * GPA page number of the current VP's xAPIC registers, or one that no access

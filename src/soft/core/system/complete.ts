@@ -2,7 +2,7 @@
 // state: what is no device's works as it does in any instruction, debug
 // registers, faults and traps too. What the caller has to do is a list of
 // accesses (device.ts).
-import { cacheFlush, enter } from "../code/cache";
+import { cacheFlush } from "../code/cache";
 import {
   accesses,
   asked,
@@ -43,16 +43,18 @@ import {
 import { flagsChanged } from "../cpu/mode";
 import { isMem, isRepeated, rLen, rSeg } from "../code/record";
 import { withoutPoint } from "./points";
-import { afterInstruction, allowStepTrap } from "../cpu/run";
+import { afterInstruction } from "../cpu/run";
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK, WHV_E_INVALID_VP_STATE } from "../whv/hresult";
-import { running, whvCheckVp } from "../whv/partition";
 import { isException } from "../whv/registers";
 import { checkState } from "../whv/valid";
 import { ipOf } from "../code/ip";
 import { recheck } from "../cpu/recheck";
 import { EXIT_MEMORY } from "./exit";
 import { followClock, setSynced } from "./time";
+import { enter } from "../code/lookup";
+import { allowStepTrap } from "../cpu/exceptions";
+import { running, whvCheckVp } from "../whv/state";
 
 // IcebpOutcome
 const DONE: u32 = 0;

@@ -12,9 +12,9 @@
 //
 // Data. A TLB entry of a page with a watched byte has WATCHED in its tags, so
 // that every access misses the fast path, and the page's 128-byte lines that
-// are watched as a bitmap (memory/access.ts). An access to one is noted with
+// are watched as a bitmap (memory/resolve.ts). An access to one is noted with
 // the values before and after, and exits behind its instruction.
-import { cacheFlush, flushJumps } from "../code/cache";
+import { cacheFlush } from "../code/cache";
 import {
   CR3,
   EXITBUF,
@@ -45,6 +45,7 @@ import { isRepeated, REC, rOpcode } from "../code/record";
 import { ipOf } from "../code/ip";
 import { beginExit, EXIT_POINT, finishExit } from "./exit";
 import { vpCount } from "./processors";
+import { flushJumps } from "../code/jumps";
 
 /** Of the accesses that a point is for (ICEBP_DEBUG_POINT.Access); 1 and 2 are
  * reading and writing. */

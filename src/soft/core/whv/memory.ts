@@ -1,9 +1,8 @@
 // Guest physical memory for the caller: map, unmap, dirty pages, small reads
 // and writes, advice. Arguments that are buffers lie at IOBUF; a call that
 // fails changes nothing.
-import { flushJumps, hostWrote } from "../code/cache";
+import { hostWrote } from "../code/cache";
 import { GUEST, IOBUF, TLB_VP, TLBS } from "../layout";
-import { MAXPHYADDR } from "../memory/access";
 import {
   clearDirty,
   hostTouched,
@@ -28,8 +27,10 @@ import {
   WHV_E_INSUFFICIENT_BUFFER,
   WHV_E_VP_DOES_NOT_EXIST,
 } from "./hresult";
-import { exists, ready, whvCheckVp } from "./partition";
 import { vpCount } from "../system/processors";
+import { flushJumps } from "../code/jumps";
+import { MAXPHYADDR } from "../memory/walk";
+import { exists, ready, whvCheckVp } from "./state";
 
 /** WHvMapGpaRangeFlag...: read, write, execute, track dirty pages. */
 const MAP_FLAGS: u32 = 15;

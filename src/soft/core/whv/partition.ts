@@ -1,6 +1,6 @@
 // The partition's life: create, set up, reset, delete; its time. Results are
 // HRESULTs; a call that fails changes nothing.
-import { cacheFlush, flushJumps } from "../code/cache";
+import { cacheFlush } from "../code/cache";
 import { lapicSetVpCount } from "../lapic/state";
 import { MAX_VPS, WHV } from "../layout";
 import { mapsReset } from "../memory/phys";
@@ -14,7 +14,6 @@ import {
   S_OK,
   WHV_E_INVALID_PARTITION_CONFIG,
   WHV_E_INVALID_VP_STATE,
-  WHV_E_VP_DOES_NOT_EXIST,
 } from "./hresult";
 import { listsReset } from "./lists";
 import { apicProperty, countProperty, propertiesReset } from "./properties";
@@ -22,22 +21,17 @@ import { setRecheck } from "../cpu/recheck";
 import { setEoi } from "../system/apic";
 import { setApicMode, setVpCount, vpCount } from "../system/processors";
 import { resumeTime, startTime, suspendTime } from "../system/time";
-
-/** WHvCreatePartition succeeded. */
-export let exists: bool = false;
-/** WHvSetupPartition succeeded. */
-export let ready: bool = false;
-/** VPs that exist, one bit each. */
-export let created: u64 = 0;
-/** VPs inside WHvRunVirtualProcessor. */
-export let running: u64 = 0;
-
-export function setCreated(vps: u64): void {
-  created = vps;
-}
-export function setRunning(vps: u64): void {
-  running = vps;
-}
+import { flushJumps } from "../code/jumps";
+import {
+  created,
+  exists,
+  ready,
+  running,
+  setCreated,
+  setExists,
+  setReady,
+  setRunning,
+} from "./state";
 
 /** The partition's state in memory: WHV to here. */
 const WHV_BYTES: usize = 0x10000;
@@ -51,10 +45,10 @@ export function whvCreatePartition(): i32 {
   mapsReset();
   pointsReset();
   cacheFlush();
-  exists = true;
-  ready = false;
-  created = 0;
-  running = 0;
+  setExists(true);
+  setReady(false);
+  setCreated(0);
+  setRunning(0);
   startTime();
   seedRandom(0);
   return S_OK;
@@ -64,7 +58,7 @@ export function whvSetupPartition(): i32 {
   if (!exists || ready) return WHV_E_INVALID_PARTITION_CONFIG;
   const n = countProperty();
   if (n == 0 || n > MAX_VPS) return WHV_E_INVALID_PARTITION_CONFIG;
-  ready = true;
+  setReady(true);
   setVpCount(n);
   lapicSetVpCount(n);
   setApicMode(apicProperty());
@@ -78,9 +72,9 @@ export function whvSetupPartition(): i32 {
 export function whvDeletePartition(): i32 {
   if (!exists) return E_INVALIDARG;
   if (running) return WHV_E_INVALID_VP_STATE;
-  exists = false;
-  ready = false;
-  created = 0;
+  setExists(false);
+  setReady(false);
+  setCreated(0);
   return S_OK;
 }
 
@@ -94,14 +88,6 @@ export function whvResetPartition(): i32 {
     resetVp(i);
   }
   return S_OK;
-}
-
-/** Whether a VP exists. */
-export function whvCheckVp(vp: u32): i32 {
-  if (!exists || !ready) return E_INVALIDARG;
-  return vp >= MAX_VPS || !((created >> vp) & 1)
-    ? WHV_E_VP_DOES_NOT_EXIST
-    : S_OK;
 }
 
 export function whvSuspendTime(): i32 {

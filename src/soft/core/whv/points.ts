@@ -10,7 +10,7 @@ import {
 } from "../system/points";
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK } from "./hresult";
-import { exists, ready, whvCheckVp } from "./partition";
+import { exists, ready, whvCheckVp } from "./state";
 
 /**
  * Sets the ICEBP_DEBUG_POINT at IOBUF, in place of the one with the same

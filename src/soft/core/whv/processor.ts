@@ -30,15 +30,6 @@ import {
   WHV_E_VP_DOES_NOT_EXIST,
 } from "./hresult";
 import {
-  created,
-  exists,
-  ready,
-  running,
-  setCreated,
-  setRunning,
-  whvCheckVp,
-} from "./partition";
-import {
   canSetRegister,
   getRegister,
   refusalOf,
@@ -47,6 +38,15 @@ import {
 import { setRecheck, wantInterrupts } from "../cpu/recheck";
 import { apicMode, vpCount } from "../system/processors";
 import { resumeTime, time } from "../system/time";
+import {
+  created,
+  exists,
+  ready,
+  running,
+  setCreated,
+  setRunning,
+  whvCheckVp,
+} from "./state";
 
 @inline
 function noVp(vp: u32): bool {

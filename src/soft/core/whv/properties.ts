@@ -3,7 +3,6 @@
 // winhvplatformdefs.h.
 import { lapicTrapInitSipi } from "../lapic/ipi";
 import { IOBUF, MAX_VPS, WHV } from "../layout";
-import { setExceptionBitmap } from "../cpu/run";
 import {
   E_INVALIDARG,
   S_OK,
@@ -13,8 +12,9 @@ import {
   WHV_E_UNKNOWN_PROPERTY,
 } from "./hresult";
 import { cpuidExits, isList, PP_CPUID_EXITS, putList, takeList } from "./lists";
-import { exists, ready, running } from "./partition";
 import { time } from "../system/time";
+import { setExceptionBitmap } from "../cpu/exceptions";
+import { exists, ready, running } from "./state";
 
 // Scalar properties: code u32, size u32, value u64 each, at WHV
 const PROPS: usize = WHV;

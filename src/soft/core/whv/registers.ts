@@ -1,6 +1,5 @@
 // WHvGet/SetVirtualProcessorRegisters: WHV_REGISTER_NAME to the state's cells.
 // Values are 16 bytes. Numbers: winhvplatformdefs.h.
-import { flushJumps } from "../code/cache";
 import { getFlags, setFlagsRaw } from "../cpu/flags";
 import {
   LAPIC_GP,
@@ -82,7 +81,6 @@ import {
 } from "../layout";
 import { setControl } from "../insn/x87/control";
 import { updateES } from "../insn/x87/state";
-import { MAXPHYADDR, tlbFlush } from "../memory/access";
 import { flagsChanged, updateMode } from "../cpu/mode";
 import { MTRRCAP_VALUE } from "../cpu/msr";
 import { apicPageChanged } from "../cpu/vps";
@@ -95,6 +93,9 @@ import { ACTIVITY_ALWAYS, MTRR_CAP, NO_APIC_TPR, variant } from "./variants";
 import { setRecheck, wantInterrupts } from "../cpu/recheck";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
+import { flushJumps } from "../code/jumps";
+import { tlbFlush } from "../memory/tlb";
+import { MAXPHYADDR } from "../memory/walk";
 
 /** Cell of a register that is plainly 64 bits wide and free to write, or 0. */
 function plainCell(name: u32): usize {

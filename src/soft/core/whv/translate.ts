@@ -1,6 +1,8 @@
 // WHvTranslateGva: the processor's own page walk for somebody else.
 import { AC } from "../cpu/flags";
 import { CPL, CR0, CR4, EFL, IOBUF } from "../layout";
+import { MAP_WRITE } from "../memory/phys";
+import { switchTo } from "../cpu/vps";
 import {
   markWalk,
   PT_NX,
@@ -13,10 +15,8 @@ import {
   XW_UNMAPPED,
   XW_UNREADABLE,
   xWhy,
-} from "../memory/access";
-import { MAP_WRITE } from "../memory/phys";
-import { switchTo } from "../cpu/vps";
-import { whvCheckVp } from "./partition";
+} from "../memory/walk";
+import { whvCheckVp } from "./state";
 
 // WHV_TRANSLATE_GVA_FLAGS
 const READ: u32 = 1;

@@ -22,10 +22,10 @@ import {
   SEGS,
   SUSPECT,
 } from "../layout";
-import { MAXPHYADDR } from "../memory/access";
 import { canonical } from "../cpu/segment";
 import { beginExit, EXIT_INVALID, finishExit } from "../system/exit";
 import { apicMode } from "../system/processors";
+import { MAXPHYADDR } from "../memory/walk";
 
 const PE: u64 = 1;
 const PG: u64 = 1 << 31;

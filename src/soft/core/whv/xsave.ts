@@ -14,7 +14,7 @@ import {
 import { initFpu } from "../insn/x87/control";
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./hresult";
-import { whvCheckVp } from "./partition";
+import { whvCheckVp } from "./state";
 
 /** Bytes of the legacy area and the header: x87 and SSE need no more. */
 const XSAVE_BYTES: u32 = 576;

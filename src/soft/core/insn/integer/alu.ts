@@ -30,21 +30,12 @@ import {
   v3m,
   v3r,
 } from "../../code/optable";
-import {
-  EAK_64,
-  eaSum,
-  ldm,
-  REC,
-  rImm,
-  rReg,
-  rRm,
-  rwm,
-  setReg,
-} from "../../code/record";
+import { EAK_64, REC, rImm, rReg, rRm, setReg } from "../../code/record";
 import { hostOf, readHit, tlbEntry, writeHit } from "../../memory/span";
 import { N0, N1, N2, N3, N4, N5, N6, N7, num } from "../number";
 import { getReg, getRm } from "../regs";
 import { rmwFailed } from "../rmw";
+import { eaSum, ldm, rwm } from "../../code/operand";
 
 const ADD: u32 = 0;
 const OR: u32 = 1;

@@ -20,9 +20,11 @@ import {
   v3m,
   v3r,
 } from "../../code/optable";
-import { eaLinear, gp0, REC, rReg, rRm, rwm, setReg } from "../../code/record";
+import { REC, rReg, rRm, setReg } from "../../code/record";
 import { spin } from "../../cpu/spin";
 import { rmwFailed } from "../rmw";
+import { eaLinear, rwm } from "../../code/operand";
+import { gp0 } from "../../cpu/fault";
 
 @inline
 function xaddR<T>(p: usize): usize {

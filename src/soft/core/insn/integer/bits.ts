@@ -27,9 +27,6 @@ import {
 } from "../../code/optable";
 import {
   addrMask,
-  eaSum,
-  ldRM,
-  linear,
   REC,
   RF_LOCK,
   rFlags,
@@ -42,6 +39,7 @@ import {
 import { spin } from "../../cpu/spin";
 import { N0, N1, N2, N3, num } from "../number";
 import { rmwFailed } from "../rmw";
+import { eaSum, ldRM, linear } from "../../code/operand";
 
 const BT: u32 = 0;
 const BTS: u32 = 1;

@@ -18,8 +18,9 @@ import {
   SZ_Y,
   VVVV,
 } from "../../code/optable";
-import { ldRM, REC, rImm8, rReg, rVvvv, setReg } from "../../code/record";
+import { REC, rImm8, rReg, rVvvv, setReg } from "../../code/record";
 import { mulHigh } from "./wide";
+import { ldRM } from "../../code/operand";
 
 @inline
 function andn<T>(p: usize): usize {

@@ -30,19 +30,16 @@ import {
 } from "../../code/optable";
 import {
   addrMask,
-  ldm,
-  linear,
   REC,
   rOpcode,
   rReg,
   rRm,
   rSeg,
-  rwm,
   setReg,
-  stm,
 } from "../../code/record";
 import { spin } from "../../cpu/spin";
 import { rmwFailed } from "../rmw";
+import { ldm, linear, rwm, stm } from "../../code/operand";
 
 // --- XCHG
 

@@ -15,9 +15,10 @@ import {
 import { CPL, EFL, RAX, SHADOWNEW } from "../../layout";
 import { virtualInterrupts } from "../../cpu/mode";
 import { def, hr, M_ONE, SZ_B } from "../../code/optable";
-import { gp0, REC } from "../../code/record";
+import { REC } from "../../code/record";
 import { leave } from "../../code/ip";
 import { wantInterrupts } from "../../cpu/recheck";
+import { gp0 } from "../../cpu/fault";
 
 /** Whether IF itself may change at this privilege. */
 function mayChangeIf(): bool {

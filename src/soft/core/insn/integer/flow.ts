@@ -2,8 +2,7 @@
 // branch to where the instruction pointer may not be is #GP(0) at the branch
 // itself. Direct branches remember their target's record (the link), which
 // skips every check.
-import { branchTo, jumpHit, jumpTo } from "../../code/cache";
-import { BR, raise } from "../../cpu/fault";
+import { BR, gp0, raise } from "../../cpu/fault";
 import {
   CODEBASE,
   FAULT,
@@ -41,9 +40,6 @@ import {
 import { getPF, getZF } from "../../cpu/flags";
 import {
   addrMask,
-  eaPart,
-  gp0,
-  ldmI,
   REC,
   rImm,
   rLen,
@@ -74,6 +70,9 @@ import {
   num,
 } from "../number";
 import { nextIp } from "../../code/ip";
+import { jumpHit, jumpTo } from "../../code/jumps";
+import { branchTo } from "../../code/lookup";
+import { eaPart, ldmI } from "../../code/operand";
 
 /**
  * Whether the instruction pointer may become `ip`: canonical, or within CS's

@@ -28,9 +28,6 @@ import {
 } from "../../code/optable";
 import {
   EAK_64,
-  eaOffset,
-  eaSum,
-  ldm,
   rDisp,
   rEak,
   REC,
@@ -40,11 +37,11 @@ import {
   rReg,
   rRm,
   setReg,
-  stm,
 } from "../../code/record";
 import { hostOf, readHit, tlbEntry, writeHit } from "../../memory/span";
 import { arpl } from "../system/descriptor";
 import { getReg, getRm, putReg, putRm } from "../regs";
+import { eaOffset, eaSum, ldm, stm } from "../../code/operand";
 
 // --- MOV
 

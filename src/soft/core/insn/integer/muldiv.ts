@@ -18,8 +18,9 @@ import {
   SZ_V,
   v3,
 } from "../../code/optable";
-import { ldRM, REC, rImm, rReg, setReg } from "../../code/record";
+import { REC, rImm, rReg, setReg } from "../../code/record";
 import { divide, mulHigh, mulHighSigned, remainder } from "./wide";
+import { ldRM } from "../../code/operand";
 
 // --- one-operand multiplications: S is signed T
 

@@ -18,9 +18,10 @@ import {
   v3m,
   v3r,
 } from "../../code/optable";
-import { REC, rImm8, rReg, rRm, rwm, setReg } from "../../code/record";
+import { REC, rImm8, rReg, rRm, setReg } from "../../code/record";
 import { N0, N1, N2, N3, N4, N5, N7, num } from "../number";
 import { rmwFailed } from "../rmw";
+import { rwm } from "../../code/operand";
 
 const ROL: u32 = 0;
 const ROR: u32 = 1;

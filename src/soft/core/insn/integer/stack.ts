@@ -49,18 +49,7 @@ import {
   v3m,
   v3r,
 } from "../../code/optable";
-import {
-  gp0,
-  ldmI,
-  rDisp,
-  REC,
-  rImm,
-  rOsz,
-  rReg,
-  rRm,
-  setReg,
-  stm,
-} from "../../code/record";
+import { rDisp, REC, rImm, rOsz, rReg, rRm, setReg } from "../../code/record";
 import {
   getSP,
   pop,
@@ -77,6 +66,8 @@ import {
 import { hostOf, readHit, tlbEntry, writeHit } from "../../memory/span";
 import { getReg } from "../regs";
 import { leave } from "../../code/ip";
+import { ldmI, stm } from "../../code/operand";
+import { gp0 } from "../../cpu/fault";
 
 // --- PUSH
 

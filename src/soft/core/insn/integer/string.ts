@@ -25,7 +25,6 @@ import { def, hr, M_ONE, SZ_B, SZ_V, v3r } from "../../code/optable";
 import {
   addrMask,
   EAK_64,
-  linear,
   rEak,
   REC,
   RF_REP,
@@ -36,6 +35,7 @@ import {
 } from "../../code/record";
 import { spanToRead, spanToWrite } from "../../memory/span";
 import { again } from "../../code/ip";
+import { linear } from "../../code/operand";
 
 const BATCH: u32 = 4096;
 

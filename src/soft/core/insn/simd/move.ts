@@ -1,7 +1,7 @@
 // MMX and SSE data movement: MOVxx, masks, inserts and extracts of whole
 // scalars. Source: SDM vol. 2.
 import { FAULT, FTW, RDI } from "../../layout";
-import { ACC_WRITE, probe, wr } from "../../memory/access";
+import { probe, wr } from "../../memory/access";
 import {
   all,
   allrm,
@@ -22,16 +22,11 @@ import {
 import {
   addrMask,
   isMem,
-  ldm,
-  ldmI,
-  linear,
   REC,
   rReg,
   rRm,
   rSeg,
   setReg,
-  stm,
-  stmI,
 } from "../../code/record";
 import {
   copy16,
@@ -51,6 +46,8 @@ import {
   xmmRm,
 } from "./operands";
 import { mmxUsed } from "../x87/state";
+import { ldm, ldmI, linear, stm, stmI } from "../../code/operand";
+import { ACC_WRITE } from "../../memory/walk";
 
 function moveReg(p: usize): usize {
   if (!sseReady()) return 0;

@@ -6,19 +6,11 @@
 import { GP, NM, raise, raiseErr, UD } from "../../cpu/fault";
 import { CR0, CR4, FAULT, FPR, XMM } from "../../layout";
 import { rd, rd128, wr128 } from "../../memory/access";
-import {
-  EAK_64,
-  eaLinear,
-  eaOffset,
-  eaSum,
-  isMem,
-  rEak,
-  REC,
-  rSeg,
-} from "../../code/record";
+import { EAK_64, isMem, rEak, REC, rSeg } from "../../code/record";
 import { segOf } from "../../cpu/segment";
 import { hostOf, tlbEntry } from "../../memory/span";
 import { mmxReady, mmxUsed } from "../x87/state";
+import { eaLinear, eaOffset, eaSum } from "../../code/operand";
 
 /** 16 bytes for a memory operand, 16 for an intermediate result. */
 const OPERAND: usize = 0x3c00;

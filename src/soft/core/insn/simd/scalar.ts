@@ -31,7 +31,7 @@ import {
   P_NONE,
   SZ_Y,
 } from "../../code/optable";
-import { ldmI, REC, rReg, rRm } from "../../code/record";
+import { REC, rReg, rRm } from "../../code/record";
 import { sseReady, xmmReg, xmmRm } from "./operands";
 import { begin, op32, op64, settled } from "./float";
 import {
@@ -49,6 +49,7 @@ import {
   SQRT,
   SUB,
 } from "./quick";
+import { ldmI } from "../../code/operand";
 
 /** The source: register or memory; FAULT set when it cannot be read. */
 @inline

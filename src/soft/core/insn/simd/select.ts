@@ -17,16 +17,7 @@ import {
   REGONLY,
   SZ_Y,
 } from "../../code/optable";
-import {
-  isMem,
-  ldm,
-  REC,
-  rImm8,
-  rOpcode,
-  rReg,
-  rRm,
-  stm,
-} from "../../code/record";
+import { isMem, REC, rImm8, rOpcode, rReg, rRm } from "../../code/record";
 import {
   copy16,
   mmReg,
@@ -41,6 +32,7 @@ import {
   xmmRm,
 } from "./operands";
 import { mmxUsed } from "../x87/state";
+import { ldm, stm } from "../../code/operand";
 
 // --- inserts and extracts
 

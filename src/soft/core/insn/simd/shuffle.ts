@@ -14,7 +14,7 @@ import {
   P_F3,
   P_NONE,
 } from "../../code/optable";
-import { isMem, ldm, REC, rImm8, rOpcode } from "../../code/record";
+import { isMem, REC, rImm8, rOpcode } from "../../code/record";
 import {
   copy16,
   mmReg,
@@ -28,6 +28,7 @@ import {
   xmmReg,
 } from "./operands";
 import { clamp } from "./lanes";
+import { ldm } from "../../code/operand";
 
 /** What a two-operand shuffle computes into TEMP from d and s, n bytes each. */
 function shuffle(op: u32, d: usize, s: usize, n: u32, imm: u32): void {

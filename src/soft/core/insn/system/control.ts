@@ -13,7 +13,7 @@ import {
   writeCr8,
   writeDr,
 } from "../../cpu/control";
-import { DB, raise, UD } from "../../cpu/fault";
+import { DB, gp0, raise, UD } from "../../cpu/fault";
 import { AC } from "../../cpu/flags";
 import { lapicCr8 } from "../../lapic/interrupt";
 import {
@@ -39,7 +39,7 @@ import {
   VPINDEX,
   XCR0,
 } from "../../layout";
-import { rd, tlbFlush, tlbFlushPage } from "../../memory/access";
+import { rd } from "../../memory/access";
 import { acChanged } from "../../cpu/mode";
 import {
   all,
@@ -57,22 +57,14 @@ import {
   SZ_F64,
   SZ_V,
 } from "../../code/optable";
-import {
-  eaLinear,
-  eaOffset,
-  gp0,
-  ldRM,
-  REC,
-  rModrm,
-  rReg,
-  rRm,
-  rSeg,
-} from "../../code/record";
+import { REC, rModrm, rReg, rRm, rSeg } from "../../code/record";
 import { canonical, segOf } from "../../cpu/segment";
 import { stWord, umip } from "./descriptor";
 import { leave } from "../../code/ip";
 import { apicMode } from "../../system/processors";
 import { needSync, synced } from "../../system/time";
+import { eaLinear, eaOffset, ldRM } from "../../code/operand";
+import { tlbFlush, tlbFlushPage } from "../../memory/tlb";
 
 @inline
 function number(p: usize): u32 {

@@ -1,6 +1,6 @@
 // Descriptor-table registers and descriptor checks: LGDT LIDT SGDT SIDT, LLDT
 // SLDT LTR STR, LAR LSL VERR VERW, ARPL. Source: Intel SDM vol. 2.
-import { GP, NP, raise, raiseErr, UD } from "../../cpu/fault";
+import { GP, gp0, NP, raise, raiseErr, UD } from "../../cpu/fault";
 import { setZF } from "../../cpu/flags";
 import {
   CPL,
@@ -18,19 +18,7 @@ import {
 } from "../../layout";
 import { rd, wr } from "../../memory/access";
 import { all, def, grp, M_0F, MEMONLY, MODRM, SZ_V } from "../../code/optable";
-import {
-  eaPart,
-  gp0,
-  isMem,
-  ldm,
-  ldRM,
-  REC,
-  rOsz,
-  rReg,
-  rRm,
-  setReg,
-  stm,
-} from "../../code/record";
+import { isMem, REC, rOsz, rReg, rRm, setReg } from "../../code/record";
 import {
   A_CODE,
   A_EC,
@@ -62,6 +50,7 @@ import {
   T_TSS32,
   tryDescriptor,
 } from "../../cpu/segment";
+import { eaPart, ldm, ldRM, stm } from "../../code/operand";
 
 const CR4_UMIP: u64 = 1 << 11;
 

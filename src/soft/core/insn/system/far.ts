@@ -38,7 +38,7 @@ import {
   MEMONLY,
   SZ_V,
 } from "../../code/optable";
-import { eaPart, linear, rDisp, rImm, rOsz } from "../../code/record";
+import { rDisp, rImm, rOsz } from "../../code/record";
 import {
   A_CODE,
   A_DB,
@@ -76,6 +76,7 @@ import {
 } from "../../cpu/segment";
 import { BY_CALL, BY_JMP, checkTask, switchTask } from "../../cpu/task";
 import { nextIp } from "../../code/ip";
+import { eaPart, linear } from "../../code/operand";
 
 /** Pushes CS and the return address; false with FAULT set. */
 function pushReturn(size: u32, retIp: u64): bool {

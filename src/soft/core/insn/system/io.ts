@@ -26,7 +26,6 @@ import { rd, rdSys, wr } from "../../memory/access";
 import { def, hr, IMM_B, M_ONE, SZ_B, SZ_V, v3r } from "../../code/optable";
 import {
   addrMask,
-  gp0,
   REC,
   RF_REP,
   RF_REPNE,
@@ -52,6 +51,7 @@ import {
   portWrite,
 } from "../../system/ports";
 import { needSync, synced } from "../../system/time";
+import { gp0 } from "../../cpu/fault";
 
 /**
  * Whether IOPL or the TSS's bitmap allow the ports; else #GP(0) or the bitmap's

@@ -2,7 +2,7 @@
 // base instructions. Source: Intel SDM vol. 2.
 import { CR4_FSGSBASE, CR4_TSD } from "../../cpu/control";
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
-import { raise, UD } from "../../cpu/fault";
+import { gp0, raise, UD } from "../../cpu/fault";
 import { getOF, setArith } from "../../cpu/flags";
 import {
   CPL,
@@ -47,7 +47,7 @@ import {
   SZ_Y,
 } from "../../code/optable";
 import { random } from "../../cpu/random";
-import { gp0, REC, rImm8, rOsz, rRm } from "../../code/record";
+import { REC, rImm8, rOsz, rRm } from "../../code/record";
 import { canonical, segOf } from "../../cpu/segment";
 import {
   cpuidExitWanted,

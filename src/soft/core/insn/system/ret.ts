@@ -43,7 +43,7 @@ import {
 import { rd } from "../../memory/access";
 import { flagsChanged, updateMode } from "../../cpu/mode";
 import { all, def, END, IMM_W, M_ONE, SZ_V } from "../../code/optable";
-import { linear, rImm, rOsz } from "../../code/record";
+import { rImm, rOsz } from "../../code/record";
 import {
   A_ACCESSED,
   A_CODE,
@@ -68,6 +68,7 @@ import {
 } from "../../cpu/segment";
 import { taskReturn } from "../../cpu/task";
 import { nextIp } from "../../code/ip";
+import { linear } from "../../code/operand";
 
 const ARITHMETIC: u32 = 0x8d5;
 

@@ -23,19 +23,12 @@ import {
   SZ_V,
   v3m,
 } from "../../code/optable";
-import {
-  eaPart,
-  ldRM,
-  REC,
-  rModrm,
-  rOsz,
-  rReg,
-  setReg,
-} from "../../code/record";
+import { REC, rModrm, rOsz, rReg, setReg } from "../../code/record";
 import { raise, UD } from "../../cpu/fault";
 import { loadSegment } from "../../cpu/segment";
 import { getSP, setSP, stackGetV } from "../../cpu/stack";
 import { leave } from "../../code/ip";
+import { eaPart, ldRM } from "../../code/operand";
 
 /**
  * After SS changed, interrupts and debug traps wait for the next instruction.

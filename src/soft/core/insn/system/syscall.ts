@@ -1,7 +1,7 @@
 // Fast system calls: SYSCALL SYSRET SYSENTER SYSEXIT SWAPGS. They load fixed
 // segments, whatever the descriptor tables hold. Source: Intel SDM vol. 2.
 import { EFER_SCE } from "../../cpu/control";
-import { raise, UD } from "../../cpu/fault";
+import { gp0, raise, UD } from "../../cpu/fault";
 import { getFlags, IF, RF, setFlagsRaw, TF, VM } from "../../cpu/flags";
 import {
   CPL,
@@ -28,11 +28,11 @@ import {
 } from "../../layout";
 import { flagsChanged, updateMode } from "../../cpu/mode";
 import { all, def, END, grp, M_0F, REGONLY, SZ_V } from "../../code/optable";
-import { gp0, REC, RF_REXW, rFlags, rModrm } from "../../code/record";
-import { setNoStepTrap } from "../../cpu/run";
+import { REC, RF_REXW, rFlags, rModrm } from "../../code/record";
 import { canonical, longActive, putSeg, segOf } from "../../cpu/segment";
 import { rdtscp } from "./misc";
 import { nextIp } from "../../code/ip";
+import { setNoStepTrap } from "../../cpu/exceptions";
 
 const FLAT: u32 = 0xffffffff;
 const CODE32: u32 = 0xc09b;

@@ -17,7 +17,7 @@ import { f80M, f80Se } from "../../fp/round";
 import { x87Stores } from "../../fp/state";
 import { raise, UD } from "../../cpu/fault";
 import { FAULT } from "../../layout";
-import { ldm, REC, rModrm, rOpcode } from "../../code/record";
+import { REC, rModrm, rOpcode } from "../../code/record";
 import {
   C0,
   C2,
@@ -37,6 +37,7 @@ import {
   st,
   underflow,
 } from "./state";
+import { ldm } from "../../code/operand";
 
 /** Operations, numbered as ModRM.reg of D8. */
 export const ADD: u32 = 0;

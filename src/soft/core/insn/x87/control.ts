@@ -20,7 +20,7 @@ import {
   RAX,
 } from "../../layout";
 import { rd, wr } from "../../memory/access";
-import { ldm, REC, rOsz, stm } from "../../code/record";
+import { REC, rOsz } from "../../code/record";
 import {
   advance,
   nonePending,
@@ -36,6 +36,7 @@ import {
   writable,
   write80,
 } from "./state";
+import { ldm, stm } from "../../code/operand";
 
 /** Control word bits that exist; bit 6 always reads as 1. */
 const FCW_MASK: u32 = 0x1f3f;

@@ -1,7 +1,7 @@
 // The FXSAVE image and what writes and reads it: FXSAVE, FXRSTOR, XSAVE, XRSTOR
 // (components x87 and SSE, standard format), and LDMXCSR, STMXCSR.
 // Source: Intel SDM volume 1, 10.5 and 13; volume 2, those instructions.
-import { NM, raise, UD } from "../../cpu/fault";
+import { gp0, NM, raise, UD } from "../../cpu/fault";
 import {
   CR0,
   CR4,
@@ -25,9 +25,10 @@ import {
 } from "../../layout";
 import { rd, wr } from "../../memory/access";
 import { grp, hm, M_0F, MEMONLY, P_NONE } from "../../code/optable";
-import { gp0, ldm, REC, RF_REXW, rFlags, stm } from "../../code/record";
+import { REC, RF_REXW, rFlags } from "../../code/record";
 import { advance, operand, readyNoWait, st, updateES, writable } from "./state";
 import { initFpu, setControl } from "./control";
+import { ldm, stm } from "../../code/operand";
 
 /** Implemented MXCSR bits, DAZ among them. */
 export const MXCSR_MASK: u32 = 0xffff;

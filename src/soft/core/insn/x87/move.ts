@@ -28,7 +28,7 @@ import {
 import { raise, UD } from "../../cpu/fault";
 import { FAULT } from "../../layout";
 import { rd, wr } from "../../memory/access";
-import { ldm, REC, rModrm, stm } from "../../code/record";
+import { REC, rModrm } from "../../code/record";
 import {
   advance,
   checkWritable,
@@ -57,6 +57,7 @@ import {
   writable,
   write80,
 } from "./state";
+import { ldm, stm } from "../../code/operand";
 
 /** Pushes the converted memory operand in f80Se:f80M. */
 function pushLoaded(p: usize): usize {

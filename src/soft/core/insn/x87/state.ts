@@ -36,18 +36,11 @@ import {
   SEG_SEL,
   SEGS,
 } from "../../layout";
-import { ACC_WRITE, probe, rd, wr } from "../../memory/access";
-import {
-  EAK_16,
-  eaLinear,
-  eaOffset,
-  eaPart,
-  rEak,
-  rModrm,
-  rOpcode,
-  rSeg,
-} from "../../code/record";
+import { probe, rd, wr } from "../../memory/access";
+import { EAK_16, rEak, rModrm, rOpcode, rSeg } from "../../code/record";
 import { ipOf } from "../../code/ip";
+import { eaLinear, eaOffset, eaPart } from "../../code/operand";
+import { ACC_WRITE } from "../../memory/walk";
 
 /** Status word bits. */
 const SW_SF: u32 = 0x40;

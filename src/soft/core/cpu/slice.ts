@@ -1,0 +1,27 @@
+// How far a run has come, and how it ends.
+import { ICOUNT } from "../layout";
+import { setTime, suspended, ticks, time } from "../system/time";
+
+/** What running a VP came to. */
+export const RUN_SLICE: u32 = 0;
+export const RUN_EXIT: u32 = 1;
+export const RUN_IDLE: u32 = 2;
+export const RUN_SPUN: u32 = 3;
+
+/** Instructions that the slice has left. */
+export let sliceLeft: i32 = 0;
+
+/** All instructions that all VPs completed. */
+export let total: u64 = 0;
+
+export function beginSlice(budget: i32): void {
+  sliceLeft = budget;
+}
+
+/** Accounts for n completed instructions. */
+export function settle(n: i32): void {
+  if (!suspended) setTime(time + <u64> n * ticks);
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + n);
+  total += n;
+  sliceLeft -= n;
+}
