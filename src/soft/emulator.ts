@@ -11,13 +11,8 @@ import { WHV_EMULATOR_CALLBACKS as CALLBACKS } from "../../ffi/emulator.ts";
 import { TranslateGvaResult } from "../../ffi/enums.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { Reg } from "../../ffi/registers.ts";
-import {
-  FETCH,
-  type HostFunctions,
-  type Instance,
-  IOBUF,
-  VALUES,
-} from "./module.ts";
+import { FETCH, IOBUF, VALUES } from "./core/layout.ts";
+import { type HostFunctions, type Instance } from "./module.ts";
 
 /** What emulate() expects at VALUES, in order. */
 const NAMES: number[] = [];

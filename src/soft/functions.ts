@@ -11,7 +11,8 @@ import { HResult } from "../../ffi/hresult.ts";
 import { WHV_VIRTUAL_PROCESSOR_PROPERTY } from "../../ffi/structures.ts";
 import { absent } from "./absent.ts";
 import { type Buffer, Buffers, has, viewOf } from "./buffers.ts";
-import { type Instance, IOBUF_BYTES } from "./module.ts";
+import { IOBUF_BYTES } from "./core/layout.ts";
+import { type Instance } from "./module.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** The one partition's handle. */

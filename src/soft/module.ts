@@ -1,28 +1,12 @@
-// The software platform's WebAssembly module: its exports, and the addresses in its
-// linear memory that TypeScript uses (src/soft/core/layout.ts).
+// The software platform's WebAssembly module: its exports, and how it is started. The
+// addresses in its linear memory are in core/layout.ts.
 
+import "./assemblyscript.ts";
+import { GUEST } from "./core/layout.ts";
 import bytes from "./core.wasm" with { type: "bytes" };
 
-export const EXITBUF = 0x2000;
-/** Instruction bytes of an emulation. */
-export const FETCH = 0x2260;
-/** Arguments and results of the module's functions. */
-export const IOBUF = 0x2300;
-/** Where register values lie when their names are at IOBUF. */
-export const VALUES = IOBUF + 0x400;
-/** Where a function leaves the size of what it wrote. */
-export const SIZE = IOBUF + 0x1800;
-export const IOBUF_BYTES = 0x1800;
-/** Guest memory begins here. */
-export const GUEST = 0x4000000;
 /** WebAssembly has 32-bit addresses. */
 export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
-
-/** vpRun's results. */
-export const RUN_SLICE = 0;
-export const RUN_EXIT = 1;
-export const RUN_IDLE = 2;
-export const RUN_SPUN = 3;
 
 /** What the module asks of its host; see src/soft/core/system/host.ts. */
 export interface HostFunctions {

@@ -16,17 +16,10 @@ import {
 } from "../../ffi/debug_points.ts";
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import type { Translator } from "./translate/translator.ts";
-import {
-  type Core,
-  EXITBUF,
-  type Instance,
-  RUN_EXIT,
-  RUN_IDLE,
-  RUN_SPUN,
-} from "./module.ts";
+import { EXITBUF } from "./core/layout.ts";
+import { RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
+import { type Core, type Instance } from "./module.ts";
 
-/** Nanoseconds of guest time an instruction takes (TICKS in core/system/time.ts). */
-const TICKS = 10;
 /**
  * Instructions of a turn when several processors want to run: from TURN up to twice as
  * many, another number each time. Were it always the same, a guest whose loop's length
@@ -337,7 +330,7 @@ export class Scheduler {
       }
       let budget = this.#left;
       if (this.#alarm !== NEVER) {
-        const room = Math.ceil((this.#alarm - now) / TICKS);
+        const room = Math.ceil((this.#alarm - now) / TICK);
         if (room < budget) budget = room;
       }
       const result = this.#core.vpRun(vp, budget);

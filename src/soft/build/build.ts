@@ -6,6 +6,8 @@
 
 // @ts-types="../../../types/asc.d.ts"
 import asc from "assemblyscript/asc";
+import "../assemblyscript.ts";
+import { STATICS } from "../core/layout.ts";
 import { withPairs } from "./pairs.ts";
 
 const core = new URL("../core/", import.meta.url).pathname;
@@ -24,7 +26,7 @@ export async function buildCore(): Promise<Uint8Array> {
     "--runtime=stub",
     "--noAssert",
     "--use=abort=",
-    "--memoryBase=262144", // 0x40000, below it are the fixed tables of layout.ts
+    `--memoryBase=${STATICS}`,
     "--importMemory",
     "--exportTable",
     "--initialMemory=1024",

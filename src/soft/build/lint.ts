@@ -12,7 +12,12 @@ const ENTRIES: Record<string, string> = {
 };
 
 /** Takes names from the core: TypeScript that imports, tests that compile parts. */
-const READERS = ["../", "../translate/", "../../../tests/soft/lapic/"];
+const READERS = [
+  "../",
+  "../translate/",
+  "../../../tests/soft/",
+  "../../../tests/soft/lapic/",
+];
 
 /** What a source file imports and exports. */
 export interface SourceFile {

@@ -197,20 +197,39 @@ export const BKIND: usize = 0x2240;
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
 export const BSIZE: usize = 0x2250; // u32
 export const FETCH: usize = 0x2260; // 16 instruction bytes
-/** argument area shared with TypeScript, 0x1c00 bytes */
+/** arguments and results of the module's functions */
 export const IOBUF: usize = 0x2300;
-
+export const IOBUF_BYTES: usize = 0x1800;
+/** where register values lie when their names are at IOBUF */
+export const VALUES: usize = IOBUF + 0x400;
 /** where a function leaves the size of what it wrote */
-export const SIZE: usize = IOBUF + 0x1800;
+export const SIZE: usize = IOBUF + IOBUF_BYTES;
+
+// --- what single families of instructions keep for as long as one takes
+/** 16 bytes: an operand from memory (insn/simd/operands.ts) */
+export const OPERAND: usize = 0x3c00;
+/** 16 bytes: a result before it is known to be one */
+export const TEMP: usize = 0x3c10;
+/** the new task: 10 registers u32, then 7 selectors u32 (cpu/task.ts) */
+export const NEW_TASK: usize = 0x3c20;
+/** 9 x u32: what IRET to virtual-8086 mode pops (insn/system/ret.ts) */
+export const V86_FRAME: usize = 0x3c80;
+/** 2 records: the instruction that is emulated (system/emulate.ts) */
+export const EMULATED: usize = 0x3d00;
+/** 3 records: an instruction that crosses a page, decoded anew each time */
+export const CROSSING: usize = 0x3e00;
 
 // --- tables
 /** 7 maps x 4 prefixes x 256 opcodes x u32 -> spec */
 export const OPTAB: usize = 0x4000;
 export const SPECS: usize = 0x10000;
 export const SPECS_END: usize = 0x40000;
-// AssemblyScript's static data: 0x40000..0x100000 (--memoryBase in build.ts)
-const BANKS: usize = 0x100000; // 64 x 4 KiB
-const LAPICS: usize = 0x140000; // 64 x 4 KiB
+/** AssemblyScript's static data (--memoryBase in build.ts) */
+export const STATICS: usize = SPECS_END;
+/** the state of each VP that is not at STATE */
+export const BANKS: usize = 0x100000;
+export const BANK_SIZE: usize = 0x1000;
+export const LAPICS: usize = 0x140000; // 64 x 4 KiB
 /** 64 VPs x 4 sets x 512 entries x 32 bytes = 4 MiB */
 export const TLBS: usize = 0x200000;
 export const TLB_ENTRIES: u32 = 512;

@@ -42,6 +42,16 @@ import { registerSimdShuffle } from "./insn/simd/shuffle";
 import { registerStack } from "./insn/integer/stack";
 import { registerStrings } from "./insn/integer/string";
 import { lapicTimerDue } from "./lapic/timer";
+import {
+  COUNTER_BESIDE_CODE,
+  COUNTER_CACHE_FLUSHES,
+  COUNTER_DECODED,
+  COUNTER_EVENTS,
+  COUNTER_INVALIDATED,
+  COUNTER_TLB_FLUSHES,
+  COUNTER_TLB_MISSES,
+  RUN_EXIT,
+} from "./shared";
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
 import { pointReached, pointsInit, pointsTrim } from "./system/points";
@@ -53,7 +63,7 @@ import { beginExit, EXIT_CANCELED, finishExit } from "./system/exit";
 import { apicMode } from "./system/processors";
 import { followClock, setTime, suspended, time } from "./system/time";
 import { statEvents } from "./cpu/exceptions";
-import { RUN_EXIT, total } from "./cpu/slice";
+import { total } from "./cpu/slice";
 import { statBesideCode, statTlbMisses } from "./memory/resolve";
 import { statTlbFlushes } from "./memory/tlb";
 import { countExit } from "./system/counters";
@@ -201,26 +211,25 @@ export function instructions(): u64 {
 }
 
 /**
- * Counter `n` of all VPs together, in the order of SoftCounters
- * (src/soft/mod.ts).
+ * Counter `n` (COUNTER_*) of all VPs together.
  */
 export function counter(n: u32): u64 {
   switch (n) {
-    case 0:
+    case COUNTER_DECODED:
       return statDecoded;
-    case 1:
+    case COUNTER_INVALIDATED:
       return statInvalidated;
-    case 2:
+    case COUNTER_CACHE_FLUSHES:
       return statFlushes;
-    case 3:
+    case COUNTER_TLB_MISSES:
       return statTlbMisses;
-    case 4:
+    case COUNTER_TLB_FLUSHES:
       return statTlbFlushes;
-    case 5:
+    case COUNTER_EVENTS:
       return statEvents;
-    case 6:
+    case COUNTER_BESIDE_CODE:
       return statBesideCode;
-    default:
+    default: // COUNTER_TRANSLATED
       return translated;
   }
 }

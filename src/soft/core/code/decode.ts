@@ -4,6 +4,7 @@
 import { GP, raiseErr } from "../cpu/fault";
 import {
   CODEKEY,
+  CROSSING,
   FETCH,
   MODE,
   MODE_LONG,
@@ -71,11 +72,6 @@ import {
 } from "./record";
 import { fetchHost } from "../memory/fetch";
 
-/**
- * Records of an instruction that crosses a page live here, decoded anew each
- * time.
- */
-const CROSS: usize = 0x3e00;
 const MAX_BLOCK: u32 = 128;
 
 let udHandler: u32 = 0;
@@ -508,16 +504,16 @@ function decodeCrossing(
       ((linear - load<u64>(cs, SEG_BASE)) & 0xffffffff);
     if (room < 16) avail = <u32> room;
   }
-  const n = decodeOne(FETCH, avail, off, CROSS);
+  const n = decodeOne(FETCH, avail, off, CROSSING);
   if (n <= 0) {
     raiseErr(GP, 0);
     return 0;
   }
-  let end: usize = CROSS + REC;
+  let end: usize = CROSSING + REC;
   if (variant && pointAt(host, linear)) {
-    makePoint(CROSS, host);
+    makePoint(CROSSING, host);
     end += REC;
   }
   endRecord(end, off + <u32> n);
-  return 0x80000000 | <u32> CROSS;
+  return 0x80000000 | <u32> CROSSING;
 }

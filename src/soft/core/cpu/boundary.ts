@@ -5,7 +5,8 @@ import { IF, RF } from "./flags";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { recheck, setRecheck } from "./recheck";
 import { initVp, sipiVp } from "./reset";
-import { RUN_EXIT, RUN_IDLE, settle } from "./slice";
+import { settle } from "./slice";
+import { RUN_EXIT, RUN_IDLE } from "../shared";
 import {
   lapicAcknowledge,
   lapicCr8,

@@ -4,7 +4,8 @@ import { isMem, rLen, rSeg } from "../code/record";
 import { AC_, DFAULT, GP, PF_, SS_, TS } from "./fault";
 import { deliverEvent } from "./interrupt";
 import { flagsChanged } from "./mode";
-import { RUN_EXIT, settle } from "./slice";
+import { settle } from "./slice";
+import { RUN_EXIT } from "../shared";
 import {
   A_SHUTDOWN,
   ACTIVITY,

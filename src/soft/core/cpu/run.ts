@@ -41,14 +41,8 @@ import {
   onLateFault,
   setFaulting,
 } from "./exceptions";
-import {
-  beginSlice,
-  RUN_EXIT,
-  RUN_SLICE,
-  RUN_SPUN,
-  settle,
-  sliceLeft,
-} from "./slice";
+import { beginSlice, settle, sliceLeft } from "./slice";
+import { RUN_EXIT, RUN_SLICE, RUN_SPUN } from "../shared";
 
 let endIndex: u32 = 0;
 let staleIndex: u32 = 0;

@@ -2,12 +2,6 @@
 import { ICOUNT } from "../layout";
 import { setTime, suspended, ticks, time } from "../system/time";
 
-/** What running a VP came to. */
-export const RUN_SLICE: u32 = 0;
-export const RUN_EXIT: u32 = 1;
-export const RUN_IDLE: u32 = 2;
-export const RUN_SPUN: u32 = 3;
-
 /** Instructions that the slice has left. */
 export let sliceLeft: i32 = 0;
 

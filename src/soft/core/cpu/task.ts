@@ -16,6 +16,7 @@ import {
   FAULT,
   FERR,
   GDTR,
+  NEW_TASK,
   P_INT,
   PEND_EVENT,
   PENDING,
@@ -85,10 +86,9 @@ const LDT_16: u32 = 0x2a;
 const TRAP_32: u32 = 0x64;
 
 // The new task's state while it is being read.
-const NEW: usize = 0x3c00; // 10 registers u32, then 7 selectors u32
 
 function newReg(i: u32): u32 {
-  return load<u32>(NEW + (<usize> i << 2));
+  return load<u32>(NEW_TASK + (<usize> i << 2));
 }
 
 /** Reads the new TSS whole, so that nothing can fail there later. */
@@ -99,7 +99,7 @@ function readTask(base: u64, wide: bool): bool {
       ? rdSys<u32>(base + IP_32 + (i << 2))
       : <u32> rdSys<u16>(base + IP_16 + (i << 1));
     if (load<u32>(FAULT)) return false;
-    store<u32>(NEW + (<usize> i << 2), v);
+    store<u32>(NEW_TASK + (<usize> i << 2), v);
   }
   for (let i: u32 = 0; i < 7; i++) {
     let v: u32 = 0;
@@ -108,7 +108,7 @@ function readTask(base: u64, wide: bool): bool {
     } else if (i == 6) v = rdSys<u16>(base + LDT_16);
     else if (i < 4) v = rdSys<u16>(base + SEL_16 + (i << 1));
     if (load<u32>(FAULT)) return false;
-    store<u32>(NEW + 40 + (<usize> i << 2), v);
+    store<u32>(NEW_TASK + 40 + (<usize> i << 2), v);
   }
   return true;
 }
@@ -209,7 +209,7 @@ function loadData(seg: u32, sel: u32): bool {
 
 /** Loads the new task's segments; false with FAULT set, as far as it came. */
 function loadSegments(): bool {
-  const sel = NEW + 40;
+  const sel = NEW_TASK + 40;
   for (let i: u32 = 0; i < 6; i++) putNull(i, load<u32>(sel + (i << 2)));
   // until there is a stack, an exception has to take ring 0's from the TSS
   store<u8>(CPL, 3);

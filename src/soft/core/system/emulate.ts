@@ -14,9 +14,9 @@ import {
   CR4,
   EFER,
   EFL,
+  EMULATED,
   FAULT,
   FETCH,
-  IOBUF,
   JGEN,
   MODE,
   MODE_LONG,
@@ -33,6 +33,7 @@ import {
   SEGS,
   STATE,
   STATE_SIZE,
+  VALUES,
   VPINDEX,
   XMM,
 } from "../layout";
@@ -50,10 +51,6 @@ import {
   setEmuStatus,
 } from "./emulation";
 import { setSynced } from "./time";
-
-/** The record of the emulated instruction. */
-const RECORD: usize = 0x3d00;
-const VALUES: usize = IOBUF + 0x400;
 
 function value(i: u32): usize {
   return VALUES + (<usize> i << 4);
@@ -170,19 +167,19 @@ function carryOut(bytes: u32, once: bool): u32 {
   if (
     load<u32>(FAULT) == 0 && bytes > 0 &&
     !(variant(NO_SSE_MMIO) && isSse(bytes)) &&
-    decodeOne(FETCH, bytes, 0, RECORD) > 0
+    decodeOne(FETCH, bytes, 0, EMULATED) > 0
   ) {
     setSynced(true);
     let p: usize;
     let more: bool;
     do {
-      p = call_indirect<usize>(load<u16>(RECORD), RECORD);
+      p = call_indirect<usize>(load<u16>(EMULATED), EMULATED);
       // a REP instruction comes back here with RIP at itself
       more = p == 0 && load<u32>(FAULT) == 0 && load<u64>(RIP) == ip;
     } while (more && !once);
     setSynced(false);
     if (load<u32>(FAULT) == 0 && !lost(bank)) {
-      if (p == RECORD + REC) store<u64>(RIP, nextIp(RECORD));
+      if (p == EMULATED + REC) store<u64>(RIP, nextIp(EMULATED));
       setEmuStatus(emuStatus | (more ? EMU_AGAIN : EMU_SUCCESS));
       for (let i: u32 = 0; i < 16; i++) {
         store<u64>(value(i), load<u64>(REGS + (<usize> i << 3)));

@@ -1,10 +1,11 @@
 // Guest time: what it is made of, and whether it is exact where an instruction
 // asks for it.
+import { TICK } from "../shared";
 import { F_SYNC, FAULT } from "../layout";
 import { hostClock } from "./host";
 
 /** Guest time (ns) that one instruction is taken to last. */
-export const TICKS: u64 = 10;
+export const TICKS: u64 = <u64> TICK;
 
 /**
  * By how much an instruction advances guest time; 0 where that follows the

@@ -2,7 +2,7 @@
 // uses of the APIC. Fourteen, three and five u64 a processor, in the order of
 // the structures of winhvplatformdefs.h (WHV_PROCESSOR_ACTIVITY_COUNTERS has a
 // time beside each).
-import { ICOUNT, IOBUF } from "../layout";
+import { ICOUNT, IOBUF, SIZE } from "../layout";
 import { fieldOf } from "../cpu/vps";
 import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./hresult";
 import { NO_RUNTIME, variant } from "./variants";
@@ -32,7 +32,7 @@ function putRuntime(instructions: u64, counters: usize): void {
   store<u64>(IOBUF, exits * EXIT_TIME, 8);
 }
 
-/** A counter set of a VP to IOBUF; its size to IOBUF + 0x1800. */
+/** A counter set of a VP to IOBUF; its size to SIZE. */
 export function whvGetVpCounters(vp: u32, set: u32, room: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
@@ -66,6 +66,6 @@ export function whvGetVpCounters(vp: u32, set: u32, room: u32): i32 {
     default:
       return E_INVALIDARG;
   }
-  store<u32>(IOBUF + 0x1800, bytes);
+  store<u32>(SIZE, bytes);
   return room < bytes ? WHV_E_INSUFFICIENT_BUFFER : S_OK;
 }

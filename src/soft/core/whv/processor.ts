@@ -14,6 +14,7 @@ import {
   SEG_ATTR,
   SEGS,
   SUSPECT,
+  VALUES,
 } from "../layout";
 import { updateMode } from "../cpu/mode";
 import { resetVp } from "../cpu/reset";
@@ -86,7 +87,7 @@ export function whvRunEnd(vp: u32): void {
   setRunning(running & ~(<u64> 1 << vp));
 }
 
-/** Names (u32) at IOBUF, values (16 bytes) to IOBUF + 0x400; at most 256. */
+/** Names (u32) at IOBUF, values (16 bytes) to VALUES; at most 256. */
 export function whvGetRegisters(vp: u32, n: u32): i32 {
   if (!exists || !ready) return E_INVALIDARG;
   if (noVp(vp)) return WHV_E_VP_DOES_NOT_EXIST;
@@ -96,7 +97,7 @@ export function whvGetRegisters(vp: u32, n: u32): i32 {
     if (
       !getRegister(
         load<u32>(IOBUF + (<usize> i << 2)),
-        IOBUF + 0x400 + (<usize> i << 4),
+        VALUES + (<usize> i << 4),
       )
     ) return WHV_E_INVALID_VP_REGISTER_NAME;
   }
@@ -111,19 +112,19 @@ export function whvSetRegisters(vp: u32, n: u32): i32 {
   switchTo(vp);
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
-    const v = IOBUF + 0x400 + (<usize> i << 4);
+    const v = VALUES + (<usize> i << 4);
     if (!canSetRegister(name, v)) return refusalOf(name);
   }
   // the x87 status word first: ST(i) is relative to its TOP
   let modes = false;
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
-    if (name == 0x1018) setRegister(name, IOBUF + 0x400 + (<usize> i << 4));
+    if (name == 0x1018) setRegister(name, VALUES + (<usize> i << 4));
     if ((name >= 0x11 && name <= 0x1f) || name == 0x2001) modes = true;
   }
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
-    if (name != 0x1018) setRegister(name, IOBUF + 0x400 + (<usize> i << 4));
+    if (name != 0x1018) setRegister(name, VALUES + (<usize> i << 4));
   }
   store<u8>(SUSPECT, 1);
   if (modes) {

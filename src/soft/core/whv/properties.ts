@@ -1,8 +1,8 @@
 // The partition's properties and the platform's capabilities. Values come at
-// IOBUF and go back there, with their size at IOBUF + 0x1800. Numbers:
+// IOBUF and go back there, with their size at SIZE. Numbers:
 // winhvplatformdefs.h.
 import { lapicTrapInitSipi } from "../lapic/ipi";
-import { IOBUF, MAX_VPS, WHV } from "../layout";
+import { IOBUF, MAX_VPS, SIZE, WHV } from "../layout";
 import {
   E_INVALIDARG,
   S_OK,
@@ -18,7 +18,6 @@ import { exists, ready, running } from "./state";
 
 // Scalar properties: code u32, size u32, value u64 each, at WHV
 const PROPS: usize = WHV;
-const SIZE_AT: usize = IOBUF + 0x1800;
 
 const EXT_CPUID: u64 = 1;
 export const EXT_MSR: u64 = 2;
@@ -238,7 +237,7 @@ export function whvSetPartitionProperty(code: u32, bytes: u32): i32 {
 }
 
 function done(size: u32, bytes: u32): i32 {
-  store<u32>(SIZE_AT, size);
+  store<u32>(SIZE, size);
   return bytes < size ? WHV_E_INSUFFICIENT_BUFFER : S_OK;
 }
 
@@ -255,7 +254,7 @@ function putSynthetic(): u32 {
   return 16;
 }
 
-/** Writes a property's value to IOBUF and its size to IOBUF + 0x1800. */
+/** Writes a property's value to IOBUF and its size to SIZE. */
 export function whvGetPartitionProperty(code: u32, bytes: u32): i32 {
   if (!exists) return E_INVALIDARG;
   if (isList(code)) return done(putList(code), bytes);
@@ -273,7 +272,7 @@ export function whvGetPartitionProperty(code: u32, bytes: u32): i32 {
   return done(load<u32>(p, 4), bytes);
 }
 
-/** Value to IOBUF, its size to IOBUF + 0x1800. */
+/** Value to IOBUF, its size to SIZE. */
 export function whvGetCapability(code: u32, bytes: u32): i32 {
   let size: u32 = 8;
   let v: u64 = 0;

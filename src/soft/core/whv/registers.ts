@@ -39,7 +39,6 @@ import {
   FTW,
   GDTR,
   IDTR,
-  IOBUF,
   lapicOf,
   LATE,
   M_CSTAR,
@@ -74,6 +73,7 @@ import {
   SEG_SEL,
   SEGS,
   SHADOW,
+  SIZE,
   VPINDEX,
   XCR0,
   XMM,
@@ -322,7 +322,7 @@ export function canSetRegister(name: u32, from: usize): bool {
 /** The HRESULT for a register that canSetRegister() refused. */
 export function refusalOf(name: u32): i32 {
   if (name == 0x80000005) return HV_ACCESS_DENIED;
-  return getRegister(name, IOBUF + 0x1800)
+  return getRegister(name, SIZE)
     ? E_INVALIDARG
     : WHV_E_INVALID_VP_REGISTER_NAME;
 }

@@ -1,6 +1,6 @@
 // WHvGet/SetVirtualProcessorXsaveState: x87 and SSE in the compacted format.
 // Source: Intel SDM volume 1, "Managing State Using the XSAVE Feature Set".
-import { FPR, IOBUF, MXCSR, XMM } from "../layout";
+import { FPR, IOBUF, MXCSR, SIZE, XMM } from "../layout";
 import {
   applyX87,
   AT_HEADER,
@@ -21,11 +21,11 @@ const XSAVE_BYTES: u32 = 576;
 const COMPACTED: u64 = <u64> 1 << 63;
 const MXCSR_INIT: u32 = 0x1f80;
 
-/** The state to IOBUF, its size to IOBUF + 0x1800. */
+/** The state to IOBUF, its size to SIZE. */
 export function whvGetXsave(vp: u32, bytes: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
-  store<u32>(IOBUF + 0x1800, XSAVE_BYTES);
+  store<u32>(SIZE, XSAVE_BYTES);
   if (bytes < XSAVE_BYTES) return WHV_E_INSUFFICIENT_BUFFER;
   switchTo(vp);
   memory.fill(IOBUF, 0, XSAVE_BYTES);

@@ -1,6 +1,7 @@
 // SSE conversions of vectors, to and from MMX registers, and ROUNDxx; those of
 // scalars are in scalar.ts. The conversions themselves: fp/sse_convert.ts.
 // Source: SDM vol. 2.
+import { TEMP } from "../../layout";
 import {
   f32Round,
   f32ToF64,
@@ -33,7 +34,6 @@ import {
   source8,
   sourcePart,
   sseReady,
-  TEMP,
   xmmReg,
 } from "./operands";
 import { begin, settled } from "./float";

@@ -26,7 +26,7 @@ import {
 } from "../../fp/sse64";
 import { f32Reciprocal, f32ReciprocalSqrt } from "../../fp/sse_convert";
 import { sseBegin, sseEnd, sseFaults } from "../../fp/state";
-import { CR4, MXCSR } from "../../layout";
+import { CR4, MXCSR, TEMP } from "../../layout";
 import {
   all,
   def,
@@ -41,14 +41,7 @@ import {
   P_NONE,
 } from "../../code/optable";
 import { REC, rImm8, rOpcode } from "../../code/record";
-import {
-  copy16,
-  source16,
-  sourcePart,
-  sseReady,
-  TEMP,
-  xmmReg,
-} from "./operands";
+import { copy16, source16, sourcePart, sseReady, xmmReg } from "./operands";
 import {
   ADD,
   DIV,

@@ -4,17 +4,13 @@
 // OPERAND, where memory operands are brought. Source: SDM vol. 2, vol. 3
 // "System Programming for Instruction Set Extensions".
 import { GP, NM, raise, raiseErr, UD } from "../../cpu/fault";
-import { CR0, CR4, FAULT, FPR, XMM } from "../../layout";
+import { CR0, CR4, FAULT, FPR, OPERAND, XMM } from "../../layout";
 import { rd, rd128, wr128 } from "../../memory/access";
 import { EAK_64, isMem, rEak, REC, rSeg } from "../../code/record";
 import { segOf } from "../../cpu/segment";
 import { hostOf, tlbEntry } from "../../memory/span";
 import { mmxReady, mmxUsed } from "../x87/state";
 import { eaLinear, eaOffset, eaSum } from "../../code/operand";
-
-/** 16 bytes for a memory operand, 16 for an intermediate result. */
-const OPERAND: usize = 0x3c00;
-export const TEMP: usize = 0x3c10;
 
 function sseRefused(): bool {
   raise(load<u32>(CR0) & 4 || !(load<u32>(CR4) & 0x200) ? UD : NM);

@@ -1,7 +1,7 @@
 // SSE (and two MMX) instructions that pick elements: insert, extract, blend,
 // extend, test, minimum of words, MPSADBW. Source: SDM vol. 2.
 import { CF, setArith, ZF } from "../../cpu/flags";
-import { FAULT, XMM } from "../../layout";
+import { FAULT, TEMP, XMM } from "../../layout";
 import {
   all,
   def,
@@ -27,7 +27,6 @@ import {
   source16,
   sourcePart,
   sseReady,
-  TEMP,
   xmmReg,
   xmmRm,
 } from "./operands";

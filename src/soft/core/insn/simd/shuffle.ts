@@ -1,6 +1,6 @@
 // MMX and SSE instructions that move elements between lanes: pack, unpack,
 // shuffle, horizontal arithmetic. Source: SDM vol. 2.
-import { FAULT } from "../../layout";
+import { FAULT, TEMP } from "../../layout";
 import {
   all,
   def,
@@ -24,7 +24,6 @@ import {
   source16,
   source8,
   sseReady,
-  TEMP,
   xmmReg,
 } from "./operands";
 import { clamp } from "./lanes";

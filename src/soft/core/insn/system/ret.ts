@@ -39,6 +39,7 @@ import {
   SEG_ATTR,
   SEG_LIMIT,
   SEG_SEL,
+  V86_FRAME,
 } from "../../layout";
 import { rd } from "../../memory/access";
 import { flagsChanged, updateMode } from "../../cpu/mode";
@@ -245,25 +246,22 @@ function iretV86(ip: u64, sel: u32, image: u32): bool {
   for (let i: u32 = 3; i < 9; i++) {
     const v = peek(i, 2, 0);
     if (load<u32>(FAULT)) return false;
-    store<u32>(V86 + (<usize> i << 2), <u32> v);
+    store<u32>(V86_FRAME + (<usize> i << 2), <u32> v);
   }
   if (ip > 0xffff) return gp(0);
   setFlagsRaw((image & 0x3f7fd7) | 2);
   store<u8>(CPL, 3);
   v86Seg(S_CS, sel);
-  v86Seg(S_SS, load<u32>(V86, 16));
-  v86Seg(S_ES, load<u32>(V86, 20));
-  v86Seg(S_DS, load<u32>(V86, 24));
-  v86Seg(S_FS, load<u32>(V86, 28));
-  v86Seg(S_GS, load<u32>(V86, 32));
-  store<u64>(RSP, load<u32>(V86, 12));
+  v86Seg(S_SS, load<u32>(V86_FRAME, 16));
+  v86Seg(S_ES, load<u32>(V86_FRAME, 20));
+  v86Seg(S_DS, load<u32>(V86_FRAME, 24));
+  v86Seg(S_FS, load<u32>(V86_FRAME, 28));
+  v86Seg(S_GS, load<u32>(V86_FRAME, 32));
+  store<u64>(RSP, load<u32>(V86_FRAME, 12));
   store<u64>(RIP, ip & 0xffff);
   updateMode();
   return true;
 }
-
-// The rest of the frame while IRET to virtual-8086 mode reads it.
-const V86: usize = 0x3c80;
 
 function v86Seg(seg: u32, sel: u32): void {
   sel &= 0xffff;
