@@ -1,6 +1,6 @@
-// Builds src/soft/core.wasm from src/soft/core: `deno task build`. With --check it
-// says only whether what is committed is what the sources give (exit code 1 if
-// not).
+// Builds src/soft/core.wasm from src/soft/core, after writing those of its sources
+// that are derived: `deno task build`. With --check it says only whether what is
+// committed is what the sources give (exit code 1 if not).
 //
 // No SIMD: Debian's wasm2c, which makes the tests' native library, lacks it.
 
@@ -8,9 +8,9 @@
 import asc from "assemblyscript/asc";
 import "../assemblyscript.ts";
 import { STATICS } from "../core/layout.ts";
+import { CORE } from "./core_sources.ts";
 import { withPairs } from "./pairs.ts";
-
-const core = new URL("../core/", import.meta.url).pathname;
+import { outdated } from "./winhv.ts";
 
 /** Is compiled with more cases than it has. */
 const INNER = "code/inner.ts";
@@ -34,7 +34,7 @@ export async function buildCore(): Promise<Uint8Array> {
   ], {
     readFile: (name: string) => {
       try {
-        const source = Deno.readTextFileSync(core + name);
+        const source = Deno.readTextFileSync(CORE + name);
         return name === INNER ? withPairs(source) : source;
       } catch (e) {
         if (e instanceof Deno.errors.NotFound) return null;
@@ -59,6 +59,15 @@ export async function buildCore(): Promise<Uint8Array> {
 if (import.meta.main) {
   const file = new URL("../core.wasm", import.meta.url);
   const checking = Deno.args.includes("--check");
+  for (const [path, text] of outdated()) {
+    if (checking) {
+      console.error(
+        `src/soft/core/${path} is not what ffi/ gives: run \`deno task build\` and commit it`,
+      );
+      Deno.exit(1);
+    }
+    Deno.writeTextFileSync(CORE + path, text);
+  }
   const wasm = await buildCore();
   if (checking) {
     const committed = Deno.readFileSync(file);

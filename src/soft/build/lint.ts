@@ -8,6 +8,8 @@ const WIDTH = 80;
 /** Files whose exports are for others than the core. */
 const ENTRIES: Record<string, string> = {
   "main.ts": "exports are the module's",
+  "whv/names.ts": "a list of ffi's",
+  "whv/hresult.ts": "a list of ffi's",
   "fp/selftest.ts": "the entry of the module of tests/soft/fp",
 };
 

@@ -1,5 +1,6 @@
 // The software platform's module: starts the instruction table and exports what
 // src/soft/*.ts and the native library call.
+import { ExitReason } from "./whv/names";
 import {
   cacheInit,
   statDecoded,
@@ -59,7 +60,7 @@ import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { checkState } from "./whv/valid";
 import { again } from "./code/ip";
-import { beginExit, EXIT_CANCELED, finishExit } from "./system/exit";
+import { beginExit, finishExit } from "./system/exit";
 import { apicMode } from "./system/processors";
 import { followClock, setTime, suspended, time } from "./system/time";
 import { statEvents } from "./cpu/exceptions";
@@ -161,7 +162,7 @@ export function vpRun(vp: u32, budget: i32): u32 {
 /** Describes a canceled exit of VP `vp` at EXITBUF. */
 export function vpCanceled(vp: u32): void {
   switchTo(vp);
-  beginExit(EXIT_CANCELED);
+  beginExit(ExitReason.Canceled);
   finishExit(0, false);
 }
 

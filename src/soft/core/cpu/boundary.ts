@@ -1,6 +1,14 @@
 // Between two instructions: interrupts, traps and what the caller asked for.
+import {
+  EXCEPTION,
+  EXTERNAL,
+  NMI_EVENT,
+  PENDING_EXT_INT,
+  SOFTWARE,
+} from "./events";
+import { ExitReason } from "../whv/names";
 import { debugException, inject, raised, tripleFault } from "./exceptions";
-import { GP, PF_ } from "./fault";
+import { GP, NMI, PF_ } from "./fault";
 import { IF, RF } from "./flags";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { recheck, setRecheck } from "./recheck";
@@ -60,14 +68,7 @@ import {
   VPINDEX,
 } from "../layout";
 import { eoiVector, ipiTrapped, setEoi, setIpiTrapped } from "../system/apic";
-import {
-  beginExit,
-  EXIT_EOI,
-  EXIT_HALT,
-  EXIT_INITSIPI,
-  EXIT_WINDOW,
-  finishExit,
-} from "../system/exit";
+import { beginExit, finishExit } from "../system/exit";
 import { PASS_NEXT, pointExit } from "../system/points";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
@@ -93,26 +94,26 @@ function injectPending(): u32 {
     store<u8>(ACTIVITY, <u8> A_RUN);
     const type = <u32> (pi >> 1) & 7;
     const vector = <u32> (pi >> 16) & 0xffff;
-    if (type == 2) store<u8>(NMIMASK, 1);
+    if (type == NMI_EVENT) store<u8>(NMIMASK, 1);
     const length = (pi >> 5) & 15;
     return inject(
       vector & 0xff,
       type,
       (pi & 16) != 0,
       <u32> (pi >> 32),
-      load<u64>(RIP) + (type >= 4 ? length : 0),
+      load<u64>(RIP) + (type >= SOFTWARE ? length : 0),
     );
   }
   const pe = load<u64>(PEND_EVENT);
   if (pe & 1) {
     const type = <u32> (pe >> 1) & 7;
-    if (type == 5) {
+    if (type == PENDING_EXT_INT) {
       // ExtInt: waits like any maskable interrupt, and for the end of a halt
       if (!(load<u32>(EFL) & IF) || load<u8>(SHADOW)) return 0;
       if (load<u8>(ACTIVITY) == A_HALT && !variant(EXTINT_WAKES)) return 0;
       store<u64>(PEND_EVENT, 0);
       store<u8>(ACTIVITY, <u8> A_RUN);
-      return inject(<u32> (pe >> 8) & 0xff, 0, false, 0, load<u64>(RIP));
+      return inject(<u32> (pe >> 8) & 0xff, EXTERNAL, false, 0, load<u64>(RIP));
     }
     const vector = <u32> (pe >> 16) & 0xffff;
     const param = load<u64>(PEND_EVENT, 8);
@@ -121,7 +122,7 @@ function injectPending(): u32 {
     if (vector == PF_) store<u64>(CR2, param);
     return inject(
       vector & 0xff,
-      3,
+      EXCEPTION,
       (pe & 0x100) != 0,
       <u32> (pe >> 32),
       load<u64>(RIP),
@@ -167,14 +168,14 @@ export function boundary(): u32 {
     }
   }
   if (eoiVector >= 0) {
-    beginExit(EXIT_EOI);
+    beginExit(ExitReason.X64ApicEoi);
     store<u32>(EXITBUF, <u32> eoiVector, 48);
     setEoi(-1);
     finishExit(0, false);
     return RUN_EXIT;
   }
   if (ipiTrapped) {
-    beginExit(EXIT_INITSIPI);
+    beginExit(ExitReason.X64ApicInitSipiTrap);
     store<u64>(EXITBUF, lapicTrappedIcr(base), 48);
     setIpiTrapped(false);
     finishExit(0, false);
@@ -215,7 +216,7 @@ export function boundary(): u32 {
         lapicTakeNmi(base);
         store<u8>(NMIMASK, 1);
         store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(2, 2, false, 0, load<u64>(RIP));
+        const r = inject(NMI, NMI_EVENT, false, 0, load<u64>(RIP));
         if (r) return r;
       }
     }
@@ -224,7 +225,7 @@ export function boundary(): u32 {
       if (open) {
         const v = lapicAcknowledge(base);
         store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(<u32> v, 0, false, 0, load<u64>(RIP));
+        const r = inject(<u32> v, EXTERNAL, false, 0, load<u64>(RIP));
         if (r) return r;
         keep = true;
       } else keep = shadow != 0;
@@ -253,7 +254,7 @@ export function boundary(): u32 {
   if (load<u8>(ACTIVITY) == A_HALT) {
     if (apicMode) return RUN_IDLE;
     store<u8>(ACTIVITY, <u8> A_RUN);
-    beginExit(EXIT_HALT);
+    beginExit(ExitReason.X64Halt);
     finishExit(0, false);
     return RUN_EXIT;
   }
@@ -294,7 +295,7 @@ export function boundary(): u32 {
 }
 
 function windowExit(type: u32): u32 {
-  beginExit(EXIT_WINDOW);
+  beginExit(ExitReason.X64InterruptWindow);
   store<u32>(EXITBUF, type, 48);
   finishExit(0, false);
   return RUN_EXIT;

@@ -2,6 +2,19 @@
 // Source: Intel SDM vol. 3, "Control Registers", "Debug Registers". Each write*
 // function returns false, with #GP(0) raised and nothing changed, for a value
 // that the register does not take.
+import {
+  CR0_CD,
+  CR0_ET,
+  CR0_NW,
+  CR0_PE,
+  CR0_PG,
+  CR4_PAE,
+  CR4_PCIDE,
+  EFER_LMA,
+  EFER_LME,
+  EFER_NXE,
+  EFER_SCE,
+} from "./bits";
 import { GP, raiseErr } from "./fault";
 import { lapicSetCr8 } from "../lapic/interrupt";
 import {
@@ -30,29 +43,13 @@ import { apicMode } from "../system/processors";
 import { tlbFlush } from "../memory/tlb";
 import { MAXPHYADDR } from "../memory/walk";
 
-export const CR0_PE: u64 = 1;
-const CR0_ET: u64 = 0x10;
-const CR0_NW: u64 = 1 << 29;
-const CR0_CD: u64 = 1 << 30;
-const CR0_PG: u64 = 1 << 31;
 const CR0_BITS: u64 = 0xe005003f;
 
-export const CR4_TSD: u64 = 4;
-export const CR4_DE: u64 = 8;
-const CR4_PAE: u64 = 1 << 5;
-export const CR4_FSGSBASE: u64 = 1 << 16;
-export const CR4_PCIDE: u64 = 1 << 17;
-export const CR4_OSXSAVE: u64 = 1 << 18;
 // VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE
 // OSXSAVE SMEP SMAP
 export const CR4_BITS: u64 = 0x370fff;
 // PSE PAE PGE PCIDE SMEP SMAP: translations depend on them
 const CR4_PAGING: u64 = 0x3200b0;
-
-export const EFER_SCE: u64 = 1;
-const EFER_LME: u64 = 1 << 8;
-const EFER_LMA: u64 = 1 << 10;
-const EFER_NXE: u64 = 1 << 11;
 
 /** IA32_MISC_ENABLE: the last leaf of CPUID is 2. */
 export const MISC_LIMIT_CPUID: u64 = 1 << 22;

@@ -1,5 +1,6 @@
 // CPUID: exactly what this processor has. Source: Intel SDM vol. 2, "CPUID".
-import { CR4_OSXSAVE, MISC_LIMIT_CPUID, noExecute } from "./control";
+import { CR4_OSXSAVE } from "./bits";
+import { MISC_LIMIT_CPUID, noExecute } from "./control";
 import { LAPIC_MODE_DISABLED, lapicMode } from "../lapic/state";
 import { CR4, lapicOf, M_MISC, VPINDEX } from "../layout";
 import { SIGNATURE } from "./reset";

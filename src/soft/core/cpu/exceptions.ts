@@ -1,7 +1,9 @@
 // Exceptions: exits for those that the caller wants to see, delivery, and what
 // delivery raises.
+import { EXCEPTION, INT1, INT_N, SOFTWARE } from "./events";
+import { ExitReason } from "../whv/names";
 import { isMem, rLen, rSeg } from "../code/record";
-import { AC_, DFAULT, GP, PF_, SS_, TS } from "./fault";
+import { AC_, DB, DE, DFAULT, GP, PF_, SS_, TS } from "./fault";
 import { deliverEvent } from "./interrupt";
 import { flagsChanged } from "./mode";
 import { settle } from "./slice";
@@ -36,14 +38,7 @@ import {
 import { physHost } from "../memory/phys";
 import { ACC_READ, translate, xGpa } from "../memory/walk";
 import { countEvent } from "../system/counters";
-import {
-  beginExit,
-  EXIT_EXCEPTION,
-  EXIT_IO,
-  EXIT_MEMORY,
-  EXIT_UNRECOVERABLE,
-  finishExit,
-} from "../system/exit";
+import { beginExit, finishExit } from "../system/exit";
 import { PASS_NONE } from "../system/points";
 import { setSynced, synced } from "../system/time";
 import { variant, WRITE_IS_TOLD } from "../whv/variants";
@@ -117,11 +112,11 @@ function exceptionExit(
   param: u64,
   length: u32,
 ): u32 {
-  beginExit(EXIT_EXCEPTION);
+  beginExit(ExitReason.Exception);
   putInstruction(EXITBUF + 48, EXITBUF + 52);
   store<u32>(
     EXITBUF,
-    (hasErrorCode(vector) ? 1 : 0) | (type >= 4 ? 2 : 0),
+    (hasErrorCode(vector) ? 1 : 0) | (type >= SOFTWARE ? 2 : 0),
     68,
   );
   store<u8>(EXITBUF, <u8> vector, 72);
@@ -137,12 +132,12 @@ function intercepted(vector: u32): bool {
 }
 
 function contributory(v: u32): bool {
-  return v == 0 || (v >= 10 && v <= 13);
+  return v == DE || (v >= TS && v <= GP);
 }
 
 export function tripleFault(): u32 {
   store<u8>(ACTIVITY, <u8> A_SHUTDOWN);
-  beginExit(EXIT_UNRECOVERABLE);
+  beginExit(ExitReason.UnrecoverableException);
   finishExit(0, false);
   return RUN_EXIT;
 }
@@ -161,13 +156,15 @@ export function inject(
   const ip = load<u64>(RIP);
   // it is the handler now that comes next
   if (load<u8>(PASS)) store<u8>(PASS, PASS_NONE);
-  if (vector == 1 && type == 5) {
+  if (vector == DB && type == INT1) {
     // INT1 behind MOV SS: one #DB has what MOV SS held back, too
     store<u64>(DR6, load<u64>(DR6) | (load<u64>(DBGPEND) & 15));
     store<u64>(DBGPEND, 0);
   }
   while (true) {
-    if (vector == 1 && type == 3) store<u64>(DR7, load<u64>(DR7) & ~0x2000);
+    if (vector == DB && type == EXCEPTION) {
+      store<u64>(DR7, load<u64>(DR7) & ~0x2000);
+    }
     // nothing runs that would have to be alone
     const before = synced;
     setSynced(true);
@@ -189,32 +186,32 @@ export function inject(
         PEND_INT,
         1 | (<u64> type << 1) | (<u64> hasErr << 4) | (<u64> vector << 16) |
           (<u64> err << 32) |
-          (type >= 4 ? ((retIp - ip) & 15) << 5 : 0),
+          (type >= SOFTWARE ? ((retIp - ip) & 15) << 5 : 0),
       );
       finishExit(0, true);
       return RUN_EXIT;
     }
     if (vector == DFAULT) return tripleFault();
     const v2: u32 = f == F_NONCANON ? SS_ : f & 0xff;
-    const first = type == 3;
+    const first = type == EXCEPTION;
     if (
       first &&
       ((contributory(vector) && contributory(v2)) ||
         (vector == PF_ && (contributory(v2) || v2 == PF_)))
     ) {
-      vector = 8;
+      vector = DFAULT;
       err = 0;
     } else {
       vector = v2;
       err = f == F_NONCANON ? 0 : load<u32>(FERR);
     }
-    type = 3;
+    type = EXCEPTION;
     hasErr = hasErrorCode(vector);
     retIp = ip;
     if (intercepted(vector)) {
       return exceptionExit(
         vector,
-        3,
+        EXCEPTION,
         err,
         vector == PF_ ? load<u64>(FADDR) : 0,
         0,
@@ -230,16 +227,17 @@ export function inject(
  */
 export function debugException(bits: u64): u32 {
   store<u64>(DR6, (load<u64>(DR6) & ~<u64> 15) | bits | 0xffff0ff0);
-  if (intercepted(1)) {
-    return exceptionExit(1, 3, 0, load<u64>(DR6), 0);
+  if (intercepted(DB)) {
+    return exceptionExit(DB, EXCEPTION, 0, load<u64>(DR6), 0);
   }
-  return inject(1, 3, false, 0, load<u64>(RIP));
+  return inject(DB, EXCEPTION, false, 0, load<u64>(RIP));
 }
 
 /** Whether the exit at EXITBUF is a write to memory mapped without Write. */
 function isWriteToRom(): bool {
   // MemoryAccess' AccessInfo: AccessType write, GpaUnmapped clear
-  return load<u32>(EXITBUF) == EXIT_MEMORY && (load<u32>(EXITBUF, 68) & 7) == 1;
+  return load<u32>(EXITBUF) == ExitReason.MemoryAccess &&
+    (load<u32>(EXITBUF, 68) & 7) == 1;
 }
 
 /**
@@ -253,7 +251,7 @@ export function onFault(): u32 {
   const length = faulting ? rLen(faulting) : 0;
   if (f == F_EXIT) {
     const told = !isWriteToRom() || variant(WRITE_IS_TOLD);
-    if (told && load<u32>(EXITBUF) <= EXIT_IO) {
+    if (told && load<u32>(EXITBUF) <= ExitReason.X64IoPortAccess) {
       putInstruction(EXITBUF + 48, EXITBUF + 52);
     }
     finishExit(told ? length : 0, false);
@@ -273,9 +271,11 @@ export function onFault(): u32 {
 export function raised(f: u32, err: u32, length: u32): u32 {
   const vector = f & 0xff;
   let type = (f >> 16) & 7;
-  if (type == 0) type = 3;
-  if (vector == 1 && type == 3) return debugException(load<u64>(FADDR));
-  if (intercepted(vector) && type != 4) {
+  if (type == 0) type = EXCEPTION;
+  if (vector == DB && type == EXCEPTION) {
+    return debugException(load<u64>(FADDR));
+  }
+  if (intercepted(vector) && type != INT_N) {
     return exceptionExit(
       vector,
       type,
@@ -289,9 +289,9 @@ export function raised(f: u32, err: u32, length: u32): u32 {
   return inject(
     vector,
     type,
-    type == 3 && hasErrorCode(vector),
+    type == EXCEPTION && hasErrorCode(vector),
     err,
-    type >= 4 ? ip + length : ip,
+    type >= SOFTWARE ? ip + length : ip,
   );
 }
 

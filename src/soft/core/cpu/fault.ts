@@ -3,14 +3,11 @@
 // and acts.
 import { F_EXC, FADDR, FAULT, FERR } from "../layout";
 
-/** Raises #GP(0). Returns 0. */
-export function gp0(): usize {
-  return raiseErr(GP, 0);
-}
-
 export const DE: u32 = 0;
 export const DB: u32 = 1;
 export const NMI: u32 = 2;
+export const BP: u32 = 3;
+export const OF_: u32 = 4;
 export const BR: u32 = 5;
 export const UD: u32 = 6;
 export const NM: u32 = 7;
@@ -51,4 +48,9 @@ export function raisePF(linear: u64, error: u32): void {
 export function gp(err: u32): bool {
   raiseErr(GP, err);
   return false;
+}
+
+/** Raises #GP(0). Returns 0. */
+export function gp0(): usize {
+  return raiseErr(GP, 0);
 }

@@ -1,6 +1,7 @@
 // Stack frames that the processor itself builds: on the current stack or,
 // before anything is committed, on a more privileged one. Source: Intel SDM
 // vol. 3, "Stack Switching", "Exception- or Interrupt-Handler Procedures".
+import { CR0_AM } from "./bits";
 import { AC_, raise, raiseErr, SS_, TS } from "./fault";
 import { AC } from "./flags";
 import {
@@ -22,8 +23,6 @@ import {
 } from "../layout";
 import { rdSys, wrAs } from "../memory/access";
 import { A_DB, A_EC, dAttr, dBase, dLimit, segOf, selErr } from "./segment";
-
-const CR0_AM: u64 = 0x40000;
 
 let base: u64 = 0;
 let limit: u32 = 0;

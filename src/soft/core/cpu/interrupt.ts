@@ -1,7 +1,9 @@
 // Event delivery through the IVT and the IDT. Source: Intel SDM vol. 2, "INT
 // n/INTO/INT3/INT1"; vol. 3, "Interrupt and Exception Handling" and "8086
 // Emulation". Nothing is committed before the whole frame is written.
-import { GP, NP, raiseErr, SS_, TS } from "./fault";
+import { EXCEPTION, INT3, INT_N, SOFTWARE } from "./events";
+import { CR4_VME } from "./bits";
+import { DB, GP, NP, raiseErr, SS_, TS } from "./fault";
 import { AC, getFlags, IF, IOPL, NT, RF, TF, VIF, VM } from "./flags";
 import {
   frameCommit,
@@ -65,9 +67,6 @@ import {
 } from "./segment";
 import { taskGate } from "./task";
 
-const TYPE_INT_N: u32 = 4;
-const TYPE_INT3: u32 = 6;
-
 function selector(seg: u32): u64 {
   return load<u16>(segOf(seg), SEG_SEL);
 }
@@ -76,8 +75,8 @@ function selector(seg: u32): u64 {
 // breakpoint of the faulting instruction; #DB decides for itself.
 function flagsImage(vector: u32, type: u32): u32 {
   const flags = getFlags();
-  if (type == 3 && vector != 1) return flags | RF;
-  return type >= TYPE_INT_N ? flags & ~RF : flags;
+  if (type == EXCEPTION && vector != DB) return flags | RF;
+  return type >= SOFTWARE ? flags & ~RF : flags;
 }
 
 /**
@@ -221,7 +220,7 @@ function deliverLegacy(
   const kind = (hi >> 8) & 31;
   if (kind != 5 && (kind & 0x16) != 6) return gateError(vector, GP, ext);
   const cpl = <u32> load<u8>(CPL);
-  const soft = type == TYPE_INT_N || type == TYPE_INT3;
+  const soft = type == INT_N || type == INT3;
   if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, GP, ext);
   if (!(hi & 0x8000)) return gateError(vector, NP, ext);
   const sel = <u32> (gate >> 16) & 0xffff;
@@ -312,7 +311,7 @@ function deliverLong(
   const hi = <u32> (gate >> 32);
   if ((hi & 0x1e00) != 0x0e00) return gateError(vector, GP, ext);
   const cpl = <u32> load<u8>(CPL);
-  const soft = type == TYPE_INT_N || type == TYPE_INT3;
+  const soft = type == INT_N || type == INT3;
   if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, GP, ext);
   if (!(hi & 0x8000)) return gateError(vector, NP, ext);
   const sel = <u32> (gate >> 16) & 0xffff;
@@ -353,10 +352,9 @@ function deliverLong(
 }
 
 /**
- * Delivers an event. `type` as VMX: 0 external, 2 NMI, 3 hardware exception,
- * 4 INT n, 5 INT1, 6 INT3/INTO; `retIp` is the RIP to push. True: RIP, CS, SS,
- * RSP and flags are the handler's. False: FAULT describes the nested fault and
- * nothing has changed.
+ * Delivers an event of `type` (events.ts); `retIp` is the RIP to push. True:
+ * RIP, CS, SS, RSP and flags are the handler's. False: FAULT describes the
+ * nested fault and nothing has changed.
  */
 export function deliverEvent(
   vector: u32,
@@ -367,9 +365,9 @@ export function deliverEvent(
 ): bool {
   const mode = load<u8>(MODE);
   if (mode == MODE_REAL) return deliverReal(vector, type, retIp);
-  const ext: u32 = type == TYPE_INT_N || type == TYPE_INT3 ? 0 : 1;
-  if (mode == MODE_V86 && type == TYPE_INT_N) {
-    if (load<u64>(CR4) & 1) {
+  const ext: u32 = type == INT_N || type == INT3 ? 0 : 1;
+  if (mode == MODE_V86 && type == INT_N) {
+    if (load<u64>(CR4) & CR4_VME) {
       const r = deliverVme(vector, retIp);
       if (r >= 0) return r != 0;
     } else if ((load<u32>(EFL) & IOPL) != IOPL) {

@@ -1,5 +1,6 @@
 // What follows from control registers, segments and flags: execution mode, code
 // and stack width, TLB set, and the PENDING bits that the loop looks at.
+import { CR0_PE, CR4_PVI, CR4_VME, EFER_LMA } from "./bits";
 import { IOPL, RF, TF, VIF, VIP, VM } from "./flags";
 import {
   CODEKEY,
@@ -49,10 +50,10 @@ export function updateMode(): void {
   let mode: u32;
   let key: u32 = cs & 0x4000 ? 1 : 0;
   let stack: u32 = ss & 0x4000 ? 2 : 1;
-  if (!(load<u64>(CR0) & 1)) {
+  if (!(load<u64>(CR0) & CR0_PE)) {
     mode = MODE_REAL;
     store<u8>(CPL, 0);
-  } else if (load<u64>(EFER) & 0x400) {
+  } else if (load<u64>(EFER) & EFER_LMA) {
     mode = cs & 0x2000 ? MODE_LONG : MODE_COMPAT;
     if (mode == MODE_LONG) {
       key = 2;
@@ -91,9 +92,6 @@ export function flagsChanged(): void {
   }
   store<u32>(PENDING, p);
 }
-
-export const CR4_VME: u64 = 1;
-const CR4_PVI: u64 = 2;
 
 /**
  * Whether VIF stands for IF, which is not the code's to change: in virtual-8086

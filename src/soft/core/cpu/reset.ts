@@ -1,5 +1,6 @@
 // Processor states: power-up reset, INIT and SIPI. Source: SDM vol. 3, table
 // "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
+import { CR0_CD, CR0_NW } from "./bits";
 import { setFlagsRaw } from "./flags";
 import { lapicInit, lapicReset } from "../lapic/state";
 import {
@@ -117,7 +118,7 @@ function finish(): void {
  * over.
  */
 export function initVp(): void {
-  const cd = load<u64>(CR0) & 0x60000000;
+  const cd = load<u64>(CR0) & (CR0_CD | CR0_NW);
   common();
   store<u64>(CR0, 0x10 | cd);
   if (apicMode) lapicInit(lapicOf(load<u32>(VPINDEX)));

@@ -1,5 +1,6 @@
 // Descriptors and segment registers. Source: Intel SDM vol. 3, chapters
 // "Protected-Mode Memory Management" and "Protection".
+import { EFER_LMA } from "./bits";
 import { GP, NP, raiseErr, SS_ } from "./fault";
 import {
   CPL,
@@ -51,7 +52,7 @@ export let dAddr: u64 = 0;
 
 @inline
 export function longActive(): bool {
-  return (load<u64>(EFER) & 0x400) != 0;
+  return (load<u64>(EFER) & EFER_LMA) != 0;
 }
 
 @inline

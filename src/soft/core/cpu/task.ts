@@ -3,6 +3,7 @@
 // afterwards (the new task's segments) is an exception of the new task, which
 // is left in WHvRegisterPendingEvent for the loop to inject at the new task's
 // first instruction.
+import { CR0_PG, CR0_TS } from "./bits";
 import { GP, NP, raiseErr, TS } from "./fault";
 import { getFlags, NT, setFlagsRaw, VM } from "./flags";
 import { frameCommit, frameCurrent, framePush } from "./frame";
@@ -286,9 +287,9 @@ export function switchTask(
   }
   // committed
   putSeg(S_TR, sel, base, limit, attr | T_BUSY);
-  store<u64>(CR0, load<u64>(CR0) | 8);
+  store<u64>(CR0, load<u64>(CR0) | CR0_TS);
   store<u64>(DR7, load<u64>(DR7) & ~<u64> 0x155);
-  if (wide && load<u64>(CR0) & 0x80000000) {
+  if (wide && load<u64>(CR0) & CR0_PG) {
     store<u64>(CR3, cr3);
     tlbFlush();
   }

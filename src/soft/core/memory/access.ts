@@ -1,6 +1,7 @@
 // Accesses by linear address: what the TLB serves at once, and what then has to
 // be looked at. Privilege, alignment and breakpoints are checked here; what
 // lies at an address is resolve.ts's.
+import { CR0_AM } from "../cpu/bits";
 import { AC_, raise } from "../cpu/fault";
 import { AC } from "../cpu/flags";
 import {
@@ -31,7 +32,7 @@ import { note, readAt, touches, writeAt } from "./watched";
  */
 function misaligned(linear: u64, bytes: u32): bool {
   if (
-    isUser() && (load<u64>(CR0) & 0x40000) != 0 &&
+    isUser() && (load<u64>(CR0) & CR0_AM) != 0 &&
     (load<u32>(EFL) & AC) != 0 && linear & (bytes - 1) &&
     <i64> (linear << 16) >> 16 == <i64> linear
   ) {

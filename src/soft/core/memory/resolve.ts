@@ -7,6 +7,7 @@
 // a page with a data point (system/points.ts), by WATCHED in its tags; what is
 // unused otherwise has the page's watched lines then, so that an access beside
 // them costs little.
+import { CR4_SMAP } from "../cpu/bits";
 import { AC } from "../cpu/flags";
 import {
   CODELINES,
@@ -108,7 +109,7 @@ export function hostFor(
   const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
   const set: usize = user
     ? 0
-    : implicit || !(load<u64>(CR4) & 0x200000) || !(load<u32>(EFL) & AC)
+    : implicit || !(load<u64>(CR4) & CR4_SMAP) || !(load<u32>(EFL) & AC)
     ? 1
     : 2;
   const t = entry(vp + set * TLB_SET, linear);

@@ -1,5 +1,6 @@
 // Accesses of any size and place: page by page, to memory, the local APIC and
 // devices.
+import { EFER_LMA } from "../cpu/bits";
 import { codeWritten } from "../code/cache";
 import {
   CODELINES,
@@ -95,7 +96,7 @@ export function firstPart(linear: u64, bytes: u32): u32 {
 /** In 32-bit address spaces the second part of an access wraps at 4 GiB. */
 @inline
 export function wrap(linear: u64): u64 {
-  return load<u64>(EFER) & 0x400 ? linear : linear & 0xffffffff;
+  return load<u64>(EFER) & EFER_LMA ? linear : linear & 0xffffffff;
 }
 
 /**

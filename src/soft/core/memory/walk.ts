@@ -1,5 +1,15 @@
 // Page walks: linear to guest physical addresses by the page tables, in every
 // paging mode.
+import {
+  CR0_PG,
+  CR0_WP,
+  CR4_PAE,
+  CR4_PSE,
+  CR4_SMAP,
+  CR4_SMEP,
+  EFER_LMA,
+  EFER_NXE,
+} from "../cpu/bits";
 import { codeWritten } from "../code/cache";
 import { raisePF } from "../cpu/fault";
 import { AC } from "../cpu/flags";
@@ -98,7 +108,7 @@ export function translate(
   xWhy = 0;
   xTables = 7;
   const cr0 = load<u64>(CR0);
-  if (!(cr0 & 0x80000000)) {
+  if (!(cr0 & CR0_PG)) {
     xGpa = linear & 0xffffffff;
     xRights = PT_WRITE | PT_USER;
     xLeaf = 0;
@@ -107,12 +117,12 @@ export function translate(
   }
   const cr4 = load<u64>(CR4);
   const efer = load<u64>(EFER);
-  const long = (efer & 0x400) != 0;
-  const pae = (cr4 & 0x20) != 0;
-  const nxe = (efer & 0x800) != 0;
+  const long = (efer & EFER_LMA) != 0;
+  const pae = (cr4 & CR4_PAE) != 0;
+  const nxe = (efer & EFER_NXE) != 0;
   const pcidMask: u64 = PHYS_MASK;
   let err: u32 = (acc & ACC_WRITE ? 2 : 0) | (user ? 4 : 0);
-  if (acc & ACC_EXEC && (nxe && (pae || long) || cr4 & 0x100000)) err |= 16;
+  if (acc & ACC_EXEC && (nxe && (pae || long) || cr4 & CR4_SMEP)) err |= 16;
   let perm: u64 = PT_WRITE | PT_USER; // accumulated R/W and U/S
   let nx: u64 = 0;
   let gpa: u64;
@@ -189,7 +199,7 @@ export function translate(
     hosts2 = ptHost;
     if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
     perm &= e;
-    if (e & PT_PS && cr4 & 0x10) {
+    if (e & PT_PS && cr4 & CR4_PSE) {
       // PSE-36: bits 20..13 are physical address bits 39..32
       if (e & 0x200000) return pf(linear, err | 9, quiet);
       size = 0x400000;
@@ -209,7 +219,7 @@ export function translate(
   if (!nxe) nx = 0;
   // what this page allows to an access of this kind
   let allow: u32 = 0;
-  const wp = (cr0 & 0x10000) != 0;
+  const wp = (cr0 & CR0_WP) != 0;
   if (user) {
     if (perm & PT_USER) {
       allow = ACC_READ | (perm & PT_WRITE ? ACC_WRITE : 0) |
@@ -217,10 +227,10 @@ export function translate(
     }
   } else {
     const ac = !implicit && (load<u32>(EFL) & AC) != 0;
-    if (!(perm & PT_USER) || !(cr4 & 0x200000) || ac) {
+    if (!(perm & PT_USER) || !(cr4 & CR4_SMAP) || ac) {
       allow = ACC_READ | (perm & PT_WRITE || !wp ? ACC_WRITE : 0);
     }
-    if (!nx && !(perm & PT_USER && cr4 & 0x100000)) allow |= ACC_EXEC;
+    if (!nx && !(perm & PT_USER && cr4 & CR4_SMEP)) allow |= ACC_EXEC;
   }
   if ((allow & acc) != acc) {
     return pf(linear, err | 1, quiet);

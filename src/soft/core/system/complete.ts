@@ -2,6 +2,7 @@
 // state: what is no device's works as it does in any instruction, debug
 // registers, faults and traps too. What the caller has to do is a list of
 // accesses (device.ts).
+import { ExitReason } from "../whv/names";
 import { cacheFlush } from "../code/cache";
 import {
   accesses,
@@ -50,7 +51,6 @@ import { isException } from "../whv/registers";
 import { checkState } from "../whv/valid";
 import { ipOf } from "../code/ip";
 import { recheck } from "../cpu/recheck";
-import { EXIT_MEMORY } from "./exit";
 import { followClock, setSynced } from "./time";
 import { enter } from "../code/lookup";
 import { allowStepTrap } from "../cpu/exceptions";
@@ -150,7 +150,9 @@ function failed(p: usize): u32 {
   store<u32>(FAULT, 0);
   if (asked) return DATA;
   if (f == F_EXIT) {
-    return !full && load<u32>(EXITBUF) == EXIT_MEMORY ? TABLES : RUN;
+    return !full && load<u32>(EXITBUF) == ExitReason.MemoryAccess
+      ? TABLES
+      : RUN;
   }
   // the next run begins with it, and so with its exit if it is to make one
   if (f == F_NONCANON) {

@@ -1,16 +1,10 @@
 // Counts what WHvGetVirtualProcessorCounters tells: exits by reason, events
 // delivered, uses of the APIC. Fourteen, three and five u64 a processor, in the
 // order of the structures.
+import { PF_ } from "../cpu/fault";
+import { EXCEPTION, EXTERNAL, NMI_EVENT } from "../cpu/events";
+import { ExitReason } from "../whv/names";
 import { EXITBUF, VPINDEX, WHV } from "../layout";
-import {
-  EXIT_CPUID,
-  EXIT_EXCEPTION,
-  EXIT_HALT,
-  EXIT_IO,
-  EXIT_MEMORY,
-  EXIT_MSR,
-  EXIT_WINDOW,
-} from "./exit";
 
 const COUNTERS: usize = WHV + 0x8000;
 export const EVENTS: u32 = 14;
@@ -46,32 +40,32 @@ function count(i: u32): void {
 /** Counts the exit at EXITBUF. */
 export function countExit(): void {
   switch (load<u32>(EXITBUF)) {
-    case EXIT_MEMORY:
+    case ExitReason.MemoryAccess:
       return count(NESTED_PAGE_FAULTS);
-    case EXIT_IO:
+    case ExitReason.X64IoPortAccess:
       return count(IO_INSTRUCTIONS);
-    case EXIT_HALT:
+    case ExitReason.X64Halt:
       return count(HALT_INSTRUCTIONS);
-    case EXIT_CPUID:
+    case ExitReason.X64Cpuid:
       return count(CPUID_INSTRUCTIONS);
-    case EXIT_MSR:
+    case ExitReason.X64MsrAccess:
       return count(MSR_ACCESSES);
-    case EXIT_WINDOW:
+    case ExitReason.X64InterruptWindow:
       return count(PENDING_INTERRUPTS);
-    case EXIT_EXCEPTION:
+    case ExitReason.Exception:
       return count(
-        load<u8>(EXITBUF, 72) == 14 ? PAGE_FAULT_INTERCEPTS : OTHER_INTERCEPTS,
+        load<u8>(EXITBUF, 72) == PF_ ? PAGE_FAULT_INTERCEPTS : OTHER_INTERCEPTS,
       );
     default:
       return count(OTHER_INTERCEPTS);
   }
 }
 
-/** Counts an event that was delivered; type as deliverEvent's. */
+/** Counts an event that was delivered; type: cpu/events.ts. */
 export function countEvent(vector: u32, type: u32): void {
-  if (type == 0 || type == 2) count(EVENTS + 2);
+  if (type == EXTERNAL || type == NMI_EVENT) count(EVENTS + 2);
   else {
-    if (type == 3 && vector == 14) count(EVENTS);
+    if (type == EXCEPTION && vector == PF_) count(EVENTS);
     count(EVENTS + 1);
   }
 }

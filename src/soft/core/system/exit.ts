@@ -1,5 +1,7 @@
 // Exits: WHV_RUN_VP_EXIT_CONTEXT at EXITBUF (its layout is tested against the C
 // headers).
+import { CR0_AM, CR0_PE, EFER_LMA } from "../cpu/bits";
+import { ExitReason } from "../whv/names";
 import { getFlags } from "../cpu/flags";
 import {
   CPL,
@@ -20,20 +22,6 @@ import {
   SHADOW,
 } from "../layout";
 import { variant, WINDOW_LOST } from "../whv/variants";
-
-export const EXIT_MEMORY: u32 = 1;
-export const EXIT_IO: u32 = 2;
-export const EXIT_UNRECOVERABLE: u32 = 4;
-export const EXIT_INVALID: u32 = 5;
-export const EXIT_WINDOW: u32 = 7;
-export const EXIT_HALT: u32 = 8;
-export const EXIT_EOI: u32 = 9;
-export const EXIT_MSR: u32 = 0x1000;
-export const EXIT_CPUID: u32 = 0x1001;
-export const EXIT_EXCEPTION: u32 = 0x1002;
-export const EXIT_RDTSC: u32 = 0x1003;
-export const EXIT_INITSIPI: u32 = 0x1006;
-export const EXIT_CANCELED: u32 = 0x2001;
 
 /** A debug point (ffi/debug_points.ts): no reason of WinHvPlatform's. */
 export const EXIT_POINT: u32 = 0x1ceb0001;
@@ -58,9 +46,9 @@ export function beginExit(reason: u32): void {
 /** Fills WHV_VP_EXIT_CONTEXT: RIP must be in its cell. */
 export function finishExit(length: u32, interruptionPending: bool): void {
   let state: u32 = load<u8>(CPL);
-  if (load<u64>(CR0) & 1) state |= 4;
-  if (load<u64>(CR0) & 0x40000) state |= 8; // Cr0Am
-  if (load<u64>(EFER) & 0x400) state |= 0x10;
+  if (load<u64>(CR0) & CR0_PE) state |= 4;
+  if (load<u64>(CR0) & CR0_AM) state |= 8; // Cr0Am
+  if (load<u64>(EFER) & EFER_LMA) state |= 0x10;
   if (interruptionPending) state |= 0x40;
   if (load<u8>(SHADOW)) state |= 0x1000;
   store<u16>(EXITBUF, <u16> state, 8);
@@ -79,7 +67,7 @@ export function exitMemory(
   unmapped: bool,
   _bytes: u32,
 ): void {
-  beginExit(EXIT_MEMORY);
+  beginExit(ExitReason.MemoryAccess);
   const type: u32 = acc & 4 ? 2 : acc & 2 ? 1 : 0;
   // AccessType 2 bits, GpaUnmapped, GvaValid
   store<u32>(EXITBUF, type | (unmapped ? 4 : 0) | 8, 68);

@@ -1,5 +1,7 @@
 // I/O ports: the exit of an access, its breakpoints, and the access itself
 // while an instruction is emulated or completed.
+import { CR4_DE } from "../cpu/bits";
+import { ExitReason } from "../whv/names";
 import {
   CR4,
   DBGPEND,
@@ -20,7 +22,7 @@ import {
 } from "../layout";
 import { completing, deviceRead, deviceWrite } from "./device";
 import { EMU_IO_FAILED, emuFailed } from "./emulation";
-import { beginExit, EXIT_IO, putSegment } from "./exit";
+import { beginExit, putSegment } from "./exit";
 import { hostIoPort } from "./host";
 import { needSync, synced } from "./time";
 
@@ -33,7 +35,7 @@ export const IO_REP: u32 = 0x20;
 /** An I/O port instruction's exit. */
 export function exitIo(port: u32, bytes: u32, flags: u32): usize {
   if (!synced) return needSync();
-  beginExit(EXIT_IO);
+  beginExit(ExitReason.X64IoPortAccess);
   store<u32>(EXITBUF, flags | (bytes << 1), 68);
   store<u16>(EXITBUF, <u16> port, 72);
   store<u64>(EXITBUF, load<u64>(RAX), 80);
@@ -53,7 +55,7 @@ export function exitIo(port: u32, bytes: u32, flags: u32): usize {
  */
 function ioBreakpoints(port: u32, bytes: u32): void {
   const dr7 = <u32> load<u64>(DR7);
-  if (!(dr7 & 0xff) || !(load<u64>(CR4) & 8)) return;
+  if (!(dr7 & 0xff) || !(load<u64>(CR4) & CR4_DE)) return;
   for (let i: u32 = 0; i < 4; i++) {
     if (((dr7 >> (16 + i * 4)) & 3) != 2 || !(dr7 & (3 << (i * 2)))) continue;
     const l = (dr7 >> (18 + i * 4)) & 3;

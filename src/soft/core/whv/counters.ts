@@ -2,6 +2,7 @@
 // uses of the APIC. Fourteen, three and five u64 a processor, in the order of
 // the structures of winhvplatformdefs.h (WHV_PROCESSOR_ACTIVITY_COUNTERS has a
 // time beside each).
+import { CounterSet } from "./names";
 import { ICOUNT, IOBUF, SIZE } from "../layout";
 import { fieldOf } from "../cpu/vps";
 import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./hresult";
@@ -40,11 +41,11 @@ export function whvGetVpCounters(vp: u32, set: u32, room: u32): i32 {
   const from = cells(vp);
   let bytes: u32 = 0;
   switch (set) {
-    case 0: // runtime: all of it, the hypervisor's
+    case CounterSet.Runtime: // runtime: all of it, the hypervisor's
       bytes = 16;
       putRuntime(load<u64>(fieldOf(vp, ICOUNT)), from);
       break;
-    case 1: // intercepts: how many, how long
+    case CounterSet.Intercepts: // intercepts: how many, how long
       bytes = ACTIVITIES << 4;
       for (let i: u32 = 0; i < ACTIVITIES; i++) {
         const n = load<u64>(from + (<usize> i << 3));
@@ -52,15 +53,15 @@ export function whvGetVpCounters(vp: u32, set: u32, room: u32): i32 {
         store<u64>(IOBUF + (<usize> i << 4), n * EXIT_TIME, 8);
       }
       break;
-    case 2: // guest events
+    case CounterSet.Events: // guest events
       bytes = 24;
       memory.copy(IOBUF, from + (EVENTS << 3), bytes);
       break;
-    case 3: // APIC
+    case CounterSet.Apic: // APIC
       bytes = 40;
       memory.copy(IOBUF, from + (APIC << 3), bytes);
       break;
-    case 4: // synthetic features: there are none
+    case CounterSet.SyntheticFeatures: // synthetic features: there are none
       bytes = 48;
       break;
     default:

@@ -1,12 +1,9 @@
 // The lists that a partition takes: CPUID leaves that exit, CPUID results, and
 // what becomes of single MSRs. They come at IOBUF and go back there.
+import { Property } from "./names";
 import { IOBUF, VPINDEX, WHV } from "../layout";
 
 /** WHvPartitionPropertyCode... of the lists. */
-export const PP_CPUID_EXITS: u32 = 0x1003;
-const PP_CPUID_RESULTS: u32 = 0x1004;
-const PP_CPUID_RESULTS2: u32 = 0x100d;
-const PP_MSR_ACTIONS: u32 = 0x100f;
 
 const EXITS: usize = WHV + 0x800; // u32 leaves
 /** WHV_X64_CPUID_RESULT: function, 3 reserved, eax ebx ecx edx */
@@ -39,8 +36,8 @@ export function listsReset(): void {
 
 /** Whether `code` is a list's property. */
 export function isList(code: u32): bool {
-  return code == PP_CPUID_EXITS || code == PP_CPUID_RESULTS ||
-    code == PP_CPUID_RESULTS2 || code == PP_MSR_ACTIONS;
+  return code == Property.CpuidExitList || code == Property.CpuidResultList ||
+    code == Property.CpuidResultList2 || code == Property.MsrActionList;
 }
 
 function validResults2(bytes: u32): bool {
@@ -60,17 +57,17 @@ function validActions(bytes: u32): bool {
 /** Takes a list of `bytes` bytes from IOBUF; false for one that cannot be. */
 export function takeList(code: u32, bytes: u32): bool {
   switch (code) {
-    case PP_CPUID_EXITS:
+    case Property.CpuidExitList:
       if (bytes & 3 || bytes > 0x400) return false;
       memory.copy(EXITS, IOBUF, bytes);
       exits = bytes >> 2;
       return true;
-    case PP_CPUID_RESULTS:
+    case Property.CpuidResultList:
       if (bytes % RESULT || bytes > 0x1800) return false;
       memory.copy(RESULTS, IOBUF, bytes);
       results = bytes / RESULT;
       return true;
-    case PP_CPUID_RESULTS2:
+    case Property.CpuidResultList2:
       if (bytes % RESULT2 || bytes > 0x1800 || !validResults2(bytes)) {
         return false;
       }
@@ -89,13 +86,13 @@ export function takeList(code: u32, bytes: u32): bool {
 export function putList(code: u32): u32 {
   let from = ACTIONS;
   let bytes = actions << 3;
-  if (code == PP_CPUID_EXITS) {
+  if (code == Property.CpuidExitList) {
     from = EXITS;
     bytes = exits << 2;
-  } else if (code == PP_CPUID_RESULTS) {
+  } else if (code == Property.CpuidResultList) {
     from = RESULTS;
     bytes = results * RESULT;
-  } else if (code == PP_CPUID_RESULTS2) {
+  } else if (code == Property.CpuidResultList2) {
     from = RESULTS2;
     bytes = results2 * RESULT2;
   }

@@ -1,6 +1,7 @@
 // Virtual processors for the caller: create, delete, run, registers, interrupts
 // and the APIC's page. Arguments that are buffers lie at IOBUF; a call that
 // fails changes nothing.
+import { Reg } from "./names";
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../cpu/cpuid";
 import { lapicExport, lapicImport } from "../lapic/page";
 import { LAPIC_ILLEGAL } from "../lapic/state";
@@ -21,9 +22,9 @@ import { resetVp } from "../cpu/reset";
 import { switchTo } from "../cpu/vps";
 import {
   E_INVALIDARG,
-  HV_INVALID_PARAMETER,
-  HV_OPERATION_DENIED,
   S_OK,
+  STATUS_HV_INVALID_PARAMETER,
+  STATUS_HV_OPERATION_DENIED,
   WHV_E_INSUFFICIENT_BUFFER,
   WHV_E_INVALID_VP_REGISTER_NAME,
   WHV_E_INVALID_VP_STATE,
@@ -119,8 +120,12 @@ export function whvSetRegisters(vp: u32, n: u32): i32 {
   let modes = false;
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
-    if (name == 0x1018) setRegister(name, VALUES + (<usize> i << 4));
-    if ((name >= 0x11 && name <= 0x1f) || name == 0x2001) modes = true;
+    if (name == Reg.FpControlStatus) {
+      setRegister(name, VALUES + (<usize> i << 4));
+    }
+    if ((name >= Reg.Rflags && name <= Reg.Cr4) || name == Reg.Efer) {
+      modes = true;
+    }
   }
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
@@ -145,7 +150,7 @@ export function whvRequestInterrupt(
   vector: u32,
 ): i32 {
   if (!exists || !ready) return E_INVALIDARG;
-  if (!apicMode) return HV_OPERATION_DENIED;
+  if (!apicMode) return STATUS_HV_OPERATION_DENIED;
   const r = lapicRequest(
     type,
     logical != 0,
@@ -153,7 +158,7 @@ export function whvRequestInterrupt(
     destination,
     vector,
   );
-  if (r & LAPIC_ILLEGAL) return HV_INVALID_PARAMETER;
+  if (r & LAPIC_ILLEGAL) return STATUS_HV_INVALID_PARAMETER;
   wantInterrupts();
   return S_OK;
 }

@@ -1,6 +1,7 @@
 // The partition's properties and the platform's capabilities. Values come at
 // IOBUF and go back there, with their size at SIZE. Numbers:
 // winhvplatformdefs.h.
+import { Capability, Property } from "./names";
 import { lapicTrapInitSipi } from "../lapic/ipi";
 import { IOBUF, MAX_VPS, SIZE, WHV } from "../layout";
 import {
@@ -11,7 +12,7 @@ import {
   WHV_E_UNKNOWN_CAPABILITY,
   WHV_E_UNKNOWN_PROPERTY,
 } from "./hresult";
-import { cpuidExits, isList, PP_CPUID_EXITS, putList, takeList } from "./lists";
+import { cpuidExits, isList, putList, takeList } from "./lists";
 import { time } from "../system/time";
 import { setExceptionBitmap } from "../cpu/exceptions";
 import { exists, ready, running } from "./state";
@@ -52,33 +53,6 @@ const VENDOR_INTEL: u64 = 1;
 /** WHV_ADVISE_GPA_RANGE_POPULATE_FLAGS: both are taken. */
 const POPULATE_FLAGS: u64 = 3;
 
-const PP_EXT: u32 = 1;
-const PP_EXC: u32 = 2;
-const PP_SEPARATE_DOMAIN: u32 = 3;
-const PP_NESTED: u32 = 4;
-const PP_MSR: u32 = 5;
-const PP_NUMA_NODE: u32 = 6;
-const PP_CPU_RESERVE: u32 = 7;
-const PP_CPU_CAP: u32 = 8;
-const PP_CPU_WEIGHT: u32 = 9;
-const PP_CPU_GROUP: u32 = 0xa;
-const PP_FREQUENCY_CAP: u32 = 0xb;
-const PP_DEVICES: u32 = 0xc;
-const PP_DISABLE_SMT: u32 = 0xd;
-const PP_FEATURES: u32 = 0x1001;
-const PP_CLFLUSH: u32 = 0x1002;
-const PP_APIC: u32 = 0x1005;
-const PP_XSAVE: u32 = 0x1006;
-const PP_CLOCK: u32 = 0x1007;
-const PP_APIC_CLOCK: u32 = 0x1008;
-const PP_REMOTE_READ: u32 = 0x1009;
-const PP_BANKS: u32 = 0x100a;
-const PP_REFERENCE_TIME: u32 = 0x100b;
-const PP_SYNTHETIC: u32 = 0x100c;
-const PP_PERFMON: u32 = 0x100e;
-const PP_MSR_UNKNOWN: u32 = 0x1010;
-const PP_COUNT: u32 = 0x1fff;
-
 /** WHvPartitionPropertyCodeExtendedVmExits. */
 export let extendedExits: u64 = 0;
 /** WHvPartitionPropertyCodeX64MsrExitBitmap. */
@@ -108,48 +82,50 @@ function add(code: u32, size: u32, value: u64): void {
 export function propertiesReset(): void {
   end = PROPS;
   msrExitsGiven = false;
-  add(PP_EXT, 8, 0);
-  add(PP_EXC, 8, 0);
-  add(PP_SEPARATE_DOMAIN, 4, 0);
-  add(PP_NESTED, 4, 0);
-  add(PP_MSR, 8, 0);
-  add(PP_NUMA_NODE, 2, 0);
-  add(PP_CPU_RESERVE, 4, 0);
-  add(PP_CPU_CAP, 4, 0);
-  add(PP_CPU_WEIGHT, 4, 100);
-  add(PP_CPU_GROUP, 8, 0);
-  add(PP_FREQUENCY_CAP, 4, 0);
-  add(PP_DEVICES, 4, 0);
-  add(PP_DISABLE_SMT, 4, 0);
-  add(PP_APIC, 4, 0);
-  add(PP_FEATURES, 8, FEATURES0);
-  add(PP_CLFLUSH, 1, CLFLUSH_SIZE);
-  add(PP_XSAVE, 8, XSAVE_FEATURES);
-  add(PP_CLOCK, 8, FREQUENCY);
-  add(PP_APIC_CLOCK, 8, FREQUENCY);
-  add(PP_REMOTE_READ, 4, 0);
-  add(PP_PERFMON, 8, 0);
-  add(PP_MSR_UNKNOWN, 4, 0);
-  add(PP_COUNT, 4, 0);
+  add(Property.ExtendedVmExits, 8, 0);
+  add(Property.ExceptionExitBitmap, 8, 0);
+  add(Property.SeparateSecurityDomain, 4, 0);
+  add(Property.NestedVirtualization, 4, 0);
+  add(Property.X64MsrExitBitmap, 8, 0);
+  add(Property.PrimaryNumaNode, 2, 0);
+  add(Property.CpuReserve, 4, 0);
+  add(Property.CpuCap, 4, 0);
+  add(Property.CpuWeight, 4, 100);
+  add(Property.CpuGroupId, 8, 0);
+  add(Property.ProcessorFrequencyCap, 4, 0);
+  add(Property.AllowDeviceAssignment, 4, 0);
+  add(Property.DisableSmt, 4, 0);
+  add(Property.LocalApicEmulationMode, 4, 0);
+  add(Property.ProcessorFeatures, 8, FEATURES0);
+  add(Property.ProcessorClFlushSize, 1, CLFLUSH_SIZE);
+  add(Property.ProcessorXsaveFeatures, 8, XSAVE_FEATURES);
+  add(Property.ProcessorClockFrequency, 8, FREQUENCY);
+  add(Property.InterruptClockFrequency, 8, FREQUENCY);
+  add(Property.ApicRemoteReadSupport, 4, 0);
+  add(Property.ProcessorPerfmonFeatures, 8, 0);
+  add(Property.UnimplementedMsrAction, 4, 0);
+  add(Property.ProcessorCount, 4, 0);
   apply();
 }
 
 /** WHvPartitionPropertyCodeProcessorCount. */
 export function countProperty(): u32 {
-  return load<u32>(property(PP_COUNT), 8);
+  return load<u32>(property(Property.ProcessorCount), 8);
 }
 /** WHvPartitionPropertyCodeLocalApicEmulationMode. */
 export function apicProperty(): u32 {
-  return load<u32>(property(PP_APIC), 8);
+  return load<u32>(property(Property.LocalApicEmulationMode), 8);
 }
 
 /** Takes over properties that the core looks at. */
 function apply(): void {
-  extendedExits = load<u64>(property(PP_EXT), 8);
-  msrExits = load<u64>(property(PP_MSR), 8);
-  msrUnknown = load<u32>(property(PP_MSR_UNKNOWN), 8);
+  extendedExits = load<u64>(property(Property.ExtendedVmExits), 8);
+  msrExits = load<u64>(property(Property.X64MsrExitBitmap), 8);
+  msrUnknown = load<u32>(property(Property.UnimplementedMsrAction), 8);
   setExceptionBitmap(
-    extendedExits & EXT_EXCEPTION ? load<u64>(property(PP_EXC), 8) : 0,
+    extendedExits & EXT_EXCEPTION
+      ? load<u64>(property(Property.ExceptionExitBitmap), 8)
+      : 0,
   );
   lapicTrapInitSipi((extendedExits & EXT_INITSIPI) != 0);
 }
@@ -163,7 +139,7 @@ function setBanks(bytes: u32): i32 {
   if (bytes < 8 + banks * 8) return WHV_E_INSUFFICIENT_BUFFER;
   if (load<u64>(IOBUF, 8) & ~FEATURES0) return E_INVALIDARG;
   if (banks == 2 && load<u64>(IOBUF, 16) & ~FEATURES1) return E_INVALIDARG;
-  store<u64>(property(PP_FEATURES), load<u64>(IOBUF, 8), 8);
+  store<u64>(property(Property.ProcessorFeatures), load<u64>(IOBUF, 8), 8);
   return S_OK;
 }
 
@@ -177,30 +153,30 @@ function setSynthetic(bytes: u32): i32 {
 /** Whether a property takes a value. */
 function allowed(code: u32, v: u64, now: u64): bool {
   switch (code) {
-    case PP_EXT:
+    case Property.ExtendedVmExits:
       return (v & ~EXT_ALL) == 0;
-    case PP_EXC:
+    case Property.ExceptionExitBitmap:
       return (v & ~EXCEPTIONS) == 0;
-    case PP_MSR:
+    case Property.X64MsrExitBitmap:
       return (v & ~MSR_EXITS) == 0;
-    case PP_APIC:
-    case PP_MSR_UNKNOWN:
+    case Property.LocalApicEmulationMode:
+    case Property.UnimplementedMsrAction:
       return v <= 2;
-    case PP_COUNT:
+    case Property.ProcessorCount:
       return v != 0 && v <= MAX_VPS;
-    case PP_FEATURES:
+    case Property.ProcessorFeatures:
       return (v & ~FEATURES0) == 0;
-    case PP_XSAVE:
+    case Property.ProcessorXsaveFeatures:
       return (v & ~XSAVE_FEATURES) == 0;
     // about host processors, of which there are none to share
-    case PP_SEPARATE_DOMAIN:
-    case PP_NUMA_NODE:
-    case PP_CPU_RESERVE:
-    case PP_CPU_CAP:
-    case PP_CPU_WEIGHT:
-    case PP_CPU_GROUP:
-    case PP_FREQUENCY_CAP:
-    case PP_DISABLE_SMT:
+    case Property.SeparateSecurityDomain:
+    case Property.PrimaryNumaNode:
+    case Property.CpuReserve:
+    case Property.CpuCap:
+    case Property.CpuWeight:
+    case Property.CpuGroupId:
+    case Property.ProcessorFrequencyCap:
+    case Property.DisableSmt:
       return true;
     default:
       // nested virtualization, devices, clocks and the like are as they are
@@ -212,12 +188,15 @@ function allowed(code: u32, v: u64, now: u64): bool {
 export function whvSetPartitionProperty(code: u32, bytes: u32): i32 {
   if (!exists) return E_INVALIDARG;
   if (isList(code)) {
-    if (ready && code != PP_CPUID_EXITS) return E_INVALIDARG;
+    if (ready && code != Property.CpuidExitList) return E_INVALIDARG;
     return takeList(code, bytes) ? S_OK : E_INVALIDARG;
   }
-  if (code == PP_BANKS) return setBanks(bytes);
-  if (code == PP_SYNTHETIC) return setSynthetic(bytes);
-  if (code == PP_REFERENCE_TIME) return E_INVALIDARG; // guest time is counted
+  if (code == Property.ProcessorFeaturesBanks) return setBanks(bytes);
+  if (code == Property.SyntheticProcessorFeaturesBanks) {
+    return setSynthetic(bytes);
+  }
+  // guest time is counted
+  if (code == Property.ReferenceTime) return E_INVALIDARG;
   const p = property(code);
   if (p == 0) return WHV_E_UNKNOWN_PROPERTY;
   const size = load<u32>(p, 4);
@@ -225,13 +204,18 @@ export function whvSetPartitionProperty(code: u32, bytes: u32): i32 {
   // little endian: the value's bytes, the others 0
   const unused = 64 - (size << 3);
   const v = (load<u64>(IOBUF) << unused) >> unused;
-  if (ready && code != PP_EXT && code != PP_EXC && code != PP_MSR) {
+  if (
+    ready && code != Property.ExtendedVmExits &&
+    code != Property.ExceptionExitBitmap && code != Property.X64MsrExitBitmap
+  ) {
     return E_INVALIDARG;
   }
   if (!allowed(code, v, load<u64>(p, 8))) return E_INVALIDARG;
-  if (code == PP_EXC && running) return WHV_E_INVALID_VP_STATE;
+  if (code == Property.ExceptionExitBitmap && running) {
+    return WHV_E_INVALID_VP_STATE;
+  }
   store<u64>(p, v, 8);
-  if (code == PP_MSR) msrExitsGiven = true;
+  if (code == Property.X64MsrExitBitmap) msrExitsGiven = true;
   apply();
   return S_OK;
 }
@@ -258,11 +242,16 @@ function putSynthetic(): u32 {
 export function whvGetPartitionProperty(code: u32, bytes: u32): i32 {
   if (!exists) return E_INVALIDARG;
   if (isList(code)) return done(putList(code), bytes);
-  if (code == PP_BANKS) {
-    return done(putBanks(load<u64>(property(PP_FEATURES), 8)), bytes);
+  if (code == Property.ProcessorFeaturesBanks) {
+    return done(
+      putBanks(load<u64>(property(Property.ProcessorFeatures), 8)),
+      bytes,
+    );
   }
-  if (code == PP_SYNTHETIC) return done(putSynthetic(), bytes);
-  if (code == PP_REFERENCE_TIME) {
+  if (code == Property.SyntheticProcessorFeaturesBanks) {
+    return done(putSynthetic(), bytes);
+  }
+  if (code == Property.ReferenceTime) {
     store<u64>(IOBUF, time / 100);
     return done(8, bytes);
   }
@@ -277,53 +266,53 @@ export function whvGetCapability(code: u32, bytes: u32): i32 {
   let size: u32 = 8;
   let v: u64 = 0;
   switch (code) {
-    case 0:
+    case Capability.HypervisorPresent:
       size = 4;
       v = 1;
       break;
-    case 1:
+    case Capability.Features:
       v = FEATURES;
       break;
-    case 2:
+    case Capability.ExtendedVmExits:
       v = EXT_ALL;
       break;
-    case 3:
+    case Capability.ExceptionExitBitmap:
       v = EXCEPTIONS;
       break;
-    case 4:
+    case Capability.X64MsrExitBitmap:
       v = MSR_EXITS;
       break;
-    case 5:
+    case Capability.GpaRangePopulateFlags:
       size = 4;
       v = POPULATE_FLAGS;
       break;
-    case 6: // scheduler features
-    case 0x1009: // performance monitoring
+    case Capability.SchedulerFeatures:
+    case Capability.ProcessorPerfmonFeatures:
       break;
-    case 0x1000:
+    case Capability.ProcessorVendor:
       size = 4;
       v = VENDOR_INTEL;
       break;
-    case 0x1001:
+    case Capability.ProcessorFeatures:
       v = FEATURES0;
       break;
-    case 0x1002:
+    case Capability.ProcessorClFlushSize:
       size = 1;
       v = CLFLUSH_SIZE;
       break;
-    case 0x1003:
+    case Capability.ProcessorXsaveFeatures:
       v = XSAVE_FEATURES;
       break;
-    case 0x1004:
-    case 0x1005:
+    case Capability.ProcessorClockFrequency:
+    case Capability.InterruptClockFrequency:
       v = FREQUENCY;
       break;
-    case 0x1006:
+    case Capability.ProcessorFeaturesBanks:
       return done(putBanks(FEATURES0), bytes);
-    case 0x1007: // no frequency cap
+    case Capability.ProcessorFrequencyCap: // no frequency cap
       memory.fill(IOBUF, 0, 20);
       return done(20, bytes);
-    case 0x1008:
+    case Capability.SyntheticProcessorFeaturesBanks:
       return done(putSynthetic(), bytes);
     default:
       return WHV_E_UNKNOWN_CAPABILITY;

@@ -1,8 +1,12 @@
 // WHvGet/SetVirtualProcessorRegisters: WHV_REGISTER_NAME to the state's cells.
 // Values are 16 bytes. Numbers: winhvplatformdefs.h.
+import { PENDING_EXT_INT } from "../cpu/events";
+import { Reg } from "./names";
 import { getFlags, setFlagsRaw } from "../cpu/flags";
 import {
   LAPIC_GP,
+  LAPIC_ICR_HIGH,
+  LAPIC_ID,
   lapicField,
   lapicSetWaitsForSipi,
   lapicWaitsForSipi,
@@ -86,7 +90,7 @@ import { MTRRCAP_VALUE } from "../cpu/msr";
 import { apicPageChanged } from "../cpu/vps";
 import {
   E_INVALIDARG,
-  HV_ACCESS_DENIED,
+  STATUS_HV_ACCESS_DENIED,
   WHV_E_INVALID_VP_REGISTER_NAME,
 } from "./hresult";
 import { ACTIVITY_ALWAYS, MTRR_CAP, NO_APIC_TPR, variant } from "./variants";
@@ -97,55 +101,60 @@ import { flushJumps } from "../code/jumps";
 import { tlbFlush } from "../memory/tlb";
 import { MAXPHYADDR } from "../memory/walk";
 
+/** The name that the APIC's first 16 bytes would have. */
+const APIC: u32 = Reg.ApicId - (LAPIC_ID >> 4);
+
 /** Cell of a register that is plainly 64 bits wide and free to write, or 0. */
 function plainCell(name: u32): usize {
-  if (name <= 15) return REGS + (name << 3);
-  if (name >= 0x21 && name <= 0x24) return DR0 + ((name - 0x21) << 3);
-  if (name >= 0x2010 && name <= 0x2017) return M_MTRR + ((name - 0x2010) << 4);
-  if (name >= 0x2040 && name <= 0x2047) {
-    return M_MTRR + ((name - 0x2040) << 4) + 8;
+  if (name <= Reg.R15) return REGS + (name << 3);
+  if (name >= Reg.Dr0 && name <= Reg.Dr3) return DR0 + ((name - Reg.Dr0) << 3);
+  if (name >= Reg.MsrMtrrPhysBase0 && name <= Reg.MsrMtrrPhysBase7) {
+    return M_MTRR + ((name - Reg.MsrMtrrPhysBase0) << 4);
   }
-  if (name >= 0x2070 && name <= 0x207a) {
-    return M_MTRR + 128 + ((name - 0x2070) << 3);
+  if (name >= Reg.MsrMtrrPhysMask0 && name <= Reg.MsrMtrrPhysMask7) {
+    return M_MTRR + ((name - Reg.MsrMtrrPhysMask0) << 4) + 8;
+  }
+  if (name >= Reg.MsrMtrrFix64k00000 && name <= Reg.MsrMtrrFix4kF8000) {
+    return M_MTRR + 128 + ((name - Reg.MsrMtrrFix64k00000) << 3);
   }
   switch (name) {
-    case 0x10:
+    case Reg.Rip:
       return RIP;
-    case 0x1d:
+    case Reg.Cr2:
       return CR2;
-    case 0x25:
+    case Reg.Dr6:
       return DR6;
-    case 0x2002:
+    case Reg.KernelGsBase:
       return M_KGSBASE;
-    case 0x2004:
+    case Reg.Pat:
       return M_PAT;
-    case 0x2005:
+    case Reg.SysenterCs:
       return M_SYSCS;
-    case 0x2006:
+    case Reg.SysenterEip:
       return M_SYSEIP;
-    case 0x2007:
+    case Reg.SysenterEsp:
       return M_SYSESP;
-    case 0x2008:
+    case Reg.Star:
       return M_STAR;
-    case 0x2009:
+    case Reg.Lstar:
       return M_LSTAR;
-    case 0x200a:
+    case Reg.Cstar:
       return M_CSTAR;
-    case 0x200b:
+    case Reg.Sfmask:
       return M_SFMASK;
-    case 0x200e:
+    case Reg.MsrMtrrDefType:
       return M_MTRRDEF;
-    case 0x207b:
+    case Reg.TscAux:
       return M_TSCAUX;
-    case 0x2084:
+    case Reg.SpecCtrl:
       return M_SPEC;
-    case 0x208b:
+    case Reg.Xss:
       return XSS;
-    case 0x2096:
+    case Reg.TscAdjust:
       return M_TSCADJ;
-    case 0x80000000:
+    case Reg.PendingInterruption:
       return PEND_INT;
-    case 0x80000004:
+    case Reg.DeliverabilityNotifications:
       return DELIVER;
     default:
       return 0;
@@ -164,115 +173,115 @@ export function getRegister(name: u32, to: usize): bool {
     store<u64>(to, load<u64>(cell));
     return true;
   }
-  if (name >= 0x12 && name <= 0x19) {
-    const s = SEGS + (<usize> (name - 0x12) << 5);
+  if (name >= Reg.Es && name <= Reg.Tr) {
+    const s = SEGS + (<usize> (name - Reg.Es) << 5);
     store<u64>(to, load<u64>(s, SEG_BASE));
     store<u32>(to, load<u32>(s, SEG_LIMIT), 8);
     store<u16>(to, load<u16>(s, SEG_SEL), 12);
     store<u16>(to, load<u16>(s, SEG_ATTR), 14);
     return true;
   }
-  if (name == 0x1a || name == 0x1b) {
-    const t = name == 0x1a ? IDTR : GDTR;
+  if (name == Reg.Idtr || name == Reg.Gdtr) {
+    const t = name == Reg.Idtr ? IDTR : GDTR;
     store<u16>(to, load<u16>(t, 8), 6);
     store<u64>(to, load<u64>(t), 8);
     return true;
   }
-  if (name >= 0x1000 && name <= 0x100f) {
-    memory.copy(to, XMM + ((name - 0x1000) << 4), 16);
+  if (name >= Reg.Xmm0 && name <= Reg.Xmm15) {
+    memory.copy(to, XMM + ((name - Reg.Xmm0) << 4), 16);
     return true;
   }
-  if (name >= 0x1010 && name <= 0x1017) {
+  if (name >= Reg.FpMmx0 && name <= Reg.FpMmx7) {
     // ST(i): relative to TOP
-    const r = FPR + (stIndex(name - 0x1010) << 4);
+    const r = FPR + (stIndex(name - Reg.FpMmx0) << 4);
     store<u64>(to, load<u64>(r));
     store<u16>(to, load<u16>(r, 8), 8);
     return true;
   }
   const base = lapicOf(load<u32>(VPINDEX));
   switch (name) {
-    case 0x11:
+    case Reg.Rflags:
       store<u64>(to, <u64> getFlags());
       return true;
-    case 0x1c:
+    case Reg.Cr0:
       store<u64>(to, load<u64>(CR0));
       return true;
-    case 0x1e:
+    case Reg.Cr3:
       store<u64>(to, load<u64>(CR3));
       return true;
-    case 0x1f:
+    case Reg.Cr4:
       store<u64>(to, load<u64>(CR4));
       return true;
-    case 0x20:
+    case Reg.Cr8:
       store<u64>(to, apicMode ? lapicCr8(base) : load<u64>(CR8));
       return true;
-    case 0x26:
+    case Reg.Dr7:
       store<u64>(to, load<u64>(DR7));
       return true;
-    case 0x27:
+    case Reg.XCr0:
       store<u64>(to, load<u64>(XCR0));
       return true;
-    case 0x1018:
+    case Reg.FpControlStatus:
       store<u16>(to, load<u16>(FCW));
       store<u16>(to, load<u16>(FSW), 2);
       store<u8>(to, load<u8>(FTW), 4);
       store<u16>(to, load<u16>(FOP), 6);
       store<u64>(to, load<u64>(FIP), 8);
       return true;
-    case 0x1019:
+    case Reg.XmmControlStatus:
       store<u64>(to, load<u64>(FDP));
       store<u32>(to, load<u32>(MXCSR), 8);
       store<u32>(to, 0xffff, 12);
       return true;
-    case 0x2000:
+    case Reg.Tsc:
       store<u64>(to, time + load<u64>(M_TSCOFF));
       return true;
-    case 0x2001:
+    case Reg.Efer:
       store<u64>(to, load<u64>(EFER));
       return true;
-    case 0x2003:
+    case Reg.ApicBase:
       store<u64>(to, apicMode ? lapicApicBase(base) : 0);
       return true;
-    case 0x200c:
+    case Reg.InitialApicId:
       store<u64>(to, <u64> load<u32>(VPINDEX));
       return true;
-    case 0x200d:
+    case Reg.MsrMtrrCap:
       if (!variant(MTRR_CAP)) return false;
       store<u64>(to, MTRRCAP_VALUE);
       return true;
-    case 0x2087:
+    case Reg.TscVirtualOffset:
       store<u64>(to, load<u64>(M_TSCOFF));
       return true;
-    case 0x2095:
+    case Reg.TscDeadline:
       if (!apicMode) return false;
       store<u64>(to, lapicReadDeadline(base, time));
       return true;
-    case 0x80000001:
+    case Reg.InterruptState:
       store<u64>(to, (load<u8>(SHADOW) ? 1 : 0) | (load<u8>(NMIMASK) ? 2 : 0));
       return true;
-    case 0x80000002:
+    case Reg.PendingEvent:
       memory.copy(to, PEND_EVENT, 16);
       return true;
-    case 0x80000005:
+    case Reg.InternalActivityState:
       store<u64>(
         to,
         (load<u8>(ACTIVITY) == A_HALT ? 2 : 0) |
           (apicMode && lapicWaitsForSipi(lapicOf(load<u32>(VPINDEX))) ? 1 : 0),
       );
       return true;
-    case 0x80000006: {
+    case Reg.PendingDebugException: {
       const d = load<u64>(DBGPEND);
       // Breakpoint0-3 bits 0-3, SingleStep bit 4
       store<u64>(to, (d & 15) | (d & 0x4000 ? 16 : 0));
       return true;
     }
   }
-  if (name == 0x3008 && variant(NO_APIC_TPR)) return false;
-  if (apicMode && name >= 0x3002 && name <= 0x303f) {
-    // an APIC register: name - 0x3000 is its offset / 16
-    store<u64>(to, <u64> lapicField(base, (name - 0x3000) << 4));
-    if (name == 0x3030) {
-      store<u32>(to, lapicField(base, 0x310), 4);
+  if (name == Reg.ApicTpr && variant(NO_APIC_TPR)) return false;
+  if (apicMode && name >= Reg.ApicId && name <= Reg.ApicSelfIpi) {
+    // an APIC register: its name counts 16 bytes
+    store<u64>(to, <u64> lapicField(base, (name - APIC) << 4));
+    if (name == Reg.ApicIcr) {
+      store<u32>(to, lapicField(base, LAPIC_ICR_HIGH), 4);
     }
     return true;
   }
@@ -286,34 +295,34 @@ function stIndex(i: u32): u32 {
 /** Whether `name` may be written at all, and with this value. */
 export function canSetRegister(name: u32, from: usize): bool {
   if (plainCell(name)) return true;
-  if (name >= 0x12 && name <= 0x1b) return true;
-  if (name >= 0x1000 && name <= 0x1019) return true;
+  if (name >= Reg.Es && name <= Reg.Gdtr) return true;
+  if (name >= Reg.Xmm0 && name <= Reg.XmmControlStatus) return true;
   const v = load<u64>(from);
   switch (name) {
-    case 0x11:
+    case Reg.Rflags:
       return v >> 32 == 0;
-    case 0x1c:
+    case Reg.Cr0:
       return v >> 32 == 0;
-    case 0x1e:
-    case 0x1f:
-    case 0x26:
-    case 0x2000:
-    case 0x2001:
-    case 0x2087:
-    case 0x80000001:
-    case 0x80000002:
-    case 0x80000006:
+    case Reg.Cr3:
+    case Reg.Cr4:
+    case Reg.Dr7:
+    case Reg.Tsc:
+    case Reg.Efer:
+    case Reg.TscVirtualOffset:
+    case Reg.InterruptState:
+    case Reg.PendingEvent:
+    case Reg.PendingDebugException:
       return true;
-    case 0x80000005:
+    case Reg.InternalActivityState:
       return apicMode != 0 || variant(ACTIVITY_ALWAYS);
-    case 0x20:
+    case Reg.Cr8:
       return v < 16;
-    case 0x27:
+    case Reg.XCr0:
       // x87 always, SSE perhaps: CPUID offers no more
       return v == 1 || v == 3;
-    case 0x2003:
+    case Reg.ApicBase:
       return apicMode != 0 && isApicBase(v);
-    case 0x2095:
+    case Reg.TscDeadline:
       return apicMode != 0;
   }
   return false;
@@ -321,7 +330,7 @@ export function canSetRegister(name: u32, from: usize): bool {
 
 /** The HRESULT for a register that canSetRegister() refused. */
 export function refusalOf(name: u32): i32 {
-  if (name == 0x80000005) return HV_ACCESS_DENIED;
+  if (name == Reg.InternalActivityState) return STATUS_HV_ACCESS_DENIED;
   return getRegister(name, SIZE)
     ? E_INVALIDARG
     : WHV_E_INVALID_VP_REGISTER_NAME;
@@ -355,12 +364,12 @@ function setApicBase(base: usize, v: u64): void {
  * waits.
  */
 export function isException(event: u64): bool {
-  return (event & 1) != 0 && ((event >> 1) & 7) != 5;
+  return (event & 1) != 0 && ((event >> 1) & 7) != PENDING_EXT_INT;
 }
 
 /** Writes a register that canSetRegister() accepted. */
 export function setRegister(name: u32, from: usize): void {
-  if (name == 0x10) {
+  if (name == Reg.Rip) {
     // what was to be passed was where RIP has been
     store<u8>(PASS, 0);
     store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
@@ -370,19 +379,19 @@ export function setRegister(name: u32, from: usize): void {
   if (cell) {
     store<u64>(cell, v);
     if (cell == RIP || cell == PEND_INT) store<u32>(LATE, 0);
-    if (name >= 0x21 && name <= 0x24) {
+    if (name >= Reg.Dr0 && name <= Reg.Dr3) {
       tlbFlush();
       flagsChanged();
-    } else if (name >= 0x80000000) wantInterrupts();
+    } else if (name >= Reg.PendingInterruption) wantInterrupts();
     return;
   }
-  if (name >= 0x12 && name <= 0x19) {
-    const s = SEGS + (<usize> (name - 0x12) << 5);
+  if (name >= Reg.Es && name <= Reg.Tr) {
+    const s = SEGS + (<usize> (name - Reg.Es) << 5);
     store<u64>(s, v, SEG_BASE);
     store<u32>(s, load<u32>(from, 8), SEG_LIMIT);
     store<u16>(s, load<u16>(from, 12), SEG_SEL);
     store<u16>(s, load<u16>(from, 14), SEG_ATTR);
-    const i = name - 0x12;
+    const i = name - Reg.Es;
     if (i == S_SS) store<u8>(CPL, <u8> (load<u16>(from, 14) >> 5) & 3);
     if (i == S_CS || i == S_SS) {
       flushJumps();
@@ -390,57 +399,57 @@ export function setRegister(name: u32, from: usize): void {
     }
     return;
   }
-  if (name == 0x1a || name == 0x1b) {
-    const t = name == 0x1a ? IDTR : GDTR;
+  if (name == Reg.Idtr || name == Reg.Gdtr) {
+    const t = name == Reg.Idtr ? IDTR : GDTR;
     store<u64>(t, load<u64>(from, 8));
     store<u32>(t, load<u16>(from, 6), 8);
     return;
   }
-  if (name >= 0x1000 && name <= 0x100f) {
-    memory.copy(XMM + ((name - 0x1000) << 4), from, 16);
+  if (name >= Reg.Xmm0 && name <= Reg.Xmm15) {
+    memory.copy(XMM + ((name - Reg.Xmm0) << 4), from, 16);
     return;
   }
-  if (name >= 0x1010 && name <= 0x1017) {
-    const r = FPR + (stIndex(name - 0x1010) << 4);
+  if (name >= Reg.FpMmx0 && name <= Reg.FpMmx7) {
+    const r = FPR + (stIndex(name - Reg.FpMmx0) << 4);
     store<u64>(r, v);
     store<u16>(r, load<u16>(from, 8), 8);
     return;
   }
   const base = lapicOf(load<u32>(VPINDEX));
   switch (name) {
-    case 0x11:
+    case Reg.Rflags:
       setFlagsRaw(<u32> v);
       updateMode();
       flagsChanged();
       break;
-    case 0x1c:
+    case Reg.Cr0:
       store<u64>(CR0, v);
       tlbFlush();
       updateMode();
       break;
-    case 0x1e:
+    case Reg.Cr3:
       store<u64>(CR3, v);
       tlbFlush();
       break;
-    case 0x1f:
+    case Reg.Cr4:
       store<u64>(CR4, v);
       tlbFlush();
       updateMode();
       break;
-    case 0x20:
+    case Reg.Cr8:
       store<u64>(CR8, v & 15);
       if (apicMode) lapicSetCr8(base, <u32> v);
       wantInterrupts();
       break;
-    case 0x26:
+    case Reg.Dr7:
       store<u64>(DR7, v | 0x400);
       tlbFlush();
       flagsChanged();
       break;
-    case 0x27:
+    case Reg.XCr0:
       store<u64>(XCR0, v);
       break;
-    case 0x1018:
+    case Reg.FpControlStatus:
       setControl(load<u16>(from));
       store<u16>(FSW, load<u16>(from, 2));
       updateES();
@@ -448,53 +457,53 @@ export function setRegister(name: u32, from: usize): void {
       store<u16>(FOP, load<u16>(from, 6) & 0x7ff);
       store<u64>(FIP, load<u64>(from, 8));
       break;
-    case 0x1019:
+    case Reg.XmmControlStatus:
       store<u64>(FDP, v);
       store<u32>(MXCSR, load<u32>(from, 8) & 0xffff);
       break;
-    case 0x2000:
+    case Reg.Tsc:
       store<u64>(M_TSCOFF, v - time);
       if (apicMode) lapicSetTscOffset(base, <i64> (v - time), time);
       setRecheck(true);
       break;
-    case 0x2087:
+    case Reg.TscVirtualOffset:
       store<u64>(M_TSCOFF, v);
       if (apicMode) lapicSetTscOffset(base, <i64> v, time);
       setRecheck(true);
       break;
-    case 0x2001:
+    case Reg.Efer:
       store<u64>(EFER, v);
       tlbFlush();
       updateMode();
       break;
-    case 0x2003:
+    case Reg.ApicBase:
       setApicBase(base, v);
       apicPageChanged();
       tlbFlush();
       wantInterrupts();
       break;
-    case 0x2095:
+    case Reg.TscDeadline:
       lapicWriteDeadline(base, v, time);
       wantInterrupts();
       break;
-    case 0x80000001:
+    case Reg.InterruptState:
       store<u8>(SHADOW, <u8> (v & 1));
       store<u8>(NMIMASK, <u8> ((v >> 1) & 1));
       flagsChanged();
       break;
-    case 0x80000002:
+    case Reg.PendingEvent:
       memory.copy(PEND_EVENT, from, 16);
       if (isException(v)) store<u32>(LATE, 0);
       wantInterrupts();
       break;
-    case 0x80000005:
+    case Reg.InternalActivityState:
       store<u8>(ACTIVITY, <u8> (v & 2 ? A_HALT : A_RUN));
       if (apicMode) {
         lapicSetWaitsForSipi(lapicOf(load<u32>(VPINDEX)), (v & 1) != 0);
       }
       wantInterrupts();
       break;
-    case 0x80000006:
+    case Reg.PendingDebugException:
       store<u64>(DBGPEND, (v & 15) | (v & 16 ? 0x4000 : 0));
       flagsChanged();
       break;

@@ -1,4 +1,6 @@
 // WHvTranslateGva: the processor's own page walk for somebody else.
+import { TranslateFlag, TranslateResult } from "./names";
+import { CR0_WP, CR4_SMAP, CR4_SMEP } from "../cpu/bits";
 import { AC } from "../cpu/flags";
 import { CPL, CR0, CR4, EFL, IOBUF } from "../layout";
 import { MAP_WRITE } from "../memory/phys";
@@ -18,26 +20,6 @@ import {
 } from "../memory/walk";
 import { whvCheckVp } from "./state";
 
-// WHV_TRANSLATE_GVA_FLAGS
-const READ: u32 = 1;
-const WRITE: u32 = 2;
-const EXECUTE: u32 = 4;
-const PRIVILEGE_EXEMPT: u32 = 8;
-const SET_PAGE_TABLE_BITS: u32 = 0x10;
-const ENFORCE_SMAP: u32 = 0x100;
-const OVERRIDE_SMAP: u32 = 0x200;
-// WHV_TRANSLATE_GVA_RESULT_CODE
-const SUCCESS: u32 = 0;
-const PAGE_NOT_PRESENT: u32 = 1;
-const PRIVILEGE_VIOLATION: u32 = 2;
-const INVALID_PAGE_TABLE_FLAGS: u32 = 3;
-const GPA_UNMAPPED: u32 = 4;
-const GPA_NO_READ_ACCESS: u32 = 5;
-const GPA_NO_WRITE_ACCESS: u32 = 6;
-
-const CR0_WP: u64 = 0x10000;
-const CR4_SMEP: u64 = 0x100000;
-const CR4_SMAP: u64 = 0x200000;
 /** A page fault's error code: reserved bits. */
 const ERR_RSVD: u32 = 8;
 
@@ -45,31 +27,40 @@ const ERR_RSVD: u32 = 8;
  * Whether the page that the walk found allows what the flags ask to validate.
  */
 function permitted(flags: u32): bool {
-  const exempt = (flags & PRIVILEGE_EXEMPT) != 0;
+  const exempt = (flags & TranslateFlag.PrivilegeExempt) != 0;
   const user = !exempt && load<u8>(CPL) == 3;
   const userPage = (xRights & PT_USER) != 0;
-  if (user && !userPage && flags & (READ | WRITE | EXECUTE)) return false;
-  if (flags & EXECUTE) {
+  if (
+    user && !userPage &&
+    flags &
+      (TranslateFlag.ValidateRead | TranslateFlag.ValidateWrite |
+        TranslateFlag.ValidateExecute)
+  ) return false;
+  if (flags & TranslateFlag.ValidateExecute) {
     if (xRights & PT_NX) return false;
     if (!user && !exempt && userPage && load<u64>(CR4) & CR4_SMEP) return false;
   }
   if (
-    flags & WRITE && !(xRights & PT_WRITE) && (user || load<u64>(CR0) & CR0_WP)
+    flags & TranslateFlag.ValidateWrite && !(xRights & PT_WRITE) &&
+    (user || load<u64>(CR0) & CR0_WP)
   ) return false;
   if (
-    flags & (READ | WRITE) && !user && !exempt && userPage &&
+    flags & (TranslateFlag.ValidateRead | TranslateFlag.ValidateWrite) &&
+    !user && !exempt && userPage &&
     load<u64>(CR4) & CR4_SMAP
   ) {
-    if (flags & OVERRIDE_SMAP) return true;
-    return !(flags & ENFORCE_SMAP) && (load<u32>(EFL) & AC) != 0;
+    if (flags & TranslateFlag.OverrideSmap) return true;
+    return !(flags & TranslateFlag.EnforceSmap) && (load<u32>(EFL) & AC) != 0;
   }
   return true;
 }
 
 function failure(): u32 {
-  if (xWhy == XW_UNMAPPED) return GPA_UNMAPPED;
-  if (xWhy == XW_UNREADABLE) return GPA_NO_READ_ACCESS;
-  return xWhy & ERR_RSVD ? INVALID_PAGE_TABLE_FLAGS : PAGE_NOT_PRESENT;
+  if (xWhy == XW_UNMAPPED) return TranslateResult.GpaUnmapped;
+  if (xWhy == XW_UNREADABLE) return TranslateResult.GpaNoReadAccess;
+  return xWhy & ERR_RSVD
+    ? TranslateResult.InvalidPageTableFlags
+    : TranslateResult.PageNotPresent;
 }
 
 /**
@@ -81,14 +72,15 @@ export function whvTranslateGva(vp: u32, gva: u64, flags: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
-  let code = SUCCESS;
+  let code = TranslateResult.Success;
   if (!translate(gva, 0, false, false, true)) code = failure();
-  else if (!permitted(flags)) code = PRIVILEGE_VIOLATION;
-  else if (flags & SET_PAGE_TABLE_BITS) {
-    if (xTables & MAP_WRITE) markWalk((flags & WRITE) != 0);
-    else code = GPA_NO_WRITE_ACCESS;
+  else if (!permitted(flags)) code = TranslateResult.PrivilegeViolation;
+  else if (flags & TranslateFlag.SetPageTableBits) {
+    if (xTables & MAP_WRITE) {
+      markWalk((flags & TranslateFlag.ValidateWrite) != 0);
+    } else code = TranslateResult.GpaNoWriteAccess;
   }
   store<u64>(IOBUF, <u64> code);
-  store<u64>(IOBUF, code == SUCCESS ? xGpa : 0, 8);
+  store<u64>(IOBUF, code == TranslateResult.Success ? xGpa : 0, 8);
   return 0;
 }

@@ -1,6 +1,17 @@
 // States that no processor can run with: the caller wrote registers that
 // contradict each other. Source: Intel SDM volume 3, "Checks on the Guest State
 // Area", what does not depend on the intercepts in use.
+import { PENDING_EXT_INT } from "../cpu/events";
+import {
+  CR0_PE,
+  CR0_PG,
+  CR4_PAE,
+  CR4_PCIDE,
+  EFER_BITS,
+  EFER_LMA,
+  EFER_LME,
+} from "../cpu/bits";
+import { ExitReason } from "./names";
 import { CR4_BITS } from "../cpu/control";
 import { VM } from "../cpu/flags";
 import {
@@ -23,19 +34,10 @@ import {
   SUSPECT,
 } from "../layout";
 import { canonical } from "../cpu/segment";
-import { beginExit, EXIT_INVALID, finishExit } from "../system/exit";
+import { beginExit, finishExit } from "../system/exit";
 import { apicMode } from "../system/processors";
 import { MAXPHYADDR } from "../memory/walk";
 
-const PE: u64 = 1;
-const PG: u64 = 1 << 31;
-const PAE: u64 = 1 << 5;
-const PCIDE: u64 = 1 << 17;
-const LME: u64 = 1 << 8;
-const LMA: u64 = 1 << 10;
-const EFER_BITS: u64 = 0xd01;
-/** WHV_X64_PENDING_EVENT_TYPE. */
-const EXT_INT: u64 = 5;
 // of a segment's attributes
 const TYPE: u32 = 15;
 const CODE: u32 = 8;
@@ -47,7 +49,7 @@ const DB: u32 = 0x4000;
 /** An ExtInt is the platform's own APIC's to deliver. */
 function extIntWithoutApic(): bool {
   const event = load<u64>(PEND_EVENT);
-  return !apicMode && (event & 1) != 0 && ((event >> 1) & 7) == EXT_INT;
+  return !apicMode && (event & 1) != 0 && ((event >> 1) & 7) == PENDING_EXT_INT;
 }
 
 function valid(): bool {
@@ -55,15 +57,15 @@ function valid(): bool {
   const cr0 = load<u64>(CR0);
   const cr4 = load<u64>(CR4);
   const efer = load<u64>(EFER);
-  const paging = (cr0 & PG) != 0;
-  const long = (efer & LMA) != 0;
+  const paging = (cr0 & CR0_PG) != 0;
+  const long = (efer & EFER_LMA) != 0;
   if (cr0 >> 32 || cr4 & ~CR4_BITS || efer & ~EFER_BITS) return false;
-  if (paging && !(cr0 & PE)) return false;
-  if (long != (paging && (efer & LME) != 0)) return false;
-  if (long ? !(cr4 & PAE) : (cr4 & PCIDE) != 0) return false;
+  if (paging && !(cr0 & CR0_PE)) return false;
+  if (long != (paging && (efer & EFER_LME) != 0)) return false;
+  if (long ? !(cr4 & CR4_PAE) : (cr4 & CR4_PCIDE) != 0) return false;
   if (load<u64>(CR3) >> MAXPHYADDR) return false;
   const v86 = (load<u32>(EFL) & VM) != 0;
-  if (v86 && (long || !(cr0 & PE))) return false;
+  if (v86 && (long || !(cr0 & CR0_PE))) return false;
   const cs = <u32> load<u16>(SEGS + (<usize> S_CS << 5), SEG_ATTR);
   if ((cs & S_AND_P) != S_AND_P) return false;
   if (!(cs & CODE) && (cs & TYPE) != DATA_RW) return false;
@@ -89,7 +91,7 @@ export function checkState(): bool {
     store<u8>(SUSPECT, 0);
     return true;
   }
-  beginExit(EXIT_INVALID);
+  beginExit(ExitReason.InvalidVpRegisterValue);
   finishExit(0, false);
   return false;
 }

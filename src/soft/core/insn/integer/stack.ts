@@ -1,6 +1,7 @@
 // PUSH, POP, PUSHA, POPA, ENTER, LEAVE, PUSHF and POPF (SDM vol. 2). In 64-bit
 // code the operand is 64 or 16 bits; POP of a segment register loads it through
 // cpu/segment.ts.
+import { CR4_VME } from "../../cpu/bits";
 import {
   AC,
   getFlags,
@@ -33,7 +34,7 @@ import {
   SEGS,
 } from "../../layout";
 import { rd } from "../../memory/access";
-import { acChanged, CR4_VME, flagsChanged } from "../../cpu/mode";
+import { acChanged, flagsChanged } from "../../cpu/mode";
 import {
   def,
   grp,

@@ -3,6 +3,7 @@
 // address: the destination is the register's cell, the source another cell or
 // OPERAND, where memory operands are brought. Source: SDM vol. 2, vol. 3
 // "System Programming for Instruction Set Extensions".
+import { CR0_EM, CR0_TS, CR4_OSFXSR } from "../../cpu/bits";
 import { GP, NM, raise, raiseErr, UD } from "../../cpu/fault";
 import { CR0, CR4, FAULT, FPR, OPERAND, XMM } from "../../layout";
 import { rd, rd128, wr128 } from "../../memory/access";
@@ -13,22 +14,23 @@ import { mmxReady, mmxUsed } from "../x87/state";
 import { eaLinear, eaOffset, eaSum } from "../../code/operand";
 
 function sseRefused(): bool {
-  raise(load<u32>(CR0) & 4 || !(load<u32>(CR4) & 0x200) ? UD : NM);
+  raise(load<u32>(CR0) & CR0_EM || !(load<u32>(CR4) & CR4_OSFXSR) ? UD : NM);
   return false;
 }
 
 /** SSE may be used: false with #UD or #NM raised. */
 @inline
 export function sseReady(): bool {
-  return ((load<u32>(CR0) & 12) | (~load<u32>(CR4) & 0x200)) == 0 ||
+  return ((load<u32>(CR0) & (CR0_EM | CR0_TS)) |
+        (~load<u32>(CR4) & CR4_OSFXSR)) == 0 ||
     sseRefused();
 }
 
 /** MMX may be used: false with #UD, #NM or #MF raised. */
 export function mmxOpen(): bool {
   const cr0 = load<u32>(CR0);
-  if (cr0 & 12) {
-    raise(cr0 & 4 ? UD : NM);
+  if (cr0 & (CR0_EM | CR0_TS)) {
+    raise(cr0 & CR0_EM ? UD : NM);
     return false;
   }
   return mmxReady();

@@ -1,11 +1,8 @@
 // Control and debug registers, TLB and cache instructions, HLT, XCR0: MOV CR,
 // MOV DR, LMSW SMSW CLTS, INVLPG INVPCID INVD WBINVD, CLAC STAC, XGETBV XSETBV.
 // Source: Intel SDM vol. 2.
+import { CR0_PE, CR0_TS, CR4_DE, CR4_OSXSAVE, CR4_PCIDE } from "../../cpu/bits";
 import {
-  CR0_PE,
-  CR4_DE,
-  CR4_OSXSAVE,
-  CR4_PCIDE,
   readDr,
   writeCr0,
   writeCr3,
@@ -174,7 +171,7 @@ function lmsw(p: usize): usize {
 
 function clts(p: usize): usize {
   if (load<u8>(CPL)) return gp0();
-  store<u64>(CR0, load<u64>(CR0) & ~8);
+  store<u64>(CR0, load<u64>(CR0) & ~<u64> CR0_TS);
   return p + REC;
 }
 

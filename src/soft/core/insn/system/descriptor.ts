@@ -1,5 +1,6 @@
 // Descriptor-table registers and descriptor checks: LGDT LIDT SGDT SIDT, LLDT
 // SLDT LTR STR, LAR LSL VERR VERW, ARPL. Source: Intel SDM vol. 2.
+import { CR4_UMIP } from "../../cpu/bits";
 import { GP, gp0, NP, raise, raiseErr, UD } from "../../cpu/fault";
 import { setZF } from "../../cpu/flags";
 import {
@@ -51,8 +52,6 @@ import {
   tryDescriptor,
 } from "../../cpu/segment";
 import { eaPart, ldm, ldRM, stm } from "../../code/operand";
-
-const CR4_UMIP: u64 = 1 << 11;
 
 /** Whether UMIP keeps the instruction from user code (raises #GP(0)). */
 export function umip(): bool {

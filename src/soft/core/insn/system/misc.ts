@@ -1,8 +1,10 @@
 // Software interrupts, CPUID, time stamps, random numbers, MSRs and the FS/GS
 // base instructions. Source: Intel SDM vol. 2.
-import { CR4_FSGSBASE, CR4_TSD } from "../../cpu/control";
+import { INT1, INT3, INT_N } from "../../cpu/events";
+import { CR4_FSGSBASE, CR4_TSD } from "../../cpu/bits";
+import { ExitReason } from "../../whv/names";
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
-import { gp0, raise, UD } from "../../cpu/fault";
+import { BP, DB, gp0, OF_, raise, UD } from "../../cpu/fault";
 import { getOF, setArith } from "../../cpu/flags";
 import {
   CPL,
@@ -55,10 +57,10 @@ import {
   extendedExits,
 } from "../../whv/properties";
 import { leave } from "../../code/ip";
-import { beginExit, EXIT_CPUID, EXIT_MSR, EXIT_RDTSC } from "../../system/exit";
+import { beginExit } from "../../system/exit";
 import { needSync, synced, time } from "../../system/time";
 
-/** Raises a software event: `type` 4 INT n, 5 INT1, 6 INT3 and INTO. */
+/** Raises a software event of `type` (cpu/events.ts). */
 function software(vector: u32, type: u32): usize {
   store<u32>(FAULT, F_EXC | vector | (type << 16));
   store<u32>(FERR, 0);
@@ -66,7 +68,7 @@ function software(vector: u32, type: u32): usize {
 }
 
 function into(p: usize): usize {
-  return getOF() ? software(4, 6) : p + REC;
+  return getOF() ? software(OF_, INT3) : p + REC;
 }
 
 function doCpuid(p: usize): usize {
@@ -74,7 +76,7 @@ function doCpuid(p: usize): usize {
   cpuid(leaf, load<u32>(RCX));
   if (cpuidExitWanted(leaf)) {
     if (!synced) return needSync();
-    beginExit(EXIT_CPUID);
+    beginExit(ExitReason.X64Cpuid);
     store<u64>(EXITBUF, load<u64>(RAX), 48);
     store<u64>(EXITBUF, load<u64>(RCX), 56);
     store<u64>(EXITBUF, load<u64>(RDX), 64);
@@ -106,7 +108,7 @@ function tscRefused(scp: bool): bool {
     return true;
   }
   if (!(extendedExits & EXT_RDTSC)) return false;
-  beginExit(EXIT_RDTSC);
+  beginExit(ExitReason.X64Rdtsc);
   store<u64>(EXITBUF, load<u64>(M_TSCAUX), 48);
   store<u64>(EXITBUF, load<u64>(M_TSCOFF), 56);
   store<u64>(EXITBUF, time + load<u64>(M_TSCOFF), 64);
@@ -153,7 +155,7 @@ function rdrand(p: usize): usize {
 // --- MSRs
 
 function msrExit(index: u32, write: bool): usize {
-  beginExit(EXIT_MSR);
+  beginExit(ExitReason.X64MsrAccess);
   store<u32>(EXITBUF, write ? 1 : 0, 48);
   store<u32>(EXITBUF, index, 52);
   store<u64>(EXITBUF, load<u64>(RAX), 56);
@@ -202,13 +204,13 @@ function writeBase(p: usize, seg: u32): usize {
 
 export function registerSystem(): void {
   def(M_ONE, 0xcc, END);
-  all((_p) => software(3, 6));
+  all((_p) => software(BP, INT3));
   def(M_ONE, 0xcd, IMM_B | END);
-  all((p) => software(rImm8(p), 4));
+  all((p) => software(rImm8(p), INT_N));
   def(M_ONE, 0xce, INV64);
   all((p) => into(p));
   def(M_ONE, 0xf1, END);
-  all((_p) => software(1, 5));
+  all((_p) => software(DB, INT1));
   def(M_0F, 0xa2, 0);
   all((p) => doCpuid(p));
   def(M_0F, 0x31, 0);

@@ -1,5 +1,6 @@
 // Far RET and IRET. Source: Intel SDM vol. 2, "RET", "IRET"; vol. 3, "Returning
 // from a Called Procedure", "8086 Emulation".
+import { CR4_VME } from "../../cpu/bits";
 import { GP, gp, raiseErr, SS_ } from "../../cpu/fault";
 import {
   AC,
@@ -224,7 +225,7 @@ function iretReal(ip: u64, sel: u32, image: u32, size: u32): bool {
     if ((efl & IOPL) == IOPL) mask |= IF;
     else {
       // with VME the virtual IF stands in for IF; without it, trap
-      if (!(load<u64>(CR4) & 1) || size != 1) return gp(0);
+      if (!(load<u64>(CR4) & CR4_VME) || size != 1) return gp(0);
       if (image & TF || (image & IF && efl & VIP)) return gp(0);
       mask = (mask & ~(IF | IOPL)) | VIF;
       image = (image & ~VIF) | (image & IF ? VIF : 0);
@@ -277,7 +278,7 @@ function iretAny(p: usize): bool {
   }
   if (
     mode == MODE_V86 && (load<u32>(EFL) & IOPL) != IOPL &&
-    !(load<u64>(CR4) & 1)
+    !(load<u64>(CR4) & CR4_VME)
   ) return gp(0);
   const ip = peek(0, size, 0);
   if (load<u32>(FAULT)) return false;

@@ -1,6 +1,6 @@
 // Fast system calls: SYSCALL SYSRET SYSENTER SYSEXIT SWAPGS. They load fixed
 // segments, whatever the descriptor tables hold. Source: Intel SDM vol. 2.
-import { EFER_SCE } from "../../cpu/control";
+import { EFER_SCE } from "../../cpu/bits";
 import { gp0, raise, UD } from "../../cpu/fault";
 import { getFlags, IF, RF, setFlagsRaw, TF, VM } from "../../cpu/flags";
 import {

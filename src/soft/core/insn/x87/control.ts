@@ -1,6 +1,7 @@
 // x87 control: control and status words, environments, FSAVE and FRSTOR,
 // FNINIT, FNCLEX, WAIT. Source: Intel SDM volume 1, 8.1.10 and figures 8-9 to
 // 8-12; volume 2, each instruction.
+import { CR0_MP, CR0_TS } from "../../cpu/bits";
 import { NM, raise } from "../../cpu/fault";
 import { classify, NORMAL, ZERO } from "../../fp/f80";
 import {
@@ -109,7 +110,9 @@ export function fnop(p: usize): usize {
 
 /** WAIT: #NM needs MP as well as TS. */
 export function fwait(p: usize): usize {
-  if ((load<u32>(CR0) & 0xa) == 0xa) return raise(NM);
+  if ((load<u32>(CR0) & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) {
+    return raise(NM);
+  }
   if (!nonePending()) return 0;
   return p + REC;
 }

@@ -1,6 +1,7 @@
 // The FXSAVE image and what writes and reads it: FXSAVE, FXRSTOR, XSAVE, XRSTOR
 // (components x87 and SSE, standard format), and LDMXCSR, STMXCSR.
 // Source: Intel SDM volume 1, 10.5 and 13; volume 2, those instructions.
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from "../../cpu/bits";
 import { gp0, NM, raise, UD } from "../../cpu/fault";
 import {
   CR0,
@@ -32,10 +33,6 @@ import { ldm, stm } from "../../code/operand";
 
 /** Implemented MXCSR bits, DAZ among them. */
 export const MXCSR_MASK: u32 = 0xffff;
-const CR4_OSFXSR: u32 = 0x200;
-const CR4_OSXSAVE: u32 = 0x40000;
-const CR0_EM: u32 = 4;
-const CR0_TS: u32 = 8;
 
 /** XSAVE state components. */
 export const X87: u64 = 1;

@@ -7,6 +7,7 @@
 // 13; no such wire leaves the platform, and the processor goes on as it does
 // with IGNNE# asserted. The status word still tells (ES). Source: Intel SDM
 // volume 1, 8.1 and 8.7; volume 2, each instruction.
+import { CR0_EM, CR0_NE, CR0_TS } from "../../cpu/bits";
 import {
   flags,
   IE,
@@ -51,12 +52,9 @@ export const C2: u32 = 0x400;
 export const C3: u32 = 0x4000;
 const SW_B: u32 = 0x8000;
 
-const CR0_EM_TS: u32 = 0xc;
-const CR0_NE: u32 = 0x20;
-
 /** #NM: false with FAULT set. */
 export function readyNoWait(): bool {
-  if (load<u32>(CR0) & CR0_EM_TS) {
+  if (load<u32>(CR0) & (CR0_EM | CR0_TS)) {
     raise(NM);
     return false;
   }
@@ -81,7 +79,7 @@ export function nonePending(): bool {
 
 /** #NM and pending exceptions; opens the environment. False with FAULT set. */
 export function ready(): bool {
-  if (load<u32>(CR0) & CR0_EM_TS) {
+  if (load<u32>(CR0) & (CR0_EM | CR0_TS)) {
     raise(NM);
     return false;
   }
