@@ -82,8 +82,11 @@ export function decodeInit(ud: u32, end: u32): void {
   endHandler = end;
 }
 
+// What a part of decoding comes to.
 const MORE: i32 = 0;
 const TOOLONG: i32 = -1;
+const UNDEFINED: i32 = -2;
+const DECODED: i32 = 1;
 
 @inline
 function byteReg(n: u32, rex: bool): u8 {
@@ -101,314 +104,370 @@ function undefined_(p: usize, off: u32, len: u32): i32 {
   return <i32> len;
 }
 
+// --- the instruction that is being decoded
+
+/** Its bytes, how many there are, and how many have been read. */
+let bytes: usize = 0;
+let avail: u32 = 0;
+let n: u32 = 0;
+/** RF_*. */
+let flags: u32 = 0;
+/** What a prefix says, else 0xff. */
+let segment: u32 = 0;
+/** REX, or what VEX has of it. */
+let rex: u32 = 0;
+let opcode: u32 = 0;
+/** Where the table has it: map and mandatory prefix. */
+let map: u32 = 0;
+let prefix: u32 = 0;
+let vex: bool = false;
+let vvvv: u32 = 0;
+// its memory operand
+let base: u32 = R_ZERO;
+let index: u32 = R_ZERO;
+let scale: u32 = 0;
+let disp: i64 = 0;
+let imm: i32 = 0;
+let defaultSegment: u32 = S_DS;
+let ripRelative: bool = false;
+
+function begin(s: usize, room: u32): void {
+  bytes = s;
+  avail = room;
+  n = 0;
+  flags = 0;
+  segment = 0xff;
+  rex = 0;
+  map = 0;
+  vex = false;
+  vvvv = 0;
+  base = R_ZERO;
+  index = R_ZERO;
+  scale = 0;
+  disp = 0;
+  imm = 0;
+  defaultSegment = S_DS;
+  ripRelative = false;
+}
+
+/** Legacy prefixes, then REX, and the byte behind them. */
+function prefixes(long: bool): i32 {
+  while (true) {
+    if (n >= 15) return TOOLONG;
+    if (n >= avail) return MORE;
+    const b: u32 = load<u8>(bytes + n++);
+    if (b == 0x66) flags |= RF_OPSIZE;
+    else if (b == 0x67) flags |= RF_ADDR;
+    else if (b == 0xf0) flags |= RF_LOCK;
+    else if (b == 0xf3) flags = (flags & ~RF_REPNE) | RF_REP;
+    else if (b == 0xf2) flags = (flags & ~RF_REP) | RF_REPNE;
+    else if ((b & 0xe7) == 0x26) {
+      if (!long) segment = (b >> 3) & 3;
+    } else if (b == 0x64 || b == 0x65) segment = b - 0x60;
+    else if (long && (b & 0xf0) == 0x40) {
+      rex = b;
+      continue;
+    } else {
+      opcode = b;
+      return DECODED;
+    }
+    rex = 0; // it was not the last prefix
+  }
+}
+
+/** The opcode's map and mandatory prefix, from 0F, 0F 38, 0F 3A or VEX. */
+function opcodeMap(long: bool): i32 {
+  prefix = flags & RF_REP
+    ? 2
+    : flags & RF_REPNE
+    ? 3
+    : flags & RF_OPSIZE
+    ? 1
+    : 0;
+  if (opcode == 0x0f) {
+    if (n >= avail) return MORE;
+    opcode = load<u8>(bytes + n++);
+    map = 1;
+    if (opcode == 0x38 || opcode == 0x3a) {
+      map = opcode == 0x38 ? 2 : 3;
+      if (n >= avail) return MORE;
+      opcode = load<u8>(bytes + n++);
+    }
+  } else if (opcode == 0xc4 || opcode == 0xc5) {
+    if (n >= avail) return MORE;
+    const v = load<u8>(bytes + n);
+    if (long || (v >= 0xc0 && load<u8>(MODE) >= MODE_PROT)) {
+      return vexPrefix(v, long);
+    }
+  }
+  return DECODED;
+}
+
+/** VEX, whose second byte is `v`. */
+function vexPrefix(v: u32, long: bool): i32 {
+  vex = true;
+  // VEX after 66, F2, F3, LOCK or REX is undefined
+  if (rex || flags & (RF_LOCK | RF_REP | RF_REPNE | RF_OPSIZE)) {
+    return UNDEFINED;
+  }
+  n++;
+  let m: u32 = 1;
+  let inverse: u32 = v;
+  rex = v & 0x80 ? 0 : 4;
+  if (opcode == 0xc4) {
+    m = v & 31;
+    if (!(v & 0x40)) rex |= 2;
+    if (!(v & 0x20)) rex |= 1;
+    if (n >= avail) return MORE;
+    inverse = load<u8>(bytes + n++);
+    if (inverse & 0x80) rex |= 8;
+  }
+  if (!long) rex = 0;
+  vvvv = (~(inverse >> 3)) & (long ? 15 : 7);
+  if (inverse & 4) flags |= RF_VEXL;
+  prefix = inverse & 3; // VEX.pp counts as P_NONE, P_66, P_F3, P_F2 do
+  if (m < 1 || m > 3) return UNDEFINED;
+  map = M_VEX0F + m - 1;
+  if (n >= avail) return MORE;
+  opcode = load<u8>(bytes + n++);
+  return DECODED;
+}
+
+/** The operand's size, log2 of its bytes, by code size and prefixes. */
+function operandSize(key: u32, spec: u32): u32 {
+  const opsize = (flags & RF_OPSIZE) != 0;
+  let size: u32;
+  if (key == 0) size = opsize ? 2 : 1;
+  else if (key == 1) size = opsize ? 1 : 2;
+  else if (spec & SZ_F64 || flags & RF_REXW) size = 3;
+  else if (spec & SZ_D64) size = opsize ? 1 : 3;
+  else size = opsize ? 1 : 2;
+  return spec & SZ_Y && size == 1 ? 2 : size;
+}
+
+/** A displacement of `size` bytes, sign-extended; false when it is cut off. */
+function displacement(size: u32): bool {
+  if (n + size > avail) return false;
+  const at = bytes + n;
+  disp = size == 1
+    ? <i64> load<i8>(at)
+    : size == 2
+    ? <i64> load<i16>(at)
+    : <i64> load<i32>(at);
+  n += size;
+  return true;
+}
+
+/** A memory operand with 16-bit addressing; false when it is cut off. */
+function address16(mod: u32, rm: u32): bool {
+  if (mod == 0 && rm == 6) {
+    if (!displacement(2)) return false;
+    disp &= 0xffff;
+    return true;
+  }
+  // bx+si bx+di bp+si bp+di si di bp bx
+  if (rm <= 3) {
+    base = rm & 2 ? 5 << 3 : 3 << 3;
+    index = rm & 1 ? 7 << 3 : 6 << 3;
+  } else base = rm == 4 ? 6 << 3 : rm == 5 ? 7 << 3 : rm == 6 ? 5 << 3 : 3 << 3;
+  if (rm == 2 || rm == 3 || rm == 6) defaultSegment = S_SS;
+  return mod == 0 || displacement(mod);
+}
+
+/** A memory operand with 32- or 64-bit addressing; false when it is cut off. */
+function address(mod: u32, rm: u32, long: bool): bool {
+  let disp32 = mod == 2;
+  if (rm == 4) {
+    if (n >= avail) return false;
+    const sib = load<u8>(bytes + n++);
+    const ix = ((sib >> 3) & 7) | (rex & 2 ? 8 : 0);
+    const bs = (sib & 7) | (rex & 1 ? 8 : 0);
+    if (ix != 4) {
+      scale = sib >> 6;
+      index = ix << 3;
+    }
+    if ((sib & 7) == 5 && mod == 0) disp32 = true;
+    else {
+      base = bs << 3;
+      if (bs == 4 || bs == 5) defaultSegment = S_SS;
+    }
+  } else if (rm == 5 && mod == 0) {
+    disp32 = true;
+    if (long) {
+      ripRelative = true;
+      base = R_CODEBASE;
+    }
+  } else {
+    const bs = rm | (rex & 1 ? 8 : 0);
+    base = bs << 3;
+    if (bs == 5) defaultSegment = S_SS;
+  }
+  if (disp32) return displacement(4);
+  return mod != 1 || displacement(1);
+}
+
+/** An unsigned number of 2, 4 or 8 bytes at `at`. */
+function unsigned(at: usize, size: u32): i64 {
+  return size == 8
+    ? load<i64>(at)
+    : size == 2
+    ? <i64> load<u16>(at)
+    : <i64> load<u32>(at);
+}
+
+/** An immediate of `kind` (IMM_*, REL*); false when it is cut off. */
+function immediate(kind: u32, size: u32, eak: u32, long: bool): bool {
+  const at = bytes + n;
+  let length: u32 = 0;
+  if (kind == IMM_B || kind == REL8) length = 1;
+  else if (kind == IMM_Z || kind == RELZ) {
+    length = size == 1 && !(kind == RELZ && long) ? 2 : 4;
+  } else if (kind == IMM_V) length = (<u32> 1) << size;
+  else if (kind == IMM_W || kind == IMM_BB) length = 2;
+  else if (kind == IMM_WB) length = 3;
+  else if (kind == IMM_FAR) length = size == 1 ? 4 : 6;
+  else if (kind == IMM_MOFFS) {
+    length = eak == EAK_64 ? 8 : eak == EAK_16 ? 2 : 4;
+  }
+  if (n + length > avail) return false;
+  n += length;
+  switch (kind) {
+    case IMM_B:
+    case REL8:
+      imm = <i32> load<i8>(at);
+      break;
+    case IMM_Z:
+    case RELZ:
+      imm = length == 2 ? <i32> load<i16>(at) : load<i32>(at);
+      break;
+    case IMM_W:
+      imm = load<u16>(at);
+      break;
+    case IMM_WB:
+      imm = load<u16>(at);
+      disp = load<u8>(at, 2);
+      break;
+    case IMM_BB:
+      imm = load<u8>(at);
+      disp = load<u8>(at, 1);
+      break;
+    case IMM_FAR:
+      disp = unsigned(at, length - 2);
+      imm = load<u16>(at + length - 2);
+      break;
+    case IMM_V:
+    case IMM_MOFFS:
+      disp = unsigned(at, length);
+      break;
+  }
+  return true;
+}
+
 /**
- * Decodes one instruction from `avail` bytes at `s` into the record at `p`;
+ * Decodes one instruction from `room` bytes at `s` into the record at `p`;
  * `off` is its offset in the page. Returns its length, MORE, or TOOLONG.
  */
-export function decodeOne(s: usize, avail: u32, off: u32, p: usize): i32 {
+export function decodeOne(s: usize, room: u32, off: u32, p: usize): i32 {
   const key = load<u8>(CODEKEY);
   const long = key == 2;
   memory.fill(p, 0, REC);
   store<u16>(p, <u16> off, 12);
   ended = false;
-  let n: u32 = 0;
-  let flags: u32 = 0;
-  let seg: u32 = 0xff;
-  let opsize = false;
-  let adsize = false;
-  let rex: u32 = 0;
-  let b: u32;
-  // legacy prefixes, then REX
-  while (true) {
-    if (n >= 15) return TOOLONG;
-    if (n >= avail) return MORE;
-    b = load<u8>(s + n++);
-    if (b == 0x66) {
-      opsize = true;
-      rex = 0;
-    } else if (b == 0x67) {
-      adsize = true;
-      rex = 0;
-    } else if (b == 0xf0) {
-      flags |= RF_LOCK;
-      rex = 0;
-    } else if (b == 0xf3) {
-      flags = (flags & ~RF_REPNE) | RF_REP;
-      rex = 0;
-    } else if (b == 0xf2) {
-      flags = (flags & ~RF_REP) | RF_REPNE;
-      rex = 0;
-    } else if ((b & 0xe7) == 0x26) {
-      if (!long) seg = (b >> 3) & 3;
-      rex = 0;
-    } else if (b == 0x64 || b == 0x65) {
-      seg = b - 0x60;
-      rex = 0;
-    } else if (long && (b & 0xf0) == 0x40) {
-      rex = b;
-    } else break;
-  }
-  if (opsize) flags |= RF_OPSIZE;
-  if (adsize) flags |= RF_ADDR;
-  let map: u32 = 0;
-  let pfx: u32 = flags & RF_REP ? 2 : flags & RF_REPNE ? 3 : opsize ? 1 : 0;
-  let vvvv: u32 = 0;
-  let vex = false;
-  if (b == 0x0f) {
-    if (n >= avail) return MORE;
-    b = load<u8>(s + n++);
-    map = 1;
-    if (b == 0x38 || b == 0x3a) {
-      map = b == 0x38 ? 2 : 3;
-      if (n >= avail) return MORE;
-      b = load<u8>(s + n++);
-    }
-  } else if (b == 0xc4 || b == 0xc5) {
-    if (n >= avail) return MORE;
-    const v = load<u8>(s + n);
-    if (long || (v >= 0xc0 && load<u8>(MODE) >= MODE_PROT)) {
-      vex = true;
-      // VEX after 66, F2, F3, LOCK or REX is undefined
-      if (rex || flags & (RF_LOCK | RF_REP | RF_REPNE | RF_OPSIZE)) {
-        return undefined_(p, off, n);
-      }
-      n++;
-      let m: u32 = 1;
-      let inv: u32 = v;
-      rex = (v & 0x80) ? 0 : 4;
-      if (b == 0xc4) {
-        m = v & 31;
-        if (!(v & 0x40)) rex |= 2;
-        if (!(v & 0x20)) rex |= 1;
-        if (n >= avail) return MORE;
-        inv = load<u8>(s + n++);
-        if (inv & 0x80) rex |= 8;
-      }
-      if (!long) rex &= 8;
-      if (rex & 8 && !long) rex = 0;
-      vvvv = (~(inv >> 3)) & (long ? 15 : 7);
-      if (inv & 4) flags |= RF_VEXL;
-      pfx = inv & 3; // VEX.pp counts as P_NONE, P_66, P_F3, P_F2 do
-      if (m < 1 || m > 3) return undefined_(p, off, n);
-      map = M_VEX0F + m - 1;
-      if (n >= avail) return MORE;
-      b = load<u8>(s + n++);
-    }
-  }
-  let sp = <usize> load<u32>(opCell(map, pfx, b));
+  begin(s, room);
+  let result = prefixes(long);
+  if (result == DECODED) result = opcodeMap(long);
+  if (result == UNDEFINED) return undefined_(p, off, n);
+  if (result != DECODED) return result;
+  let sp = <usize> load<u32>(opCell(map, prefix, opcode));
   if (sp == 0) {
     if (n > 15) return TOOLONG;
     return undefined_(p, off, n);
   }
-  let sf = load<u32>(sp);
+  let spec = load<u32>(sp);
   let mod: u32 = 3;
   let rm: u32 = 0;
   let reg: u32 = 0;
-  if (sf & MODRM) {
+  if (spec & MODRM) {
     if (n >= avail) return MORE;
-    const m = load<u8>(s + n++);
+    const m = load<u8>(bytes + n++);
     store<u8>(p, m, 11);
-    mod = sf & NOMOD ? 3 : m >> 6;
+    mod = spec & NOMOD ? 3 : m >> 6;
     rm = m & 7;
     reg = (m >> 3) & 7;
-    if (sf & IS_GROUP) {
+    if (spec & IS_GROUP) {
       const t = <usize> load<u32>(sp, 24);
       sp = load<u32>(t + (mod == 3 ? 32 : 0) + (reg << 2));
       if (sp == 0) return undefined_(p, off, n);
-      sf = load<u32>(sp);
+      spec = load<u32>(sp);
     }
     if (rex & 4) reg |= 8;
   }
-  if (sf & (long ? INV64 : ONLY64)) return undefined_(p, off, n);
   if (
-    vex && (flags & RF_VEXL || (!(sf & VVVV) && vvvv != 0))
+    spec & (long ? INV64 : ONLY64) ||
+    (vex && (flags & RF_VEXL || (!(spec & VVVV) && vvvv != 0))) ||
+    (spec & (mod == 3 ? MEMONLY : REGONLY) && spec & MODRM)
   ) return undefined_(p, off, n);
-  if (sf & (mod == 3 ? MEMONLY : REGONLY) && sf & MODRM) {
-    return undefined_(p, off, n);
-  }
-  // operand size
-  const rexw = (rex & 8) != 0;
-  if (rexw) flags |= RF_REXW;
-  let osz: u32;
-  if (key == 0) osz = opsize ? 2 : 1;
-  else if (key == 1) osz = opsize ? 1 : 2;
-  else if (sf & SZ_F64) osz = 3;
-  else if (rexw) osz = 3;
-  else if (sf & SZ_D64) osz = opsize ? 1 : 3;
-  else osz = opsize ? 1 : 2;
-  if (sf & SZ_Y && osz == 1) osz = 2;
-  const six = sf & SZ_B ? 0 : sf & (SZ_V | SZ_D64 | SZ_F64 | SZ_Y) ? osz : 2;
-  // address size and default segment
-  let eak: u32;
-  if (long) eak = adsize ? EAK_64A32 : EAK_64;
-  else eak = (key == 1) != adsize ? EAK_32 : EAK_16;
-  let dseg = S_DS;
-  let base: u32 = R_ZERO;
-  let index: u32 = R_ZERO;
-  let scale: u32 = 0;
-  let disp: i64 = 0;
-  let ripRel = false;
+  if (rex & 8) flags |= RF_REXW;
+  const osz = operandSize(key, spec);
+  const six = spec & SZ_B
+    ? 0
+    : spec & (SZ_V | SZ_D64 | SZ_F64 | SZ_Y)
+    ? osz
+    : 2;
+  const adsize = (flags & RF_ADDR) != 0;
+  let eak = long
+    ? (adsize ? EAK_64A32 : EAK_64)
+    : (key == 1) != adsize
+    ? EAK_32
+    : EAK_16;
   let mem = false;
-  if (sf & MODRM && mod != 3) {
+  if (spec & MODRM && mod != 3) {
     mem = true;
-    if (eak == EAK_16) {
-      if (mod == 0 && rm == 6) {
-        if (n + 2 > avail) return MORE;
-        disp = <i64> load<u16>(s + n);
-        n += 2;
-      } else {
-        // bx+si bx+di bp+si bp+di si di bp bx
-        if (rm <= 3) {
-          base = rm & 2 ? 5 << 3 : 3 << 3;
-          index = rm & 1 ? 7 << 3 : 6 << 3;
-        } else {
-          base = rm == 4
-            ? 6 << 3
-            : rm == 5
-            ? 7 << 3
-            : rm == 6
-            ? 5 << 3
-            : 3 << 3;
-        }
-        if (rm == 2 || rm == 3 || rm == 6) dseg = S_SS;
-        if (mod == 1) {
-          if (n >= avail) return MORE;
-          disp = <i64> load<i8>(s + n++);
-        } else if (mod == 2) {
-          if (n + 2 > avail) return MORE;
-          disp = <i64> load<i16>(s + n);
-          n += 2;
-        }
-      }
-    } else {
-      let disp32 = mod == 2;
-      if (rm == 4) {
-        if (n >= avail) return MORE;
-        const sib = load<u8>(s + n++);
-        scale = sib >> 6;
-        const ix = ((sib >> 3) & 7) | (rex & 2 ? 8 : 0);
-        const bs = (sib & 7) | (rex & 1 ? 8 : 0);
-        if (ix != 4) index = ix << 3;
-        else scale = 0;
-        if ((sib & 7) == 5 && mod == 0) disp32 = true;
-        else {
-          base = bs << 3;
-          if (bs == 4 || bs == 5) dseg = S_SS;
-        }
-      } else if (rm == 5 && mod == 0) {
-        disp32 = true;
-        if (long) {
-          ripRel = true;
-          base = R_CODEBASE;
-        }
-      } else {
-        const bs = rm | (rex & 1 ? 8 : 0);
-        base = bs << 3;
-        if (bs == 5) dseg = S_SS;
-      }
-      if (disp32) {
-        if (n + 4 > avail) return MORE;
-        disp = <i64> load<i32>(s + n);
-        n += 4;
-      } else if (mod == 1) {
-        if (n >= avail) return MORE;
-        disp = <i64> load<i8>(s + n++);
-      }
+    if (!(eak == EAK_16 ? address16(mod, rm) : address(mod, rm, long))) {
+      return MORE;
     }
   }
-  // immediates
-  let imm: i32 = 0;
-  const ik = sf & IMM_MASK;
-  if (ik) {
-    if (ik == IMM_B || ik == REL8) {
-      if (n >= avail) return MORE;
-      imm = <i32> load<i8>(s + n++);
-    } else if (ik == IMM_Z || ik == RELZ) {
-      if (osz == 1 && !(ik == RELZ && long)) {
-        if (n + 2 > avail) return MORE;
-        imm = <i32> load<i16>(s + n);
-        n += 2;
-      } else {
-        if (n + 4 > avail) return MORE;
-        imm = load<i32>(s + n);
-        n += 4;
-      }
-    } else if (ik == IMM_V) {
-      const w: u32 = (<u32> 1) << osz;
-      if (n + w > avail) return MORE;
-      disp = osz == 1
-        ? <i64> load<u16>(s + n)
-        : osz == 2
-        ? <i64> load<u32>(s + n)
-        : load<i64>(s + n);
-      n += w;
-    } else if (ik == IMM_W) {
-      if (n + 2 > avail) return MORE;
-      imm = load<u16>(s + n);
-      n += 2;
-    } else if (ik == IMM_WB) {
-      if (n + 3 > avail) return MORE;
-      imm = load<u16>(s + n);
-      disp = load<u8>(s + n, 2);
-      n += 3;
-    } else if (ik == IMM_FAR) {
-      const w: u32 = osz == 1 ? 2 : 4;
-      if (n + w + 2 > avail) return MORE;
-      disp = osz == 1 ? <i64> load<u16>(s + n) : <i64> load<u32>(s + n);
-      imm = load<u16>(s + n + w);
-      n += w + 2;
-    } else if (ik == IMM_MOFFS) {
-      const w: u32 = eak == EAK_64 ? 8 : eak == EAK_16 ? 2 : 4;
-      if (n + w > avail) return MORE;
-      disp = w == 8
-        ? load<i64>(s + n)
-        : w == 2
-        ? <i64> load<u16>(s + n)
-        : <i64> load<u32>(s + n);
-      n += w;
-      mem = true;
-    } else if (ik == IMM_BB) {
-      if (n + 2 > avail) return MORE;
-      imm = load<u8>(s + n);
-      disp = load<u8>(s + n, 1);
-      n += 2;
-    }
+  const kind = spec & IMM_MASK;
+  if (kind) {
+    if (!immediate(kind, osz, eak, long)) return MORE;
+    if (kind == IMM_MOFFS) mem = true;
   }
   if (n > 15) return TOOLONG;
-  if (flags & RF_LOCK && !(mem && sf & LOCKOK)) return undefined_(p, off, n);
+  if (flags & RF_LOCK && !(mem && spec & LOCKOK)) return undefined_(p, off, n);
   const h = load<u16>(sp + (mem ? 16 : 8) + (<usize> six << 1));
   if (h == 0) return undefined_(p, off, n);
   // segment and EA kind
-  if (seg == 0xff) seg = dseg;
-  else if (long && seg >= S_FS && eak == EAK_64) eak = EAK_64SEG;
-  if (ripRel) disp += <i64> (off + n);
+  if (segment == 0xff) segment = defaultSegment;
+  else if (long && segment >= S_FS && eak == EAK_64) eak = EAK_64SEG;
+  if (ripRelative) disp += <i64> (off + n);
   if (mem) flags |= RF_MEM;
   store<u16>(p, h);
   store<u8>(p, <u8> (n | (scale << 6)), 2);
-  store<u8>(p, <u8> flags, 15);
-  if (sf & OPREG) {
-    const r = (b & 7) | (rex & 1 ? 8 : 0);
-    store<u8>(p, sf & REG8 ? byteReg(r, rex != 0) : <u8> (r << 3), 4);
-  } else {
-    store<u8>(p, sf & REG8 ? byteReg(reg, rex != 0) : <u8> (reg << 3), 4);
-    rm |= rex & 1 ? 8 : 0;
-    if (!mem) {
-      store<u8>(p, sf & RM8 ? byteReg(rm, rex != 0) : <u8> (rm << 3), 5);
-    }
-  }
-  store<u8>(p, <u8> base, 6);
-  store<u8>(p, <u8> index, 7);
-  store<u8>(p, <u8> (seg | (osz << 4)), 9);
-  store<u8>(p, <u8> eak, 10);
-  store<u8>(p, <u8> b, 14);
   if (!mem || eak == EAK_64) {
     store<u8>(p, load<u8>(sp + (mem ? 36 : 32) + six), 3);
   }
+  putRegisters(p, spec, mem, reg, rm);
+  store<u8>(p, <u8> base, 6);
+  store<u8>(p, <u8> index, 7);
+  store<u8>(p, <u8> (segment | (osz << 4)), 9);
+  store<u8>(p, <u8> eak, 10);
+  store<u8>(p, <u8> opcode, 14);
+  store<u8>(p, <u8> flags, 15);
   store<i64>(p, disp, 16);
   store<i32>(p, imm, 24);
   if (vex) store<u32>(p, vvvv << 3, 28);
-  if (sf & END) ended = true;
+  if (spec & END) ended = true;
   return <i32> n;
+}
+
+/** The registers of a record: ModRM's, or the one in the opcode. */
+function putRegisters(p: usize, spec: u32, mem: bool, reg: u32, rm: u32): void {
+  const high: u32 = rex & 1 ? 8 : 0;
+  if (spec & OPREG) reg = (opcode & 7) | high;
+  store<u8>(p, spec & REG8 ? byteReg(reg, rex != 0) : <u8> (reg << 3), 4);
+  if (spec & OPREG || mem) return;
+  rm |= high;
+  store<u8>(p, spec & RM8 ? byteReg(rm, rex != 0) : <u8> (rm << 3), 5);
 }
 
 function endRecord(p: usize, off: u32): void {
