@@ -22,7 +22,7 @@ const READERS = [
 ];
 
 /** What a source file imports and exports. */
-export interface SourceFile {
+interface SourceFile {
   /** In the core. */
   readonly path: string;
   readonly text: string;
@@ -38,7 +38,7 @@ function resolve(path: string, target: string): string {
 }
 
 /** Reads a formatted source file. */
-export function parse(path: string, text: string): SourceFile {
+function parse(path: string, text: string): SourceFile {
   const imports = [...text.matchAll(
     /^(?:import|export) \{([^}]*)\} from "([^"]+)";$/gm,
   )].map(([, names, target]) =>
@@ -55,7 +55,7 @@ export function parse(path: string, text: string): SourceFile {
 }
 
 /** All of the core. */
-export function coreSources(): SourceFile[] {
+function coreSources(): SourceFile[] {
   return coreFiles().map((path) =>
     parse(path, Deno.readTextFileSync(CORE + path))
   );
@@ -170,7 +170,7 @@ function denoLint(): Promise<string[]> {
 }
 
 /** All faults of the core. */
-export async function lintCore(): Promise<string[]> {
+async function lintCore(): Promise<string[]> {
   const faults: string[] = [];
   const report: Report = ({ path, text }, index, what) =>
     faults.push(`${path}:${text.slice(0, index).split("\n").length}: ${what}`);

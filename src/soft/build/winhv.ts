@@ -57,12 +57,12 @@ function hresults(): string {
 }
 
 /** Files of the core that are written, and what they have to be. */
-export const WRITTEN: readonly (readonly [string, string])[] = [
+const WRITTEN: readonly (readonly [string, string])[] = [
   ["whv/names.ts", names()],
   ["whv/hresult.ts", hresults()],
 ];
 
-/** Those of {@linkcode WRITTEN} that are not what they have to be. */
+/** Those of WRITTEN that are not what they have to be. */
 export function outdated(): (readonly [string, string])[] {
   return WRITTEN.filter(([path, text]) => {
     try {
