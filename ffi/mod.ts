@@ -5,6 +5,7 @@
 import type { EventFunctions } from "./kernel32.ts";
 import { debugPoints } from "./debug_points.ts";
 import { icebp } from "./icebp.ts";
+import type { PlatformTimeTravel } from "./time_travel.ts";
 import type { winhvplatform } from "./winhvplatform.ts";
 import type {
   EmulatorCallbackKind,
@@ -26,6 +27,15 @@ export type {
   EmulatorCallbackKind,
   EmulatorCallbacks,
 } from "./winhvemulation.ts";
+
+export type {
+  PlatformTimeTravel,
+  ProcessorsState,
+  Replay,
+  ReplayOptions,
+  ScheduleEntry,
+  ScheduleLog,
+} from "./time_travel.ts";
 
 /** One C parameter as a JavaScript value. */
 export type Argument<T> = T extends "buffer" ? ArrayBufferView | null
@@ -77,6 +87,11 @@ export const noExtensions: IcebpFunctions = Object.fromEntries(
  * may be read; nothing may be changed. */
 export type DebugPointFilter = (vp: number, identifier: number) => number;
 
+/** Asked about an access of a processor to a device (ICEBP_ACCESS); an IcebpAnswer. The
+ * processor's registers may be read, RIP is the instruction's; devices may do what they
+ * do in an exit. */
+export type AccessCallback = (vp: number, access: DataView) => number;
+
 /** A C function that calls into JavaScript, until it is closed. */
 export interface CallbackHandle {
   /** What goes into WHV_EMULATOR_CALLBACKS. */
@@ -110,6 +125,13 @@ export interface WinHvPlatform {
   /** As callback(), for IcebpSetStandstillCallback; where that is. Registers may be read
    * in it; nothing may be changed. */
   standstillCallback?(fn: () => void): CallbackHandle;
+  /** As callback(), for IcebpSetAccessCallback; where that is. */
+  accessCallback?(fn: AccessCallback): CallbackHandle;
+  /** What it did to run the guest quicker, and how often, for people; absent where that
+   * is not known. */
+  effort?(): readonly (readonly [name: string, count: string])[];
+  /** Going back in time, where that can be. */
+  readonly timeTravel?: PlatformTimeTravel;
   /** Releases the library; no call is pending and none follows. */
   close(): void;
 }

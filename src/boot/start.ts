@@ -38,6 +38,12 @@ const SEGMENTS = {
  * of the machine zeroes RAM and loads it again, as a power cycle would.
  */
 export function startGuest(machine: Machine, image: BootImage): void {
+  keepGuest(machine, image);
+  load(machine, image);
+}
+
+/** As startGuest(), but only for resets: what the guest is now, the machine has. */
+export function keepGuest(machine: Machine, image: BootImage): void {
   machine.booted = image;
   machine.onReset.subscribe(() => {
     for (const region of machine.memory.regions) {
@@ -47,7 +53,6 @@ export function startGuest(machine: Machine, image: BootImage): void {
     }
     load(machine, image);
   });
-  load(machine, image);
 }
 
 function load(machine: Machine, image: BootImage): void {

@@ -21,6 +21,14 @@ export class SeededEntropy implements Entropy {
     }
   }
 
+  save(): string {
+    return this.#state.toString(16);
+  }
+
+  load(saved: string): void {
+    this.#state = BigInt(`0x${saved}`);
+  }
+
   #next(): bigint {
     const wrap = (value: bigint) => BigInt.asUintN(64, value);
     this.#state = wrap(this.#state + INCREMENT);

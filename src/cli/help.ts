@@ -26,6 +26,12 @@ Debugging
                                where breakpoints are: in the processor, which the
                                guest cannot feel (soft), or INT1 in its memory
 
+Time (soft)
+  --history SIZE|off           host memory for the past, with --gdb: gdb can go
+                               backwards in it (512M)
+  --save-at-exit FILE          write the whole machine there when you end it
+  --restore FILE               go on from there, or from gdb's "monitor save FILE"
+
 Machine
   --platform whp|soft|PATH     who runs the guest: Windows' hypervisor, software,
                                or a library (whp where it is there, else soft)

@@ -69,6 +69,12 @@ export interface RunOptions {
   readonly date?: bigint;
   readonly stats: boolean;
   readonly log: LogLevels;
+  /** Host memory for history, with --gdb; 0 for none. */
+  readonly historyBytes: number;
+  /** A snapshot's file that the machine begins from. */
+  readonly restore?: string;
+  /** Where the machine is written to when it is ended by its user. */
+  readonly saveAtExit?: string;
 }
 
 /** What the user wants. */
@@ -89,6 +95,7 @@ const MOST_MEMORY = 64 * GIB;
 const DEFAULT_MEMORY = 256 * MIB;
 /** Two transports are kept for the console and the entropy device. */
 const MAX_DISKS = VIRTIO_MAX_DEVICES - 2;
+const DEFAULT_HISTORY = "512M";
 const DEFAULT_GDB = "127.0.0.1:1234";
 
 const FLAGS = ["help", "version", "no-wait", "stats"];
@@ -111,6 +118,22 @@ const ONCE = [
   "on-disconnect",
   "breakpoints",
   "write-demo",
+  "history",
+  "restore",
+  "save-at-exit",
+];
+/** Options that are about the machine: with --restore they are in the file. */
+const OF_MACHINE = [
+  "platform",
+  "cpus",
+  "apic",
+  "memory",
+  "append",
+  "initrd",
+  "flat",
+  "date",
+  "module",
+  "disk",
 ];
 /** Options whose value is text, which may be empty. */
 const TEXTS = ["append"];
@@ -213,7 +236,21 @@ export function parseOptions(args: readonly string[]): Options {
     date: optional(once("date"), (value) => parseDate("--date", value)),
     stats: Boolean(parsed.stats),
     log: parseLogLevels(once("log") ?? "warning"),
+    historyBytes: parseHistory(once("history")),
+    restore: once("restore"),
+    saveAtExit: once("save-at-exit"),
   };
+  if (options.restore !== undefined) {
+    const given = OF_MACHINE.find((name) =>
+      ((parsed[name] ?? []) as string[]).length > 0
+    );
+    if (given !== undefined || options.guest !== undefined) {
+      throw new UsageError(
+        `${given === undefined ? options.guest : `--${given}`}: with ` +
+          "--restore the machine is the file's",
+      );
+    }
+  }
   refuseContradictions(options);
   return options;
 }
@@ -337,6 +374,15 @@ function parseMemory(value: string | undefined): number {
   }
   if (bytes % PAGE !== 0) {
     throw new UsageError(`--memory ${value}: not whole pages of 4 KiB`);
+  }
+  return bytes;
+}
+
+function parseHistory(value: string | undefined): number {
+  if (value === "off") return 0;
+  const bytes = parseSize("--history", value ?? DEFAULT_HISTORY, MIB);
+  if (bytes < MIB) {
+    throw new UsageError(`--history ${value}: 1M at least, or off`);
   }
   return bytes;
 }

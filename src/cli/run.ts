@@ -1,22 +1,35 @@
 /** Puts together what the options ask for, runs the guest to its end. */
 import { getLogger } from "@logtape/logtape";
-import { startGuest } from "../boot/start.ts";
+import type { BootRequest } from "../boot/image.ts";
+import { loadGuest } from "../boot/load.ts";
+import { keepGuest, startGuest } from "../boot/start.ts";
 import { Debugger } from "../debug/debugger.ts";
 import type { Stop } from "../debug/target.ts";
 import { Reg } from "../../ffi/registers.ts";
+import { History, whyNoHistory } from "../history/history.ts";
+import { Snapshots } from "../history/snapshots.ts";
+import type { WindowSize } from "../machine/devices/virtio/console.ts";
+import { tscKhzToTell } from "../machine/host.ts";
 import { Machine } from "../machine/machine.ts";
 import { Console } from "./console.ts";
 import { SeededEntropy } from "./entropy.ts";
 import { openDebugServer } from "./debug_server.ts";
 import { ExitCode } from "./exit_codes.ts";
+import { FileError, fileProblem } from "./files.ts";
 import { readGuest } from "./guest.ts";
 import type { RunOptions } from "./options.ts";
-import { openPlatform } from "./platform.ts";
+import { makeOn, openChosen, type OpenedPlatform } from "./platform.ts";
+import {
+  openSnapshot,
+  optionsOf,
+  savedMachine,
+  snapshotProblem,
+} from "./restore.ts";
 import { openSerial } from "./serial.ts";
 import { signalsEnd } from "./signals.ts";
 import { statistics } from "./stats.ts";
 import { refuseTooMany } from "./threads.ts";
-import { parseDate } from "./values.ts";
+import { parseDate, UsageError } from "./values.ts";
 import { VirtioDevices } from "./virtio.ts";
 
 const log = getLogger(["icebp", "cli"]);
@@ -40,58 +53,130 @@ export class ShutdownError extends Error {
 export type Say = (line: string) => void;
 
 /** Runs a guest until it ends; returns the exit code. */
-export async function runGuest(options: RunOptions, say: Say): Promise<number> {
-  const image = await readGuest(options);
+export async function runGuest(given: RunOptions, say: Say): Promise<number> {
+  const snapshot = given.restore === undefined
+    ? null
+    : await openSnapshot(given.restore);
+  const options = snapshot === null ? given : optionsOf(given, snapshot.about);
+  const request = snapshot === null
+    ? await readGuest(options)
+    : await readGuestAgain(options);
   const terminal = new Console();
   const readsInput = options.serial.kind === "stdio" ||
     options.console?.kind === "stdio";
   const interactive = terminal.interactive && readsInput;
   const clock = options.clock ?? (interactive ? "host" : "virtual");
-  const opened = await openPlatform(
+  const chosen = await openChosen(
     options.platform,
     options.memoryBytes,
     clock,
     options.translate,
   );
-  if (opened.soft === undefined) refuseTooMany(options.cpus);
+  if (chosen.soft === undefined) refuseTooMany(options.cpus);
+  const { timeTravel } = chosen.platform;
+  const keepsHistory = options.gdb !== undefined && options.historyBytes > 0 &&
+    timeTravel !== undefined;
+  if (options.saveAtExit !== undefined && timeTravel === undefined) {
+    throw new UsageError(
+      `--save-at-exit: the ${chosen.platform.name} platform makes no ` +
+        "snapshots; --platform soft does",
+    );
+  }
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
   const virtio = new VirtioDevices(
     options,
-    (bytes) => hvc.write(bytes),
+    (bytes) => {
+      if (!virtio.machine?.repeating) hvc.write(bytes);
+    },
     options.console?.kind === "stdio" ? terminal.size : null,
+    keepsHistory,
   );
   // After the files are open: opening a pipe may wait, and can be interrupted.
   const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
-    const machine = new Machine({
-      platform: opened.platform,
-      guestMemory: opened.guestMemory,
-      clock: opened.clock,
-      entropy: new SeededEntropy(ENTROPY_SEED),
-      cpus: options.cpus,
-      apic: options.apic,
-      ramBytes: options.memoryBytes,
-      startTime: options.date ??
-        (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
-      serialOut: (bytes) => serial.write(bytes),
-      onHostWrite: opened.onHostWrite,
-      attach: (machine) => virtio.attach(machine),
-    });
-    startGuest(machine, image);
-    log.info("{what}", { what: image.describe });
+    const [machine, opened] = await makeOn(chosen, (opened) =>
+      new Machine({
+        platform: opened.platform,
+        guestMemory: opened.guestMemory,
+        clock: opened.clock,
+        host: opened.host,
+        entropy: new SeededEntropy(ENTROPY_SEED),
+        cpus: options.cpus,
+        apic: options.apic,
+        ramBytes: options.memoryBytes,
+        startTime: options.date ??
+          (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
+        serialOut: (bytes) => serial.write(bytes),
+        onHostWrite: opened.onHostWrite,
+        attach: (machine) => virtio.attach(machine),
+      }));
+    const image = request === null
+      ? null
+      : loadGuest({ ...request, tscKhz: tscKhzOf(opened) });
+    if (snapshot === null) startGuest(machine, image!);
+    else if (image !== null) keepGuest(machine, image);
+    else {
+      machine.booted = snapshot.about.booted;
+      machine.onReset.subscribe(() => {
+        throw new GuestError(
+          "the guest cannot start again: its files are not where they were",
+        );
+      });
+    }
+    log.info("{what}", { what: machine.booted!.describe });
     const guest = new Debugger(machine, options.breakpoints);
+    const snapshots = opened.platform.timeTravel === undefined
+      ? null
+      : new Snapshots(
+        machine,
+        virtio.stores,
+        savedMachine(options, clock, machine),
+      );
+    guest.snapshots = snapshots;
+    if (snapshot !== null) {
+      try {
+        snapshots!.load(snapshot);
+      } catch (error) {
+        throw snapshotProblem(error, options.restore!);
+      }
+    }
+    const history = keepsHistory
+      ? new History(machine, {
+        bytes: options.historyBytes,
+        disks: virtio.journals,
+      })
+      : null;
+    if (options.gdb !== undefined) {
+      guest.keepHistory(
+        history ?? whyNoHistory(machine) ??
+          "no history is kept (--history off)",
+      );
+    }
+    const typed = (bytes: Uint8Array) => {
+      if (options.console?.kind === "stdio" && virtio.type(bytes)) return;
+      machine.board.serial.receive(bytes);
+    };
+    const resized = (size: WindowSize) => virtio.resize(size);
+    history?.channel("console", typed);
+    history?.channel("size", (bytes) => {
+      const [columns, rows] = new Uint32Array(bytes.slice().buffer);
+      resized({ columns, rows });
+    });
     guest.onQuit.subscribe(() => ended.resolve(0));
     if (readsInput) {
       terminal.open({
-        input: (bytes) => {
-          if (options.console?.kind === "stdio" && virtio.type(bytes)) return;
-          machine.board.serial.receive(bytes);
-        },
+        input: (bytes) =>
+          history === null ? typed(bytes) : history.input("console", bytes),
         quit: () => ended.resolve(0),
         show: say,
-        resize: (size) => virtio.resize(size),
+        resize: (size) => {
+          const { columns, rows } = size;
+          const bytes = new Uint8Array(Uint32Array.of(columns, rows).buffer);
+          if (history === null) resized(size);
+          else history.input("size", bytes);
+        },
       });
     }
     const server = await openDebugServer(options, guest, say, () => {
@@ -111,6 +196,9 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     });
     if (server === null || !options.wait) runAll(guest);
     const code = await ended.promise.finally(() => machine.board.flush());
+    if (options.saveAtExit !== undefined) {
+      await saveAtExit(guest, snapshots!, options.saveAtExit, say);
+    }
     serial.flush();
     hvc.flush();
     await server?.close();
@@ -122,6 +210,52 @@ export async function runGuest(options: RunOptions, say: Say): Promise<number> {
     serial.close();
     hvc.close();
     virtio.close();
+  }
+}
+
+/** What the guest is to be told of the TSC, where the host's is what it has. */
+function tscKhzOf({ host }: OpenedPlatform): number | undefined {
+  return host === undefined
+    ? undefined
+    : tscKhzToTell(host.clocks) ?? undefined;
+}
+
+/** Writes the machine to a file, once it stands. */
+async function saveAtExit(
+  guest: Debugger,
+  snapshots: Snapshots,
+  path: string,
+  say: Say,
+): Promise<void> {
+  if (guest.stop === null) {
+    const stopped = Promise.withResolvers<void>();
+    const forget = guest.onStop.subscribe(() => stopped.resolve());
+    guest.interrupt();
+    await stopped.promise;
+    forget();
+  }
+  if (guest.stop?.reason.kind === "exited") {
+    say(`${path} is not written: the guest has ended by itself`);
+    return;
+  }
+  try {
+    await snapshots.write(path);
+  } catch (error) {
+    throw fileProblem(error, path);
+  }
+}
+
+/** The guest's files for a machine that goes on from a snapshot, where they are still
+ * there: they are needed when the guest starts again. */
+async function readGuestAgain(
+  options: RunOptions,
+): Promise<BootRequest | null> {
+  try {
+    return await readGuest(options);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    log.info("{message}", { message: error.message });
+    return null;
   }
 }
 

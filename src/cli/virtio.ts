@@ -3,7 +3,10 @@
  * finds them: disks, the console, the entropy device.
  */
 import type { Device } from "../machine/device.ts";
-import { VirtioBlock } from "../machine/devices/virtio/block.ts";
+import {
+  type BlockStore,
+  VirtioBlock,
+} from "../machine/devices/virtio/block.ts";
 import {
   VirtioConsole,
   type WindowSize,
@@ -19,6 +22,7 @@ import {
   VirtioMmio,
 } from "../machine/devices/virtio/mmio.ts";
 import { VirtioRng } from "../machine/devices/virtio/rng.ts";
+import { JournaledStore } from "../history/disks.ts";
 import type { Machine } from "../machine/machine.ts";
 import { FileDisk } from "./disk.ts";
 import type { RunOptions } from "./options.ts";
@@ -31,16 +35,22 @@ export function virtioCount(options: RunOptions): number {
 /** The virtio side of a machine. */
 export class VirtioDevices {
   readonly #disks: FileDisk[] = [];
+  /** What brings the disks back to what they were; empty unless that was asked for. */
+  readonly journals: readonly JournaledStore[];
+  /** Whose devices they are. */
+  machine: Machine | null = null;
   readonly #options: RunOptions;
   readonly #console: VirtioConsole | null;
   #consoleTransport: VirtioMmio | null = null;
 
   /** Opens the disks' files; throws a FileError. `output` takes what the guest
-   * prints on the virtio console, which is on a terminal of `size` or on none. */
+   * prints on the virtio console, which is on a terminal of `size` or on none. With
+   * `journaled` disks can be brought back to what they were. */
   constructor(
     options: RunOptions,
     output: (bytes: Uint8Array) => void,
     size: WindowSize | null,
+    journaled = false,
   ) {
     this.#options = options;
     this.#console = options.console === undefined
@@ -52,11 +62,20 @@ export class VirtioDevices {
       this.close();
       throw error;
     }
+    this.journals = journaled
+      ? this.#disks.map((disk) => new JournaledStore(disk))
+      : [];
+  }
+
+  /** The disks, as the guest reaches them. */
+  get stores(): readonly BlockStore[] {
+    return this.#disks.map((disk, i) => this.journals[i] ?? disk);
   }
 
   /** Puts the devices on a machine's buses. */
   attach(machine: Machine): readonly Device[] {
-    const functions: VirtioFunction[] = this.#disks.map((disk, i) =>
+    this.machine = machine;
+    const functions: VirtioFunction[] = this.stores.map((disk, i) =>
       new VirtioBlock(`virtio-disk${i}`, disk)
     );
     if (this.#console !== null) functions.push(this.#console);

@@ -4,7 +4,7 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { getLogger } from "@logtape/logtape";
-import { RunControl } from "./control.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import { DeviceMemory } from "./device_memory.ts";
 import { kernelSpace } from "./linux.ts";
 import { runMonitorCommand } from "./monitor.ts";
@@ -22,6 +22,7 @@ import {
   type ProcessorDescription,
   TargetError,
 } from "./target.ts";
+import { TimedControl } from "./timed_control.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const RIP = registerNumber("rip");
@@ -31,7 +32,7 @@ const PAGE = 4096;
 const UPPER_HALF = 1n << 63n;
 
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
-export class Debugger extends RunControl implements DebugTarget {
+export class Debugger extends TimedControl implements DebugTarget {
   readonly #devices = new DeviceMemory(this.machine);
   /** How the monitor showed memory the last time. */
   examineFormat: ExamineFormat = FIRST_FORMAT;
@@ -116,7 +117,9 @@ export class Debugger extends RunControl implements DebugTarget {
   }
 
   writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean {
-    return this.memory.write(this.#stopped(processor), address, bytes);
+    const v = this.#stopped(processor);
+    this.changing();
+    return this.memory.write(v, address, bytes);
   }
 
   readPhysical(address: bigint, into: Uint8Array, processor = 0): number {
@@ -133,6 +136,7 @@ export class Debugger extends RunControl implements DebugTarget {
     const { memory } = this.machine;
     const gpa = Number(address);
     if (memory.slice(gpa, bytes.length) === null) return false;
+    this.changing();
     memory.write(gpa, bytes);
     return true;
   }
@@ -161,6 +165,7 @@ export class Debugger extends RunControl implements DebugTarget {
     const v = this.#stopped(processor);
     const { linear } = v;
     const { vp } = v.processor;
+    this.changing();
     const selectors = [...SEGMENTS.keys()].map((register) => ({
       register,
       before: vp.getSegment(register),
@@ -182,10 +187,10 @@ export class Debugger extends RunControl implements DebugTarget {
     if (!jumps && v.linear === linear) return;
     // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
     v.toldAt = v.passAt = null;
-    if (v.halted) vp.set(Reg.InternalActivityState, 0n);
+    if (v.halted) setRefusable(vp, Reg.InternalActivityState, 0n);
   }
 
-  monitor(command: string, processor: number): string {
+  monitor(command: string, processor: number): string | Promise<string> {
     return runMonitorCommand(this, command, processor);
   }
 

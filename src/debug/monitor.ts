@@ -9,6 +9,13 @@ import {
   type LinuxKernel,
 } from "./linux.ts";
 import { showBreakpoints } from "./monitor_breakpoints.ts";
+import {
+  listSnapshots,
+  restoreSnapshot,
+  saveSnapshot,
+  takeSnapshot,
+} from "./monitor_snapshots.ts";
+import { goTo, lastWrite, showWhen } from "./monitor_time.ts";
 import { qemuCommands } from "./qemu/mod.ts";
 import { readRegisterRange, registers } from "./registers.ts";
 import { entryFlags, pagingMode } from "./walk.ts";
@@ -23,7 +30,7 @@ interface Command {
     words: readonly string[],
     processor: number,
     text: string,
-  ): string;
+  ): string | Promise<string>;
 }
 
 /** A command of QEMU's, with its ends of lines: tools look for those. */
@@ -89,8 +96,45 @@ const COMMANDS: Readonly<Record<string, Command>> = {
             ? [["breakpoint conditions that did not hold", passed]]
             : [],
         );
-      return text === "" ? "no exits yet\n" : text;
+      const effort = (machine.partition.functions.effort?.() ?? [])
+        .map(([name, count]) => `${name}: ${count}\n`).join("");
+      return (text === "" ? "no exits yet\n" : text) + effort;
     },
+  },
+  when: {
+    usage: "when",
+    help: "instructions so far, and guest time; what history there is",
+    run: showWhen,
+  },
+  goto: {
+    usage: "goto COUNT|TIME|start|end",
+    help: "go to an instruction count, or to a guest time (1.5s, 20ms, 7us)",
+    run: goTo,
+  },
+  "last-write": {
+    usage: "last-write [phys] ADDRESS [LENGTH]",
+    help: "go back to before memory was last written, by whomever",
+    run: lastWrite,
+  },
+  snapshot: {
+    usage: "snapshot NAME",
+    help: "keep the whole machine as it is, under a name",
+    run: takeSnapshot,
+  },
+  restore: {
+    usage: "restore NAME",
+    help: "make the machine what it was at a snapshot",
+    run: restoreSnapshot,
+  },
+  snapshots: {
+    usage: "snapshots",
+    help: "the snapshots that are kept",
+    run: listSnapshots,
+  },
+  save: {
+    usage: "save FILE",
+    help: "write the whole machine to a file, for icebp --restore",
+    run: saveSnapshot,
   },
   reset: {
     usage: "reset",
@@ -104,6 +148,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: "nmi",
     help: "send the current processor an NMI",
     run: (target, _words, processor) => {
+      target.needStopped();
+      target.changing();
       target.machine.requestInterrupt({
         type: InterruptType.Nmi,
         destinationMode: 0,
@@ -165,7 +211,7 @@ export function runMonitorCommand(
   target: Debugger,
   line: string,
   processor: number,
-): string {
+): string | Promise<string> {
   // A format stands behind a name at once: x/4xw.
   const [, name, text] = /^([^\s/]*)(.*)$/s.exec(line.trim() || "help")!;
   const words = text.split(/\s+/).filter(Boolean);

@@ -13,7 +13,12 @@ import {
   DebugSpace,
   MAX_DEBUG_POINTS,
 } from "../../ffi/debug_points.ts";
-import type { DebugHit, DebugPointExit, Partition } from "../platform/mod.ts";
+import type {
+  DebugHit,
+  DebugPoint,
+  DebugPointExit,
+  Partition,
+} from "../platform/mod.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { type Breakpoint, type StopReason, TargetError } from "./target.ts";
 
@@ -35,7 +40,8 @@ const ACCESS = {
 
 export class ProcessorPoints extends BreakpointTable {
   readonly #partition: Partition;
-  readonly #byId: (SoftwareBreakpoint | DataWatch | undefined)[] = [];
+  /** By the platform's identifier; null is a probe. */
+  readonly #byId: (SoftwareBreakpoint | DataWatch | null | undefined)[] = [];
   readonly #free: number[] = [];
   /** Code points that the platform has, wanted or not. */
   readonly #ids = new Map<SoftwareBreakpoint, number>();
@@ -119,7 +125,7 @@ export class ProcessorPoints extends BreakpointTable {
     this.#ids.set(breakpoint, identifier);
   }
 
-  #allocate(point: SoftwareBreakpoint | DataWatch): number {
+  #allocate(point: SoftwareBreakpoint | DataWatch | null): number {
     const id = this.#free.pop() ?? this.#byId.length;
     if (id >= MAX_DEBUG_POINTS) {
       throw new TargetError(
@@ -185,6 +191,19 @@ export class ProcessorPoints extends BreakpointTable {
     return this.#watches.some((w) => w.kind === kind && w.address === address);
   }
 
+  /** Sets a point that stops nobody: for who looks for its identifier, which is returned.
+   * No processor runs. */
+  probe(point: Omit<DebugPoint, "identifier" | "cr3">): number {
+    const identifier = this.#allocate(null);
+    this.#partition.setDebugPoint({ ...point, identifier, cr3: 0n });
+    return identifier;
+  }
+
+  /** The end of a probe(). */
+  endProbe(identifier: number): void {
+    this.#clear(identifier);
+  }
+
   /** The data watches, for who looks at writes that no processor makes. */
   get watched(): readonly DataWatch[] {
     return this.#watches;
@@ -215,7 +234,7 @@ export class ProcessorPoints extends BreakpointTable {
     for (const { identifier } of hits) {
       const watch = this.#byId[identifier];
       if (
-        watch === undefined || watch instanceof SoftwareBreakpoint ||
+        !watch || watch instanceof SoftwareBreakpoint ||
         watch.owners === 0
       ) continue;
       reasons.push({

@@ -47,6 +47,8 @@ export type StopReason =
     /** The device that accessed it, by DMA; absent if a processor did. */
     readonly device?: string;
   }
+  /** There is no more history: before its beginning, or behind its end. */
+  | { readonly kind: "history"; readonly end: "begin" | "end" }
   /** By interrupt(). */
   | { readonly kind: "interrupted" }
   /** An exception somebody asked to catch, or a triple fault. */
@@ -63,6 +65,9 @@ export interface Stop {
   /** Why it stopped. */
   readonly reason: StopReason;
 }
+
+/** How far a reverse() goes. */
+export type ReverseAction = "step" | "continue";
 
 /** software: 0xF1 in memory; the others take a debug register. */
 export type BreakpointKind = "software" | "hardware" | WatchAccess;
@@ -106,6 +111,9 @@ export interface DebugTarget {
    * of a stop that nobody resumed from. */
   readonly onStop: Subscribable<[stop: Stop]>;
 
+  /** Told of what the user should know at once: one line. */
+  readonly onNotice?: Subscribable<[line: string]>;
+
   /** The linear address of a processor's next instruction: RIP, and the base of
    * the code segment where that counts. */
   codeAddress(processor: number): bigint;
@@ -125,6 +133,11 @@ export interface DebugTarget {
    * of the breakpoint where it is goes past it, unless `stepOff` is false: then it is
    * for the caller to step off before, and who did not is told again. */
   resume(plan: Plan, stepOff?: boolean): void;
+
+  /** Goes back in time; returns at once, the stop is told as that of a resume(). A
+   * "step" ends before the last instruction of `processor`, "continue" where the
+   * last hit before now was: at an instruction, or before the one that accessed data. */
+  reverse?(action: ReverseAction, processor: number): void;
 
   /** Stops the guest soon, with reason "interrupted" if nothing else comes
    * first. Nothing happens if it is stopped. */
@@ -176,8 +189,9 @@ export interface DebugTarget {
   removeBreakpoint(breakpoint: Breakpoint): boolean;
 
   /** Runs a line of the debugger's own command language ("help", ...) in the
-   * context of a processor; returns what to show. */
-  monitor?(command: string, processor: number): string;
+   * context of a processor; returns what to show. What takes long is promised: until
+   * then the guest does not count as stopped. */
+  monitor?(command: string, processor: number): string | Promise<string>;
 
   /** Takes every breakpoint away; then the guest runs on, or stays as it is. */
   detach(run: boolean): void;

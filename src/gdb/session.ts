@@ -89,6 +89,8 @@ export class Session {
   #lastFrame: Uint8Array = new Uint8Array();
   /** A stop reply is owed. */
   #owesStop = false;
+  /** What the answer comes from that is owed to a packet which takes long. */
+  #owed: Promise<string> | null = null;
   /** What has been said of a change of mode. */
   #saidLongMode = false;
   #saidProtectedMode = false;
@@ -98,7 +100,9 @@ export class Session {
   #busy = false;
   #closed = false;
   #gone = false;
-  readonly #unsubscribe: Unsubscribe;
+  readonly #unsubscribe: readonly Unsubscribe[];
+  /** What the user is told with the next stop: gdb shows nothing before. */
+  readonly #notices: string[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -111,9 +115,10 @@ export class Session {
       acknowledged: () => {},
       refused: () => this.#onRefused(),
     }, PACKET_SIZE);
-    this.#unsubscribe = this.target.onStop.subscribe((stop) =>
-      this.#onStop(stop)
-    );
+    this.#unsubscribe = [
+      this.target.onStop.subscribe((stop) => this.#onStop(stop)),
+      this.target.onNotice?.subscribe((line) => this.#notices.push(line)),
+    ].filter((unsubscribe) => unsubscribe !== undefined);
     const stop = this.target.stop;
     if (stop === null) this.target.interrupt();
     else this.current = stop.processor;
@@ -156,7 +161,7 @@ export class Session {
   disconnect(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#closed = true;
     const why = this.target.stop?.reason.kind;
     if (why === "exited" || this.detached) return;
@@ -290,12 +295,19 @@ export class Session {
       putStop(this, stop, reply);
       return;
     }
-    if (stop === null) throw new TargetError("the guest is running");
+    // gdb steps off breakpoints itself; "jump" to the same place does not.
+    this.start(() => this.target.resume(plan, false), reply);
+  }
+
+  /** Sets the guest going, by whatever `begin` does; the reply comes when it stops. */
+  start(begin: () => void, reply: Reply): void {
+    if (this.target.stop === null) {
+      throw new TargetError("the guest is running");
+    }
     reply.none();
     this.#owesStop = true;
     try {
-      // gdb steps off breakpoints itself; "jump" to the same place does not.
-      this.target.resume(plan, false);
+      begin();
     } catch (error) {
       this.#owesStop = false;
       reply.clear();
@@ -360,13 +372,39 @@ export class Session {
     } else {
       this.#keep(payload);
       // It was let run (monitor cont) without a stop being owed: asked, it stands.
-      if (!this.#owesStop) this.target.interrupt();
+      if (!this.#owesStop && this.#owed === null) this.target.interrupt();
     }
   }
 
   #mustWait(): boolean {
-    return this.#kept.length > 0 ||
+    return this.#kept.length > 0 || this.#owed !== null ||
       (this.target.stop === null && !this.detached);
+  }
+
+  /** Answers a packet when `text` is there; what comes meanwhile waits. */
+  answerLater(
+    text: Promise<string>,
+    put: (text: string, reply: Reply) => void,
+    reply: Reply,
+  ): void {
+    reply.none();
+    this.#owed = text;
+    const perform = (put: (reply: Reply) => void) => {
+      if (this.#owed !== text || this.#closed) return;
+      this.#owed = null;
+      this.#reply.clear();
+      put(this.#reply);
+      this.#send(this.#reply.payload);
+      this.#proceed();
+    };
+    text.then(
+      (said) => perform((reply) => put(said, reply)),
+      (error) =>
+        perform((reply) => {
+          log.error("{error}", { error });
+          reply.failure(error instanceof Error ? error.message : `${error}`);
+        }),
+    );
   }
 
   #keep(payload: Uint8Array): void {
@@ -381,7 +419,9 @@ export class Session {
   }
 
   #performKept(): void {
-    while (!this.#closed && this.target.stop !== null) {
+    while (
+      !this.#closed && this.#owed === null && this.target.stop !== null
+    ) {
       const payload = this.#kept.shift();
       if (payload === undefined) break;
       this.#keptBytes -= payload.length;
@@ -391,7 +431,9 @@ export class Session {
 
   /** The guest is being let go: what waited for its stop waits in vain. */
   #giveUpKept(): void {
-    for (let i = 0; i < this.#kept.length; i++) {
+    const owed = this.#owed === null ? 0 : 1;
+    this.#owed = null;
+    for (let i = 0; i < owed + this.#kept.length; i++) {
       this.#reply.clear();
       this.#reply.error(EINVAL);
       this.#send(this.#reply.payload);
@@ -454,6 +496,11 @@ export class Session {
       this.#owesStop = false;
       this.#tellStop(stop);
     }
+    this.#proceed();
+  }
+
+  /** Performs what has waited, and has it sent. */
+  #proceed(): void {
     if (this.#busy) return;
     // What is performed here may resume and stop again at once.
     this.#busy = true;
@@ -470,6 +517,7 @@ export class Session {
     const { reason } = stop;
     if (reason.kind === "failed") this.#say(reason.message);
     else if (reason.kind !== "exited") this.#sayMode(stop.processor);
+    for (const line of this.#notices.splice(0)) this.#say(line);
     if (reason.kind === "watchpoint" && reason.device !== undefined) {
       this.#say(`Accessed by DMA: ${reason.device}.`);
     }

@@ -85,6 +85,9 @@ export function putStop(session: Session, stop: Stop, reply: Reply): void {
     case "watchpoint":
       reply.text(`${WATCH[reason.access]}:${reason.address.toString(16)};`);
       break;
+    case "history":
+      reply.text(`replaylog:${reason.end};`);
+      break;
   }
 }
 

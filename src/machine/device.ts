@@ -36,6 +36,10 @@ export interface Clock {
 export interface Entropy {
   /** Fills the bytes with random ones. */
   fill(into: Uint8Array): void;
+  /** Where it is in a sequence that repeats; absent where it does not. */
+  save?(): string;
+  /** Goes on from where save() was. */
+  load?(saved: string): void;
 }
 
 /** One interrupt wire. Setting the level it already has does nothing. */
@@ -57,6 +61,9 @@ export interface Device {
   save(): DeviceState;
   /** Takes a state made by `save`; throws when it is not one. */
   load(state: DeviceState): void;
+  /** As load(), of a machine all of which goes back to the same moment: wires and timers
+   * are brought back, too, and are not to be touched. */
+  restore(state: DeviceState): void;
 }
 
 /** A device reached by IN and OUT. Values are unsigned, `size` in bytes. */

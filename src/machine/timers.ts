@@ -39,9 +39,14 @@ export class Timer {
   }
 }
 
+/** A timer's number, and its deadline: an integer ending in n. */
+export type SavedTimer = readonly [index: number, deadline: string];
+
 /** The timers of a machine. */
 export class Timers {
   readonly #clock: Clock;
+  /** All of them, as they were created. */
+  readonly #all: Timer[] = [];
   /** Armed timers in the order they will fire. Few, so an array will do. */
   readonly #armed: Timer[] = [];
   #armings = 0;
@@ -56,7 +61,30 @@ export class Timers {
 
   /** A timer that calls `fn` when armed and due. */
   create(fn: () => void): Timer {
-    return new Timer(this, fn);
+    const timer = new Timer(this, fn);
+    this.#all.push(timer);
+    return timer;
+  }
+
+  /** What is armed, in the order in which it will fire: each timer's number, as they
+   * were created, and its deadline in guest ns. */
+  save(): readonly SavedTimer[] {
+    return this.#armed.map((timer) => [
+      this.#all.indexOf(timer),
+      `${timer.deadline}n`,
+    ]);
+  }
+
+  /** Arms what save() had, and nothing else; throws a TypeError for other timers. */
+  load(saved: readonly SavedTimer[]): void {
+    const timers = saved.map(([index]) => this.#all[index]);
+    if (timers.includes(undefined as never)) {
+      throw new TypeError("the saved machine has other timers");
+    }
+    for (const timer of [...this.#armed]) timer.disarm();
+    saved.forEach(([, deadline], i) =>
+      timers[i].arm(BigInt(deadline.slice(0, -1)))
+    );
   }
 
   /** Guest time in nanoseconds. */

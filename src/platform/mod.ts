@@ -3,6 +3,7 @@
 export { Partition } from "./partition.ts";
 export type {
   CpuidResult,
+  DebugPoint,
   InterruptRequest,
   MaskedCpuidResult,
 } from "./partition.ts";

@@ -1,7 +1,11 @@
 // What the software platform offers beyond WinHvPlatform.dll (ffi/icebp.ts,
 // ffi/debug_points.ts).
 
-import type { DebugPointFilter, IcebpFunctions } from "../../ffi/mod.ts";
+import type {
+  AccessCallback,
+  DebugPointFilter,
+  IcebpFunctions,
+} from "../../ffi/mod.ts";
 import {
   ICEBP_DEBUG_POINT,
   ICEBP_DEBUG_POINT_CONTEXT,
@@ -49,6 +53,12 @@ export function softExtensions(
       scheduler.standstill = callback as (() => void) | null;
       return HResult.S_OK;
     },
+    IcebpSetAccessCallback: (p, address) => {
+      const callback = address === 0n ? null : called(address);
+      if (p !== HANDLE || callback === undefined) return invalid;
+      scheduler.setAccessCallback(callback as AccessCallback | null);
+      return HResult.S_OK;
+    },
     IcebpSetDebugPoint: (p, point, bytes) =>
       p === HANDLE && bytes >= ICEBP_DEBUG_POINT.size &&
         buffers.take(point, ICEBP_DEBUG_POINT.size)
@@ -56,8 +66,12 @@ export function softExtensions(
         : invalid,
     IcebpClearDebugPoint: (p, id) =>
       p === HANDLE ? core.whvClearDebugPoint(id) : invalid,
-    IcebpPassDebugPoints: (p, vp, how) =>
-      p === HANDLE ? core.whvPassDebugPoints(vp, how) : invalid,
+    IcebpPassDebugPoints: (p, vp, how) => {
+      if (p !== HANDLE) return invalid;
+      const hresult = core.whvPassDebugPoints(vp, how);
+      if (!hresult) scheduler.log?.passed(vp, how);
+      return hresult;
+    },
     IcebpTakeDebugHits: (p, vp, hits, bytes) => {
       const { size } = ICEBP_DEBUG_POINT_CONTEXT;
       if (p !== HANDLE || bytes < size || !has(hits, size)) return invalid;

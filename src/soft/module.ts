@@ -1,9 +1,13 @@
 // The software platform's WebAssembly module: its exports, and how it is started. The
 // addresses in its linear memory are in core/layout.ts.
 
+import { crc32 } from "node:zlib";
 import "./assemblyscript.ts";
 import { GUEST } from "./core/layout.ts";
 import bytes from "./core.wasm" with { type: "bytes" };
+
+/** Tells this module from others, whose memory may be laid out otherwise. */
+export const CORE_IDENTITY = `soft-${crc32(bytes).toString(16)}`;
 
 /** WebAssembly has 32-bit addresses. */
 export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
@@ -15,6 +19,7 @@ export interface HostFunctions {
   memory(gpa: bigint, bytes: number, write: number): number;
   ioPort(port: number, bytes: number, write: number): number;
   doorbell(gpa: bigint, bytes: number, value: bigint): number;
+  access(vp: number): number;
 }
 
 /** The module's exports (src/soft/core/main.ts). Results named whv... are HRESULTs. */
@@ -24,6 +29,8 @@ export interface Core {
   /** Spins (src/soft/core/cpu/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
   allowSpins(n: number): void;
   vpReady(vp: number): number;
+  /** How many VPs there are. */
+  vpsCreated(): number;
   /** Whether a VP that is not ready takes no interrupts. */
   vpDeaf(vp: number): number;
   vpCanceled(vp: number): void;
@@ -35,9 +42,18 @@ export interface Core {
   executed(): number;
   skipTime(to: bigint): void;
   instructions(): bigint;
+  instructionsNumber(): number;
   vpInstructions(vp: number): bigint;
   counter(n: number): bigint;
   hostWrote(address: number, bytes: number): void;
+  /** Whether the host's access() is to be asked. */
+  setAnswering(on: number): void;
+  /** Brings the banks up to date and puts the globals to IOBUF. */
+  stateSave(): void;
+  /** Takes the globals from IOBUF, and what else has been written to memory. */
+  stateLoad(): void;
+  /** Every page counts as unchanged. */
+  withholdWrites(): void;
   emulate(bytes: number): number;
   whvGetCapability(code: number, bytes: number): number;
   whvCreatePartition(): number;
@@ -102,7 +118,7 @@ export interface Core {
   whvSuspendTime(): number;
   whvResumeTime(): number;
   /** Has hot records be looked for each `every` instructions; 0: not at all. */
-  setTranslation(every: number, samples: number): void;
+  setTranslation(every: number, heat: number): void;
 }
 
 /** A module with its memory. */

@@ -7,7 +7,11 @@
 // "virtual" mode: giving the event loop its turn every few milliseconds, and, in
 // "host" mode, sleeping while all processors wait.
 
-import type { DebugPointFilter } from "../../ffi/mod.ts";
+import type {
+  AccessCallback,
+  DebugPointFilter,
+  ProcessorsState,
+} from "../../ffi/mod.ts";
 import {
   DEBUG_POINT,
   DebugAccess,
@@ -15,10 +19,12 @@ import {
   ICEBP_DEBUG_POINT_CONTEXT,
 } from "../../ffi/debug_points.ts";
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
+import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
-import { EXITBUF } from "./core/layout.ts";
+import { ACCESS, EXITBUF } from "./core/layout.ts";
 import { RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
 import { type Core, type Instance } from "./module.ts";
+import type { Cursor, Schedule } from "./schedule.ts";
 
 /**
  * Instructions of a turn when several processors want to run: from TURN up to twice as
@@ -27,6 +33,8 @@ import { type Core, type Instance } from "./module.ts";
  */
 const TURN = 1 << 14;
 const MOST_OF_TURN = 2 * TURN;
+/** Instructions of a replay at a time. */
+const MOST_AT_ONCE = 400_000;
 /** Instructions of a turn when one does; bounds how late a ^C is seen. */
 const TURN_ALONE = 400_000;
 /**
@@ -56,8 +64,24 @@ const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
 const POINT_AT = WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + 40;
 const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
 
+/** What access() tells the core beside IcebpAnswer's Exit and Done: done, and the VP is to
+ * come out behind its instruction (LEAVE of core/access.ts). */
+const LEAVE = 2;
+
 /** "virtual": idle time is skipped. "host": it is slept through. */
 export type ClockMode = "virtual" | "host";
+
+/** A replay. */
+export interface Follow {
+  readonly cursor: Cursor;
+  /** Where it ends: a number of instructions, the log's end at most. */
+  to: number;
+  event(index: number): void;
+  /** A processor passed debug points, and is to now. */
+  passed(vp: number): void;
+  /** It is there; or the error that the guest did something else. */
+  arrived(error: Error | null): void;
+}
 
 interface Run {
   readonly resolve: (hresult: number) => void;
@@ -73,6 +97,17 @@ export class Scheduler {
   filter: DebugPointFilter | null = null;
   /** IcebpSetStandstillCallback. */
   standstill: (() => void) | null = null;
+  /** IcebpSetAccessCallback. */
+  #answer: AccessCallback | null = null;
+  readonly #access: DataView;
+  /** While it is asked; what it asks for then waits until the instruction is complete. */
+  #asking = false;
+  #leave = false;
+  /** Whether the owner comes out of the core for what it asked. */
+  #cameOut = false;
+  /** Whether its run is to end then. */
+  #return = false;
+  readonly #cancels: number[] = [];
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
@@ -85,9 +120,9 @@ export class Scheduler {
   /**
    * "turn": the owner runs (or the event loop has its turn meanwhile). "owner": it exited
    * and its caller is expected back. "gather": a turn is about to begin. "idle":
-   * nobody can run.
+   * nobody can run. "held": nobody may. "follow": a replay waits for all to be back.
    */
-  #phase: "idle" | "gather" | "turn" | "owner" = "idle";
+  #phase: "idle" | "gather" | "turn" | "owner" | "held" | "follow" = "idle";
   #counting = false;
   #exits = 0;
   #lastYield = performance.now();
@@ -97,6 +132,16 @@ export class Scheduler {
   #alarm = NEVER;
   #alarmFn: (() => void) | null = null;
   #closed = false;
+  /** Told of what is done. */
+  log: Schedule | null = null;
+  #quietAt = NEVER;
+  #quietExactly = false;
+  #quiet: (() => void) | null = null;
+  /** Called, once, when all ask for a run while they are held. */
+  #gathered: (() => void) | null = null;
+  #follow: Follow | null = null;
+  /** How often all were held: whatever was to go on then does not. */
+  #holds = 0;
 
   constructor(instance: Instance) {
     this.#core = instance.core;
@@ -109,6 +154,37 @@ export class Scheduler {
       this.#exit.byteOffset,
       EXIT_CONTEXT_BYTES,
     );
+    this.#access = new DataView(
+      instance.memory.buffer,
+      ACCESS,
+      ICEBP_ACCESS.size,
+    );
+  }
+
+  /** IcebpSetAccessCallback. */
+  setAccessCallback(callback: AccessCallback | null): void {
+    this.#answer = callback;
+    this.#core.setAnswering(callback === null ? 0 : 1);
+  }
+
+  /**
+   * The core's question about an access of the VP that runs. What the callback does that
+   * an exit's caller could have done before it came back takes effect when the VP comes
+   * out of the core behind the instruction, so that both ways are the same.
+   */
+  access(vp: number): number {
+    // Who was canceled comes back when others exit, too.
+    if (this.#pending < this.#runs.length) return IcebpAnswer.Exit;
+    this.#asking = true;
+    // one that had its turn as the only one, see run()
+    this.#leave = --this.#untilClock < 0 ||
+      this.#left > MOST_OF_TURN && this.#runs.length > 1;
+    const answer = this.#answer!(vp, this.#access);
+    this.#asking = false;
+    if (answer === IcebpAnswer.Return) this.#return = true;
+    else if (answer !== IcebpAnswer.Done || !this.#leave) return answer;
+    this.#cameOut = true;
+    return LEAVE;
   }
 
   /** Whether the exit is an instruction point's that the filter lets pass: the turn goes on
@@ -126,7 +202,9 @@ export class Scheduler {
 
   /** Guest time at which `fn` is to be called once, between instructions. */
   setAlarm(ns: bigint | null, fn: () => void): void {
-    this.#alarm = ns === null ? NEVER : Number(ns);
+    const alarm = ns === null ? NEVER : Number(ns);
+    if (alarm < this.#alarm) this.#leave = true;
+    this.#alarm = alarm;
     this.#alarmFn = ns === null ? null : fn;
     this.kick();
   }
@@ -139,6 +217,9 @@ export class Scheduler {
       if (this.#latched[vp]) {
         this.#latched[vp] = false;
         this.#cancelNow(vp);
+      } else if (this.#phase === "held") this.#countHeld();
+      else if (this.#phase === "follow") {
+        if (this.#complete) this.#pump();
       } else if (this.#phase === "owner" && vp === this.#owner) {
         const fresh = this.#left > MOST_OF_TURN || this.#left <= 0;
         if (fresh && this.#runs.length > 1) {
@@ -163,8 +244,28 @@ export class Scheduler {
 
   /** WHvCancelRunVirtualProcessor: the current run, or the next. */
   cancel(vp: number): void {
-    if (this.#runs[vp]) this.#cancelNow(vp);
+    if (this.#asking) {
+      this.#cancels.push(vp);
+      this.#leave = true;
+    } else if (this.#runs[vp]) this.#cancelNow(vp);
     else this.#latched[vp] = true;
+  }
+
+  /** Whether the run of a VP that has asked ends; it is a canceled one then. */
+  #toReturn(vp: number): boolean {
+    if (!this.#return) {
+      const at = this.#cancels.indexOf(vp);
+      if (at < 0) return false;
+      this.#cancels.splice(at, 1);
+    }
+    this.#core.vpCanceled(vp);
+    return true;
+  }
+
+  /** Carries out the cancels that the callback of an access asked for. */
+  #cancelAsked(): void {
+    this.#return = false;
+    for (const vp of this.#cancels.splice(0)) this.cancel(vp);
   }
 
   #cancelNow(vp: number): void {
@@ -193,6 +294,77 @@ export class Scheduler {
     this.#closed = true;
   }
 
+  /** Whether all processors that there are ask for a run. */
+  get #complete(): boolean {
+    return this.#pending > 0 && this.#pending === this.#core.vpsCreated();
+  }
+
+  #countHeld(): void {
+    if (this.#gathered === null || !this.#complete) return;
+    const fn = this.#gathered;
+    this.#gathered = null;
+    fn();
+  }
+
+  /** Between two instructions, with all processors asking for a run: calls `fn` once
+   * `instructions` are done, exactly there or a little later. */
+  whenQuiet(
+    instructions: number,
+    fn: (() => void) | null,
+    exactly: boolean,
+  ): void {
+    this.#quietAt = fn === null ? NEVER : instructions;
+    this.#quiet = fn;
+    this.#quietExactly = exactly;
+  }
+
+  /** Nobody is run from now on; `fn` is called once all ask for it. */
+  hold(fn: () => void): void {
+    this.#wake();
+    this.#holds++;
+    this.#phase = "held";
+    this.#follow = null;
+    this.#gathered = fn;
+    this.#countHeld();
+  }
+
+  /** Goes on by itself. */
+  release(): void {
+    this.#follow = null;
+    this.#gathered = null;
+    if (this.#pending === 0) this.#phase = "idle";
+    else this.#gather();
+  }
+
+  /** Goes on as a log says, while held. */
+  follow(follow: Follow): void {
+    this.#follow = follow;
+    this.#phase = "follow";
+    this.#lastYield = performance.now();
+    // The caller's stack is not to grow with what is run.
+    queueMicrotask(() => {
+      if (this.#follow === follow && this.#complete) this.#pump();
+    });
+  }
+
+  /** Whose turn it is, for snapshots. */
+  get turn(): ProcessorsState["turn"] {
+    return {
+      owner: this.#owner,
+      left: this.#left,
+      seed: this.#turns,
+      latched: this.#latched.flatMap((latched, vp) => latched ? [vp] : []),
+    };
+  }
+
+  set turn({ owner, left, seed, latched }: ProcessorsState["turn"]) {
+    this.#owner = owner;
+    this.#left = left;
+    this.#turns = seed;
+    this.#latched.fill(false);
+    for (const vp of latched) this.#latched[vp] = true;
+  }
+
   #finish(vp: number): void {
     const run = this.#runs[vp]!;
     this.#runs[vp] = null;
@@ -209,8 +381,9 @@ export class Scheduler {
   /** Gives the event loop a turn, then goes on. */
   #yield(): void {
     let left = YIELD_IMMEDIATES;
+    const holds = this.#holds;
     const turn = () => {
-      if (this.#closed) return;
+      if (this.#closed || holds !== this.#holds) return;
       if (--left > 0) {
         setImmediate(turn);
         return;
@@ -229,6 +402,7 @@ export class Scheduler {
     this.#sleep = undefined;
     const ns = Math.round((performance.now() - this.#sleepBegan) * 1e6);
     this.#core.skipTime(BigInt(this.#core.guestTimeNumber() + ns));
+    this.log?.skipped(ns);
   }
 
   /**
@@ -305,7 +479,7 @@ export class Scheduler {
 
   /** Runs the turn's owner until it exits, its turn is over, or the event loop is due. */
   #pump(): void {
-    while (true) {
+    while (this.#phase !== "held") {
       if (--this.#untilClock < 0) {
         this.#untilClock = SHORT_RUNS;
         if (performance.now() - this.#lastYield > YIELD_MS) {
@@ -321,6 +495,19 @@ export class Scheduler {
         fn();
         continue;
       }
+      if (this.#follow !== null) {
+        if (this.#step(this.#follow, now)) continue;
+        return;
+      }
+      if (
+        this.#quietAt !== NEVER && this.#complete &&
+        this.#core.instructionsNumber() >= this.#quietAt
+      ) {
+        const fn = this.#quiet!;
+        this.whenQuiet(NEVER, null, false);
+        fn();
+        continue;
+      }
       const vp = this.#choose();
       if (vp < 0) {
         if (this.standstill !== null && this.#allDeaf()) this.standstill();
@@ -333,17 +520,33 @@ export class Scheduler {
         const room = Math.ceil((this.#alarm - now) / TICK);
         if (room < budget) budget = room;
       }
+      if (this.#quietExactly && this.#quietAt !== NEVER) {
+        const room = this.#quietAt - this.#core.instructionsNumber();
+        if (room > 0 && room < budget) budget = room;
+      }
       const result = this.#core.vpRun(vp, budget);
       const executed = this.#core.executed();
+      this.log?.ran(vp, executed);
       if (this.translator?.due) this.translator.translate();
       this.#left -= executed;
       this.#untilClock -= executed >>> 5;
-      if (result === RUN_EXIT && !this.#passed(vp)) {
+      const asked = this.#cameOut;
+      this.#cameOut = false;
+      if (
+        result === RUN_EXIT ? !this.#passed(vp) : asked && this.#toReturn(vp)
+      ) {
         this.#phase = "owner";
         this.#exits++;
         this.#finish(vp);
+        if (asked) this.#cancelAsked();
         if (this.#pending > 0) this.#patience();
         return;
+      }
+      if (asked) {
+        this.#cancelAsked();
+        // as when it comes back from an exit
+        const fresh = this.#left > MOST_OF_TURN;
+        if (fresh && this.#runs.length > 1) this.#left = 0;
       }
       if (result === RUN_IDLE) this.#left = 0;
       else if (result === RUN_SPUN) {
@@ -351,12 +554,75 @@ export class Scheduler {
         else this.#core.allowSpins(SPINS_ALONE);
       }
       // a long slice may have used up the event loop's patience
-      if (budget > MOST_OF_TURN) this.#untilClock = 0;
+      if (budget > MOST_OF_TURN && !asked) this.#untilClock = 0;
       if (this.#left <= 0) {
         this.#gather();
         return;
       }
     }
+  }
+
+  /** The next thing that a log says; false when there is something to wait for. */
+  #step(follow: Follow, now: number): boolean {
+    if (!this.#complete) {
+      this.#phase = "follow";
+      return false;
+    }
+    const { cursor } = follow;
+    const entry = cursor.total < follow.to ? cursor.peek() : null;
+    if (entry === null) {
+      this.#phase = "held";
+      follow.arrived(null);
+      return false;
+    }
+    switch (entry.kind) {
+      case "skip":
+        cursor.advance(0);
+        this.#core.skipTime(BigInt(now + entry.value));
+        return true;
+      case "event":
+        cursor.advance(0);
+        follow.event(entry.value);
+        return true;
+      case "pass":
+        cursor.advance(0);
+        follow.passed(entry.vp);
+        this.#core.whvPassDebugPoints(entry.vp, entry.value);
+        return true;
+    }
+    const { vp } = entry;
+    let budget = Math.min(
+      entry.value - cursor.done,
+      follow.to - cursor.total,
+      MOST_AT_ONCE,
+    );
+    if (this.#alarm !== NEVER) {
+      const room = Math.ceil((this.#alarm - now) / TICK);
+      if (room < budget) budget = room;
+    }
+    this.#core.allowSpins(0);
+    // With no instruction to do there may still be something between two.
+    const result = this.#core.vpRun(vp, budget);
+    const executed = this.#core.executed();
+    this.#untilClock -= executed >>> 5;
+    if (budget > MOST_OF_TURN) this.#untilClock = 0;
+    const exited = result === RUN_EXIT && !this.#passed(vp);
+    if (executed > 0 || entry.value === 0) cursor.advance(executed);
+    else if (!exited && result !== RUN_EXIT) {
+      this.#phase = "held";
+      follow.arrived(
+        new Error(
+          `the guest did not do again what it did: processor ${vp} waits ` +
+            `after ${cursor.total} instructions`,
+        ),
+      );
+      return false;
+    }
+    if (!exited) return true;
+    this.#phase = "follow";
+    this.#exits++;
+    this.#finish(vp);
+    return false;
   }
 
   /** Of those that nobody can run, whether all take no interrupts. */
@@ -376,6 +642,7 @@ export class Scheduler {
     if (this.mode === "virtual") {
       if (wake === NEVER) return false; // only the outside can wake us
       this.#core.skipTime(BigInt(wake));
+      this.log?.skipped(this.#core.guestTimeNumber() - now);
       return true;
     }
     if (this.#sleep === undefined) {

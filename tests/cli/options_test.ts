@@ -92,6 +92,8 @@ Deno.test("every option", () => {
     "--clock",
     "virtual",
     "--stats",
+    "--translate",
+    "always",
     "--log",
     "error,gdb=trace,machine=off",
     "guest.bin",
@@ -112,6 +114,7 @@ Deno.test("every option", () => {
   ]);
   assertEquals(options.serial, { kind: "file", path: "/tmp/out" });
   assertEquals([options.clock, options.stats], ["virtual", true]);
+  assertEquals([options.translate, run().translate], ["always", "auto"]);
   assertEquals(options.log, {
     all: "error",
     areas: { gdb: "trace", machine: null },

@@ -12,12 +12,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/soft": ["ffi"],
   "src/util": [],
   "src/machine": ["src/platform", "src/util", "ffi"],
+  "src/history": ["src/machine", "src/platform", "src/util", "ffi"],
   "src/boot": ["src/machine", "src/platform", "ffi"],
-  "src/debug": ["src/machine", "src/platform", "src/util", "ffi"],
+  "src/debug": [
+    "src/history",
+    "src/machine",
+    "src/platform",
+    "src/util",
+    "ffi",
+  ],
   "src/gdb": ["src/debug", "src/util"],
   "src/cli": [
     "src/gdb",
     "src/debug",
+    "src/history",
     "src/boot",
     "src/machine",
     "src/soft",
@@ -30,7 +38,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const HOST_TIME: Record<string, string> = {
   "src/soft/scheduler.ts":
     "gives the event loop its turn, and sleeps when all processors do",
+  "src/soft/translate/translator.ts": "measures what it costs, for --stats",
   "src/machine/processor.ts": "tries a refused cancel again",
+  "src/machine/probe.ts":
+    "gives up a host that hangs, and measures its TSC; its guest is its own",
 };
 
 function sources(folder: string): string[] {

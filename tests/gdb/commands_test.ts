@@ -63,7 +63,7 @@ Deno.test("commands advertise what they need of a target only where it is", () =
       name: "qFirst",
       features: ["First+"],
       handle: (_session, _packet, reply, target) =>
-        reply.text(target.monitor("x", 0)),
+        reply.text(`${target.monitor("x", 0)}`),
     }),
     { name: "qSecond", features: ["Second+"], handle: () => {} },
   ]);

@@ -3,6 +3,8 @@
 // AddressSanitizer; --without=FUNCTION,... leaves exports away. Where mingw-w64 is there
 // the DLLs are built, too.
 
+import "../../src/soft/assemblyscript.ts";
+import { GUEST } from "../../src/soft/core/layout.ts";
 import { haveTool } from "../util/tools.ts";
 import { translate } from "./translate.ts";
 
@@ -32,6 +34,7 @@ const EMULATION = [...COMMON, "emulation"];
 const CFLAGS = [
   "-std=gnu11",
   "-D_GNU_SOURCE",
+  `-DGUEST=${GUEST}u`,
   "-fno-strict-aliasing",
 ];
 /** For the core: -O2 takes twice the time (half a minute more) and makes it no faster. */

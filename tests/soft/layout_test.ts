@@ -34,6 +34,7 @@ const AREAS: Record<string, number> = {
   BSIZE: 4,
   JGEN: 4,
   FETCH: 16,
+  ACCESS: 24,
   IOBUF: IOBUF_BYTES,
   SIZE: 16,
   OPERAND: 16,
@@ -55,13 +56,14 @@ const AREAS: Record<string, number> = {
   CODELINES: HOST_PAGES * 8,
   PAGEBLK: HOST_PAGES * 4,
   DIRTY: HOST_PAGES / 8,
+  CHANGED: HOST_PAGES / 8,
   POOL: layout.POOL_END - layout.POOL,
   PAGECOPY: 0x1000,
   POINTS: POINTS * 40,
   POINT_ADDRESSES: POINT_SLOTS * 16,
   POINT_PAGES: POINT_SLOTS * 16,
   POINT_DATA: POINTS * 4,
-  REGIONS: (layout.POOL_END - layout.POOL) / RECORD * 4,
+  REGIONS: layout.REGIONS_END - layout.REGIONS,
   HOT: HOT_ENTRIES * 4,
   HOT_COUNT: 4,
   REGION_LEFT: 4,
@@ -160,11 +162,12 @@ const INSIDE: Record<string, string> = {
       .map((name) => [name, "REGS"]),
   ),
   VALUES: "IOBUF",
+  COUNTERS: "WHV",
 };
 
 /** Names of numbers that are no addresses. */
 const NUMBERS =
-  /^(?:A_|F_|MODE_|P_|S_|SEG_|TLB_|R_|STATE_SIZE$|BANK_SIZE$|MAX_VPS$|\w+_(?:END|ENTRIES|BYTES)$)/;
+  /^(?:A_|F_|MODE_|P_|S_|SEG_|TLB_|R_|STATE_SIZE$|BANK_SIZE$|\w+_STRIDE$|MAX_VPS$|\w+_(?:END|ENTRIES|BYTES)$)/;
 
 interface Place {
   readonly name: string;
@@ -214,6 +217,13 @@ Deno.test("memory map: every address has its place", () => {
     assert(place, `what is the size of ${name}?`);
     assert(value >= place.from && value < place.to, `${name} is in its place`);
   }
+});
+
+Deno.test("memory map: every record of the pool has its cell", () => {
+  assertEquals(
+    layout.REGIONS_END - layout.REGIONS,
+    (layout.POOL_END - layout.POOL) / RECORD * 4,
+  );
 });
 
 Deno.test("memory map: AssemblyScript's static data fits", async () => {

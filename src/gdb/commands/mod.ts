@@ -9,6 +9,7 @@ import * as monitor from "./monitor.ts";
 import * as qemu from "./qemu.ts";
 import * as registers from "./registers.ts";
 import * as resume from "./resume.ts";
+import * as reverse from "./reverse.ts";
 import * as threads from "./threads.ts";
 import * as transfer from "./transfer.ts";
 
@@ -19,6 +20,7 @@ export const commands: CommandTable = new CommandTable(
     memory,
     threads,
     resume,
+    reverse,
     breakpoints,
     transfer,
     life,

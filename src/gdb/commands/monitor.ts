@@ -2,7 +2,7 @@
 import { TargetError } from "../../debug/target.ts";
 import { toText } from "../bytes.ts";
 import { type Command, needing } from "../command.ts";
-import { EINVAL } from "../packet.ts";
+import { EINVAL, type Reply } from "../packet.ts";
 
 export const monitor: Command = needing(["monitor"], {
   name: "qRcmd",
@@ -10,15 +10,24 @@ export const monitor: Command = needing(["monitor"], {
     packet.accept(",");
     const line = packet.hexBytes();
     if (line === null) return reply.error(EINVAL);
-    let text: string;
+    let text: string | Promise<string>;
     try {
       text = target.monitor(toText(line), session.current);
     } catch (error) {
-      if (!(error instanceof TargetError)) throw error;
-      // As text: gdb would call any error a fault of the protocol.
-      text = error.message;
+      text = messageOf(error);
     }
-    if (text === "") reply.ok();
-    else reply.hexText(text.endsWith("\n") ? text : `${text}\n`);
+    if (typeof text === "string") putText(text, reply);
+    else session.answerLater(text.catch(messageOf), putText, reply);
   },
 });
+
+/** An error as text: gdb would call any other a fault of the protocol. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof TargetError)) throw error;
+  return error.message;
+}
+
+function putText(text: string, reply: Reply): void {
+  if (text === "") reply.ok();
+  else reply.hexText(text.endsWith("\n") ? text : `${text}\n`);
+}

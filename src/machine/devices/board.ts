@@ -211,14 +211,22 @@ export class Board {
 
   /** Takes a state made by `save`; throws a TypeError when it is not one. */
   load(state: DeviceState): void {
-    for (const device of this.devices) {
-      const saved = state[device.name];
-      if (saved === null || typeof saved !== "object" || Array.isArray(saved)) {
-        throw new TypeError(`saved state has no ${device.name}`);
-      }
-      device.load(saved as DeviceState);
-    }
+    for (const device of this.devices) device.load(stateOf(state, device));
   }
+
+  /** As load(), wires and timers left alone (Device.restore). */
+  restore(state: DeviceState): void {
+    for (const device of this.devices) device.restore(stateOf(state, device));
+  }
+}
+
+/** A device's own part of the board's state. */
+function stateOf(state: DeviceState, device: Device): DeviceState {
+  const saved = state[device.name];
+  if (saved === null || typeof saved !== "object" || Array.isArray(saved)) {
+    throw new TypeError(`saved state has no ${device.name}`);
+  }
+  return saved as DeviceState;
 }
 
 type Ports = Parameters<PortBus["claim"]>[2];

@@ -50,6 +50,15 @@ export abstract class StatefulDevice<S extends { [K in keyof S]: Volatile }>
     this.rewire();
   }
 
+  restore(saved: DeviceState): void {
+    this.state = decode(this.#initial(), saved, this.name) as S;
+    this.rebuild();
+  }
+
+  /** Makes anew what is held beside a state that was just replaced, and follows from
+   * it; no wire or timer is touched. */
+  protected rebuild(): void {}
+
   /** Brings wires and timers in line with a state that was just replaced. */
   protected abstract rewire(): void;
 }

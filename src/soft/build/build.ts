@@ -29,7 +29,7 @@ export async function buildCore(): Promise<Uint8Array> {
     `--memoryBase=${STATICS}`,
     "--importMemory",
     "--exportTable",
-    "--initialMemory=1024",
+    "--initialMemory=2048",
     "--maximumMemory=65536",
   ], {
     readFile: (name: string) => {

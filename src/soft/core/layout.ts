@@ -197,6 +197,8 @@ export const BKIND: usize = 0x2240;
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
 export const BSIZE: usize = 0x2250; // u32
 export const FETCH: usize = 0x2260; // 16 instruction bytes
+/** ICEBP_ACCESS, 24 bytes (system/access.ts) */
+export const ACCESS: usize = 0x2280;
 /** arguments and results of the module's functions */
 export const IOBUF: usize = 0x2300;
 export const IOBUF_BYTES: usize = 0x1800;
@@ -230,9 +232,13 @@ export const STATICS: usize = SPECS_END;
 export const BANKS: usize = 0x100000;
 export const BANK_SIZE: usize = 0x1000;
 export const LAPICS: usize = 0x140000; // 64 x 4 KiB
+export const LAPIC_STRIDE: usize = 0x1000;
+/** what of it is used (lapic/state.ts) */
+export const LAPIC_BYTES: usize = 0x480;
 /** 64 VPs x 4 sets x 512 entries x 32 bytes = 4 MiB */
 export const TLBS: usize = 0x200000;
 export const TLB_ENTRIES: u32 = 512;
+export const TLB_ENTRY: usize = 32;
 export const TLB_SET: usize = 512 * 32;
 /** sets: 0 user, 1 supervisor, 2 supervisor with AC, 3 always empty */
 export const TLB_VP: usize = TLB_SET * 4;
@@ -243,12 +249,18 @@ export const BHASH: usize = 0x620000; // 65536 x 8: key u32, record u32
 export const BH_ENTRIES: u32 = 65536;
 export const MAPS: usize = 0x6a0000; // GPA ranges (memory/phys.ts)
 export const WHV: usize = 0x6c0000; // partition state (whv/)
+/** each VP's counters (system/counters.ts) */
+export const COUNTERS: usize = WHV + 0x8000;
+export const COUNTERS_STRIDE: usize = 0x100;
 /** per host page u64: 64-byte lines that hold decoded code */
 export const CODELINES: usize = 0x700000;
 export const PAGEBLK: usize = 0xf00000; // per host page u32: its first block
 export const DIRTY: usize = 0x1300000; // per host page 1 bit
-export const POOL: usize = 0x1400000; // decoded records
-export const POOL_END: usize = 0x3400000;
+/** per host page 1 bit: written since it was last looked at (snapshot.ts) */
+export const CHANGED: usize = 0x1340000;
+/** per record of the pool u32: its heat, or its region (code/regions.ts) */
+export const REGIONS: usize = 0x1400000;
+export const REGIONS_END: usize = 0x1c00000;
 /** a page of code while it is decoded (code/cache.ts) */
 export const PAGECOPY: usize = 0x3400000;
 /** 65536 debug points x 40 bytes (system/points.ts) */
@@ -257,10 +269,7 @@ export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
 export const POINT_PAGES: usize = 0x3890000; // 131072 x 16
 export const POINT_DATA: usize = 0x3a90000; // 65536 x u32
 // --- translated code (code/regions.ts)
-/** per record of the pool u32: its heat, or its region */
-export const REGIONS: usize = 0x3b00000;
-const REGIONS_END: usize = 0x3f00000;
-export const HOT: usize = REGIONS_END; // 256 x u32: records to be translated
+export const HOT: usize = 0x3f00000; // 256 x u32: records to be translated
 export const HOT_ENTRIES: u32 = 256;
 export const HOT_COUNT: usize = 0x3f00400; // u32
 /** u32: what is left of the chunk behind a region */
@@ -268,7 +277,9 @@ export const REGION_LEFT: usize = 0x3f00404;
 export const REGION_LAST: usize = 0x3f00408; // u32: the record that ended it
 /** u32: goes up when decoded code is dropped */
 export const CODE_DROPS: usize = 0x3f0040c;
-export const GUEST: usize = 0x4000000; // guest memory from here on
+export const POOL: usize = 0x4000000; // decoded records
+export const POOL_END: usize = 0x8000000;
+export const GUEST: usize = 0x8000000; // guest memory from here on
 
 export const MAX_VPS: u32 = 64;
 

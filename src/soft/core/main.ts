@@ -35,7 +35,7 @@ import { registerSimdScalar } from "./insn/simd/scalar";
 import { registerSimdSelect } from "./insn/simd/select";
 import { registerSimdText } from "./insn/simd/text";
 import { registerSimdCrypto } from "./insn/simd/crypto";
-import { registerFast, translated } from "./code/inner";
+import { registerFast } from "./code/inner";
 import { registerSegmentLoads } from "./insn/system/segload";
 import { registerSimdInt } from "./insn/simd/int";
 import { registerSimdMove } from "./insn/simd/move";
@@ -49,8 +49,12 @@ import {
   COUNTER_DECODED,
   COUNTER_EVENTS,
   COUNTER_INVALIDATED,
+  COUNTER_LEFT_BY_HANDLER,
+  COUNTER_LEFT_FOR_OTHER,
+  COUNTER_LEFT_FOR_REGION,
   COUNTER_TLB_FLUSHES,
   COUNTER_TLB_MISSES,
+  COUNTER_TRANSLATED,
   RUN_EXIT,
 } from "./shared";
 import { ICOUNT, lapicOf } from "./layout";
@@ -68,6 +72,14 @@ import { total } from "./cpu/slice";
 import { statBesideCode, statTlbMisses } from "./memory/resolve";
 import { statTlbFlushes } from "./memory/tlb";
 import { countExit } from "./system/counters";
+import {
+  leftByHandler,
+  leftForOther,
+  leftForRegion,
+  ranTranslated,
+  tooShort,
+} from "./code/regions";
+import { created } from "./whv/state";
 export { hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
@@ -75,6 +87,9 @@ export { vpDeaf, vpReady } from "./cpu/vps";
 export { mapsHost } from "./memory/phys";
 export { setDoorbells } from "./memory/slow";
 export { whvCompleteAccess } from "./system/complete";
+export { setAnswering } from "./system/access";
+export { stateLoad, stateSave } from "./system/snapshot";
+export { withholdWrites } from "./memory/tlb";
 export { emulate, emulateOnce } from "./system/emulate";
 export { setTicks } from "./system/time";
 export { whvGetVpCounters } from "./whv/counters";
@@ -166,6 +181,11 @@ export function vpCanceled(vp: u32): void {
   finishExit(0, false);
 }
 
+/** How many VPs there are. */
+export function vpsCreated(): u32 {
+  return <u32> popcnt<u64>(created);
+}
+
 /** Instructions that VP `vp` completed. */
 export function vpInstructions(vp: u32): u64 {
   return load<u64>(fieldOf(vp, ICOUNT));
@@ -211,6 +231,11 @@ export function instructions(): u64 {
   return total;
 }
 
+/** instructions() as a number. */
+export function instructionsNumber(): f64 {
+  return <f64> total;
+}
+
 /**
  * Counter `n` (COUNTER_*) of all VPs together.
  */
@@ -230,8 +255,16 @@ export function counter(n: u32): u64 {
       return statEvents;
     case COUNTER_BESIDE_CODE:
       return statBesideCode;
-    default: // COUNTER_TRANSLATED
-      return translated;
+    case COUNTER_TRANSLATED:
+      return ranTranslated;
+    case COUNTER_LEFT_FOR_REGION:
+      return leftForRegion;
+    case COUNTER_LEFT_FOR_OTHER:
+      return leftForOther;
+    case COUNTER_LEFT_BY_HANDLER:
+      return leftByHandler;
+    default: // COUNTER_TOO_SHORT
+      return tooShort;
   }
 }
 

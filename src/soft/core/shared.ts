@@ -19,3 +19,7 @@ export const COUNTER_TLB_FLUSHES: u32 = 4;
 export const COUNTER_EVENTS: u32 = 5;
 export const COUNTER_BESIDE_CODE: u32 = 6;
 export const COUNTER_TRANSLATED: u32 = 7;
+export const COUNTER_LEFT_FOR_REGION: u32 = 8;
+export const COUNTER_LEFT_FOR_OTHER: u32 = 9;
+export const COUNTER_LEFT_BY_HANDLER: u32 = 10;
+export const COUNTER_TOO_SHORT: u32 = 11;

@@ -2,6 +2,7 @@
  * A virtio console with one port (Virtual I/O Device specification 1.2, 5.3). It has
  * the size of the terminal that it is shown on, if it is on one.
  */
+import type { StateValue } from "../../device.ts";
 import type { VirtioFunction } from "./mmio.ts";
 import type { Virtqueue } from "./queue.ts";
 
@@ -64,6 +65,19 @@ export class VirtioConsole implements VirtioFunction {
   /** Keeps typed bytes until the driver has buffers for them. */
   type(bytes: Uint8Array): void {
     for (const byte of bytes) this.#waiting.push(byte);
+  }
+
+  save(): StateValue {
+    return Uint8Array.from(this.#waiting).toHex();
+  }
+
+  load(saved: StateValue): void {
+    if (typeof saved !== "string") {
+      throw new TypeError(
+        `saved state ${this.name}: hexadecimal bytes expected`,
+      );
+    }
+    this.#waiting.splice(0, Infinity, ...Uint8Array.fromHex(saved));
   }
 
   /** Moves what was typed into the driver's buffers; true to interrupt. */

@@ -4,7 +4,12 @@
  * What the device does is a `VirtioFunction`'s business.
  */
 import { getLogger } from "@logtape/logtape";
-import type { IrqLine, MmioDevice } from "../../device.ts";
+import type {
+  DeviceState,
+  IrqLine,
+  MmioDevice,
+  StateValue,
+} from "../../device.ts";
 import { StatefulDevice, type Volatile } from "../stateful.ts";
 import { VIRTIO_QUEUE_NOTIFY } from "./layout.ts";
 import {
@@ -66,6 +71,10 @@ export interface VirtioFunction {
   readonly tellsConfig?: boolean;
   /** The driver put buffers into `queue`. Returns true to interrupt it. */
   notified(queue: number, queues: readonly Virtqueue[]): boolean;
+  /** What it keeps beside its queues; absent where that is nothing. */
+  save?(): StateValue;
+  /** Takes what save() gave; throws a TypeError when it is something else. */
+  load?(saved: StateValue): void;
 }
 
 function initialState(queues: number) {
@@ -296,10 +305,38 @@ export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
     this.#irq.set(this.state.interrupts !== 0);
   }
 
-  protected rewire(): void {
+  override save(): DeviceState {
+    const own = this.#device.save?.();
+    return own === undefined ? super.save() : { ...super.save(), own };
+  }
+
+  override load(saved: DeviceState): void {
+    super.load(this.#loadOwn(saved));
+  }
+
+  override restore(saved: DeviceState): void {
+    super.restore(this.#loadOwn(saved));
+  }
+
+  /** Gives the device what is its own; returns the rest. */
+  #loadOwn(saved: DeviceState): DeviceState {
+    if (this.#device.load === undefined) return saved;
+    const { own, ...rest } = saved;
+    if (own === undefined) {
+      throw new TypeError(`saved state ${this.name}: a field own expected`);
+    }
+    this.#device.load(own);
+    return rest;
+  }
+
+  protected override rebuild(): void {
     this.#queues = this.state.queues.map((queue) =>
       new Virtqueue(this.#memory, queue)
     );
+  }
+
+  protected rewire(): void {
+    this.rebuild();
     this.#drive();
   }
 }

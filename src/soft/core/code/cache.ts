@@ -29,6 +29,7 @@ import { REC } from "./record";
 import { regionCell } from "./regions";
 import { flushJumps } from "./jumps";
 import { dropWriteTags } from "../memory/tlb";
+import { setChanged } from "../memory/marks";
 
 /** Next free byte of the pool. */
 export let poolAt: usize = POOL;
@@ -250,6 +251,7 @@ export function hostWrote(host: u32, bytes: u32): void {
   while (at < end) {
     let n = 0x1000 - (at & 0xfff);
     if (at + n > end) n = end - at;
+    setChanged(<u32> at);
     if (load<u64>(CODELINES + (<usize> (at >> 12) << 3))) {
       codeWritten(<u32> at, <u32> n);
     }

@@ -28,13 +28,11 @@ import {
 // deno-lint-ignore no-unused-vars -- fuse() is for the pairs
 import { fuse, M_0F, M_ONE, opCell, setFast } from "./optable";
 import { rDisp, REC, rImm, rImm8, rOff, setReg } from "./record";
-import { REGION, regionCell } from "./regions";
+import { REGION, regionCell, regionLeft, regionTooLong } from "./regions";
 
 /** The last record executed, and what is left of the chunk after it. */
 export let innerCur: usize = 0;
 export let innerLeft: i32 = 0;
-/** Instructions that translated code executed, for --stats. */
-export let translated: u64 = 0;
 
 @inline
 function slow(p: usize): usize {
@@ -1167,10 +1165,12 @@ export function inner(p: usize, left: i32): usize {
           );
           const rest = load<i32>(REGION_LEFT);
           // the chunk is too short for it
-          if (next == p && rest == left) p = slow(p);
-          else {
+          if (next == p && rest == left) {
+            regionTooLong();
+            p = slow(p);
+          } else {
+            regionLeft(next, left - rest);
             p = next;
-            translated += left - rest;
             left = rest;
             if (p != 0) left++;
             else cur = load<u32>(REGION_LAST);

@@ -5,7 +5,7 @@ import { LAPIC_MODE_DISABLED, lapicMode } from "../lapic/state";
 import { CR4, lapicOf, M_MISC, VPINDEX } from "../layout";
 import { SIGNATURE } from "./reset";
 import { cpuidMasked, cpuidResult } from "../whv/lists";
-import { HYPERVISOR_BIT, variant } from "../whv/variants";
+import { AMD, HYPERVISOR_BIT, NO_TSC_LEAVES, variant } from "../whv/variants";
 import { apicMode, vpCount } from "../system/processors";
 import { MAXPHYADDR } from "../memory/walk";
 
@@ -217,8 +217,9 @@ function extended(leaf: u32): void {
 function basic(leaf: u32, index: u32): void {
   switch (leaf) {
     case 0:
-      // "GenuineIntel"
-      set(lastBasic(), 0x756e6547, 0x6c65746e, 0x49656e69);
+      // "AuthenticAMD", "GenuineIntel"
+      if (variant(AMD)) set(lastBasic(), 0x68747541, 0x444d4163, 0x69746e65);
+      else set(lastBasic(), 0x756e6547, 0x6c65746e, 0x49656e69);
       break;
     case 1:
       features();
@@ -244,10 +245,12 @@ function basic(leaf: u32, index: u32): void {
       xsave(index);
       break;
     case 0x15:
-      set(1, 1, 1000000000, 0); // TSC = crystal = 1 GHz
+      if (variant(NO_TSC_LEAVES)) set(0, 0, 0, 0);
+      else set(1, 1, 1000000000, 0); // TSC = crystal = 1 GHz
       break;
     case 0x16:
-      set(1000, 1000, 100, 0);
+      if (variant(NO_TSC_LEAVES)) set(0, 0, 0, 0);
+      else set(1000, 1000, 100, 0);
       break;
     default:
       set(0, 0, 0, 0);

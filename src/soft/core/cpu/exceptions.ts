@@ -6,7 +6,7 @@ import { isMem, rLen, rSeg } from "../code/record";
 import { AC_, DB, DE, DFAULT, GP, PF_, SS_, TS } from "./fault";
 import { deliverEvent } from "./interrupt";
 import { flagsChanged } from "./mode";
-import { settle } from "./slice";
+import { settleOne } from "./slice";
 import { RUN_EXIT } from "../shared";
 import {
   A_SHUTDOWN,
@@ -41,7 +41,7 @@ import { countEvent } from "../system/counters";
 import { beginExit, finishExit } from "../system/exit";
 import { PASS_NONE } from "../system/points";
 import { setSynced, synced } from "../system/time";
-import { variant, WRITE_IS_TOLD } from "../whv/variants";
+import { INT1_IS_GUESTS, variant, WRITE_IS_TOLD } from "../whv/variants";
 
 /**
  * WHvPartitionPropertyCodeExceptionExitBitmap, or 0 while exception exits are
@@ -247,7 +247,7 @@ function isWriteToRom(): bool {
 export function onFault(): u32 {
   const f = load<u32>(FAULT);
   store<u32>(FAULT, 0);
-  settle(1);
+  settleOne();
   const length = faulting ? rLen(faulting) : 0;
   if (f == F_EXIT) {
     const told = !isWriteToRom() || variant(WRITE_IS_TOLD);
@@ -275,7 +275,8 @@ export function raised(f: u32, err: u32, length: u32): u32 {
   if (vector == DB && type == EXCEPTION) {
     return debugException(load<u64>(FADDR));
   }
-  if (intercepted(vector) && type != INT_N) {
+  const guests = type == INT_N || (type == INT1 && variant(INT1_IS_GUESTS));
+  if (intercepted(vector) && !guests) {
     return exceptionExit(
       vector,
       type,

@@ -3,7 +3,7 @@
 // Emulation". Nothing is committed before the whole frame is written.
 import { EXCEPTION, INT3, INT_N, SOFTWARE } from "./events";
 import { CR4_VME } from "./bits";
-import { DB, GP, NP, raiseErr, SS_, TS } from "./fault";
+import { BP, DB, GP, NP, OF_, raiseErr, SS_, TS } from "./fault";
 import { AC, getFlags, IF, IOPL, NT, RF, TF, VIF, VM } from "./flags";
 import {
   frameCommit,
@@ -72,10 +72,12 @@ function selector(seg: u32): u64 {
 }
 
 // RFLAGS as pushed: RF tells the handler's IRET to skip the instruction
-// breakpoint of the faulting instruction; #DB decides for itself.
+// breakpoint of the faulting instruction; #DB decides for itself, and #BP and
+// #OF are traps, also where the caller injects them.
 function flagsImage(vector: u32, type: u32): u32 {
   const flags = getFlags();
-  if (type == EXCEPTION && vector != DB) return flags | RF;
+  const trap = vector == DB || vector == BP || vector == OF_;
+  if (type == EXCEPTION && !trap) return flags | RF;
   return type >= SOFTWARE ? flags & ~RF : flags;
 }
 

@@ -9,6 +9,11 @@ export function seedRandom(seed: u64): void {
   state = seed ? seed : 0x9e3779b97f4a7c15;
 }
 
+/** Where the sequence is, for snapshots; seedRandom() takes it back. */
+export function randomState(): u64 {
+  return state;
+}
+
 /** The next 64 bits. */
 export function random(): u64 {
   state ^= state >> 12;

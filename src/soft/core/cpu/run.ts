@@ -10,6 +10,7 @@ import { inner, innerCur, innerLeft } from "../code/inner";
 import {
   ACTIVITY,
   DBGPEND,
+  DR7,
   EFL,
   F_EXIT,
   F_POINT,
@@ -25,8 +26,14 @@ import {
   SHADOWNEW,
 } from "../layout";
 import { flagsChanged } from "./mode";
-import { PASS_NONE, PASSING, pointExit, pointsSlice } from "../system/points";
-import { REC } from "../code/record";
+import {
+  PASS_NONE,
+  PASSING,
+  pointExit,
+  pointsSlice,
+  watching,
+} from "../system/points";
+import { isRepeated, REC } from "../code/record";
 import { sample, sampling } from "../code/regions";
 import { forgetSpun, spun } from "./spin";
 import { ipOf } from "../code/ip";
@@ -41,8 +48,15 @@ import {
   onLateFault,
   setFaulting,
 } from "./exceptions";
-import { beginSlice, settle, sliceLeft } from "./slice";
+import { beginSlice, settle, settleOne, sliceLeft } from "./slice";
 import { RUN_EXIT, RUN_SLICE, RUN_SPUN } from "../shared";
+import {
+  answering,
+  beginAsking,
+  declined,
+  leaving,
+  setLeaving,
+} from "../system/access";
 
 let endIndex: u32 = 0;
 let staleIndex: u32 = 0;
@@ -54,6 +68,9 @@ export function runInit(end: u32, stale: u32): void {
 
 /** Instructions in which a sample waits for a branch to be taken. */
 const MAX_TO_BRANCH: i32 = 128;
+
+/** The next record that is entered is a sample. */
+let sampleNext: bool = false;
 
 /** After an instruction that was passed, unless it is a REP's and goes on. */
 function passDone(): void {
@@ -75,6 +92,27 @@ export function afterInstruction(tf: bool): void {
   }
 }
 
+/**
+ * Executes the instruction of record `cur` with time up to date; what its
+ * handler returns.
+ */
+function alone(cur: usize): usize {
+  setSynced(true);
+  beginAsking(
+    answering && !single && !watching && !(load<u64>(DR7) & 0xff) &&
+      !isRepeated(cur),
+  );
+  let p = call_indirect<usize>(load<u16>(cur), cur);
+  if (declined) {
+    store<u32>(FAULT, 0);
+    beginAsking(false);
+    p = call_indirect<usize>(load<u16>(cur), cur);
+  }
+  beginAsking(false);
+  setSynced(false);
+  return p;
+}
+
 /** Executes the current VP for at most `budget` instructions. RUN_*. */
 export function execute(budget: i32): u32 {
   followClock();
@@ -82,12 +120,14 @@ export function execute(budget: i32): u32 {
   store<u32>(FAULT, 0);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
   setRecheck(true);
+  setLeaving(false);
   pointsSlice();
   if (load<u32>(LATE)) {
     const r = onLateFault();
     if (r) return r;
   }
   while (true) {
+    if (leaving) return RUN_SLICE;
     if (recheck || load<u32>(PENDING) || load<u8>(ACTIVITY)) {
       const r = boundary();
       if (r) return r;
@@ -115,6 +155,10 @@ export function execute(budget: i32): u32 {
       const r = onFault();
       if (r) return r;
       continue;
+    }
+    if (sampleNext) {
+      sampleNext = false;
+      sample(p);
     }
     const passed = load<u8>(PASS);
     if (passed) store<u8>(PASS, passed | PASSING);
@@ -145,6 +189,9 @@ export function execute(budget: i32): u32 {
         left = innerLeft;
       }
       if (p != 0) sample(p);
+      else if (load<u32>(FAULT) == 0 && load<u16>(cur) == endIndex) {
+        sampleNext = true; // straight code: its next block
+      }
     } else {
       p = inner(p, chunk);
       cur = innerCur;
@@ -177,12 +224,10 @@ export function execute(budget: i32): u32 {
         followClock();
         const hits = load<u64>(DBGPEND);
         const noted = load<u32>(HIT_COUNT);
-        setSynced(true);
-        p = call_indirect<usize>(load<u16>(cur), cur);
-        setSynced(false);
+        p = alone(cur);
         if (load<u32>(FAULT) == 0) {
           if (p != 0) store<u64>(RIP, ipOf(p));
-          settle(1);
+          settleOne();
         } else if (load<u32>(FAULT) != F_EXIT) {
           // data breakpoints trap after their instruction: this one has no
           // after

@@ -17,6 +17,15 @@ export function allowSpins(n: u32): void {
   spun = false;
 }
 
+/** For snapshots: what is left, and whether they are used up. */
+export function spinState(): u64 {
+  return (<u64> left << 1) | <u64> spun;
+}
+export function setSpinState(s: u64): void {
+  left = <u32> (s >> 1);
+  spun = (s & 1) != 0;
+}
+
 /** The turn has ended for it. */
 export function forgetSpun(): void {
   spun = false;

@@ -45,6 +45,19 @@ export function switchTo(vp: u32): void {
   apicPageChanged();
 }
 
+/** Every VP's state is in its bank, that of the one in STATE, too. */
+export function fillBank(): void {
+  memory.copy(bankOf(current), STATE, STATE_SIZE);
+}
+
+/** The banks have other states now: VP 0 becomes the one in STATE. */
+export function banksChanged(): void {
+  current = 0;
+  memory.copy(STATE, bankOf(0), STATE_SIZE);
+  setRecheck(true);
+  apicPageChanged();
+}
+
 /** The current VP's APIC mode or base changed (or the VP did). */
 export function apicPageChanged(): void {
   const base = lapicOf(current);

@@ -16,15 +16,16 @@ import {
   FAULT,
   TLBB,
 } from "../layout";
-import { linesOf, WATCHED, watching } from "../system/points";
+import { linesOf, watching } from "../system/points";
 import { emulating } from "../system/emulation";
 import { needSync, synced } from "../system/time";
 import { checkWatch, watchAlone } from "./breakpoints";
 import { hostFor, isUser } from "./resolve";
 import { firstPart, readAny, runsOut, wrap } from "./slow";
-import { entry, setOf } from "./tlb";
+import { entry, setOf, WATCHED } from "./tlb";
 import { ACC_READ, ACC_WRITE } from "./walk";
 import { note, readAt, touches, writeAt } from "./watched";
+import { setChanged } from "./marks";
 
 /**
  * True (with #AC raised) when alignment checking forbids the access. A
@@ -71,6 +72,7 @@ function rwSlow(linear: u64, bytes: u32): usize {
       !(load<u32>(e, 20) & linesOf(linear, bytes))
     ) {
       store<u32>(BKIND, 0);
+      setChanged(<u32> linear + load<u32>(e, 16));
       return <usize> (<u32> linear + load<u32>(e, 16));
     }
     hit = touches(ACC_READ | ACC_WRITE, linear, bytes, user, false);

@@ -4,7 +4,8 @@
 // Ranges are sorted by gpa and do not overlap (map and unmap split what they
 // cut).
 import { codeWritten } from "../code/cache";
-import { CODELINES, DIRTY, MAPS } from "../layout";
+import { CODELINES, MAPS } from "../layout";
+import { setChanged, setDirty } from "./marks";
 
 export const MAP_READ: u32 = 1;
 export const MAP_WRITE: u32 = 2;
@@ -12,9 +13,9 @@ export const MAP_EXEC: u32 = 4;
 export const MAP_DIRTY: u32 = 8;
 const MAX_RANGES: u32 = 1024;
 const FIRST: usize = MAPS + 64;
-
 let count: u32 = 0;
 let hit: usize = 0;
+
 /** Flags of the range that physHost() found. */
 export let mapFlags: u32 = 0;
 
@@ -145,25 +146,9 @@ export function physHost(gpa: u64): u32 {
   return 0;
 }
 
-export function isDirty(host: u32): bool {
-  const page = host >> 12;
-  return (load<u8>(DIRTY + (page >> 3)) & (1 << (page & 7))) != 0;
-}
-
-export function setDirty(host: u32): void {
-  const page = host >> 12;
-  const a = DIRTY + (page >> 3);
-  store<u8>(a, load<u8>(a) | (<u8> 1 << <u8> (page & 7)));
-}
-
-export function clearDirty(host: u32): void {
-  const page = host >> 12;
-  const a = DIRTY + (page >> 3);
-  store<u8>(a, load<u8>(a) & ~(<u8> 1 << <u8> (page & 7)));
-}
-
 /** Bookkeeping before bytes of one host page change: dirty bit, stale code. */
 export function hostTouched(host: u32, bytes: u32): void {
+  setChanged(host);
   if (mapFlags & MAP_DIRTY) setDirty(host);
   if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
     codeWritten(host, bytes);

@@ -17,6 +17,7 @@ import { apicRead, apicWrite } from "../system/apic";
 import { completing, deviceRead, deviceWrite } from "../system/device";
 import { mmioRead, mmioWrite } from "../system/emulation";
 import { hostDoorbell } from "../system/host";
+import { asking, askRead, askWrite } from "../system/access";
 
 export function loadBytes(h: usize, bytes: u32): u64 {
   if (bytes == 8) return load<u64>(h);
@@ -32,6 +33,7 @@ function partRead(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
   if (load<u32>(FAULT)) return 0;
   if (special == SP_APIC) return apicRead(<u32> xGpa & 0xfff, bytes);
   if (completing) return deviceRead(xGpa, bytes, false);
+  if (asking) return askRead(xGpa, bytes, false);
   return mmioRead(xGpa, bytes);
 }
 
@@ -83,6 +85,7 @@ function partWrite(
   }
   if (special == SP_APIC) apicWrite(<u32> xGpa & 0xfff, bytes, v);
   else if (completing) deviceWrite(xGpa, bytes, v, false);
+  else if (asking) askWrite(xGpa, bytes, v, false);
   else mmioWrite(xGpa, bytes, v);
 }
 

@@ -23,6 +23,19 @@ import {
 import { emulating } from "../system/emulation";
 import { vpCount } from "../system/processors";
 
+/**
+ * In a TLB tag: the page is watched. No bit of the low four, which some compare
+ * with an operand's, to see its alignment, too (insn/simd/operands.ts).
+ */
+export const WATCHED: u64 = 16;
+
+/**
+ * In an entry's write tag: the walk has allowed writes, but each is to be seen,
+ * for the page holds decoded code or counts as unchanged. Such a write is not
+ * walked for again, so that what a guest sees does not depend on either.
+ */
+export const WITHHELD: u64 = 32;
+
 export let statTlbFlushes: u64 = 0;
 
 export function tlbFlush(): void {
@@ -58,8 +71,17 @@ export function dropWriteTags(page: u32): void {
   for (let e = TLBS; e < end; e += 32) {
     const tag = load<u64>(e, 8);
     if (!(tag & 1) && (<u32> tag + load<u32>(e, 16)) >> 12 == page) {
-      store<u64>(e, -1, 8);
+      store<u64>(e, tag | WITHHELD, 8);
     }
+  }
+}
+
+/** Takes all write tags out of every TLB: pages count as unchanged now. */
+export function withholdWrites(): void {
+  const end = TLBS + <usize> vpCount * TLB_VP;
+  for (let e = TLBS; e < end; e += 32) {
+    const tag = load<u64>(e, 8);
+    if (!(tag & 1)) store<u64>(e, tag | WITHHELD, 8);
   }
 }
 

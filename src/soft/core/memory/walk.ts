@@ -23,8 +23,9 @@ import {
   F_NONCANON,
   FAULT,
 } from "../layout";
-import { MAP_READ, mapFlags, physHost, setDirty } from "./phys";
+import { MAP_READ, mapFlags, physHost } from "./phys";
 import { exitMemory } from "../system/exit";
+import { setChanged, setDirty } from "./marks";
 
 export const ACC_READ: u32 = 1;
 export const ACC_WRITE: u32 = 2;
@@ -89,6 +90,7 @@ function markEntry(bits: u64, host: u32): void {
   if ((v & <u32> bits) == <u32> bits) return;
   if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) codeWritten(host, 8);
   setDirty(host);
+  setChanged(host);
   store<u32>(host, v | <u32> bits);
 }
 

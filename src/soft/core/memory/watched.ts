@@ -9,18 +9,18 @@ import {
   wrap,
   writeAny,
 } from "./slow";
-import { entry } from "./tlb";
+import { entry, WATCHED } from "./tlb";
 import { ACC_READ, ACC_WRITE, translate, xGpa } from "./walk";
 import { emulating } from "../system/emulation";
 import {
   linesOf,
   noteAccess,
   physicalData,
-  WATCHED,
   watches,
   watching,
 } from "../system/points";
 import { needSync, synced } from "../system/time";
+import { setChanged } from "./marks";
 
 /**
  * Memory behind a byte that an access may touch, or 0; nothing changes by
@@ -127,6 +127,7 @@ export function writeAt(
   const e = entry(set, linear);
   const known = load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
   const h = <usize> (<u32> linear + load<u32>(e, 16));
+  if (known) setChanged(<u32> h);
   if (known && !(load<u32>(e, 20) & linesOf(linear, bytes))) {
     storeBytes(h, bytes, v);
     return;

@@ -4,9 +4,8 @@
 import { PF_ } from "../cpu/fault";
 import { EXCEPTION, EXTERNAL, NMI_EVENT } from "../cpu/events";
 import { ExitReason } from "../whv/names";
-import { EXITBUF, VPINDEX, WHV } from "../layout";
+import { COUNTERS, EXITBUF, VPINDEX } from "../layout";
 
-const COUNTERS: usize = WHV + 0x8000;
 export const EVENTS: u32 = 14;
 export const APIC: u32 = 17;
 
@@ -59,6 +58,11 @@ export function countExit(): void {
     default:
       return count(OTHER_INTERCEPTS);
   }
+}
+
+/** Counts an access that made no exit as the exit that it stands for. */
+export function countAccess(port: bool): void {
+  count(port ? IO_INSTRUCTIONS : NESTED_PAGE_FAULTS);
 }
 
 /** Counts an event that was delivered; type: cpu/events.ts. */

@@ -46,6 +46,8 @@ import { ipOf } from "../code/ip";
 import { beginExit, EXIT_POINT, finishExit } from "./exit";
 import { vpCount } from "./processors";
 import { flushJumps } from "../code/jumps";
+import { setChanged } from "../memory/marks";
+import { WATCHED, WITHHELD } from "../memory/tlb";
 
 /** Of the accesses that a point is for (ICEBP_DEBUG_POINT.Access); 1 and 2 are
  * reading and writing. */
@@ -56,6 +58,7 @@ const POINT_EXECUTE: u32 = 4;
  * space.
  */
 const SPACE_ONE: u32 = 1;
+
 const SPACE_PHYSICAL: u32 = 2;
 
 /** Identifiers are below this. */
@@ -64,6 +67,7 @@ const MAX_POINTS: u32 = 65536;
 // A point: address u64, length u64, CR3 u64, access u32 (0: unused), space u32,
 // next identifier + 1 of the same instruction address u32, host address u32.
 const POINT_BYTES: usize = 40;
+
 const P_ADDRESS: usize = 0;
 const P_LENGTH: usize = 8;
 const P_CR3: usize = 16;
@@ -75,15 +79,11 @@ const P_HOST: usize = 36;
 /** The page-table base of CR3, without PCID and flags. */
 const CR3_BASE: u64 = 0x000ffffffffff000;
 
-/**
- * In a TLB tag: the page is watched. No bit of the low four, which some compare
- * with an operand's, to see its alignment, too (insn/simd/operands.ts).
- */
-export const WATCHED: u64 = 16;
-
 // Open hash tables of 16-byte slots: key u64 (0 is a key), value u32, used u32.
 const ADDRESS_SLOTS: u32 = 131072;
+
 const PAGE_SLOTS: u32 = 131072;
+
 /**
  * Keys of physical addresses, which here are the module's own: no canonical
  * address has this bit without the one above.
@@ -92,17 +92,25 @@ const PHYSICAL: u64 = <u64> 1 << 62;
 
 /** Instruction addresses that blocks know, live or not. */
 let addresses: u32 = 0;
+
 /** Whether any block is to have points. */
 export let anyCode: bool = false;
+
 let physicalCode: u32 = 0;
+
 /** Data points: identifiers at POINT_DATA. */
 let dataCount: u32 = 0;
+
 /** Whether any data is watched. */
 export let watching: bool = false;
+
 export let physicalData: u32 = 0;
+
 /** The last variant given to a page; 16 bits. */
 let variants: u32 = 0;
+
 let pointHandler: u32 = 0;
+
 /** Whether there has been a point. */
 let used: bool = false;
 
@@ -259,19 +267,24 @@ export function withoutPoint(p: usize): usize {
 
 /** What a VP passes without an exit (PASS). */
 export const PASS_NONE: u8 = 0;
+
 /** The next instruction, before any interrupt. */
 export const PASS_NEXT: u8 = 1;
+
 /** The next iteration of the REP that is under way. */
 const PASS_REP: u8 = 2;
+
 /**
  * As PASS_NEXT, with interrupts as ever: nobody wants to be told (the filter).
  */
 const PASS_UNTOLD: u8 = 3;
+
 /**
  * As PASS_UNTOLD, and again at the same JMP to itself: until an event comes, or
  * the slice ends, nothing can change that anybody would want to be told.
  */
 const PASS_SPIN: u8 = 4;
+
 /**
  * Together with one of them: the instruction is being executed (cpu/run.ts).
  */
@@ -458,19 +471,22 @@ export function noteAccess(
 }
 
 /** Data points changed: every TLB entry that is there gets its lines. */
-function retag(): void {
+export function retag(): void {
   const end = TLBS + <usize> vpCount * TLB_VP;
   for (let e = TLBS; e < end; e += 32) {
     const read = load<u64>(e);
     const write = load<u64>(e, 8);
     if (read & write & 1) continue;
     const page = (read & 1 ? write : read) & ~0xfff;
-    const lines = watching
-      ? watchedLines(page, <u32> page + load<u32>(e, 16))
-      : 0;
+    const host = <u32> page + load<u32>(e, 16);
+    const lines = watching ? watchedLines(page, host) : 0;
     const mark = lines ? WATCHED : 0;
     if (!(read & 1)) store<u64>(e, page | mark);
-    if (!(write & 1)) store<u64>(e, page | mark, 8);
+    if (!(write & 1)) {
+      const withheld = write & WITHHELD;
+      if (!withheld) setChanged(host);
+      store<u64>(e, page | mark | withheld, 8);
+    }
     store<u32>(e, lines, 20);
   }
 }
@@ -481,7 +497,9 @@ function retag(): void {
  * Instructions after which blocks forget addresses that no point has any more.
  */
 const TRIM_AFTER: u64 = 1_000_000;
+
 let liveCode: u32 = 0;
+
 /** The number of instructions when the last instruction point went. */
 let lastLive: u64 = 0;
 
@@ -491,7 +509,8 @@ let lastLive: u64 = 0;
  */
 export function pointsTrim(total: u64): void {
   if (!anyCode) return;
-  if (liveCode) lastLive = total;
+  // a snapshot may have brought an earlier time back
+  if (liveCode || total < lastLive) lastLive = total;
   else if (total - lastLive > TRIM_AFTER) {
     clearTables();
     flushJumps();

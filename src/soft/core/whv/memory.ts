@@ -4,9 +4,7 @@
 import { hostWrote } from "../code/cache";
 import { GUEST, IOBUF, TLB_VP, TLBS } from "../layout";
 import {
-  clearDirty,
   hostTouched,
-  isDirty,
   MAP_DIRTY,
   MAP_READ,
   MAP_WRITE,
@@ -31,6 +29,7 @@ import { vpCount } from "../system/processors";
 import { flushJumps } from "../code/jumps";
 import { MAXPHYADDR } from "../memory/walk";
 import { exists, ready, whvCheckVp } from "./state";
+import { clearDirty, isDirty } from "../memory/marks";
 
 /** WHvMapGpaRangeFlag...: read, write, execute, track dirty pages. */
 const MAP_FLAGS: u32 = 15;

@@ -1,0 +1,108 @@
+// What a platform whose runs can be repeated offers to go back in time. No Windows has
+// it. Counts of instructions are of all VPs together.
+
+/** An entry of a schedule. */
+export interface ScheduleEntry {
+  /** "run": `value` instructions of `vp`. "skip": `value` ns of guest time while no VP
+   * could run. "event": the caller's, `value` is its number. "pass": debug points were
+   * passed, `value` is a DebugPass. */
+  readonly kind: "run" | "skip" | "event" | "pass";
+  readonly vp: number;
+  readonly value: number;
+}
+
+/** What was run in which order between two moments. */
+export interface ScheduleLog {
+  /** Instructions at its beginning. */
+  readonly start: number;
+  /** Instructions at its end. */
+  readonly end: number;
+  /** How much memory it takes. */
+  readonly bytes: number;
+  /** What it is made of, to be kept; valid until it grows. */
+  readonly encoded: Uint8Array;
+  /** Notes that an event of the caller's comes here. */
+  event(index: number): void;
+  /** Takes what another log has, which begins where this one ends. */
+  append(other: ScheduleLog): void;
+  /** From the beginning, each with the number of instructions before it. */
+  [Symbol.iterator](): Iterator<ScheduleEntry & { readonly from: number }>;
+}
+
+/** All VPs, their local APICs and guest time, without guest memory. */
+export interface ProcessorsState {
+  readonly time: bigint;
+  readonly instructions: number;
+  /** Whose turn it is, and what the length of turns comes from. */
+  readonly turn: {
+    readonly owner: number;
+    readonly left: number;
+    readonly seed: number;
+    readonly latched: readonly number[];
+  };
+  readonly core: Uint8Array;
+}
+
+/** How to replay. */
+export interface ReplayOptions {
+  readonly log: ScheduleLog;
+  /** An event of the caller's comes here. */
+  event(index: number): void;
+  /** A VP passed debug points here, and is about to. */
+  passed(vp: number): void;
+  /** It is where it was to run to, all VPs are held; or the error that the guest did
+   * something else. */
+  arrived(error: Error | null): void;
+}
+
+/** A log that is repeated. */
+export interface Replay {
+  /** Instructions so far. */
+  readonly position: number;
+  /** While all VPs are held: repeats what comes up to a number of instructions, the
+   * log's end at most. */
+  runTo(to: number): void;
+  /** While it has arrived: what the log has behind is forgotten. */
+  cut(): void;
+  /** While it has arrived: what the log has behind goes into a log of its own, which is
+   * returned. */
+  split(): ScheduleLog;
+}
+
+/**
+ * Snapshots and replay. "Quiet" is a moment between two instructions in which all VPs are
+ * being run, so that no exit is being carried out.
+ */
+export interface PlatformTimeTravel {
+  /** Who else can load a state: a platform with the same format. */
+  readonly format: string;
+  /** Instructions so far. */
+  instructions(): number;
+  /** Guest time, ns. */
+  time(): bigint;
+  /** The state; while quiet, or while no VP is run. */
+  save(): ProcessorsState;
+  /** A page of guest memory is another one now, before load(). */
+  replaced(page: number): void;
+  /** Takes a state, when save() might be called. Guest memory is the caller's to bring
+   * in line before. */
+  load(state: ProcessorsState): void;
+  /** Pages of guest memory (of the bytes that are its own, by number) written since this
+   * was called last, or since load(). */
+  takeChanged(): Uint32Array;
+  /** Notes from now on what is run, in a new log; null ends that. */
+  record(): ScheduleLog;
+  stopRecording(): void;
+  /** Calls `fn` when it is quiet and so many instructions are done, or a little later;
+   * null takes it back. VPs are run on behind it unless it calls hold(). */
+  whenQuiet(instructions: number, fn: (() => void) | null): void;
+  /** As whenQuiet(), but after exactly so many instructions, which live ones may be cut
+   * for. */
+  whenExactly(instructions: number, fn: () => void): void;
+  /** VPs are not run, though they may be asked to run; `fn` is called once all are. */
+  hold(fn: () => void): void;
+  /** Back to running live. */
+  release(): void;
+  /** Prepares to repeat what a log has, from its beginning. */
+  replay(options: ReplayOptions): Replay;
+}

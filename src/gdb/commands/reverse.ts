@@ -1,0 +1,25 @@
+/** Going back in time. */
+import type { ReverseAction } from "../../debug/target.ts";
+import { type Command, needing } from "../command.ts";
+import { EINVAL } from "../packet.ts";
+
+/** Both go for the processor that Hc chose, or the one of the last stop. */
+function reverse(
+  name: string,
+  feature: string,
+  action: ReverseAction,
+): Command {
+  return needing(["reverse"], {
+    name,
+    features: [feature],
+    handle(session, packet, reply, target) {
+      if (!packet.atEnd) return reply.error(EINVAL);
+      const { resumed, current } = session;
+      const processor = resumed === "all" ? current : resumed;
+      session.start(() => target.reverse(action, processor), reply);
+    },
+  });
+}
+
+export const reverseStep = reverse("bs", "ReverseStep+", "step");
+export const reverseContinue = reverse("bc", "ReverseContinue+", "continue");

@@ -1,0 +1,204 @@
+/**
+ * A whole machine as bytes: what `--restore` begins from. Memory, processors and devices
+ * are in it; disks are named with their size and hash, and are to be as they were.
+ */
+import type { ProcessorsState } from "../../ffi/mod.ts";
+import type { BlockStore } from "../machine/devices/virtio/block.ts";
+import type { BoardState, Machine } from "../machine/machine.ts";
+import {
+  ContainerError,
+  encodeHead,
+  encodeSection,
+  END,
+  FileKind,
+  type Section,
+  sectionsOf,
+} from "./container.ts";
+import { createHash } from "node:crypto";
+import { PAGE, PageSet } from "./pages.ts";
+
+/** Pages of one section. */
+const PAGES_AT_A_TIME = 8192;
+const DISK_BYTES_AT_A_TIME = 1 << 20;
+const Name = {
+  head: "head",
+  processors: "vcpu",
+  board: "bord",
+  pages: "page",
+} as const;
+
+/** A disk as a snapshot names it. */
+export interface DiskIdentity {
+  readonly label: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** A machine at a moment. */
+export interface MachineImage {
+  readonly processors: ProcessorsState;
+  readonly board: BoardState;
+  /** Whether processors were being run, between two instructions; else none was. */
+  readonly quiet: boolean;
+  /** What is not all zeros. */
+  readonly pages: readonly PageSet[];
+  readonly disks: readonly DiskIdentity[];
+  /** The caller's own: what the machine was made with. JSON-able. */
+  readonly about: unknown;
+}
+
+/** The machine as it is; no processor runs, or all are held between two instructions. */
+export function captureImage(
+  machine: Machine,
+  disks: readonly BlockStore[],
+  quiet: boolean,
+  about: unknown,
+): MachineImage {
+  return {
+    processors: machine.options.platform.timeTravel!.save(),
+    board: machine.saveBoard(),
+    quiet,
+    pages: [PageSet.nonZero(machine.options.guestMemory)],
+    disks: disks.map(identify),
+    about,
+  };
+}
+
+function identify(disk: BlockStore): DiskIdentity {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(DISK_BYTES_AT_A_TIME);
+  for (let at = 0; at < disk.bytes; at += buffer.length) {
+    const part = buffer.subarray(0, Math.min(buffer.length, disk.bytes - at));
+    disk.read(at, part);
+    hash.update(part);
+  }
+  return {
+    label: disk.label,
+    bytes: disk.bytes,
+    sha256: hash.digest("hex"),
+  };
+}
+
+/**
+ * Makes a machine that no processor of runs, of the same kind, what an image says.
+ * Throws a ContainerError, having changed nothing, where its disks are others.
+ */
+export function applyImage(
+  machine: Machine,
+  disks: readonly BlockStore[],
+  image: MachineImage,
+): void {
+  if (disks.length !== image.disks.length) {
+    throw new ContainerError(
+      `it has ${image.disks.length} disks, and ${disks.length} are there`,
+    );
+  }
+  disks.forEach((disk, i) => {
+    const { label, bytes, sha256 } = image.disks[i];
+    if (disk.bytes !== bytes || identify(disk).sha256 !== sha256) {
+      throw new ContainerError(
+        `the disk ${label} is not as it was: ${
+          disk.bytes !== bytes
+            ? `${disk.bytes} bytes instead of ${bytes}`
+            : "its content is another"
+        }`,
+      );
+    }
+  });
+  const platform = machine.options.platform.timeTravel!;
+  const memory = machine.options.guestMemory;
+  const kept = new Uint8Array(Math.ceil(memory.length / PAGE));
+  for (const { numbers, bytes } of image.pages) {
+    numbers.forEach((page, i) => {
+      kept[page] = 1;
+      memory.set(bytes.subarray(i * PAGE, (i + 1) * PAGE), page * PAGE);
+      platform.replaced(page);
+    });
+  }
+  for (const page of PageSet.nonZero(memory).numbers) {
+    if (kept[page] === 1) continue;
+    memory.fill(0, page * PAGE, (page + 1) * PAGE);
+    platform.replaced(page);
+  }
+  platform.load(image.processors);
+  machine.loadBoard(image.board);
+  machine.partition.changes++;
+}
+
+/** The bytes of a snapshot's file, in parts. */
+export function* encodeImage(image: MachineImage): Generator<Uint8Array> {
+  yield encodeHead(FileKind.snapshot);
+  for (const section of sections(image)) yield encodeSection(section);
+  yield encodeSection({ name: END, bytes: new Uint8Array(0) });
+}
+
+function* sections(image: MachineImage): Generator<Section> {
+  const { core, time, ...processors } = image.processors;
+  const json = (name: string, value: unknown): Section => ({
+    name,
+    bytes: new TextEncoder().encode(JSON.stringify(value)),
+  });
+  yield json(Name.head, {
+    about: image.about,
+    quiet: image.quiet,
+    disks: image.disks,
+    processors: { ...processors, time: `${time}` },
+  });
+  yield { name: Name.processors, bytes: core };
+  yield json(Name.board, image.board);
+  for (const set of image.pages) {
+    for (let at = 0; at < set.numbers.length; at += PAGES_AT_A_TIME) {
+      yield encodePages(set, at, at + PAGES_AT_A_TIME);
+    }
+  }
+}
+
+function encodePages(set: PageSet, from: number, to: number): Section {
+  const numbers = set.numbers.slice(from, to);
+  const bytes = new Uint8Array(4 + numbers.byteLength + numbers.length * PAGE);
+  new DataView(bytes.buffer).setUint32(0, numbers.length, true);
+  bytes.set(new Uint8Array(numbers.buffer), 4);
+  bytes.set(
+    set.bytes.subarray(from * PAGE, (from + numbers.length) * PAGE),
+    4 + numbers.byteLength,
+  );
+  return { name: Name.pages, bytes };
+}
+
+function decodePages(bytes: Uint8Array): PageSet {
+  const count = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  if (bytes.length !== 4 + count * (4 + PAGE)) {
+    throw new ContainerError("its memory is incomplete");
+  }
+  const numbers = new Uint32Array(bytes.slice(4, 4 + count * 4).buffer);
+  return new PageSet(numbers, bytes.subarray(4 + count * 4));
+}
+
+/** The image that a file has; throws a ContainerError for what is none. */
+export function decodeImage(file: Uint8Array): MachineImage {
+  let head: Uint8Array | null = null;
+  let core: Uint8Array | null = null;
+  let board: Uint8Array | null = null;
+  const pages: PageSet[] = [];
+  for (const { name, bytes } of sectionsOf(file, FileKind.snapshot)) {
+    if (name === Name.head) head = bytes;
+    else if (name === Name.processors) core = bytes;
+    else if (name === Name.board) board = bytes;
+    else if (name === Name.pages) pages.push(decodePages(bytes));
+    else if (name !== END) throw new ContainerError(`${name} is unknown in it`);
+  }
+  if (head === null || core === null || board === null) {
+    throw new ContainerError("a part of it is missing");
+  }
+  const parse = (bytes: Uint8Array) =>
+    JSON.parse(new TextDecoder().decode(bytes));
+  const { about, quiet, disks, processors } = parse(head);
+  return {
+    about,
+    quiet,
+    disks,
+    pages,
+    board: parse(board),
+    processors: { ...processors, time: BigInt(processors.time), core },
+  };
+}

@@ -1,0 +1,64 @@
+/** Copies of pages that a snapshot has: the changed ones since the one before. */
+
+/** Bytes of a page. */
+export const PAGE = 4096;
+
+/** Pages with their numbers, in ascending order. */
+export class PageSet {
+  readonly numbers: Uint32Array;
+  /** The pages' bytes, in the same order. */
+  readonly bytes: Uint8Array;
+
+  constructor(numbers: Uint32Array, bytes: Uint8Array) {
+    this.numbers = numbers;
+    this.bytes = bytes;
+  }
+
+  /** Copies these pages of `memory`; `numbers` ascend. */
+  static of(numbers: Uint32Array, memory: Uint8Array): PageSet {
+    const bytes = new Uint8Array(numbers.length * PAGE);
+    for (let i = 0; i < numbers.length; i++) {
+      const from = numbers[i] * PAGE;
+      bytes.set(memory.subarray(from, from + PAGE), i * PAGE);
+    }
+    return new PageSet(numbers, bytes);
+  }
+
+  /** The pages that are not all zeros. */
+  static nonZero(memory: Uint8Array): PageSet {
+    const words = new BigUint64Array(
+      memory.buffer,
+      memory.byteOffset,
+      memory.byteLength >> 3,
+    );
+    const numbers: number[] = [];
+    for (let at = 0, page = 0; at < words.length; at += PAGE / 8, page++) {
+      for (let i = at; i < at + PAGE / 8; i++) {
+        if (words[i] === 0n) continue;
+        numbers.push(page);
+        break;
+      }
+    }
+    return PageSet.of(Uint32Array.from(numbers), memory);
+  }
+
+  /** These pages, and of an older set those that these are not. */
+  over(older: PageSet): PageSet {
+    const a = this.numbers, b = older.numbers;
+    const numbers = new Uint32Array(a.length + b.length);
+    const bytes = new Uint8Array(numbers.length * PAGE);
+    let n = 0;
+    for (let i = 0, j = 0; i < a.length || j < b.length; n++) {
+      const mine = j >= b.length || (i < a.length && a[i] <= b[j]);
+      const set = mine ? this : older;
+      const at = mine ? i : j;
+      numbers[n] = set.numbers[at];
+      bytes.set(set.bytes.subarray(at * PAGE, (at + 1) * PAGE), n * PAGE);
+      if (mine) {
+        if (j < b.length && a[i] === b[j]) j++;
+        i++;
+      } else j++;
+    }
+    return new PageSet(numbers.slice(0, n), bytes.slice(0, n * PAGE));
+  }
+}

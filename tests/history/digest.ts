@@ -1,0 +1,33 @@
+// What a machine is at a moment, in a few characters.
+
+import type { Machine } from "../../src/machine/machine.ts";
+import { saveRegisters } from "../../src/machine/reset.ts";
+
+/** Of memory, the processors' registers and local APICs, and the devices; the counts and
+ * guest time in clear. */
+export async function digest(machine: Machine): Promise<string> {
+  const time = machine.options.platform.timeTravel!;
+  const place = `${time.instructions()} ${time.time()}`;
+  const text = JSON.stringify(
+    [
+      machine.saveBoard(),
+      machine.processors.map(({ vp }) => [
+        saveRegisters(vp),
+        vp.getLapic().toHex(),
+        vp.getXsave().toHex(),
+      ]),
+    ],
+    (_, value) => typeof value === "bigint" ? `${value}n` : value,
+  );
+  const parts = [
+    new TextEncoder().encode(text),
+    machine.options.guestMemory.slice(),
+  ];
+  const hashes = await Promise.all(
+    parts.map((part) => crypto.subtle.digest("SHA-256", part)),
+  );
+  return [
+    place,
+    ...hashes.map((hash) => new Uint8Array(hash, 0, 8).toHex()),
+  ].join(" ");
+}
