@@ -451,8 +451,17 @@ export class History implements TimeTravel {
         segment + 1 > last ||
         this.#segments[segment + 1].processors.instructions > position
       ) return "end";
+      const isThere =
+        this.#past.replay?.position === this.#startOf(segment + 1);
       segment++;
       replay = null;
+      const { continues, log } = this.#segments[segment];
+      if (isThere && continues && log !== null && segment < last) {
+        // It is what the snapshot has.
+        replay = this.#replayOf(log);
+        this.#past = { segment, replay };
+        continue;
+      }
       this.#restore(segment);
       this.#past = segment === last ? null : { segment, replay: null };
       if (!this.#segments[segment].continues && this.#stoppedHere(onHit)) {
