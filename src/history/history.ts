@@ -452,7 +452,7 @@ export class History implements TimeTravel {
         this.#segments[segment + 1].processors.instructions > position
       ) return "end";
       const isThere =
-        this.#past.replay?.position === this.#startOf(segment + 1);
+        this.#past!.replay?.position === this.#startOf(segment + 1);
       segment++;
       replay = null;
       const { continues, log } = this.#segments[segment];
