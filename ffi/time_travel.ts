@@ -21,10 +21,14 @@ export interface ScheduleLog {
   readonly bytes: number;
   /** What it is made of, to be kept; valid until it grows. */
   readonly encoded: Uint8Array;
+  /** Bytes of that which will not change when it grows. */
+  readonly settled: number;
   /** Notes that an event of the caller's comes here. */
   event(index: number): void;
   /** Takes what another log has, which begins where this one ends. */
   append(other: ScheduleLog): void;
+  /** Forgets what is behind a number of instructions. */
+  cutAt(instructions: number): void;
   /** From the beginning, each with the number of instructions before it. */
   [Symbol.iterator](): Iterator<ScheduleEntry & { readonly from: number }>;
 }
@@ -92,6 +96,8 @@ export interface PlatformTimeTravel {
   takeChanged(): Uint32Array;
   /** Notes from now on what is run, in a new log; null ends that. */
   record(): ScheduleLog;
+  /** A log of such bytes that begins after so many instructions. */
+  logOf(start: number, encoded: Uint8Array): ScheduleLog;
   stopRecording(): void;
   /** Calls `fn` when it is quiet and so many instructions are done, or a little later;
    * null takes it back. VPs are run on behind it unless it calls hold(). */

@@ -31,6 +31,8 @@ Time (soft)
                                backwards in it (512M)
   --save-at-exit FILE          write the whole machine there when you end it
   --restore FILE               go on from there, or from gdb's "monitor save FILE"
+  --record FILE                record the run there
+  --record-all                 the contents of its disks, too
 
 Machine
   --platform whp|soft|PATH     who runs the guest: Windows' hypervisor, software,
@@ -67,6 +69,7 @@ Other
   --write-demo FOLDER          write the demo's kernel and sources there
   -h, --help    -V, --version
 
+icebp replay FILE [--gdb]      repeats a recorded run, which gdb can run backwards
 icebp demo                     shows a breakpoint being hit, without gdb
 icebp doctor [--platform ...]  says what this machine offers, and why not
 

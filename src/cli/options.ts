@@ -73,6 +73,12 @@ export interface RunOptions {
   readonly historyBytes: number;
   /** A snapshot's file that the machine begins from. */
   readonly restore?: string;
+  /** Where the run is recorded. */
+  readonly record?: string;
+  /** Whether the disks' contents are recorded, too. */
+  readonly recordAll: boolean;
+  /** A recording that is repeated. */
+  readonly replay?: string;
   /** Where the machine is written to when it is ended by its user. */
   readonly saveAtExit?: string;
 }
@@ -98,7 +104,7 @@ const MAX_DISKS = VIRTIO_MAX_DEVICES - 2;
 const DEFAULT_HISTORY = "512M";
 const DEFAULT_GDB = "127.0.0.1:1234";
 
-const FLAGS = ["help", "version", "no-wait", "stats"];
+const FLAGS = ["help", "version", "no-wait", "stats", "record-all"];
 const ONCE = [
   "gdb",
   "gdb-arch",
@@ -121,6 +127,7 @@ const ONCE = [
   "history",
   "restore",
   "save-at-exit",
+  "record",
 ];
 /** Options that are about the machine: with --restore they are in the file. */
 const OF_MACHINE = [
@@ -166,6 +173,15 @@ export function parseOptions(args: readonly string[]): Options {
   if (args.length === 1 && args[0] === "demo") return { action: "demo" };
   if (positional.length === 1 && positional[0] === "doctor") {
     return doctorOptions(words, once("platform"));
+  }
+  const replay = positional[0] === "replay" ? positional[1] : undefined;
+  if (positional[0] === "replay") {
+    if (replay === undefined) {
+      throw new UsageError(
+        "replay needs a recording (a guest of that name is ./replay)",
+      );
+    }
+    positional.splice(0, 2);
   }
   if (positional.includes("")) {
     throw new UsageError("the guest's name is empty");
@@ -239,15 +255,19 @@ export function parseOptions(args: readonly string[]): Options {
     historyBytes: parseHistory(once("history")),
     restore: once("restore"),
     saveAtExit: once("save-at-exit"),
+    record: once("record"),
+    recordAll: Boolean(parsed["record-all"]),
+    replay,
   };
-  if (options.restore !== undefined) {
+  const from = options.restore !== undefined ? "--restore" : "replay";
+  if (options.restore !== undefined || replay !== undefined) {
     const given = OF_MACHINE.find((name) =>
       ((parsed[name] ?? []) as string[]).length > 0
     );
     if (given !== undefined || options.guest !== undefined) {
       throw new UsageError(
         `${given === undefined ? options.guest : `--${given}`}: with ` +
-          "--restore the machine is the file's",
+          `${from} the machine is the file's`,
       );
     }
   }
@@ -303,6 +323,19 @@ function joinValues(words: readonly string[]): string[] {
 }
 
 function refuseContradictions(options: RunOptions): void {
+  if (options.recordAll && options.record === undefined) {
+    throw new UsageError("--record-all is about --record, which is not given");
+  }
+  if (options.replay !== undefined) {
+    const given = options.restore !== undefined
+      ? "--restore"
+      : options.record !== undefined
+      ? "--record"
+      : undefined;
+    if (given !== undefined) {
+      throw new UsageError(`replay repeats a run: ${given} is not for it`);
+    }
+  }
   if (options.disks.length > MAX_DISKS) {
     throw new UsageError(`--disk: at most ${MAX_DISKS} disks are possible`);
   }

@@ -4,6 +4,7 @@ import type { BootImage } from "../boot/image.ts";
 import { keepGuest, startGuest } from "../boot/start.ts";
 import { Debugger } from "../debug/debugger.ts";
 import type { Stop } from "../debug/target.ts";
+import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { History, whyNoHistory } from "../history/history.ts";
 import { Snapshots } from "../history/snapshots.ts";
@@ -17,6 +18,12 @@ import { FileError, fileProblem } from "./files.ts";
 import { readGuest } from "./guest.ts";
 import type { RunOptions } from "./options.ts";
 import { openPlatform } from "./platform.ts";
+import {
+  type OpenRecording,
+  openRecording,
+  openRun,
+  repeat,
+} from "./record.ts";
 import {
   openSnapshot,
   optionsOf,
@@ -55,13 +62,15 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const snapshot = given.restore === undefined
     ? null
     : await openSnapshot(given.restore);
-  const options = snapshot === null ? given : optionsOf(given, snapshot.about);
-  const image = snapshot === null
+  const run = given.replay === undefined ? null : await openRun(given.replay);
+  const saved = snapshot?.about ?? run?.about ?? null;
+  const options = saved === null ? given : optionsOf(given, saved);
+  const image = saved === null
     ? await readGuest(options)
     : await readGuestAgain(options);
   const terminal = new Console();
-  const readsInput = options.serial.kind === "stdio" ||
-    options.console?.kind === "stdio";
+  const readsInput = run === null && (options.serial.kind === "stdio" ||
+    options.console?.kind === "stdio");
   const interactive = terminal.interactive && readsInput;
   const clock = options.clock ?? (interactive ? "host" : "virtual");
   const opened = await openPlatform(
@@ -71,17 +80,10 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     options.translate,
   );
   if (opened.soft === undefined) refuseTooMany(options.cpus);
-  const keepsHistory = options.gdb !== undefined && options.historyBytes > 0 &&
-    opened.platform.timeTravel !== undefined;
-  if (
-    options.saveAtExit !== undefined &&
-    opened.platform.timeTravel === undefined
-  ) {
-    throw new UsageError(
-      `--save-at-exit: the ${opened.platform.name} platform makes no ` +
-        "snapshots; --platform soft does",
-    );
-  }
+  refuseTimeless(options, opened.platform);
+  const goesBack = options.gdb !== undefined && options.historyBytes > 0;
+  const keepsHistory = opened.platform.timeTravel !== undefined &&
+    (goesBack || options.record !== undefined || run !== null);
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
@@ -92,7 +94,9 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     },
     options.console?.kind === "stdio" ? terminal.size : null,
     keepsHistory,
+    run?.run ?? null,
   );
+  let recording: OpenRecording | null = null;
   // After the files are open: opening a pipe may wait, and can be interrupted.
   const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
@@ -110,10 +114,10 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       onHostWrite: opened.onHostWrite,
       attach: (machine) => virtio.attach(machine),
     });
-    if (snapshot === null) startGuest(machine, image!);
+    if (saved === null) startGuest(machine, image!);
     else if (image !== null) keepGuest(machine, image);
     else {
-      machine.booted = snapshot.about.booted;
+      machine.booted = saved.booted;
       machine.onReset.subscribe(() => {
         throw new GuestError(
           "the guest cannot start again: its files are not where they were",
@@ -122,13 +126,23 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     }
     log.info("{what}", { what: machine.booted!.describe });
     const guest = new Debugger(machine, options.breakpoints);
+    const about = savedMachine(options, clock, machine);
     const snapshots = opened.platform.timeTravel === undefined
       ? null
       : new Snapshots(
         machine,
         virtio.stores,
-        savedMachine(options, clock, machine),
+        about,
       );
+    if (options.record !== undefined) {
+      recording = openRecording(
+        options.record,
+        about,
+        virtio.stores,
+        options.recordAll,
+        say,
+      );
+    }
     guest.snapshots = snapshots;
     if (snapshot !== null) {
       try {
@@ -141,16 +155,16 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       ? new History(machine, {
         bytes: options.historyBytes,
         disks: virtio.journals,
+        interval: goesBack || run !== null ? undefined : Infinity,
+        recorder: recording?.recorder,
       })
       : null;
-    if (options.gdb !== undefined) {
-      guest.keepHistory(
-        history ?? whyNoHistory(machine) ??
-          "no history is kept (--history off)",
-      );
-    }
+    guest.keepHistory(
+      history ?? whyNoHistory(machine) ?? "no history is kept (--history off)",
+    );
+    const atConsole = (saved?.options ?? options).console?.kind === "stdio";
     const typed = (bytes: Uint8Array) => {
-      if (options.console?.kind === "stdio" && virtio.type(bytes)) return;
+      if (atConsole && virtio.type(bytes)) return;
       machine.board.serial.receive(bytes);
     };
     const resized = (size: WindowSize) => virtio.resize(size);
@@ -159,6 +173,8 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       const [columns, rows] = new Uint32Array(bytes.slice().buffer);
       resized({ columns, rows });
     });
+    if (run !== null) history!.take(run.run);
+    recording?.begin();
     guest.onQuit.subscribe(() => ended.resolve(0));
     if (readsInput) {
       terminal.open({
@@ -189,8 +205,11 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
         stop.reason.kind === "failed";
       if (ends) endWithoutDebugger(stop, guest, ended);
     });
-    if (server === null || !options.wait) runAll(guest);
+    if (run !== null && server === null) {
+      repeat(history!, run, say).then(ended.resolve, ended.reject);
+    } else if (server === null || !options.wait) runAll(guest);
     const code = await ended.promise.finally(() => machine.board.flush());
+    recording?.end(opened.platform.timeTravel!.instructions(), code);
     if (options.saveAtExit !== undefined) {
       await saveAtExit(guest, snapshots!, options.saveAtExit, say);
     }
@@ -199,13 +218,40 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     await server?.close();
     if (options.stats) say(statistics(machine, opened));
     return code;
+  } catch (error) {
+    recording?.end(
+      opened.platform.timeTravel!.instructions(),
+      error instanceof ShutdownError ? ExitCode.shutdown : ExitCode.failed,
+    );
+    throw error;
   } finally {
+    recording?.close();
     signals.close();
     terminal.close();
     serial.close();
     hvc.close();
     virtio.close();
   }
+}
+
+/** Throws a UsageError for options about time on a platform that cannot repeat what it
+ * did. */
+function refuseTimeless(options: RunOptions, platform: WinHvPlatform): void {
+  if (options.record !== undefined && options.breakpoints === "memory") {
+    throw new UsageError(
+      "--record: breakpoints in memory change the guest; leave --breakpoints out",
+    );
+  }
+  if (platform.timeTravel !== undefined) return;
+  const option = options.saveAtExit !== undefined
+    ? "--save-at-exit"
+    : options.record !== undefined
+    ? "--record"
+    : undefined;
+  if (option === undefined) return;
+  throw new UsageError(
+    `${option}: the ${platform.name} platform cannot; --platform soft can`,
+  );
 }
 
 /** Writes the machine to a file, once it stands. */

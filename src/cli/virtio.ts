@@ -24,7 +24,11 @@ import {
 import { VirtioRng } from "../machine/devices/virtio/rng.ts";
 import { JournaledStore } from "../history/disks.ts";
 import type { Machine } from "../machine/machine.ts";
+import { type DiskIdentity, identify } from "../history/image.ts";
+import type { RecordedRun } from "../history/recording.ts";
 import { FileDisk } from "./disk.ts";
+import { FileError } from "./files.ts";
+import { inMemory, Overlay } from "./replay_disk.ts";
 import type { RunOptions } from "./options.ts";
 
 /** How many transports a machine with these options has. */
@@ -32,9 +36,19 @@ export function virtioCount(options: RunOptions): number {
   return options.disks.length + (options.console === undefined ? 0 : 1) + 1;
 }
 
+/** Throws a FileError for a disk that is not what it was when the run was recorded. */
+function refuseOther(disk: FileDisk, was: DiskIdentity, path: string): void {
+  if (identify(disk).sha256 === was.sha256) return;
+  throw new FileError(
+    `${path}: not as it was when the run was recorded; a copy from then, or a ` +
+      "recording with --record-all, can be repeated",
+  );
+}
+
 /** The virtio side of a machine. */
 export class VirtioDevices {
   readonly #disks: FileDisk[] = [];
+  readonly #stores: readonly BlockStore[];
   /** What brings the disks back to what they were; empty unless that was asked for. */
   readonly journals: readonly JournaledStore[];
   /** Whose devices they are. */
@@ -45,31 +59,52 @@ export class VirtioDevices {
 
   /** Opens the disks' files; throws a FileError. `output` takes what the guest
    * prints on the virtio console, which is on a terminal of `size` or on none. With
-   * `journaled` disks can be brought back to what they were. */
+   * `journaled` disks can be brought back to what they were; those of a `run` that is
+   * repeated are not written to. */
   constructor(
     options: RunOptions,
     output: (bytes: Uint8Array) => void,
     size: WindowSize | null,
     journaled = false,
+    run: RecordedRun | null = null,
   ) {
     this.#options = options;
     this.#console = options.console === undefined
       ? null
       : new VirtioConsole(output, size);
     try {
-      for (const disk of options.disks) this.#disks.push(new FileDisk(disk));
+      if (run?.contents) {
+        this.#stores = run.contents.map((content, i) =>
+          new Overlay(
+            inMemory(content, run.disks[i].label),
+            options.disks[i].readOnly,
+          )
+        );
+      } else {
+        for (const { path, readOnly } of options.disks) {
+          this.#disks.push(
+            new FileDisk({ path, readOnly: readOnly || run !== null }),
+          );
+        }
+        this.#stores = run === null
+          ? this.#disks
+          : this.#disks.map((disk, i) => {
+            refuseOther(disk, run.disks[i], options.disks[i].path);
+            return new Overlay(disk, options.disks[i].readOnly);
+          });
+      }
     } catch (error) {
       this.close();
       throw error;
     }
     this.journals = journaled
-      ? this.#disks.map((disk) => new JournaledStore(disk))
+      ? this.#stores.map((disk) => new JournaledStore(disk))
       : [];
   }
 
   /** The disks, as the guest reaches them. */
   get stores(): readonly BlockStore[] {
-    return this.#disks.map((disk, i) => this.journals[i] ?? disk);
+    return this.#stores.map((disk, i) => this.journals[i] ?? disk);
   }
 
   /** Puts the devices on a machine's buses. */

@@ -15,10 +15,13 @@ import type { BoardState, Machine } from "../machine/machine.ts";
 import type { Processor } from "../machine/processor.ts";
 import type { JournaledStore } from "./disks.ts";
 import { PAGE, PageSet } from "./pages.ts";
+import type { RecordedRun, Recorder } from "./recording.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
 
 /** Instructions between two snapshots, while there is room. */
 const INTERVAL = 8_000_000;
+/** Guest time that an instruction takes where runs can be repeated. */
+const NS_OF_INSTRUCTION = 10n;
 /** Snapshots near the end that are never thinned out. */
 const RECENT = 4;
 /** How far before a position a snapshot is made where the next ones will be near. */
@@ -36,7 +39,9 @@ interface Segment {
   readonly quiet: boolean;
   /** Whether the log before leads here: nothing else happened between. */
   readonly continues: boolean;
-  /** Pages changed since the segment before. */
+  /** Whether `pages` are all that are not zero; else what changed since the segment
+   * before. */
+  full: boolean;
   pages: PageSet;
   /** Of each disk, the same. */
   disks: readonly PageSet[];
@@ -59,6 +64,10 @@ export class HistoryError extends Error {
 export interface HistoryOptions {
   /** Host memory that it may take. */
   readonly bytes: number;
+  /** Instructions between two snapshots. */
+  readonly interval?: number;
+  /** What writes all of it to a file. */
+  readonly recorder?: Recorder;
   /** The machine's disks. */
   readonly disks?: readonly JournaledStore[];
 }
@@ -84,6 +93,13 @@ export class History implements TimeTravel {
   #endSaved = false;
   #live = false;
   #opaque = false;
+  /** What came behind here is gone: in a file, too, nothing leads here. */
+  #forked = false;
+  /** Pages, and of each disk blocks, that changed since a segment was written. */
+  readonly #unwritten = new Set<number>();
+  #unwrittenBlocks: PageSet[] = [];
+  readonly #recorder: Recorder | null;
+  readonly #interval: number;
 
   /** Throws where the platform cannot: ask {@linkcode whyNot} before. */
   constructor(machine: Machine, options: HistoryOptions) {
@@ -91,6 +107,8 @@ export class History implements TimeTravel {
     this.#platform = machine.options.platform.timeTravel!;
     this.#most = options.bytes;
     this.#disks = options.disks ?? [];
+    this.#recorder = options.recorder ?? null;
+    this.#interval = options.interval ?? INTERVAL;
   }
 
   get inPast(): boolean {
@@ -111,9 +129,9 @@ export class History implements TimeTravel {
   }
 
   end(): Position {
-    return this.#past === null
-      ? this.now()
-      : positionOf(this.#segments.at(-1)!);
+    if (this.#past === null) return this.now();
+    const last = this.#segments.at(-1)!;
+    return last.log === null ? positionOf(last) : endOf(last, last.log);
   }
 
   /** How much host memory it takes, about. */
@@ -143,6 +161,7 @@ export class History implements TimeTravel {
     if (log) {
       log.event(this.#inputs.length);
       this.#inputs.push({ channel, bytes: bytes.slice() });
+      this.#recorder?.input(this.#inputs.at(-1)!);
     }
     this.#channels.get(channel)!(bytes);
   }
@@ -163,8 +182,10 @@ export class History implements TimeTravel {
     this.#platform.whenQuiet(instructions, () => {
       this.#live = true;
       this.#add(true, continues);
-      this.#segments.at(-1)!.log = this.#platform.record();
-      this.#whenQuiet(this.#platform.instructions() + INTERVAL, true);
+      const log = this.#platform.record();
+      this.#segments.at(-1)!.log = log;
+      this.#recorder?.follow(log);
+      this.#whenQuiet(this.#platform.instructions() + this.#interval, true);
     });
   }
 
@@ -172,6 +193,7 @@ export class History implements TimeTravel {
   stopped(): void {
     this.#platform.whenQuiet(0, null);
     this.#platform.stopRecording();
+    this.#recorder?.settle();
     this.#live = false;
     this.#endSaved = false;
     if (this.#opaque) this.#add(false, false);
@@ -183,26 +205,95 @@ export class History implements TimeTravel {
     this.#base = -1;
     this.#past = null;
     this.#endSaved = false;
+    this.#forked = true;
   }
+
+  /** Takes a run that was recorded, instead of what there is; the machine, which nobody
+   * runs, is at its beginning then. */
+  take(run: RecordedRun): void {
+    this.restart();
+    this.#inputs.push(...run.inputs);
+    for (const { state, log } of run.segments) {
+      const { instructions } = state.processors;
+      const segments = this.#segments;
+      // Another future began: what was recorded before and came later is gone.
+      while (segments.length > 0) {
+        const last = segments.at(-1)!;
+        if (last.processors.instructions <= instructions) {
+          if (last.log && last.log.end > instructions) {
+            last.log.cutAt(instructions);
+          }
+          break;
+        }
+        segments.pop();
+      }
+      segments.push({
+        ...state,
+        continues: false,
+        log: log && this.#platform.logOf(instructions, log),
+      });
+    }
+    const memory = this.#machine.options.guestMemory;
+    const { numbers, bytes } = this.#segments[0].pages;
+    memory.fill(0);
+    numbers.forEach((page, i) =>
+      memory.set(bytes.subarray(i * PAGE, (i + 1) * PAGE), page * PAGE)
+    );
+    for (let page = 0; page * PAGE < memory.length; page++) {
+      this.#platform.replaced(page);
+    }
+    this.#base = 0;
+    this.#restore(0);
+  }
+
+  /** Whether somebody is to be told of what is repeated, as when it was live. */
+  audible = false;
 
   /** A snapshot of what is now. */
   #add(quiet: boolean, continues: boolean): void {
     const { guestMemory } = this.#machine.options;
-    const first = this.#segments.length === 0;
     const changed = this.#platform.takeChanged();
+    // After a reset most pages are zeros that were written.
+    const full = this.#segments.length === 0 || this.#forked ||
+      changed.length * PAGE > guestMemory.length / 4;
+    this.#forked = false;
     this.#segments.push({
       processors: this.#platform.save(),
       board: this.#machine.saveBoard(),
       quiet,
       continues,
-      pages: first
+      full,
+      pages: full
         ? PageSet.nonZero(guestMemory)
         : PageSet.of(changed, guestMemory),
       disks: this.#disks.map((disk) => disk.takeChanged()),
       log: null,
     });
     this.#base = this.#segments.length - 1;
+    if (this.#recorder !== null) this.#recordSegment(changed);
     this.#thin();
+  }
+
+  /** Writes the last segment, unless what was written leads there. */
+  #recordSegment(changed: Uint32Array): void {
+    const segment = this.#segments.at(-1)!;
+    for (const page of changed) this.#unwritten.add(page);
+    segment.disks.forEach((set, i) => {
+      this.#unwrittenBlocks[i] = set.over(
+        this.#unwrittenBlocks[i] ?? PageSet.none,
+      );
+    });
+    if (segment.continues) return;
+    this.#recorder!.segment({
+      ...segment,
+      pages: segment.full ? segment.pages : PageSet.of(
+        Uint32Array.from(this.#unwritten).sort(),
+        this.#machine.options.guestMemory,
+      ),
+      disks: this.#unwrittenBlocks,
+    }, null);
+    this.#unwritten.clear();
+    this.#unwrittenBlocks = [];
   }
 
   // --- room
@@ -240,14 +331,24 @@ export class History implements TimeTravel {
    * segment goes as a whole. */
   #join(index: number): void {
     const segments = this.#segments;
-    const segment = segments[index], next = segments[index + 1];
-    next.pages = next.pages.over(segment.pages);
-    next.disks = next.disks.map((disk, i) => disk.over(segment.disks[i]));
+    const segment = segments[index];
     if (index > 0) {
       const before = segments[index - 1];
       if (segment.log === null) before.log = null;
       else before.log!.append(segment.log);
     }
+    this.#drop(index);
+  }
+
+  /** Takes a segment away, whatever followed it. */
+  #drop(index: number): void {
+    const segments = this.#segments;
+    const segment = segments[index], next = segments[index + 1];
+    if (!next.full) {
+      next.pages = next.pages.over(segment.pages);
+      next.full = segment.full;
+    }
+    next.disks = next.disks.map((disk, i) => disk.over(segment.disks[i]));
     segments.splice(index, 1);
     if (this.#base > index) this.#base--;
   }
@@ -366,7 +467,10 @@ export class History implements TimeTravel {
         `history begins at instruction ${this.start().instructions}`,
       );
     }
-    if (position >= this.#segments[last].processors.instructions) {
+    if (
+      position >= this.#segments[last].processors.instructions &&
+      this.#segments[last].log === null
+    ) {
       this.#restore(last);
       this.#past = null;
       return;
@@ -384,10 +488,22 @@ export class History implements TimeTravel {
     ) {
       const via = viaTo(position, here.replay.position, near);
       await this.#run(here.replay, position, null, { via });
-      return;
+    } else {
+      const via = viaTo(position, this.#startOf(index), near);
+      await this.#enter(index, position, null, via);
     }
-    const via = viaTo(position, this.#startOf(index), near);
-    await this.#enter(index, position, null, via);
+    this.#atEndOfRun();
+  }
+
+  /** Where a recorded run ends the machine can go on live. */
+  #atEndOfRun(): void {
+    const last = this.#segments.length - 1;
+    const log = this.#segments[last].log;
+    if (this.#past?.segment !== last || log === null) return;
+    if ((this.#past.replay?.position ?? -1) < log.end) return;
+    this.#add(false, false);
+    this.#past = null;
+    this.#endSaved = true;
   }
 
   /** At a moment of a replay a snapshot is made, from which the rest is repeated. */
@@ -400,6 +516,7 @@ export class History implements TimeTravel {
       board: this.#machine.saveBoard(),
       quiet: true,
       continues: true,
+      full: false,
       pages: PageSet.of(this.#platform.takeChanged(), guestMemory),
       disks: this.#disks.map((disk) => disk.takeChanged()),
       log,
@@ -431,7 +548,7 @@ export class History implements TimeTravel {
     if (this.#past === null) return "end";
     const position = Math.min(
       Number(to),
-      this.#segments[last].processors.instructions,
+      Number(this.end().instructions),
     );
     let { segment, replay } = this.#past;
     for (;;) {
@@ -450,24 +567,28 @@ export class History implements TimeTravel {
       if (
         segment + 1 > last ||
         this.#segments[segment + 1].processors.instructions > position
-      ) return "end";
+      ) {
+        this.#atEndOfRun();
+        return "end";
+      }
       const isThere =
         this.#past!.replay?.position === this.#startOf(segment + 1);
       segment++;
       replay = null;
       const { continues, log } = this.#segments[segment];
-      if (isThere && continues && log !== null && segment < last) {
+      if (isThere && continues && log !== null) {
         // It is what the snapshot has.
         replay = this.#replayOf(log);
         this.#past = { segment, replay };
         continue;
       }
       this.#restore(segment);
-      this.#past = segment === last ? null : { segment, replay: null };
+      const ends = segment === last && this.#segments[last].log === null;
+      this.#past = ends ? null : { segment, replay: null };
       if (!this.#segments[segment].continues && this.#stoppedHere(onHit)) {
         return "hit";
       }
-      if (segment === last) return "end";
+      if (ends) return "end";
     }
   }
 
@@ -479,10 +600,13 @@ export class History implements TimeTravel {
     );
   }
 
-  /** What is now is kept, to come back to it. */
+  /** What is now is kept, to come back to it, instead of what was kept so before: it may
+   * have been changed meanwhile. */
   #leavePresent(): void {
-    if (this.#past !== null || this.#endSaved) return;
+    if (this.#past !== null) return;
+    const before = this.#endSaved ? this.#segments.length - 1 : -1;
     this.#add(false, false);
+    if (before > 0 && before === this.#segments.length - 2) this.#drop(before);
     this.#endSaved = true;
   }
 
@@ -537,6 +661,7 @@ export class History implements TimeTravel {
         memory.set(bytes.subarray(k * PAGE, (k + 1) * PAGE), page * PAGE);
         this.#platform.replaced(page);
       }
+      if (segments[i].full) break;
     }
     for (let page = 0; left > 0; page++) {
       if (needed[page] === 0) continue;
@@ -615,7 +740,7 @@ export class History implements TimeTravel {
       }
       end("end");
     };
-    machine.repeating = true;
+    machine.repeating = !this.audible;
     machine.resumeTime();
     try {
       this.#platform.hold(() => {
@@ -683,6 +808,7 @@ export class History implements TimeTravel {
     else replay.cut();
     this.#past = null;
     this.#endSaved = false;
+    this.#forked = true;
   }
 }
 
@@ -704,6 +830,16 @@ function positionOf({ processors }: Segment): Position {
     instructions: BigInt(processors.instructions),
     time: processors.time,
   };
+}
+
+/** Where a log ends: guest time goes by its instructions and by what was skipped. */
+function endOf({ processors }: Segment, log: ScheduleLog): Position {
+  let { time } = processors;
+  for (const { kind, value } of log) {
+    if (kind === "run") time += NS_OF_INSTRUCTION * BigInt(value);
+    else if (kind === "skip") time += BigInt(value);
+  }
+  return { instructions: BigInt(log.end), time };
 }
 
 function sizeOf({ pages, disks, processors, log }: Segment): number {

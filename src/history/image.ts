@@ -64,7 +64,8 @@ export function captureImage(
   };
 }
 
-function identify(disk: BlockStore): DiskIdentity {
+/** How a disk is named, by its content. */
+export function identify(disk: BlockStore): DiskIdentity {
   const hash = createHash("sha256");
   const buffer = new Uint8Array(DISK_BYTES_AT_A_TIME);
   for (let at = 0; at < disk.bytes; at += buffer.length) {
@@ -148,12 +149,20 @@ function* sections(image: MachineImage): Generator<Section> {
   yield json(Name.board, image.board);
   for (const set of image.pages) {
     for (let at = 0; at < set.numbers.length; at += PAGES_AT_A_TIME) {
-      yield encodePages(set, at, at + PAGES_AT_A_TIME);
+      yield {
+        name: Name.pages,
+        bytes: encodePages(set, at, at + PAGES_AT_A_TIME),
+      };
     }
   }
 }
 
-function encodePages(set: PageSet, from: number, to: number): Section {
+/** Some pages of a set: their count, their numbers, their bytes. */
+export function encodePages(
+  set: PageSet,
+  from: number,
+  to: number,
+): Uint8Array {
   const numbers = set.numbers.slice(from, to);
   const bytes = new Uint8Array(4 + numbers.byteLength + numbers.length * PAGE);
   new DataView(bytes.buffer).setUint32(0, numbers.length, true);
@@ -162,10 +171,11 @@ function encodePages(set: PageSet, from: number, to: number): Section {
     set.bytes.subarray(from * PAGE, (from + numbers.length) * PAGE),
     4 + numbers.byteLength,
   );
-  return { name: Name.pages, bytes };
+  return bytes;
 }
 
-function decodePages(bytes: Uint8Array): PageSet {
+/** What encodePages() made; throws a ContainerError for less. */
+export function decodePages(bytes: Uint8Array): PageSet {
   const count = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   if (bytes.length !== 4 + count * (4 + PAGE)) {
     throw new ContainerError("its memory is incomplete");

@@ -14,6 +14,9 @@ export class PageSet {
     this.bytes = bytes;
   }
 
+  /** No pages. */
+  static readonly none = new PageSet(new Uint32Array(0), new Uint8Array(0));
+
   /** Copies these pages of `memory`; `numbers` ascend. */
   static of(numbers: Uint32Array, memory: Uint8Array): PageSet {
     const bytes = new Uint8Array(numbers.length * PAGE);

@@ -116,6 +116,21 @@ export class Schedule implements ScheduleLog {
     this.#open = -1;
   }
 
+  get settled(): number {
+    return this.#open >= 0 ? this.#open : this.#length;
+  }
+
+  cutAt(instructions: number): void {
+    const cursor = new Cursor(this);
+    while (cursor.total < instructions) {
+      const entry = cursor.peek();
+      if (entry === null) return;
+      const whole = entry.kind === "run" ? entry.value : 0;
+      cursor.advance(Math.min(whole, instructions - cursor.total));
+    }
+    this.cut(cursor);
+  }
+
   /** Forgets what is behind a cursor of it; what is between two instructions goes
    * with what comes before. */
   cut(cursor: Cursor): void {

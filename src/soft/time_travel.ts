@@ -168,6 +168,10 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     return this.#scheduler.log = new Schedule(this.instructions());
   }
 
+  logOf(start: number, encoded: Uint8Array): ScheduleLog {
+    return Schedule.of(start, encoded);
+  }
+
   stopRecording(): void {
     this.#scheduler.log = null;
   }

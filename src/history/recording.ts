@@ -1,0 +1,317 @@
+/**
+ * A run in a file: the machine as it was at the beginning, and all that cannot be worked
+ * out from it. What is written is good up to the last whole section, so a program that
+ * was killed leaves a recording up to its last flush.
+ */
+import type { ProcessorsState, ScheduleLog } from "../../ffi/mod.ts";
+import type { BlockStore } from "../machine/devices/virtio/block.ts";
+import type { BoardState } from "../machine/machine.ts";
+import {
+  ContainerError,
+  encodeHead,
+  encodeSection,
+  END,
+  FileKind,
+  sectionsOf,
+} from "./container.ts";
+import {
+  decodePages,
+  type DiskIdentity,
+  encodePages,
+  identify,
+} from "./image.ts";
+import { PageSet } from "./pages.ts";
+
+const PAGES_AT_A_TIME = 8192;
+const DISK_BYTES_AT_A_TIME = 1 << 24;
+const Name = {
+  head: "head",
+  disk: "disk",
+  segment: "segm",
+  processors: "vcpu",
+  pages: "page",
+  log: "logs",
+  input: "inpt",
+} as const;
+
+/** A moment from which a recording is repeated. */
+export interface RecordedSegment {
+  readonly processors: ProcessorsState;
+  readonly board: BoardState;
+  readonly quiet: boolean;
+  /** Whether `pages` are all that are not zero; else those that changed since the one
+   * before. */
+  readonly full: boolean;
+  readonly pages: PageSet;
+  /** Of each disk, what changed. */
+  readonly disks: readonly PageSet[];
+}
+
+/** What came from outside. */
+export interface RecordedInput {
+  readonly channel: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A recording that was read. */
+export interface RecordedRun {
+  /** The caller's own: what the machine was made with. */
+  readonly about: unknown;
+  readonly format: string;
+  readonly disks: readonly DiskIdentity[];
+  /** The disks' contents at the beginning; null where they are not in the file. */
+  readonly contents: readonly Uint8Array[] | null;
+  /** With the bytes of the log behind each; null where there is none. */
+  readonly segments: readonly {
+    readonly state: RecordedSegment;
+    readonly log: Uint8Array | null;
+  }[];
+  readonly inputs: readonly RecordedInput[];
+  /** How it ended; null where the writer did not come to that. */
+  readonly end: RecordedEnd | null;
+}
+
+/** A recording's end. */
+export interface RecordedEnd {
+  readonly instructions: number;
+  /** The exit code of the program. */
+  readonly code: number;
+}
+
+/** Where to write. */
+export interface RecordingSink {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** What a recording is made of. */
+export interface RecordingOptions {
+  readonly sink: RecordingSink;
+  readonly format: string;
+  readonly about: unknown;
+  readonly disks: readonly BlockStore[];
+  /** Whether the disks' contents go into the file. */
+  readonly contents: boolean;
+  /** Told once when nothing more can be written. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Writes a recording. Once that fails nothing is written any more. */
+export class Recorder {
+  readonly #options: RecordingOptions;
+  #broken = false;
+  #log: ScheduleLog | null = null;
+  /** Bytes of the log that are written. */
+  #written = 0;
+
+  constructor(options: RecordingOptions) {
+    this.#options = options;
+    const { format, about, disks, contents } = options;
+    this.#put(encodeHead(FileKind.recording));
+    this.#json(Name.head, {
+      format,
+      about,
+      contents,
+      disks: disks.map(identify),
+    });
+    if (contents) disks.forEach((disk, i) => this.#disk(disk, i));
+  }
+
+  #disk(disk: BlockStore, index: number): void {
+    for (let at = 0; at < disk.bytes; at += DISK_BYTES_AT_A_TIME) {
+      const length = Math.min(DISK_BYTES_AT_A_TIME, disk.bytes - at);
+      const bytes = new Uint8Array(4 + length);
+      new DataView(bytes.buffer).setUint32(0, index, true);
+      disk.read(at, bytes.subarray(4));
+      this.#section(Name.disk, bytes);
+    }
+  }
+
+  /** The machine as it is; what follows is repeated from here. */
+  segment(state: RecordedSegment, log: ScheduleLog | null): void {
+    this.flush();
+    const { core, time, ...processors } = state.processors;
+    this.#json(Name.segment, {
+      processors: { ...processors, time: `${time}` },
+      board: state.board,
+      quiet: state.quiet,
+      full: state.full,
+    });
+    this.#section(Name.processors, core);
+    [state.pages, ...state.disks].forEach((set, space) => {
+      const { length } = set.numbers;
+      for (let at = 0; at < length; at += PAGES_AT_A_TIME) {
+        const pages = encodePages(set, at, at + PAGES_AT_A_TIME);
+        const bytes = new Uint8Array(4 + pages.length);
+        new DataView(bytes.buffer).setUint32(0, space, true);
+        bytes.set(pages, 4);
+        this.#section(Name.pages, bytes);
+      }
+    });
+    this.follow(log);
+  }
+
+  /** What is run from now on is in this log. */
+  follow(log: ScheduleLog | null): void {
+    this.flush();
+    this.#log = log;
+    this.#written = 0;
+  }
+
+  /** Something came from outside; the log says where. */
+  input({ channel, bytes }: RecordedInput): void {
+    this.#json(Name.input, { channel, bytes: bytes.toHex() });
+  }
+
+  /** Writes what the log has more than was written. */
+  flush(): void {
+    const log = this.#log;
+    if (log === null || log.settled <= this.#written) return;
+    this.#section(Name.log, log.encoded.slice(this.#written, log.settled));
+    this.#written = log.settled;
+  }
+
+  /** The end: nothing is written behind it. */
+  end(end: RecordedEnd): void {
+    if (this.#log !== null) {
+      this.#section(Name.log, this.#log.encoded.slice(this.#written));
+      this.#log = null;
+    }
+    this.#json(END, end);
+    this.#broken = true;
+  }
+
+  /** Behind the last instruction that the log has, all of it is written. */
+  settle(): void {
+    const log = this.#log;
+    this.#log = null;
+    if (log === null) return;
+    this.#section(Name.log, log.encoded.slice(this.#written));
+  }
+
+  #json(name: string, value: unknown): void {
+    this.#section(name, new TextEncoder().encode(JSON.stringify(value)));
+  }
+
+  #section(name: string, bytes: Uint8Array): void {
+    if (!this.#broken) this.#put(encodeSection({ name, bytes }));
+  }
+
+  #put(bytes: Uint8Array): void {
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += this.#options.sink.writeSync(bytes.subarray(done));
+      }
+    } catch (error) {
+      this.#broken = true;
+      this.#options.failed(error);
+    }
+  }
+}
+
+/** Reads a recording, as far as it is whole; throws a ContainerError for what is none, or
+ * ends before anything ran. */
+export function readRecording(file: Uint8Array): RecordedRun {
+  const parse = (bytes: Uint8Array) =>
+    JSON.parse(new TextDecoder().decode(bytes));
+  let head: {
+    format: string;
+    about: unknown;
+    contents: boolean;
+    disks: DiskIdentity[];
+  } | null = null;
+  const contents: Uint8Array[][] = [];
+  const segments: {
+    state: RecordedSegment;
+    pages: PageSet[][];
+    log: Uint8Array[];
+  }[] = [];
+  const inputs: RecordedInput[] = [];
+  let end: RecordedEnd | null = null;
+  for (const { name, bytes } of sectionsOf(file, FileKind.recording, true)) {
+    const last = segments.at(-1);
+    const word = () =>
+      new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    if (name === Name.head) head = parse(bytes);
+    else if (name === Name.disk) {
+      (contents[word()] ??= []).push(bytes.subarray(4));
+    } else if (name === Name.segment) {
+      const { processors, board, quiet, full } = parse(bytes);
+      segments.push({
+        state: {
+          processors: { ...processors, time: BigInt(processors.time) },
+          board,
+          quiet,
+          full,
+          pages: PageSet.none,
+          disks: [],
+        },
+        pages: [],
+        log: [],
+      });
+    } else if (name === Name.processors && last) {
+      const { state } = last;
+      last.state = {
+        ...state,
+        processors: { ...state.processors, core: bytes },
+      };
+    } else if (name === Name.pages && last) {
+      (last.pages[word()] ??= []).push(decodePages(bytes.subarray(4)));
+    } else if (name === Name.log && last) last.log.push(bytes);
+    else if (name === Name.input) {
+      const { channel, bytes: hex } = parse(bytes);
+      inputs.push({ channel, bytes: Uint8Array.fromHex(hex) });
+    } else if (name === END) end = parse(bytes);
+    else throw new ContainerError(`${name} is unknown in it`);
+  }
+  // A segment that is cut off within its pages has nothing behind it.
+  while (
+    end === null && segments.length > 0 && segments.at(-1)!.log.length === 0
+  ) segments.pop();
+  if (head === null || segments.length === 0) {
+    throw new ContainerError("it ends before the guest ran");
+  }
+  const { disks } = head;
+  return {
+    format: head.format,
+    about: head.about,
+    disks,
+    contents: head.contents
+      ? disks.map((_, i) => concatenate(contents[i] ?? []))
+      : null,
+    segments: segments.map(({ state, pages, log }) => ({
+      state: {
+        ...state,
+        pages: joined(pages[0] ?? []),
+        disks: disks.map((_, i) => joined(pages[i + 1] ?? [])),
+      },
+      log: log.length === 0 ? null : concatenate(log),
+    })),
+    inputs,
+    end,
+  };
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** Sets whose numbers follow each other, as one. */
+function joined(sets: readonly PageSet[]): PageSet {
+  const numbers = new Uint32Array(
+    sets.reduce((sum, set) => sum + set.numbers.length, 0),
+  );
+  let at = 0;
+  for (const set of sets) {
+    numbers.set(set.numbers, at);
+    at += set.numbers.length;
+  }
+  return new PageSet(numbers, concatenate(sets.map(({ bytes }) => bytes)));
+}
