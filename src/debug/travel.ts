@@ -117,12 +117,16 @@ export class Traveller {
       ? this.time.lastOf(processor, origin)
       : start;
     const floor = last ?? start;
-    const found = this.#armed || action === "continue"
-      ? await this.#lastHit(origin, floor)
-      : null;
-    if (found === "interrupted") return { processor, reason: INTERRUPTED };
-    await this.goTo(found?.position ?? floor, action === "step");
-    if (found !== null) return await this.#meet(found);
+    const looks = this.#armed || action === "continue";
+    for (let from = origin; looks && from > floor;) {
+      const found = await this.#lastHit(from, floor);
+      if (found === null) break;
+      if (found === "interrupted") return { processor, reason: INTERRUPTED };
+      await this.goTo(found.position, action === "step");
+      if (await this.#meets(found)) return stopOf(found);
+      from = found.position;
+    }
+    await this.goTo(floor, action === "step");
     return {
       processor,
       reason: action === "step" && last !== null
@@ -158,21 +162,20 @@ export class Traveller {
     }
   }
 
-  /** The stop of a hit at whose position the machine is. The event that brings its
-   * processor there may be yet to come: an interrupt whose handler it is. */
-  async #meet({ processor, reason, at }: Found): Promise<Stop> {
+  /** Whether the machine, at the position of a hit, is where it was met. The event that
+   * brings its processor there may be yet to come: an interrupt whose handler it is. Or
+   * a reset came at the same position, and what was before it is out of reach. */
+  async #meets({ position, processor, at }: Found): Promise<boolean> {
     const v = this.#guest.vcpus[processor];
     v.read();
-    if (at !== null && v.linear !== at) {
-      const { instructions } = this.time.now();
-      this.#arm();
-      await this.time.replay(instructions + 1n, (hit) => {
-        const meaning = this.#meaning(hit);
-        const isIt = meaning?.processor === processor && meaning.at === at;
-        return isIt ? "stop" : "go on";
-      });
-    }
-    return { processor, reason };
+    if (at === null || v.linear === at) return true;
+    this.#arm();
+    const outcome = await this.time.replay(position + 1n, (hit) => {
+      const meaning = this.#meaning(hit);
+      const isIt = meaning?.processor === processor && meaning.at === at;
+      return isIt && meaning.position === position ? "stop" : "go on";
+    });
+    return outcome === "hit";
   }
 
   /** To a position. With `near` others shortly before it are soon reached then. */
