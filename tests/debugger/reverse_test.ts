@@ -290,7 +290,7 @@ count:  .long 0
   said: [
     // Its condition holds there before the write, and behind it no more.
     ...["A", "B"].flatMap((name) => [
-      new RegExp(`${name} 50 996\n`),
+      new RegExp(`${name} 5 996\n`),
       new RegExp(`${name} 55 991\n`),
     ]),
     /C 7 994\n/,
