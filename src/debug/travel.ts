@@ -26,6 +26,8 @@ import type { PageWalker, Paging } from "./walk.ts";
 
 /** Instructions after which a request to stop is looked for. */
 const PIECE = 20_000_000n;
+/** Host time after which the event loop is to have a turn. */
+const BREATH_MS = 50;
 
 /** What the traveller needs of run control. */
 export interface Travelled {
@@ -87,6 +89,7 @@ export class Traveller {
   /** While a piece of history runs. */
   #onlooker: Onlooker | null = null;
   #stopAsked = false;
+  #breathed = 0;
 
   constructor(guest: Travelled, time: TimeTravel) {
     this.#guest = guest;
@@ -159,6 +162,8 @@ export class Traveller {
       if (
         action.kind !== "range" || linear < action.start || linear >= action.end
       ) return { processor: index, reason: { kind: "step" } };
+      await this.#breathe();
+      if (this.#stopAsked) return { processor: index, reason: INTERRUPTED };
     }
   }
 
@@ -268,6 +273,7 @@ export class Traveller {
 
   #begin(): void {
     this.#stopAsked = false;
+    this.#breathed = performance.now();
     this.#dma[0].locate(this.#watched, this.#guest.spaces());
   }
 
@@ -278,6 +284,14 @@ export class Traveller {
   /** Whether anything could be hit. */
   get #armed(): boolean {
     return this.#guest.points!.size > 0 || this.#watched.length > 0;
+  }
+
+  /** Lets the event loop have its turn now and then: somebody may ask for a stop. Short
+   * replays give it none. */
+  async #breathe(): Promise<void> {
+    if (performance.now() - this.#breathed < BREATH_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#breathed = performance.now();
   }
 
   /** What was read of the machine is old. */
@@ -393,6 +407,7 @@ export class Traveller {
   ): Promise<boolean> {
     const { time } = this;
     for (let to = origin; to > floor && !suffices();) {
+      await this.#breathe();
       if (this.#stopAsked) {
         await this.goTo(to);
         return true;
@@ -488,6 +503,7 @@ export class Traveller {
         found = this.#standing();
       }
       if (found !== null) return stopOf(found);
+      await this.#breathe();
       if (this.#stopAsked && this.#now < to) {
         return { processor: asked, reason: INTERRUPTED };
       }
