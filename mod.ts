@@ -8,6 +8,7 @@ export {
 export { openNative } from "./src/platform/mod.ts";
 export { openSoft } from "./src/soft/mod.ts";
 export { Machine } from "./src/machine/machine.ts";
+export { askHost } from "./src/machine/probe.ts";
 export { BootError, loadGuest } from "./src/boot/mod.ts";
 export { attachDebugger } from "./src/debug/mod.ts";
 export { GdbServer } from "./src/gdb/server.ts";
@@ -51,6 +52,7 @@ export type {
   WinHvPlatform,
   WinHvPlatformFunctions,
 } from "./ffi/mod.ts";
+export type { CpuidAnswer, HostClocks, HostFacts } from "./src/machine/host.ts";
 export type { Timer, Timers } from "./src/machine/timers.ts";
 export type {
   BootImage,

@@ -28,6 +28,17 @@ export const icebp = {
     result: "i32",
     optional: true,
   },
+  /** Has a callback asked what to do about accesses to devices, which may carry them out
+   * at once: the VP goes on then as if it had exited and its instruction had been
+   * completed. It is not asked about every access. NULL takes it back. */
+  IcebpSetAccessCallback: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u64", // UINT32 (CALLBACK *Access)(UINT32 VpIndex, ICEBP_ACCESS *Access)
+    ],
+    result: "i32",
+    optional: true,
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** VOID (CALLBACK *)(VOID). */
@@ -49,7 +60,19 @@ export const ICEBP_ACCESS = struct(24, {
   Size: new U8(16),
   IsWrite: new U8(17),
   IsPort: new U8(18),
+  /** Whether it is the first of its instruction; for IcebpSetAccessCallback. */
+  IsFirst: new U8(19),
 });
+
+/** What a callback of IcebpSetAccessCallback returns. */
+export const IcebpAnswer = {
+  /** The VP is to exit; nothing has been done. Only for the first access. */
+  Exit: 0,
+  /** The access is carried out. */
+  Done: 1,
+  /** It is, and behind the instruction the VP's run is to end as a canceled one does. */
+  Return: 2,
+} as const;
 
 /** What IcebpCompleteAccess came to. */
 export const ICEBP_COMPLETION = struct(24, {

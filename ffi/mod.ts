@@ -87,6 +87,11 @@ export const noExtensions: IcebpFunctions = Object.fromEntries(
  * may be read; nothing may be changed. */
 export type DebugPointFilter = (vp: number, identifier: number) => number;
 
+/** Asked about an access of a processor to a device (ICEBP_ACCESS); an IcebpAnswer. The
+ * processor's registers may be read, RIP is the instruction's; devices may do what they
+ * do in an exit. */
+export type AccessCallback = (vp: number, access: DataView) => number;
+
 /** A C function that calls into JavaScript, until it is closed. */
 export interface CallbackHandle {
   /** What goes into WHV_EMULATOR_CALLBACKS. */
@@ -120,6 +125,11 @@ export interface WinHvPlatform {
   /** As callback(), for IcebpSetStandstillCallback; where that is. Registers may be read
    * in it; nothing may be changed. */
   standstillCallback?(fn: () => void): CallbackHandle;
+  /** As callback(), for IcebpSetAccessCallback; where that is. */
+  accessCallback?(fn: AccessCallback): CallbackHandle;
+  /** What it did to run the guest quicker, and how often, for people; absent where that
+   * is not known. */
+  effort?(): readonly (readonly [name: string, count: string])[];
   /** Going back in time, where that can be. */
   readonly timeTravel?: PlatformTimeTravel;
   /** Releases the library; no call is pending and none follows. */

@@ -164,6 +164,9 @@ export interface BootRequest {
   readonly cpus: number;
   /** virtio-mmio transports that the ACPI tables announce. */
   readonly virtioDevices: number;
+  /** The time stamp counter's frequency in kHz, where the guest cannot find it out by
+   * CPUID. */
+  readonly tscKhz?: number;
   /** Load as a flat image. */
   readonly flat?: FlatChoice;
 }

@@ -190,6 +190,25 @@ export function loadLinux(request: BootRequest): BootImage {
   };
 }
 
+/** The parameter by which Linux (5.2 and later) takes the TSC's frequency; earlier ones
+ * hand it to init. */
+const TSC = "tsc_early_khz";
+
+/** What the user asks for, and before it the TSC's frequency, unless he names one or there
+ * is no room for it. */
+function commandLineOf(
+  { commandLine, tscKhz }: BootRequest,
+  limit: number,
+): Uint8Array {
+  const own = cString(commandLine);
+  // What follows "--" is init's.
+  const [words] = commandLine.split(/(?:^|\s)--(?:\s|$)/, 1);
+  const named = words.split(/\s+/).some((word) => word.startsWith(`${TSC}=`));
+  if (tscKhz === undefined || named) return own;
+  const told = cString(`${TSC}=${tscKhz} ${commandLine}`.trimEnd());
+  return told.length - 1 > limit ? own : told;
+}
+
 function placeParams(
   placement: Placement,
   request: BootRequest,
@@ -205,8 +224,8 @@ function placeParams(
   data.setUint16(Header.vidMode, VIDEO_NORMAL, true);
   data.setBigUint64(Params.rsdp, BigInt(rsdp), true);
 
-  const line = cString(request.commandLine);
   const limit = data.getUint32(Header.cmdlineSize, true);
+  const line = commandLineOf(request, limit);
   if (line.length - 1 > limit) {
     throw new BootError(
       `${name}: the command line has ${

@@ -10,7 +10,7 @@ import { Debugger } from "../debug/debugger.ts";
 import { GdbServer } from "../gdb/server.ts";
 import { Machine } from "../machine/machine.ts";
 import { SeededEntropy } from "./entropy.ts";
-import { openPlatform } from "./platform.ts";
+import { makeOn, openChosen } from "./platform.ts";
 import { RspClient } from "./rsp_client.ts";
 
 const RAM_BYTES = 64 * 1024 * 1024;
@@ -32,23 +32,27 @@ function number64(reply: string): bigint {
 
 /** Plays the demo; returns the exit code. */
 export async function playDemo(say: (line: string) => void): Promise<number> {
-  const opened = await openPlatform(undefined, RAM_BYTES, "virtual");
   let line = "";
-  const machine = new Machine({
-    platform: opened.platform,
-    guestMemory: opened.guestMemory,
-    clock: opened.clock,
-    entropy: new SeededEntropy(0n),
-    cpus: CPUS,
-    ramBytes: RAM_BYTES,
-    onHostWrite: opened.onHostWrite,
-    serialOut: (bytes) => {
-      line += String.fromCharCode(...bytes);
-      if (!line.endsWith("\n")) return;
-      say(`  guest: ${line.trimEnd()}`);
-      line = "";
-    },
-  });
+  const [machine] = await makeOn(
+    await openChosen(undefined, RAM_BYTES, "virtual"),
+    (opened) =>
+      new Machine({
+        platform: opened.platform,
+        guestMemory: opened.guestMemory,
+        clock: opened.clock,
+        host: opened.host,
+        entropy: new SeededEntropy(0n),
+        cpus: CPUS,
+        ramBytes: RAM_BYTES,
+        onHostWrite: opened.onHostWrite,
+        serialOut: (bytes) => {
+          line += String.fromCharCode(...bytes);
+          if (!line.endsWith("\n")) return;
+          say(`  guest: ${line.trimEnd()}`);
+          line = "";
+        },
+      }),
+  );
   startGuest(
     machine,
     loadGuest({
@@ -69,7 +73,7 @@ export async function playDemo(say: (line: string) => void): Promise<number> {
   });
   const { port } = server.address as Deno.NetAddr;
   say(
-    `A kernel for ${CPUS} processors on platform "${opened.platform.name}"; ` +
+    `A kernel for ${CPUS} processors on platform "${machine.options.platform.name}"; ` +
       `gdb's protocol on port ${port}.`,
   );
   const client = await RspClient.connect(port, say);

@@ -12,11 +12,12 @@ import {
   type Capabilities,
   missingFunctions,
   openNative,
-  Partition,
   PlatformError,
   readCapabilities,
   WHP,
 } from "../platform/mod.ts";
+import { type HostFacts, tellsTsc, tscKhzToTell } from "../machine/host.ts";
+import { askHost } from "../machine/probe.ts";
 import { MAX_GUEST_BYTES } from "../soft/mod.ts";
 import { VERSION } from "./help.ts";
 import { openPlatform, SOFT } from "./platform.ts";
@@ -53,24 +54,36 @@ function capabilityLines(capabilities: Capabilities): string[] {
   ];
 }
 
-/** Makes a partition with a processor, and deletes both: the platform works. */
-function tryPartition(platform: WinHvPlatform): void {
-  const partition = Partition.create(platform);
-  try {
-    partition.setProcessorCount(1);
-    partition.setup();
-    partition.createVirtualProcessor(0).delete();
-  } finally {
-    partition.delete();
-  }
-}
+const USABLE = "usable: a machine was made and ran its first instructions";
 
 /** How breakpoints are held on a platform. */
-function breakpointLine({ extensions }: WinHvPlatform): string {
-  return extensions.IcebpSetDebugPoint === null
-    ? "breakpoints: INT1 in guest memory; watchpoints: four debug registers " +
-      "(lacks IcebpSetDebugPoint, which no Windows has)"
-    : "breakpoints and watchpoints: in the processor, any number of them";
+function breakpointLine(
+  { extensions }: WinHvPlatform,
+  { int1Exits }: HostFacts,
+): string {
+  if (extensions.IcebpSetDebugPoint !== null) {
+    return "breakpoints and watchpoints: in the processor, any number of them";
+  }
+  const why = "(lacks IcebpSetDebugPoint, which no Windows has)";
+  if (int1Exits === null) {
+    return `breakpoints: none, debug exceptions do not exit ${why}`;
+  }
+  const what = int1Exits
+    ? "INT1 in guest memory"
+    : "four debug registers, then INT3 in guest memory: INT1 does not exit here";
+  return `breakpoints: ${what}; watchpoints: four debug registers ${why}`;
+}
+
+/** Where a guest has the frequency of its time stamp counter from. */
+function tscLine({ clocks }: HostFacts): string {
+  const { tscHz } = clocks;
+  if (tscHz === null) return "time stamp counter: nobody tells its frequency";
+  const told = tellsTsc(clocks)
+    ? "as CPUID tells"
+    : tscKhzToTell(clocks) === null
+    ? "which guests are told by CPUID 0x15, though the host's does not"
+    : "which CPUID does not tell: Linux is told by tsc_early_khz";
+  return `time stamp counter: ${(tscHz / 1e6).toFixed(1)} MHz, ${told}`;
 }
 
 /** How exact the system's timers are, where they can be asked to be. */
@@ -91,7 +104,7 @@ interface Finding {
   readonly lines: readonly string[];
 }
 
-function examine(name: string): Finding {
+async function examine(name: string): Promise<Finding> {
   let platform: WinHvPlatform;
   try {
     platform = openNative(name);
@@ -101,23 +114,25 @@ function examine(name: string): Finding {
   try {
     const lines = [
       ...capabilityLines(readCapabilities(platform)),
-      breakpointLine(platform),
       ...timerLines(platform),
     ];
     const missing = missingFunctions(platform.platform).map(({ call, lost }) =>
       `lacks ${call}: ${lost}`
     );
+    let host: HostFacts;
     try {
-      tryPartition(platform);
+      host = await askHost(platform);
     } catch (error) {
-      const verdict = `not usable: no partition can be made: ${reason(error)}`;
+      const verdict = `not usable: no machine can be made: ${reason(error)}`;
       return { usable: false, lines: [verdict, ...lines, ...missing] };
     }
     return {
       usable: true,
       lines: [
-        "usable: a partition with a processor was made",
+        USABLE,
         ...lines,
+        tscLine(host),
+        breakpointLine(platform, host),
         ...(missing.length > 0 ? missing : ["no function is missing"]),
       ],
     };
@@ -136,21 +151,20 @@ function reason(error: unknown): string {
 }
 
 async function examineSoft(): Promise<Finding> {
-  const { platform } = await openPlatform(SOFT, MIB, "virtual");
-  const breakpoints = breakpointLine(platform);
+  const { platform, guestMemory } = await openPlatform(SOFT, MIB, "virtual");
   try {
-    tryPartition(platform);
+    const host = await askHost(platform, guestMemory);
+    return {
+      usable: true,
+      lines: [
+        USABLE,
+        `guest memory: up to ${Math.floor(MAX_GUEST_BYTES / MIB)} MiB`,
+        breakpointLine(platform, host),
+      ],
+    };
   } finally {
     platform.close();
   }
-  return {
-    usable: true,
-    lines: [
-      "usable: a partition with a processor was made",
-      `guest memory: up to ${Math.floor(MAX_GUEST_BYTES / MIB)} MiB`,
-      breakpoints,
-    ],
-  };
 }
 
 function show(
@@ -186,14 +200,14 @@ export async function examineMachine(
   );
   const onWindows = os === "windows";
   const whp: Finding = onWindows || choice === WHP
-    ? examine(WHP)
+    ? await examine(WHP)
     : { usable: false, lines: [`not usable: part of Windows, this is ${os}`] };
   show(WHP, whp, say);
   const soft = await examineSoft();
   show(SOFT, soft, say);
   const library = choice === undefined || choice === WHP || choice === SOFT
     ? null
-    : examine(choice);
+    : await examine(choice);
   if (library !== null) show(choice!, library, say);
   const chosen = choice ?? (onWindows && whp.usable ? WHP : SOFT);
   const usable = library?.usable ?? (chosen === WHP ? whp : soft).usable;

@@ -1,7 +1,6 @@
-/** The guest's files: read, and made into a boot image. */
+/** The guest's files: read, and what is to become of them. */
 import { DEMO_ELF, demoFile, demoFileNames } from "../boot/demo/mod.ts";
-import type { BootImage } from "../boot/image.ts";
-import { loadGuest } from "../boot/load.ts";
+import type { BootRequest } from "../boot/image.ts";
 import { fileProblem, readRegular } from "./files.ts";
 import type { RunOptions } from "./options.ts";
 import { virtioCount } from "./virtio.ts";
@@ -14,13 +13,13 @@ const MOST_BYTES = 0xffff_ffff;
 
 const read = (path: string) => readRegular(path, MOST_BYTES);
 
-/** Makes the boot image; throws a FileError or a BootError. */
-export async function readGuest(options: RunOptions): Promise<BootImage> {
+/** Reads the guest; throws a FileError. */
+export async function readGuest(options: RunOptions): Promise<BootRequest> {
   const { guest, initrd } = options;
   const demo = guest === undefined;
   const text = (path: string, rest: string) =>
     rest === "" ? path : `${path} ${rest}`;
-  return loadGuest({
+  return {
     image: demo ? demoFile(DEMO_ELF) : await read(guest),
     name: demo ? DEMO_ELF : guest,
     commandLine: demo && options.append === "" && options.gdb === undefined
@@ -37,7 +36,7 @@ export async function readGuest(options: RunOptions): Promise<BootImage> {
     cpus: options.cpus,
     virtioDevices: virtioCount(options),
     flat: options.flat,
-  });
+  };
 }
 
 /** Writes the demo's kernel and sources into `folder`, which is made. */

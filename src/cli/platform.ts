@@ -5,6 +5,8 @@
 import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import type { Clock } from "../machine/device.ts";
+import type { HostFacts } from "../machine/host.ts";
+import { askHost } from "../machine/probe.ts";
 import { openNative, PlatformError, WHP } from "../platform/mod.ts";
 import {
   openSoft,
@@ -27,46 +29,96 @@ export interface OpenedPlatform {
   readonly clock: Clock;
   /** The software platform itself, where it is one. */
   readonly soft?: SoftPlatform;
+  /** What its host does, where it is not the software platform. */
+  readonly host?: HostFacts;
+  /** Opens what is to be used instead if an error says that this platform cannot be; else
+   * throws the error. */
+  readonly instead?: (error: unknown) => Promise<OpenedPlatform>;
   onHostWrite?(gpa: number, length: number, offset: number): void;
 }
 
+/** What --platform left open means, where it can be used. */
+const PREFERRED: string | undefined = Deno.build.os === "windows"
+  ? WHP
+  : undefined;
+
 /**
- * Opens what --platform names, or the best there is. Throws a PlatformError, or
- * a RangeError for memory that cannot be had.
+ * Opens what --platform names. Left open that is `preferred`, and software where that
+ * cannot be used, which is said. Throws a PlatformError, or a RangeError for memory that
+ * cannot be had.
  */
-export async function openPlatform(
+export async function openChosen(
   choice: string | undefined,
   memoryBytes: number,
   clock: ClockChoice,
   translate?: TranslateMode,
+  preferred: string | undefined = PREFERRED,
 ): Promise<OpenedPlatform> {
-  if (choice === undefined && Deno.build.os === "windows") {
-    try {
-      return openLibrary(WHP, memoryBytes);
-    } catch (error) {
-      const absent = error instanceof PlatformError ||
-        error instanceof Deno.errors.NotCapable;
-      if (!absent) throw error;
-      log.warn("running in software: {why} ('icebp doctor' says more)", {
-        why: error.message,
-      });
-    }
+  if (choice !== undefined || preferred === undefined) {
+    return await openPlatform(choice ?? SOFT, memoryBytes, clock, translate);
   }
-  if (choice === undefined || choice === SOFT) {
-    const soft = await openSoft({ memoryBytes, clock, translate });
-    return {
-      platform: soft,
-      guestMemory: soft.guestMemory,
-      clock: soft.clock,
-      soft,
-      onHostWrite: (_gpa, length, offset) => soft.hostWrote(offset, length),
-    };
+  const instead = (error: unknown) => {
+    const unfit = error instanceof PlatformError ||
+      error instanceof Deno.errors.NotCapable;
+    if (!unfit) throw error;
+    log.warn("running in software: {why} ('icebp doctor' says more)", {
+      why: error.message,
+    });
+    return openPlatform(SOFT, memoryBytes, clock, translate);
+  };
+  try {
+    return { ...await openLibrary(preferred, memoryBytes), instead };
+  } catch (error) {
+    return await instead(error);
   }
-  return openLibrary(choice, memoryBytes);
 }
 
-function openLibrary(name: string, memoryBytes: number): OpenedPlatform {
+/** Makes something on an opened platform, or where that cannot be on the one that is to
+ * be used instead of it; returns the platform with it. */
+export async function makeOn<T>(
+  opened: OpenedPlatform,
+  make: (opened: OpenedPlatform) => T,
+): Promise<[T, OpenedPlatform]> {
+  try {
+    return [make(opened), opened];
+  } catch (error) {
+    if (opened.instead === undefined) throw error;
+    const other = await opened.instead(error);
+    opened.platform.close();
+    return [make(other), other];
+  }
+}
+
+/** Opens the platform of a name. Throws as openChosen(). */
+export async function openPlatform(
+  name: string,
+  memoryBytes: number,
+  clock: ClockChoice,
+  translate?: TranslateMode,
+): Promise<OpenedPlatform> {
+  if (name !== SOFT) return await openLibrary(name, memoryBytes);
+  const soft = await openSoft({ memoryBytes, clock, translate });
+  return {
+    platform: soft,
+    guestMemory: soft.guestMemory,
+    clock: soft.clock,
+    soft,
+    onHostWrite: (_gpa, length, offset) => soft.hostWrote(offset, length),
+  };
+}
+
+async function openLibrary(
+  name: string,
+  memoryBytes: number,
+): Promise<OpenedPlatform> {
   const platform = openNative(name);
+  let host: HostFacts;
+  try {
+    host = await askHost(platform);
+  } catch (error) {
+    platform.close();
+    throw error;
+  }
   const pages = Math.ceil(memoryBytes / WASM_PAGE);
   let memory: WebAssembly.Memory;
   try {
@@ -82,5 +134,6 @@ function openLibrary(name: string, memoryBytes: number): OpenedPlatform {
     platform,
     guestMemory: new Uint8Array(memory.buffer),
     clock: new HostClock(),
+    host,
   };
 }

@@ -1,6 +1,7 @@
 /** Puts together what the options ask for, runs the guest to its end. */
 import { getLogger } from "@logtape/logtape";
-import type { BootImage } from "../boot/image.ts";
+import type { BootRequest } from "../boot/image.ts";
+import { loadGuest } from "../boot/load.ts";
 import { keepGuest, startGuest } from "../boot/start.ts";
 import { Debugger } from "../debug/debugger.ts";
 import type { Stop } from "../debug/target.ts";
@@ -9,6 +10,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { History, whyNoHistory } from "../history/history.ts";
 import { Snapshots } from "../history/snapshots.ts";
 import type { WindowSize } from "../machine/devices/virtio/console.ts";
+import { tscKhzToTell } from "../machine/host.ts";
 import { Machine } from "../machine/machine.ts";
 import { Console } from "./console.ts";
 import { SeededEntropy } from "./entropy.ts";
@@ -17,7 +19,7 @@ import { ExitCode } from "./exit_codes.ts";
 import { FileError, fileProblem } from "./files.ts";
 import { readGuest } from "./guest.ts";
 import type { RunOptions } from "./options.ts";
-import { openPlatform } from "./platform.ts";
+import { makeOn, openChosen, type OpenedPlatform } from "./platform.ts";
 import {
   type OpenRecording,
   openRecording,
@@ -65,7 +67,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const run = given.replay === undefined ? null : await openRun(given.replay);
   const saved = snapshot?.about ?? run?.about ?? null;
   const options = saved === null ? given : optionsOf(given, saved);
-  const image = saved === null
+  const request = saved === null
     ? await readGuest(options)
     : await readGuestAgain(options);
   const terminal = new Console();
@@ -73,16 +75,16 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     options.console?.kind === "stdio");
   const interactive = terminal.interactive && readsInput;
   const clock = options.clock ?? (interactive ? "host" : "virtual");
-  const opened = await openPlatform(
+  const chosen = await openChosen(
     options.platform,
     options.memoryBytes,
     clock,
     options.translate,
   );
-  if (opened.soft === undefined) refuseTooMany(options.cpus);
-  refuseTimeless(options, opened.platform);
+  if (chosen.soft === undefined) refuseTooMany(options.cpus);
+  refuseTimeless(options, chosen.platform);
   const goesBack = options.gdb !== undefined && options.historyBytes > 0;
-  const keepsHistory = opened.platform.timeTravel !== undefined &&
+  const keepsHistory = chosen.platform.timeTravel !== undefined &&
     (goesBack || options.record !== undefined || run !== null);
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
@@ -100,20 +102,24 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   // After the files are open: opening a pipe may wait, and can be interrupted.
   const signals = signalsEnd(() => ended.resolve(ExitCode.signal));
   try {
-    const machine = new Machine({
-      platform: opened.platform,
-      guestMemory: opened.guestMemory,
-      clock: opened.clock,
-      entropy: new SeededEntropy(ENTROPY_SEED),
-      cpus: options.cpus,
-      apic: options.apic,
-      ramBytes: options.memoryBytes,
-      startTime: options.date ??
-        (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
-      serialOut: (bytes) => serial.write(bytes),
-      onHostWrite: opened.onHostWrite,
-      attach: (machine) => virtio.attach(machine),
-    });
+    const [machine, opened] = await makeOn(chosen, (opened) =>
+      new Machine({
+        platform: opened.platform,
+        guestMemory: opened.guestMemory,
+        clock: opened.clock,
+        host: opened.host,
+        entropy: new SeededEntropy(ENTROPY_SEED),
+        cpus: options.cpus,
+        apic: options.apic,
+        ramBytes: options.memoryBytes,
+        startTime: options.date ??
+          (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
+        serialOut: (bytes) => serial.write(bytes),
+        onHostWrite: opened.onHostWrite,
+        attach: (machine) => virtio.attach(machine),
+      }));
+    const image = request &&
+      loadGuest({ ...request, tscKhz: tscKhzOf(opened) });
     if (saved === null) startGuest(machine, image!);
     else if (image !== null) keepGuest(machine, image);
     else {
@@ -220,7 +226,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     return code;
   } catch (error) {
     recording?.end(
-      opened.platform.timeTravel!.instructions(),
+      chosen.platform.timeTravel!.instructions(),
       error instanceof ShutdownError ? ExitCode.shutdown : ExitCode.failed,
     );
     throw error;
@@ -281,7 +287,9 @@ async function saveAtExit(
 
 /** The guest's files for a machine that goes on from a snapshot, where they are still
  * there: they are needed when the guest starts again. */
-async function readGuestAgain(options: RunOptions): Promise<BootImage | null> {
+async function readGuestAgain(
+  options: RunOptions,
+): Promise<BootRequest | null> {
   try {
     return await readGuest(options);
   } catch (error) {
@@ -289,6 +297,13 @@ async function readGuestAgain(options: RunOptions): Promise<BootImage | null> {
     log.info("{message}", { message: error.message });
     return null;
   }
+}
+
+/** What the guest is to be told of the TSC, where the host's is what it has. */
+function tscKhzOf({ host }: OpenedPlatform): number | undefined {
+  return host === undefined
+    ? undefined
+    : tscKhzToTell(host.clocks) ?? undefined;
 }
 
 /** Lets every processor run. */

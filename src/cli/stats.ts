@@ -59,27 +59,9 @@ function coreLines(soft: SoftPlatform): [string, string][] {
     ["  writes beside code", String(counters.besideCode)],
     ["  emptied", String(counters.tlbFlushes)],
     ["events delivered", String(counters.events)],
-    ...translationLines(soft, counters.translated, all),
-  ];
-}
-
-/** What translation did (src/soft/translate). */
-function translationLines(
-  soft: SoftPlatform,
-  ran: bigint,
-  all: bigint,
-): [string, string][] {
-  const counters = soft.translation();
-  if (counters === null) return [];
-  const percent = all === 0n ? 0 : Number(ran) / Number(all) * 100;
-  return [
-    ["ran translated", `${String(ran).padEnd(10)} ${percent.toFixed(1)} %`],
-    ["  regions", `${counters.regions} of ${counters.translated} made`],
-    [
-      "  in them",
-      `${counters.translatedInstructions} instructions, ` +
-      `${Math.ceil(counters.translatedBytes / 1024)} KiB`,
-    ],
-    ["  time translating", `${(counters.translatingMs / 1000).toFixed(2)} s`],
+    ...soft.effort().map(([name, count]): [string, string] => [
+      name === "ran translated" ? name : `  ${name}`,
+      count,
+    ]),
   ];
 }

@@ -54,12 +54,13 @@ export abstract class BreakpointTable<
   readonly #byAddress = new Map<bigint, B>();
   /** Those that were removed since the guest last started, as they were: debuggers take
    * all away at a stop and put them back. */
-  readonly #removed = new Map<bigint, Removed>();
+  readonly #removed = new Map<bigint, Removed & { readonly was: B }>();
   /** Breakpoints that somebody wants to be told of. */
   #wanted = 0;
 
-  /** A breakpoint that nobody wants yet. */
-  protected abstract make(address: bigint): B;
+  /** A breakpoint that nobody wants yet; `before` is the one that has been removed there
+   * since the guest last started. */
+  protected abstract make(address: bigint, before?: B): B;
 
   /** Nobody wants it any more. It is in the table no more when this returns false or
    * nothing. */
@@ -113,9 +114,9 @@ export abstract class BreakpointTable<
   protected take(address: bigint): B {
     let breakpoint = this.#byAddress.get(address);
     if (breakpoint === undefined) {
-      breakpoint = this.make(address);
-      this.#byAddress.set(address, breakpoint);
       const before = this.#removed.get(address);
+      breakpoint = this.make(address, before?.was);
+      this.#byAddress.set(address, breakpoint);
       if (before !== undefined) breakpoint.hold(before.held, before.since);
     }
     return breakpoint;
@@ -153,8 +154,15 @@ export abstract class BreakpointTable<
     }
   }
 
-  #remember({ address, owners, held, since }: B): void {
-    this.#removed.set(address, { address, owners: [...owners], held, since });
+  #remember(was: B): void {
+    const { address, owners, held, since } = was;
+    this.#removed.set(address, {
+      address,
+      owners: [...owners],
+      held,
+      since,
+      was,
+    });
   }
 
   /** Takes it out of the table unless somebody wants it. */

@@ -140,6 +140,14 @@ export class RunControl extends Driver {
     return this.#state === "running" || this.#state === "resuming";
   }
 
+  override takesPart(v: Vcpu): boolean {
+    return this.#plan[v.index]?.kind !== "stay";
+  }
+
+  override failed(error: unknown): void {
+    this.#found(this.vcpus[0], failure(error));
+  }
+
   /** Throws unless the guest is stopped. */
   needStopped(): void {
     if (this.#state !== "stopped") throw new TargetError("the guest runs");
@@ -193,7 +201,7 @@ export class RunControl extends Driver {
     this.#cause = null;
     try {
       if (this.machine.event !== null) this.#resetMachine();
-      this.#arm();
+      this.#arm(true);
       this.history?.resuming(plan.every((a) => a.kind === "continue"));
       this.machine.resumeTime();
     } catch (error) {
@@ -205,6 +213,7 @@ export class RunControl extends Driver {
     this.#active = starting.length;
     this.#state = "running";
     for (const v of starting) this.#drive(v, plan[v.index]);
+    this.startups.goOn();
     if (starting.length === 0) {
       this.#found(this.vcpus[0], { kind: "interrupted" });
       this.#allStopped();
@@ -212,8 +221,11 @@ export class RunControl extends Driver {
   }
 
   /** Chooses what exits, and puts breakpoints where they belong: now, and later
-   * those that no debug register is free for and no page is mapped. */
-  #arm(): void {
+   * those that no debug register is free for and no page is mapped. `chosen`: as
+   * setBreakpoints() has it. */
+  #arm(chosen: boolean): void {
+    // Those that could not be taken at the stop, too.
+    this.#takeDebugRegisters();
     const plan = this.#plan;
     const steps = plan.some((a) => a.kind === "step" || a.kind === "range");
     const runs = plan.some((a) => a.kind === "continue");
@@ -222,23 +234,23 @@ export class RunControl extends Driver {
     if (
       this.points !== null || going.length > 1 || going[0]?.kind !== "step"
     ) {
-      this.setBreakpoints(this.hardware.free);
+      this.setBreakpoints(chosen);
     }
     const { watched } = this.points ?? this.hardware;
     this.#dma.locate(watched, watched.length > 0 ? this.spaces() : []);
     // A step alone is how a debugger gets off one, before it puts all back.
     if (runs) this.breakpoints.forgetRemoved();
-    this.hardware.activate(this.inMemory?.lent ?? []);
-    for (const v of this.vcpus) this.hardware.install(v);
-    this.machine.setExceptionBitmap(
-      steps ? STEP_VECTORS : this.inMemory !== null &&
-          (this.inMemory.size > 0 || this.hardware.armed)
-        ? DB_BIT
-        : 0n,
+    this.hardware.activate(
+      this.inMemory?.lent ?? [],
+      this.machine.options.clock.now(),
+      runs,
     );
+    for (const v of this.vcpus) this.hardware.install(v);
+    this.startups.arm();
+    this.machine.setExceptionBitmap(this.#vectors(steps));
     this.#lookLater();
     clearTimeout(this.#retry);
-    if (!this.inMemory?.waiting) return;
+    if (!this.inMemory?.waiting && !this.startups.blind) return;
     this.#retry = setTimeout(() => this.#changed(), RETRY_MS);
   }
 
@@ -246,9 +258,7 @@ export class RunControl extends Driver {
     clearTimeout(this.#look);
     if (this.stopWhen === null) return;
     this.#look = setTimeout(() => {
-      this.#lookNow().catch((error) =>
-        this.#found(this.vcpus[0], failure(error))
-      );
+      this.#lookNow().catch((error) => this.failed(error));
     }, LOOK_MS);
   }
 
@@ -263,6 +273,17 @@ export class RunControl extends Driver {
     } finally {
       this.exclusive.release(this.goesOn);
     }
+  }
+
+  /** The exceptions that exit, a bit each. */
+  #vectors(steps: boolean): bigint {
+    const { inMemory } = this;
+    const trap = inMemory === null ? 0n : 1n << BigInt(inMemory.trap.vector);
+    if (steps) return STEP_VECTORS | trap;
+    // With debug registers alone the guest's own traps are stepped into.
+    const armed = inMemory !== null &&
+      (inMemory.size > 0 || this.hardware.armed);
+    return armed ? DB_BIT | trap : 0n;
   }
 
   async #drive(v: Vcpu, action: Action): Promise<void> {
@@ -299,11 +320,9 @@ export class RunControl extends Driver {
     clearTimeout(this.#look);
     let cause = this.#cause!;
     try {
+      for (const { processor } of this.vcpus) processor.clearRequest();
       this.inMemory?.clear();
-      for (const v of this.vcpus) {
-        v.processor.clearRequest();
-        this.takeDebugRegisters(v);
-      }
+      this.#takeDebugRegisters();
       this.machine.suspendTime();
       this.history?.stopped();
       if (
@@ -322,6 +341,7 @@ export class RunControl extends Driver {
     }
     this.#state = "stopped";
     this.stop = cause;
+    this.lookedAt = cause.processor;
     if (cause.reason.kind === "failed" && this.onStop.size === 0) {
       log.error("{message}", { ...cause.reason });
     }
@@ -330,6 +350,19 @@ export class RunControl extends Driver {
     } finally {
       this.#tellExit(cause);
     }
+  }
+
+  /** From all processors; then throws the first error. */
+  #takeDebugRegisters(): void {
+    const failed: unknown[] = [];
+    for (const v of this.vcpus) {
+      try {
+        this.takeDebugRegisters(v);
+      } catch (error) {
+        failed.push(error);
+      }
+    }
+    if (failed.length > 0) throw failed[0];
   }
 
   #tellExit({ reason }: Stop): void {
@@ -352,10 +385,10 @@ export class RunControl extends Driver {
 
   #resetMachine(): void {
     this.hardware.forget();
+    this.startups.forget();
     for (const v of this.vcpus) {
-      v.toldAt = v.passAt = null;
+      v.startsAnew();
       v.untold.length = 0;
-      v.guestTrap = 0n;
     }
     this.machine.reset();
   }
@@ -407,18 +440,24 @@ export class RunControl extends Driver {
   #changed(): void {
     if (!this.goesOn || this.#syncing) return;
     this.#syncing = true;
-    this.#sync().catch((error) => this.#found(this.vcpus[0], failure(error)));
+    this.#sync().catch((error) => this.failed(error));
+  }
+
+  protected override rearm(): Promise<void> {
+    return this.#sync();
   }
 
   async #sync(): Promise<void> {
     await this.exclusive.acquire(NOBODY);
+    // Whoever has exited meanwhile judges that first, by what was armed when it did: the
+    // trap of a step would be taken for the guest's.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     // Changes that come from here on find the others held no longer.
     this.#syncing = false;
     try {
       if (!this.goesOn) return;
       this.inMemory?.prune();
-      for (const v of this.vcpus) this.takeDebugRegisters(v);
-      this.#arm();
+      this.#arm(false);
     } finally {
       this.exclusive.release(this.goesOn);
     }

@@ -4,6 +4,7 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { getLogger } from "@logtape/logtape";
+import { setRefusable } from "../machine/refusable.ts";
 import { DeviceMemory } from "./device_memory.ts";
 import { kernelSpace } from "./linux.ts";
 import { runMonitorCommand } from "./monitor.ts";
@@ -186,7 +187,7 @@ export class Debugger extends TimedControl implements DebugTarget {
     if (!jumps && v.linear === linear) return;
     // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
     v.toldAt = v.passAt = null;
-    if (v.halted) vp.set(Reg.InternalActivityState, 0n);
+    if (v.halted) setRefusable(vp, Reg.InternalActivityState, 0n);
   }
 
   monitor(command: string, processor: number): string | Promise<string> {

@@ -7,6 +7,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Return } from "../machine/processor.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import type { DebugPointExit } from "../platform/mod.ts";
 import { type BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { DebugExceptions } from "./exceptions.ts";
@@ -20,8 +21,10 @@ import { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import { ProcessorPoints } from "./points.ts";
 import { rangeStep } from "./range.ts";
 import { Simulator } from "./simulate.ts";
+import { Startups } from "./startups.ts";
 import { type StepControl, Stepper, type StepResult } from "./stepper.ts";
 import { type Action, type StopReason, TargetError } from "./target.ts";
+import { INT1, INT3 } from "./trap.ts";
 import { DR6_BS, RFLAGS_RF, Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
 import { PageWalker, type Paging } from "./walk.ts";
@@ -48,7 +51,10 @@ export abstract class Driver implements StepControl {
   readonly gates: Gates;
   /** How often a processor went on at a debug point that nobody wanted to be told of. */
   passed = 0;
-  protected readonly exclusive: Exclusive;
+  /** The processor that the last stop was told of. */
+  protected lookedAt = 0;
+  readonly exclusive: Exclusive;
+  protected readonly startups: Startups;
   readonly #steppers: readonly Stepper[];
   readonly #exceptions: DebugExceptions;
   readonly #simulator: Simulator;
@@ -74,6 +80,7 @@ export abstract class Driver implements StepControl {
       this.breakpoints = this.inMemory = new MemoryBreakpoints(
         machine.memory,
         this.walker,
+        machine.options.host?.int1Exits === false ? INT3 : INT1,
       );
     }
     this.memory = new VirtualMemory(
@@ -84,6 +91,7 @@ export abstract class Driver implements StepControl {
     this.hardware = new HardwareBreakpoints(this.memory);
     this.gates = new Gates(this.memory);
     this.exclusive = new Exclusive(machine.processors);
+    this.startups = new Startups(this);
     this.#steppers = this.vcpus.map(() => new Stepper(this));
     this.#exceptions = new DebugExceptions(this);
     this.#simulator = new Simulator(machine.memory, this.memory, this.walker);
@@ -91,6 +99,15 @@ export abstract class Driver implements StepControl {
 
   /** False once the guest is to stop, and while it is stopped. */
   abstract get goesOn(): boolean;
+
+  /** Whether a processor takes part in the plan. */
+  abstract takesPart(v: Vcpu): boolean;
+
+  /** Chooses anew what is in memory and what in debug registers. */
+  protected abstract rearm(): Promise<void>;
+
+  /** What no processor waits for has failed: a reason to stop. */
+  abstract failed(error: unknown): void;
 
   /** A processor's part of a plan, to its end. */
   protected perform(v: Vcpu, action: Action): Promise<Ending> {
@@ -121,14 +138,17 @@ export abstract class Driver implements StepControl {
 
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
-  stepOne(v: Vcpu, interrupts = false): Promise<StepResult> {
-    if (this.points !== null) return this.#stepPassing(v, interrupts);
-    const breakpoint = this.inMemory!.at(v.linear) ??
-      this.inMemory!.heldAt(this.walker.translate(v, v.linear));
-    if (breakpoint !== undefined && breakpoint.sites.length > 0) {
-      return this.stepOver(v, breakpoint, interrupts);
+  async stepOne(v: Vcpu, interrupts = false): Promise<StepResult> {
+    if (this.points !== null) return await this.#stepPassing(v, interrupts);
+    for (;;) {
+      const breakpoint = this.inMemory!.at(v.linear) ??
+        this.inMemory!.heldAt(this.walker.translate(v, v.linear));
+      if (breakpoint !== undefined && breakpoint.sites.length > 0) {
+        return await this.stepOver(v, breakpoint, interrupts);
+      }
+      const result = await this.#steppers[v.index].step(v, interrupts);
+      if (result !== "canceled" || !this.goesOn) return result;
     }
-    return this.#steppers[v.index].step(v, interrupts);
   }
 
   /** One instruction, whatever points there are. */
@@ -193,7 +213,7 @@ export abstract class Driver implements StepControl {
       ? undefined
       : this.breakpoints.at(v.linear);
     const told = breakpoint && this.#exceptions.told(v, breakpoint);
-    return told ?? this.#exceptions.toldByRegister(v);
+    return told ?? this.#exceptions.hardwareAt(v);
   }
 
   /** The watchpoint that the last step of a processor hit. */
@@ -240,7 +260,16 @@ export abstract class Driver implements StepControl {
       if (why === "machine") return why;
       if (why !== "exception" && why !== "point") continue;
       const ending = this.meaningOf(v);
-      if (ending === "go on") continue;
+      if (ending === "go on") {
+        if (!v.spins) continue;
+        v.read();
+        const spun = await this.#steppers[v.index].step(v);
+        v.spins = false;
+        if (spun === "machine") return spun;
+        const watched = this.watchReason(v);
+        if (watched !== null) return watched;
+        continue;
+      }
       if (!(ending instanceof SoftwareBreakpoint)) return ending;
       // A breakpoint that nobody wants to be told about.
       if (this.points !== null) {
@@ -306,15 +335,24 @@ export abstract class Driver implements StepControl {
       const given = await this.#giveTrap(v);
       if (given !== "done") return given;
     }
-    // From here to the platform's run nothing is waited for.
-    while (exclusive.blocks(v.index)) {
-      if (!this.goesOn) return "canceled";
-      await exclusive.wait();
-    }
-    try {
-      return await v.processor.run(single);
-    } finally {
-      exclusive.returned(v.index);
+    for (;;) {
+      if (this.hardware.crowded && !exclusive.holds(v.index)) {
+        await this.rearm();
+      }
+      // From here to the platform's run nothing is waited for.
+      while (exclusive.blocks(v.index)) {
+        if (!this.goesOn) return "canceled";
+        await exclusive.wait();
+      }
+      let why: Return;
+      try {
+        why = await v.processor.run(single);
+      } finally {
+        exclusive.returned(v.index);
+      }
+      if (why !== "startup") return why;
+      await this.startups.send(v);
+      if (single) return "completed";
     }
   }
 
@@ -331,24 +369,29 @@ export abstract class Driver implements StepControl {
     return "done";
   }
 
-  /** Writes what is pending into memory, but for what `registers` debug registers
-   * are going to do; no processor runs that is not held. */
-  setBreakpoints(registers = 0): void {
-    if (this.points !== null) {
-      this.points.sync(this.machine.options.clock.now());
+  /** Writes what is pending into memory, but for what debug registers are going to do; no
+   * processor runs. `chosen` is true at the end of a stop: what is set then is set in
+   * the program that was looked at. */
+  setBreakpoints(chosen = false): void {
+    const now = this.machine.options.clock.now();
+    if (this.inMemory === null) {
+      this.points!.sync(now);
       return;
     }
     if (this.breakpoints.size === 0) return;
-    this.inMemory!.set(
-      this.spaces(),
-      registers,
-      this.machine.options.clock.now(),
-    );
+    const spaces = this.spaces();
+    const registers = this.hardware.lendable(this.vcpus);
+    this.inMemory.set(spaces, registers, now, chosen ? spaces : []);
   }
 
-  /** The address spaces that processors are in, and the kernels' behind them. */
+  /** The address spaces that processors are in, that of the last stop first, and the
+   * kernels' behind them. */
   spaces(): Paging[] {
-    const spaces: Paging[] = [...this.vcpus];
+    const looked = this.vcpus[this.lookedAt];
+    const spaces: Paging[] = [
+      looked,
+      ...this.vcpus.filter((v) => v !== looked),
+    ];
     for (const v of this.vcpus) {
       if (!v.processor.inRun) v.read();
       const kernel = kernelSpace(this.machine.memory, v);
@@ -364,12 +407,13 @@ export abstract class Driver implements StepControl {
     v.read();
     if (v.pendingDebug !== 0n) {
       const hit = this.hardware.hit(v, v.pendingDebug);
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
       v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
       if (hit.slot !== null && !hit.slot.lent) {
         v.untold.push(reasonOf(hit.slot));
       }
     }
+    if (this.hardware.lost(v)) this.startups.taken(v);
     this.hardware.uninstall(v);
   }
 }

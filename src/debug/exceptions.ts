@@ -4,6 +4,7 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { injectException, Vector } from "../machine/events.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import type { ExceptionExit } from "../platform/exits.ts";
 import {
   type AgentContext,
@@ -12,17 +13,24 @@ import {
 } from "./agent.ts";
 import type { SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
-import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import type { Gates } from "./gates.ts";
+import { type Fault, faultOf } from "./faults.ts";
 import {
-  INT1,
-  type MemoryBreakpoint,
-  type MemoryBreakpoints,
+  type HardwareBreakpoints,
+  reasonOf,
+  type WatchSlot,
+} from "./hardware.ts";
+import type {
+  MemoryBreakpoint,
+  MemoryBreakpoints,
 } from "./memory_breakpoints.ts";
 import { allRegisters, readRegisterRange } from "./registers.ts";
 import type { StopReason } from "./target.ts";
+import { INT1, INT3 } from "./trap.ts";
 import {
   DR6_BD,
   DR6_BS,
+  RFLAGS_IF,
   RFLAGS_RF,
   RFLAGS_TF,
   TRAP_INT1,
@@ -40,6 +48,7 @@ export interface Armed {
   readonly inMemory: MemoryBreakpoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
+  readonly gates: Gates;
   readonly walker: PageWalker;
 }
 
@@ -62,27 +71,21 @@ export class DebugExceptions implements AgentContext {
    * an exception of the guest's has been given to it, or (#DB) noted for it. */
   handle(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
     const exit = v.processor.exception!;
-    if (exit.vector !== Vector.DB) {
-      injectException(
-        v.processor.vp,
-        exit.vector,
-        exit.errorCodeValid ? exit.errorCode : null,
-        exit.parameter,
-      );
+    const { inMemory: breakpoints, hardware } = this.#armed;
+    const isDebug = exit.vector === Vector.DB;
+    const maybeOurs = exit.vector === breakpoints?.trap.vector;
+    if (!isDebug && !maybeOurs) {
+      give(v, faultOf(exit));
       return "go on";
     }
-    const { inMemory: breakpoints, hardware } = this.#armed;
-    if (hardware.installed(v)) {
+    if (isDebug && hardware.installed(v)) {
       const reason = this.#hardware(v, exit);
       if (reason !== null) return reason;
     }
     const at = linear(exit);
-    const breakpoint = breakpoints?.at(at) ?? this.#alias(v, at);
+    const breakpoint = maybeOurs ? this.#inMemory(v, at) : undefined;
     if (breakpoint === undefined || v.trapAt !== at) v.trapAt = null;
-    if (
-      breakpoint !== undefined && breakpoint.sites.length > 0 &&
-      !this.#isTrap(v, exit, at)
-    ) {
+    if (breakpoint !== undefined && !this.#isTrap(v, exit, at)) {
       const told = breakpoint.address === at ? this.told(v, breakpoint) : null;
       if (told === null) return breakpoint;
       v.read();
@@ -92,13 +95,18 @@ export class DebugExceptions implements AgentContext {
     return "go on";
   }
 
-  /** The breakpoint whose 0xF1 is here by another address of the same page. */
-  #alias(v: Vcpu, at: bigint): MemoryBreakpoint | undefined {
+  /** The breakpoint whose 0xF1 is here: the one at this address, if it is in the program
+   * that runs, or one at another address of the same frame. */
+  #inMemory(v: Vcpu, at: bigint): MemoryBreakpoint | undefined {
     const { inMemory, walker } = this.#armed;
-    if (inMemory === null || inMemory.size === 0) return undefined;
+    if (inMemory === null || inMemory.isClear) return undefined;
     v.read();
     const gpa = walker.translate(v, at);
-    return gpa < 0 ? undefined : inMemory.heldAt(gpa);
+    if (gpa < 0) return undefined;
+    const own = inMemory.at(at);
+    return own !== undefined && inMemory.isAt(own, gpa)
+      ? own
+      : inMemory.heldAt(gpa);
   }
 
   /** What a processor at a breakpoint is told; null if nobody wants to be told: every owner
@@ -113,20 +121,19 @@ export class DebugExceptions implements AgentContext {
     return null;
   }
 
-  /** What a processor is told of the debug register for the instruction that it is at,
-   * where a step has come there; null if nobody wants to be told. */
-  toldByRegister(v: Vcpu): StopReason | null {
-    const owners = this.#armed.hardware.ownersAt(v.linear);
-    return this.#anyHolds(v, owners) ? HARDWARE_BREAKPOINT : null;
+  /** What a processor is told where it is, if a debug register of the debugger's is for
+   * this instruction. */
+  hardwareAt(v: Vcpu): StopReason | null {
+    const slot = this.#armed.hardware.codeAt(v.linear);
+    return slot !== undefined && this.#wanted(v, slot) ? reasonOf(slot) : null;
   }
 
-  #anyHolds(
-    v: Vcpu,
-    owners: readonly (readonly AgentExpression[])[],
-  ): boolean {
-    return owners.some((conditions) =>
-      conditions.length === 0 || this.#holds(v, conditions)
-    );
+  /** Whether somebody wants to be told of a debug register's hit. */
+  #wanted(v: Vcpu, { kind, owners }: WatchSlot): boolean {
+    return kind !== "hardware" ||
+      owners.some((conditions) =>
+        conditions.length === 0 || this.#holds(v, conditions)
+      );
   }
 
   /** Whether one of an owner's conditions holds for a processor. */
@@ -156,24 +163,34 @@ export class DebugExceptions implements AgentContext {
   #hardware(v: Vcpu, exit: ExceptionExit): StopReason | "go on" | null {
     v.read();
     const { hardware } = this.#armed;
-    const status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
+    let status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
+    const mayBeOurs = !exit.softwareException &&
+      (exit.rflags & RFLAGS_TF) === 0n;
+    if ((status & DR6_KNOWN) === 0n && mayBeOurs) {
+      status |= hardware.hitsAt(v.linear);
+    }
     if (v.pendingDebug !== 0n) {
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
     }
     if ((status & DR6_HITS) !== 0n) {
       const hit = hardware.hit(v, status);
       hardware.clearStatus(v);
       // Ours is told first; the guest gets its own when it goes on.
       v.guestTrap |= hit.guest;
+      // A trap of the guest's own, by the instruction before. What stops at this one
+      // does so when it has been taken.
+      v.guestTrap |= status & DR6_BS;
       if (hit.slot === null) return "go on";
       const { slot } = hit;
+      if (slot.kind === "hardware" && v.guestTrap !== 0n) return "go on";
       if (slot.lent) {
         const breakpoint = this.#armed.inMemory?.at(slot.address);
         const told = breakpoint && this.told(v, breakpoint);
         if (told) return told;
-      } else if (
-        slot.kind !== "hardware" || this.#anyHolds(v, slot.owners)
-      ) return reasonOf(slot);
+      } else if (this.#wanted(v, slot)) return reasonOf(slot);
+      this.#decodeAt(v);
+      v.spins = this.#decoded.kind === Kind.Jump &&
+        this.#decoded.target === 0 && (v.rflags & RFLAGS_IF) !== 0n;
       v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }
@@ -194,7 +211,7 @@ export class DebugExceptions implements AgentContext {
   /** A trap of the guest's own, by TF or a debug register, which only happens
    * to be where a breakpoint is. */
   #isTrap(v: Vcpu, exit: ExceptionExit, at: bigint): boolean {
-    if (exit.softwareException) return false;
+    if (exit.softwareException || exit.vector !== Vector.DB) return false;
     let bits = exit.parameter & (DR6_HITS | DR6_BS);
     if ((exit.rflags & RFLAGS_TF) !== 0n) {
       bits |= v.processor.vp.get(Reg.Dr6) & DR6_BS;
@@ -206,25 +223,43 @@ export class DebugExceptions implements AgentContext {
     return trap;
   }
 
-  /** Gives a #DB to the guest. */
+  /** The length of the guest's INT1 or INT3 that a processor is at. 0: if there is none
+   * any more, it was a breakpoint's, or the end of another processor's step, and has
+   * been taken back meanwhile. */
+  #interrupt(v: Vcpu, instruction: number): number {
+    this.#decodeAt(v);
+    const { kind, opcode, length } = this.#decoded;
+    return kind === Kind.Interrupt && opcode === instruction ? length : 0;
+  }
+
+  /** Gives a #DB, or an INT3 of its own, to the guest. */
   #reflect(v: Vcpu, exit: ExceptionExit): void {
     v.read();
+    if (exit.vector === INT3.vector) {
+      const length = this.#interrupt(v, INT3.opcode);
+      if (length > 0) give(v, this.#armed.gates.ownInt3(v, length));
+      return;
+    }
     const status = exit.parameter & DR6_KNOWN;
     const noTrap = status === 0n && (exit.rflags & RFLAGS_TF) === 0n;
     if (exit.softwareException || noTrap) {
-      // INT1. If there is none any more, it was a breakpoint's, or the end of
-      // another processor's step, and has been taken back meanwhile.
-      this.#decodeAt(v);
-      const { kind, opcode, length } = this.#decoded;
-      if (kind !== Kind.Interrupt || opcode !== INT1) return;
+      const length = this.#interrupt(v, INT1.opcode);
+      if (length === 0) return;
       // It is a trap: its handler returns behind it.
-      v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
+      v.passTrap(length);
       v.guestTrap |= TRAP_INT1;
     } else {
       const trap = status === 0n && (v.dr6 & DR6_HITS) === 0n ? DR6_BS : 0n;
       v.guestTrap |= status | trap;
+      const { hardware } = this.#armed;
+      if (hardware.installed(v)) hardware.clearStatus(v);
     }
   }
+}
+
+/** Has the guest take an exception. */
+function give(v: Vcpu, { vector, code, parameter }: Fault): void {
+  injectException(v.processor.vp, vector, code, parameter);
 }
 
 /** The linear address of the instruction that an exit is about. */

@@ -26,6 +26,11 @@ export class Exclusive {
     return this.#held && this.#owner !== index;
   }
 
+  /** True while processor `index` is the one that runs. */
+  holds(index: number): boolean {
+    return this.#held && this.#owner === index;
+  }
+
   /** Resolves when somebody has released, or wake() was called. */
   wait(): Promise<void> {
     return new Promise((resolve) => this.#waiters.push(resolve));

@@ -4,10 +4,14 @@
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
+import { Vector } from "../machine/events.ts";
+import { type Fault, NO_PARAMETER } from "./faults.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
 const TYPE_TASK_GATE = 5;
+/** Of an error code: it is about a gate of the IDT. */
+const CODE_IDT = 2;
 const IDTR = 0, GDTR = 1, LDTR = 2;
 
 export class Gates {
@@ -49,6 +53,41 @@ export class Gates {
     const offset = (type & 8) === 0 ? low : (middle << 16n) | low;
     const segment = this.#segmentBase(v, selector);
     return segment === null ? null : (segment + offset) & 0xffffffffn;
+  }
+
+  /** The exception that the guest gets by an INT3 of its own of `length` bytes, which has
+   * been intercepted and is at RIP (`v` has been read): #BP, which is a trap, or what the
+   * gate makes of it. There is no event for software exceptions on every host, so that
+   * the gate is checked here for what an event would not be held against. */
+  ownInt3(v: Vcpu, length: number): Fault {
+    const refused = this.#refusal(v, Vector.BP);
+    if (refused !== null) {
+      const code = (Vector.BP << 3) | CODE_IDT;
+      return { vector: refused, code, parameter: NO_PARAMETER };
+    }
+    v.passTrap(length);
+    return { vector: Vector.BP, code: null, parameter: NO_PARAMETER };
+  }
+
+  /** What a software interrupt raises because of its gate; null where it goes through, or
+   * where what comes is the same for any event (Intel SDM volume 2, "INT n"). */
+  #refusal(v: Vcpu, vector: number): number | null {
+    if (!v.protectedMode) return null;
+    this.#tables.read(v.processor.vp);
+    const size = v.longMode ? 16 : 8;
+    if (vector * size + size - 1 > this.#tables.tableLimit(IDTR)) {
+      return Vector.GP;
+    }
+    const entry = this.#tables.tableBase(IDTR) + BigInt(vector * size);
+    const bytes = this.#bytes.subarray(0, 8);
+    if (this.#memory.read(v, entry, bytes) < 8) return null;
+    const attributes = this.#view.getUint8(5);
+    const type = attributes & 0x1f;
+    const isGate = v.longMode
+      ? (type & 0x1e) === 0xe
+      : type === TYPE_TASK_GATE || (type & 0x16) === 6;
+    if (!isGate || ((attributes >> 5) & 3) < v.cpl) return Vector.GP;
+    return (attributes & 0x80) === 0 ? Vector.NP : null;
   }
 
   #segmentBase(v: Vcpu, selector: number): bigint | null {

@@ -8,8 +8,8 @@
  * values instead. What the guest itself has enabled goes on working in the slots
  * that are left; where all four are taken the debugger's come first.
  *
- * Registers that nobody has taken are lent to software breakpoints that cannot be
- * in memory yet (breakpoints.ts): a debug register compares linear addresses.
+ * Registers that neither has taken are lent to software breakpoints that need them
+ * (memory_breakpoints.ts). When the guest enables one of its own they are fewer.
  */
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../machine/batch.ts";
@@ -46,6 +46,16 @@ export interface WatchSlot {
   /** What is there, as far as known: a read watchpoint tells reads from
    * writes by it, for the processor does not. */
   readonly value: Uint8Array;
+}
+
+/** A debug register of the debugger's, for people. */
+export interface HeldRegister {
+  readonly number: number;
+  readonly kind: WatchSlot["kind"];
+  readonly address: bigint;
+  readonly length: number;
+  /** Guest time in ns since which processors have it; null if none has had it. */
+  readonly since: bigint | null;
 }
 
 /** A range of data that is watched, whoever does it. */
@@ -87,6 +97,12 @@ export class HardwareBreakpoints {
     Reg.Dr7,
   );
   readonly #now = new Uint8Array(8);
+  /** Since when each has been in the processors, by keyOf(): debuggers take all away at a
+   * stop and put them back. */
+  #since = new Map<string, bigint>();
+  /** The guest has enabled a register of its own that is lent: what is lent is to be
+   * chosen again before the processor goes on. */
+  crowded = false;
 
   constructor(memory: VirtualMemory) {
     this.#memory = memory;
@@ -96,14 +112,29 @@ export class HardwareBreakpoints {
     return this.#active.some((slot) => slot !== null);
   }
 
-  /** How many registers can be lent. */
-  get free(): number {
-    return this.#slots.filter((slot) => slot === null).length;
+  /** How many registers can be lent: those that neither the debugger has taken nor the
+   * guest, on any processor; no processor has ours. */
+  lendable(vcpus: readonly Vcpu[]): number {
+    const taken = this.#slots.filter((slot) => slot !== null).length;
+    const own = vcpus.map((v) => {
+      v.read();
+      return v.ownBreakpoints;
+    });
+    return Math.max(SLOTS - taken - Math.max(...own), 0);
   }
 
   /** Before install(): what to put in, with software breakpoints at `addresses`
-   * as far as there is room. */
-  activate(addresses: readonly bigint[]): void {
+   * as far as there is room. `now` is guest time in ns; with `runs` what has been
+   * removed until now is gone. */
+  activate(addresses: readonly bigint[], now: bigint, runs: boolean): void {
+    this.crowded = false;
+    const before = this.#since;
+    if (runs) this.#since = new Map();
+    for (const slot of this.#slots) {
+      if (slot === null) continue;
+      const key = keyOf(slot);
+      this.#since.set(key, before.get(key) ?? now);
+    }
     if (addresses.length === 0) {
       this.#active = this.#slots;
       return;
@@ -156,9 +187,22 @@ export class HardwareBreakpoints {
     );
   }
 
-  /** Those who want to be told of the instruction at an address. */
-  ownersAt(address: bigint): readonly (readonly AgentExpression[])[] {
-    return this.#find("hardware", address, 1)?.owners ?? [];
+  /** The hardware breakpoint at an address. */
+  codeAt(address: bigint): WatchSlot | undefined {
+    return this.#find("hardware", address, 1);
+  }
+
+  /** What the debugger has debug registers for. */
+  get held(): HeldRegister[] {
+    return this.#slots.flatMap((slot, number) =>
+      slot === null ? [] : [{
+        number,
+        kind: slot.kind,
+        address: slot.address,
+        length: slot.length,
+        since: this.#since.get(keyOf(slot)) ?? null,
+      }]
+    );
   }
 
   /** The data that is watched. */
@@ -199,11 +243,12 @@ export class HardwareBreakpoints {
     this.#write(v, guest);
   }
 
-  /** Gives a processor that is not running the guest's registers back. */
+  /** Gives a processor that is not running the guest's registers back; `v` has been
+   * read. */
   uninstall(v: Vcpu): void {
     const guest = this.#guests.get(v.index);
     if (guest === undefined) return;
-    this.#writeOwn(v, guest);
+    if (!this.lost(v)) this.#writeOwn(v, guest);
     this.#guests.delete(v.index);
   }
 
@@ -216,8 +261,21 @@ export class HardwareBreakpoints {
     return this.#guests.has(v.index);
   }
 
+  /** Whether an INIT has cleared what install() wrote; `v` has been read. The guest
+   * cannot have: DR7 has our enable bits while it runs. */
+  lost(v: Vcpu): boolean {
+    return this.installed(v) && v.ownBreakpoints === 0;
+  }
+
+  /** Puts the debugger's registers back into a processor that has lost them: what it
+   * has now is the guest's. */
+  renew(v: Vcpu): void {
+    this.#guests.delete(v.index);
+    this.install(v);
+  }
+
   /** The debugger's slots, and the guest's in what is left of them. */
-  #write(v: Vcpu, guest: GuestRegisters): void {
+  #write(v: Vcpu, guest: GuestRegisters, lifted?: bigint): void {
     const batch = this.#batch;
     let dr7 = DR7_FIXED | DR7_LE_GE | DR7_GD;
     guest.slots.fill(-1);
@@ -230,6 +288,7 @@ export class HardwareBreakpoints {
         continue;
       }
       batch.set(i, slot.address);
+      if (slot.kind === "hardware" && slot.address === lifted) continue;
       dr7 |= control(i, accessBits(slot.kind), lengthBits(slot.length));
     }
     for (let i = 0; i < SLOTS; i++) {
@@ -237,7 +296,10 @@ export class HardwareBreakpoints {
       if (enabled === 0n) continue;
       const own = free.indexOf(i);
       const at = own >= 0 ? free.splice(own, 1)[0] : free.shift();
-      if (at === undefined) break;
+      if (at === undefined) {
+        this.crowded ||= this.#active.some((slot) => slot?.lent);
+        break;
+      }
       guest.slots[at] = i;
       batch.set(at, guest.dr[i]);
       dr7 |= enabled << BigInt(2 * at);
@@ -246,6 +308,15 @@ export class HardwareBreakpoints {
     batch.set(4, DR6_CLEAR);
     batch.set(5, dr7);
     batch.write(v.processor.vp);
+  }
+
+  /** DR6's bits for an instruction, as far as a register of the debugger's is for it: on a
+   * host that does not tell them. */
+  hitsAt(address: bigint): bigint {
+    const i = this.#active.findIndex((slot) =>
+      slot?.kind === "hardware" && slot.address === address
+    );
+    return i < 0 ? 0n : 1n << BigInt(i);
   }
 
   /** Takes the meaning of DR6's low bits apart. A read watchpoint that was
@@ -285,6 +356,12 @@ export class HardwareBreakpoints {
     } else guest.dr6 |= bits;
   }
 
+  /** Has a processor not stop at an instruction until refresh(). */
+  lift(v: Vcpu, address: bigint): void {
+    const guest = this.#guests.get(v.index);
+    if (guest !== undefined) this.#write(v, guest, address);
+  }
+
   /** Delivering a #DB has cleared GD: sets it again. */
   refresh(v: Vcpu): void {
     const guest = this.#guests.get(v.index);
@@ -319,8 +396,8 @@ export class HardwareBreakpoints {
       if (v.codeBits !== 64) value &= 0xffffffffn;
       if (number >= 6 && value >> 32n !== 0n) return false;
       writeGuest(guest, number, value);
-      if (installed !== undefined) this.#write(v, guest);
-      else this.#writeOwn(v, guest);
+      if (installed === undefined) this.#writeOwn(v, guest);
+      else this.#write(v, guest);
     }
     vp.set(Reg.Rip, v.rip + BigInt(instruction.length));
     return true;
@@ -351,6 +428,10 @@ export class HardwareBreakpoints {
 export function reasonOf(slot: WatchSlot): StopReason {
   if (slot.kind === "hardware") return { kind: "hardwareBreakpoint" };
   return { kind: "watchpoint", access: slot.kind, address: slot.address };
+}
+
+function keyOf({ kind, address, length }: WatchSlot): string {
+  return `${kind} ${address} ${length}`;
 }
 
 function newSlot(

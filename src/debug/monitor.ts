@@ -96,7 +96,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
             ? [["breakpoint conditions that did not hold", passed]]
             : [],
         );
-      return text === "" ? "no exits yet\n" : text;
+      const effort = (machine.partition.functions.effort?.() ?? [])
+        .map(([name, count]) => `${name}: ${count}\n`).join("");
+      return (text === "" ? "no exits yet\n" : text) + effort;
     },
   },
   when: {

@@ -22,16 +22,28 @@ export function showBreakpoints(target: Driver): string {
           : `${held}, since ${seconds(since)} s of guest time`),
     );
   }
-  const { points, hardware } = target;
-  for (const { kind, address, length } of (points ?? hardware).watched) {
+  const { points, hardware, inMemory } = target;
+  for (const { kind, address, length } of points?.watched ?? []) {
     lines.push(
-      `${hex(address)}  ${kind} watchpoint, ${length} bytes: ` +
-        (points === null ? "a debug register" : "a debug point"),
+      `${hex(address)}  ${kind} watchpoint, ${length} bytes: a debug point`,
     );
   }
-  if (points === null && lines.length > 0) {
+  for (const { number, kind, address, length, since } of hardware.held) {
+    const name = kind === "hardware"
+      ? "hbreak"
+      : `${kind} watchpoint, ${length} bytes`;
     lines.push(
-      "INT1 in memory shows to a guest that reads or copies its code; " +
+      `${hex(address)}  ${name}: ` +
+        (since === null
+          ? "not held yet: the guest has not run since"
+          : `debug register ${number}, since ${
+            seconds(since)
+          } s of guest time`),
+    );
+  }
+  if (inMemory !== null && lines.length > 0) {
+    lines.push(
+      `${inMemory.trap.name} in memory shows to a guest that reads or copies its code; ` +
         "hbreak does not.",
     );
   }

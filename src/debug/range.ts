@@ -7,10 +7,12 @@
  * until they return, may go through the same code.
  */
 import { Reg } from "../../ffi/registers.ts";
+import { setRefusable } from "../machine/refusable.ts";
 import { SoftwareBreakpoint } from "./breakpoints.ts";
 import type { Driver, Ending } from "./driver.ts";
 import { Fence, type FenceSite } from "./fence.ts";
 import type { StepResult } from "./stepper.ts";
+import { isTrap } from "./trap.ts";
 import { INTERRUPT_SHADOW, RFLAGS_IF, type Vcpu } from "./vcpu.ts";
 
 /** Most lines are left in fewer steps than a fence costs. */
@@ -55,7 +57,7 @@ async function fenced(
   inside: () => boolean,
 ): Promise<Ending | "new fence" | "no fence"> {
   const fence = new Fence(v, siteOf(control), start, end);
-  if (!fence.sound || !plant(control, fence)) return "no fence";
+  if (!fence.sound || !plant(control, v, fence)) return "no fence";
   try {
     return await runFenced(control, v, fence, inside);
   } finally {
@@ -91,10 +93,10 @@ function endOfStep(
 }
 
 /** Puts the fence up; false (and nothing is up) if some of it is not mapped. */
-function plant(control: Driver, { stops }: Fence): boolean {
-  const { breakpoints, vcpus } = control;
+function plant(control: Driver, v: Vcpu, { stops }: Fence): boolean {
+  const { breakpoints } = control;
   for (const [count, address] of stops.entries()) {
-    if (breakpoints.plant(address, vcpus)) continue;
+    if (breakpoints.plant(address, [v])) continue;
     for (const done of stops.slice(0, count)) breakpoints.pull(done);
     return false;
   }
@@ -104,12 +106,12 @@ function plant(control: Driver, { stops }: Fence): boolean {
 /** Lets interrupts come that steps have held off, and their handlers return; of the
  * range's own code nothing runs. */
 async function admit(control: Driver, v: Vcpu): Promise<Ending | "go on"> {
-  const { breakpoints, vcpus } = control;
+  const { breakpoints } = control;
   const closed = (v.rflags & RFLAGS_IF) === 0n ||
     (v.interruptState & INTERRUPT_SHADOW) !== 0n;
   if (closed && !v.pendingInterrupt) return "go on";
   const { linear, stack, cpl } = v;
-  if (!breakpoints.plant(linear, vcpus)) return "go on";
+  if (!breakpoints.plant(linear, [v])) return "go on";
   try {
     for (;;) {
       if (!control.goesOn) return null;
@@ -161,7 +163,10 @@ async function runFenced(
     const place = fence.placeOf(v);
     const gate = v.rip;
     let result: StepResult;
-    if (fault !== null && fault.vector !== 1 && place !== null) {
+    if (
+      fault !== null && !isTrap(fault.vector, control.inMemory) &&
+      place !== null
+    ) {
       // Outside it is of the fetch there: the next step will have it again.
       if (place === "exit") return { kind: "step" };
       result = await control.stepInto(v);
@@ -189,7 +194,7 @@ async function runFenced(
     }
     // Stepped through, HLT does not wait for what cannot come.
     if (v.halted && (v.rflags & RFLAGS_IF) === 0n) {
-      v.processor.vp.set(Reg.InternalActivityState, 0n);
+      setRefusable(v.processor.vp, Reg.InternalActivityState, 0n);
     }
   }
 }

@@ -48,7 +48,8 @@ export class Simulator {
     if (
       v.codeBits !== 64 || (v.rflags & (RFLAGS_TF | RFLAGS_RF)) !== 0n ||
       (v.interruptState & INTERRUPT_SHADOW) !== 0n || v.pendingVector >= 0 ||
-      v.pendingDebug !== 0n || v.guestTrap !== 0n || v.ownBreakpoints
+      v.pendingDebug !== 0n || v.guestTrap !== 0n ||
+      v.ownBreakpoints !== 0
     ) return false;
     const length = this.#linear.read(v, v.rip, this.#code);
     const code = this.#code;
@@ -58,6 +59,8 @@ export class Simulator {
     const target = () => BigInt.asUintN(64, v.rip + BigInt(d.target));
     switch (d.kind) {
       case Kind.Jump:
+        // To itself: what it waits for comes while the processor runs.
+        if (d.target === 0) return false;
         return this.#go(v, target());
       case Kind.Branch:
         if (d.opcode >= 0xe0 && d.opcode <= 0xe3) return false;

@@ -13,18 +13,21 @@ import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
 } from "../../ffi/values.ts";
-import type { DebugHit } from "../platform/mod.ts";
+import type { DebugHit, ExceptionExit } from "../platform/mod.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import { injectException, Vector } from "../machine/events.ts";
 import type { Return } from "../machine/processor.ts";
+import { setRefusable, TolerantBatch } from "../machine/refusable.ts";
 import type { BreakpointTable, SoftwareBreakpoint } from "./breakpoints.ts";
 import { decode, Kind, newDecoded } from "./decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
 import { type HardwareBreakpoints, reasonOf } from "./hardware.ts";
+import type { MemoryBreakpoints } from "./memory_breakpoints.ts";
 import type { ProcessorPoints } from "./points.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "./target.ts";
+import { isTrap } from "./trap.ts";
 import {
   DR6_BS,
   INTERRUPT_SHADOW,
@@ -36,7 +39,8 @@ import {
 } from "./vcpu.ts";
 import type { VirtualMemory } from "./vmemory.ts";
 
-/** "canceled": the instruction has not run and the guest is to stop. */
+/** "canceled": the instruction has not run; the guest is to stop, or if it goes on there
+ * is a breakpoint there now. */
 export type StepResult = "done" | "canceled" | "machine";
 
 /** What the stepper needs of run control. */
@@ -50,6 +54,7 @@ export interface StepControl {
   readonly goesOn: boolean;
   readonly vcpus: readonly Vcpu[];
   readonly breakpoints: BreakpointTable;
+  readonly inMemory: MemoryBreakpoints | null;
   readonly points: ProcessorPoints | null;
   readonly hardware: HardwareBreakpoints;
   readonly memory: VirtualMemory;
@@ -59,10 +64,12 @@ export interface StepControl {
 const STI = 0xfb;
 /** Where a task's flags are in its TSS (Intel SDM volume 3, "Task-State Segment"). */
 const TSS32_EFLAGS = 0x24n, TSS16_FLAG = 0x10n;
-/** Host time that a step of a JMP to itself lasts where breakpoints are in memory, and
- * how often it is given that to come out of an interrupt's handler. */
+/** Host time that a step of a JMP to itself waits for an interrupt where breakpoints are
+ * in memory, and that it is given to come out of its handler. */
 const SPIN_MS = 1;
-const SPIN_TURNS = 10;
+const HANDLER_MS = 100;
+/** Interrupt vectors. */
+const VECTORS = 256;
 
 /** TR: which task runs. */
 interface TaskState {
@@ -78,13 +85,13 @@ export class Stepper {
   readonly #control: StepControl;
   readonly #code = new Uint8Array(15);
   readonly #decoded = newDecoded();
-  readonly #begin = new RegisterBatch(
+  readonly #begin = new TolerantBatch(
     Reg.Rflags,
     Reg.InterruptState,
     Reg.Dr6,
     Reg.InternalActivityState,
   );
-  readonly #end = new RegisterBatch(
+  readonly #end = new TolerantBatch(
     Reg.Rflags,
     Reg.InterruptState,
     Reg.Dr6,
@@ -122,7 +129,7 @@ export class Stepper {
     // So does a debug exception of the guest's that is about to be raised.
     const pendingDebug = v.pendingDebug;
     if (pendingDebug !== 0n) {
-      v.processor.vp.set(Reg.PendingDebugException, 0n);
+      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
       v.guestTrap |= pendingDebug;
     }
     if (v.guestTrap !== 0n) {
@@ -197,7 +204,7 @@ export class Stepper {
   }
 
   #halt(v: Vcpu): StepResult {
-    const batch = new RegisterBatch(
+    const batch = new TolerantBatch(
       Reg.Rip,
       Reg.InternalActivityState,
       Reg.InterruptState,
@@ -217,7 +224,7 @@ export class Stepper {
    * by itself, it would wait for ever. */
   async #spin(v: Vcpu): Promise<StepResult> {
     const { points } = this.#control;
-    if (points === null) return await this.#runFor(v, SPIN_MS);
+    if (points === null) return await this.#spinInMemory(v);
     const at = v.linear;
     points.plant(at);
     try {
@@ -234,27 +241,72 @@ export class Stepper {
     }
   }
 
-  /** Lets a processor run for some host time, and out of a handler that it is in then if
-   * that takes no longer. */
-  async #runFor(v: Vcpu, ms: number): Promise<StepResult> {
-    const { processor } = v;
-    const start = v.rip;
-    for (let turn = 0; turn < SPIN_TURNS; turn++) {
-      const timer = setTimeout(() => processor.requestReturn(), ms);
-      let why: Return;
-      try {
-        why = await this.#control.run(v, false);
-      } finally {
-        clearTimeout(timer);
-      }
-      if (why === "machine") return why;
-      if (this.#control.goesOn) processor.clearRequest();
-      v.read();
-      const stopped = why === "exception" &&
-        this.#control.meaningOf(v) !== "go on";
-      if (stopped || !this.#control.goesOn || v.rip === start) break;
+  /** As #spin(): up to an interrupt's handler, if one comes soon, and out of it again if
+   * that takes not too long. Others may be held meanwhile. */
+  async #spinInMemory(v: Vcpu): Promise<StepResult> {
+    const { breakpoints, gates, hardware, inMemory } = this.#control;
+    const at = v.linear;
+    const handlers = new Set<bigint>();
+    for (let vector = 0; vector < VECTORS; vector++) {
+      const handler = gates.handler(v, vector);
+      if (handler === null || handler === at || handlers.has(handler)) continue;
+      if (breakpoints.plant(handler, [v])) handlers.add(handler);
     }
-    return "done";
+    hardware.lift(v, at);
+    try {
+      const why = await this.#runFor(v, SPIN_MS, () => v.linear !== at);
+      if (why !== "done" || v.linear === at || !this.#control.goesOn) {
+        return why;
+      }
+    } finally {
+      for (const handler of handlers) breakpoints.pull(handler);
+      hardware.refresh(v);
+    }
+    // Whoever steps over the breakpoint there has lifted it.
+    const own = inMemory!.at(at);
+    if (own !== undefined) inMemory!.settle(own);
+    if (!breakpoints.plant(at, [v])) return "done";
+    try {
+      return await this.#runFor(v, HANDLER_MS, () => v.linear === at);
+    } finally {
+      breakpoints.pull(at);
+    }
+  }
+
+  /** Lets a processor run for some host time at most, until it has stopped and is `there`
+   * or wants to be told something. */
+  async #runFor(
+    v: Vcpu,
+    ms: number,
+    there: () => boolean,
+  ): Promise<StepResult> {
+    const { processor } = v;
+    let over = false;
+    // Again and again: another one's step takes a request back.
+    const timer = setInterval(() => {
+      over = true;
+      processor.requestReturn();
+    }, ms);
+    try {
+      for (;;) {
+        const why = await this.#control.run(v, false);
+        if (why === "machine") return why;
+        if (this.#control.goesOn && over) processor.clearRequest();
+        const meaning = why === "exception"
+          ? this.#control.meaningOf(v)
+          : "go on";
+        v.read();
+        if (typeof meaning === "object" && "kind" in meaning) {
+          if (meaning.kind === "watchpoint") this.watched = meaning;
+          return "done";
+        }
+        if (there() || over || !this.#control.goesOn) return "done";
+        // A breakpoint's, for whoever runs it next to judge.
+        if (meaning !== "go on") return "done";
+      }
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   async #interrupt(v: Vcpu): Promise<StepResult> {
@@ -264,12 +316,16 @@ export class Stepper {
     }
     if (opcode === 0xf1) {
       // The guest's own INT1: intercepted, so it is delivered here.
-      v.processor.vp.set(Reg.Rip, v.rip + BigInt(length));
+      v.passTrap(length);
       return await this.#deliver(v, {
         vector,
         code: null,
         parameter: NO_PARAMETER,
       });
+    }
+    if (opcode === this.#control.inMemory?.trap.opcode) {
+      // INT3, where that is what is intercepted.
+      return await this.#deliver(v, this.#control.gates.ownInt3(v, length));
     }
     const handler = this.#control.gates.handler(v, vector);
     if (handler === null) return await this.#trapFlag(v, Kind.Plain);
@@ -366,8 +422,11 @@ export class Stepper {
         }
         case "exception": {
           const exit = v.processor.exception!;
+          if (exit.rip === start && this.#metBreakpoint(v, exit)) {
+            return "canceled";
+          }
           if (exit.vector === Vector.DB) this.#status = exit.parameter;
-          else {
+          else if (!isTrap(exit.vector, this.#control.inMemory)) {
             this.#fault = faultOf(exit);
           }
           return "done";
@@ -378,6 +437,18 @@ export class Stepper {
           if (!this.#control.goesOn) return "canceled";
       }
     }
+  }
+
+  /** Whether a step that is where it began has met a breakpoint that was put there, or the
+   * end of another processor's step, since it began. */
+  #metBreakpoint(v: Vcpu, exit: ExceptionExit): boolean {
+    const { inMemory, hardware } = this.#control;
+    if (!isTrap(exit.vector, inMemory)) return false;
+    if (exit.vector !== Vector.DB) return true;
+    const status = exit.parameter | v.processor.vp.get(Reg.Dr6);
+    if ((status & DR6_BS) !== 0n) return false;
+    // By itself the guest has debug registers of its own only.
+    return (status & 15n) === 0n || hardware.installed(v);
   }
 
   /** Notes the data that an instruction was found to have accessed; the first counts, the
@@ -402,10 +473,15 @@ export class Stepper {
     this.#noteHits(v, v.processor.vp.takeDebugHits());
   }
 
-  #watch(v: Vcpu, hits: bigint): void {
-    const hit = this.#control.hardware.hit(v, hits);
-    if (hit.slot !== null) this.watched = reasonOf(hit.slot);
-    v.guestTrap |= hit.guest;
+  /** Notes the data that debug registers say was accessed; true if one of the
+   * debugger's is for the next instruction instead, which is nothing to note. */
+  #watch(v: Vcpu, hits: bigint): boolean {
+    const { slot, guest } = this.#control.hardware.hit(v, hits);
+    v.guestTrap |= guest;
+    if (slot === null) return false;
+    if (slot.kind === "hardware") return true;
+    this.watched = reasonOf(slot);
+    return false;
   }
 
   /** The task state that the instruction at `v` may leave for another one's; null if it
@@ -482,7 +558,8 @@ export class Stepper {
     const { breakpoints, vcpus } = this.#control;
     const { rip, interruptState } = v;
     const vp = v.processor.vp;
-    if (!breakpoints.plant(target, vcpus)) {
+    // A task gate goes to another address space.
+    if (!breakpoints.plant(target, [v]) && !breakpoints.plant(target, vcpus)) {
       // It goes where nothing is mapped: running there faults, which is for
       // the next step to find.
       return delivering === null ? await this.#trapFlag(v, Kind.Iret) : "done";
@@ -491,18 +568,26 @@ export class Stepper {
     let result: StepResult;
     try {
       if (delivering === null) {
-        vp.set(Reg.InterruptState, interruptState | INTERRUPT_SHADOW);
+        setRefusable(
+          vp,
+          Reg.InterruptState,
+          interruptState | INTERRUPT_SHADOW,
+        );
       }
       [result, again] = await this.#runTo(v, target, rip, delivering);
       if (result === "canceled" && delivering === null) {
-        vp.set(Reg.InterruptState, interruptState);
+        setRefusable(vp, Reg.InterruptState, interruptState);
       }
     } finally {
       breakpoints.pull(target);
     }
     if (again !== null) {
       v.read();
-      vp.set(Reg.InterruptState, v.interruptState & ~INTERRUPT_SHADOW);
+      setRefusable(
+        vp,
+        Reg.InterruptState,
+        v.interruptState & ~INTERRUPT_SHADOW,
+      );
       v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }
@@ -518,6 +603,7 @@ export class Stepper {
     delivering: number | null,
   ): Promise<[StepResult, Fault | null]> {
     const { breakpoints } = this.#control;
+    const vp = v.processor.vp;
     for (;;) {
       const why = await this.#control.run(v, true);
       if (why === "machine") return ["machine", null];
@@ -549,13 +635,18 @@ export class Stepper {
       const fault = faultOf(exit);
       // A fault at the target is of its fetch: the next step will see it.
       if (there) return ["done", null];
-      if (exit.vector === Vector.DB) {
+      if (isTrap(exit.vector, this.#control.inMemory)) {
         // An interrupt came first and its handler met a breakpoint.
         if (breakpoints.at(v.linear) !== undefined) return ["done", null];
-        const hits = (v.dr6 | exit.parameter) & 15n;
+        const hits = exit.vector === Vector.DB
+          ? (v.dr6 | exit.parameter) & 15n
+          : 0n;
         if (hits !== 0n && this.#control.hardware.installed(v)) {
           this.#control.hardware.clearStatus(v);
-          this.#watch(v, hits);
+          if (!this.#watch(v, hits)) continue;
+          // A debug register is for the instruction here.
+          if (v.rip !== start) return ["done", null];
+          vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
         } else if (this.#control.meaningOf(v) !== "go on") {
           return ["done", null];
         } else if (v.guestTrap !== 0n) {

@@ -43,7 +43,7 @@ export interface Travelled {
   /** Where processors are, and the kernels behind. */
   spaces(): Paging[];
   /** Gives the platform the points that are wanted. */
-  setBreakpoints(): void;
+  setBreakpoints(chosen: boolean): void;
 }
 
 /** A hit, by the position to go to for it. */
@@ -434,7 +434,7 @@ export class Traveller {
   /** Gives the platform its points, where the machine is now. */
   #arm(): void {
     this.#moved();
-    this.#guest.setBreakpoints();
+    this.#guest.setBreakpoints(false);
     this.#dma[1].locate(this.#watched, this.#guest.spaces());
   }
 

@@ -11,6 +11,7 @@ import {
 } from "../../ffi/values.ts";
 import { RegisterBatch } from "../machine/batch.ts";
 import type { Processor } from "../machine/processor.ts";
+import { TolerantBatch } from "../machine/refusable.ts";
 import type { StopReason } from "./target.ts";
 import type { Paging } from "./walk.ts";
 
@@ -52,7 +53,11 @@ export class Vcpu implements Paging {
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
 
-  readonly #context = new RegisterBatch(
+  /** It is at a JMP to itself that a debug register has stopped and nobody wants to be
+   * told of: stopped there at every turn it would hardly get on. */
+  spins = false;
+
+  readonly #context = new TolerantBatch(
     Reg.Rip,
     Reg.Rflags,
     Reg.Cs,
@@ -69,6 +74,7 @@ export class Vcpu implements Paging {
     Reg.PendingDebugException,
     Reg.Dr7,
   );
+  readonly #past = new RegisterBatch(Reg.Rip, Reg.Rflags);
   // The context as last read.
   rip = 0n;
   rflags = 0n;
@@ -106,6 +112,14 @@ export class Vcpu implements Paging {
     this.rsp = context.get(RSP);
   }
 
+  /** Goes behind a trap of the guest's own, an INT1 or INT3 of `length` bytes at RIP that
+   * was intercepted: it is complete, and RF with it. */
+  passTrap(length: number): void {
+    this.#past.set(0, this.rip + BigInt(length));
+    this.#past.set(1, this.rflags & ~RFLAGS_RF);
+    this.#past.write(this.processor.vp);
+  }
+
   /** What a step has written after the last read(). */
   stepped(rflags: bigint, interruptState: bigint, dr6: bigint): void {
     this.rflags = rflags;
@@ -113,6 +127,12 @@ export class Vcpu implements Paging {
     this.dr6 = dr6;
     this.#context.set(DEBUG_EVENT, 0n);
     this.#readAt = this.processor.vp.partition.changes;
+  }
+
+  /** An INIT has undone whatever the processor was about. */
+  startsAnew(): void {
+    this.toldAt = this.passAt = this.trapAt = null;
+    this.guestTrap = 0n;
   }
 
   /** The code segment's default: how instructions decode. */
@@ -190,9 +210,12 @@ export class Vcpu implements Paging {
     return (bits & 15n) | ((bits & 16n) !== 0n ? DR6_BS : 0n);
   }
 
-  /** Whether any debug register is enabled. */
-  get ownBreakpoints(): boolean {
-    return (this.#context.low(DR7) & 0xff) !== 0;
+  /** How many debug registers are enabled. */
+  get ownBreakpoints(): number {
+    const enables = this.#context.low(DR7);
+    let count = 0;
+    for (let i = 0; i < 8; i += 2) if ((enables >> i & 3) !== 0) count++;
+    return count;
   }
 
   get halted(): boolean {

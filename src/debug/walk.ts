@@ -70,8 +70,10 @@ export class PageWalker {
   /** Bytes of the page that the last translate() found; or, with long mode's
    * tables, of the hole. */
   pageBytes = 4096;
-  /** Whether the tables let that page be written to. */
+  /** Whether the tables let a supervisor write to that page. */
   pageWritable = false;
+  /** Whether they let programs (CPL 3) reach it. */
+  pageUser = false;
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
@@ -84,8 +86,11 @@ export class PageWalker {
   translate(p: Paging, linear: bigint, trace?: WalkEntry[]): number {
     const mode = pagingMode(p);
     this.pageBytes = 4096;
-    this.pageWritable = false;
-    if (mode === "none") return Number(linear & 0xffffffffn);
+    this.pageWritable = this.pageUser = false;
+    if (mode === "none") {
+      this.pageWritable = true;
+      return Number(linear & 0xffffffffn);
+    }
     // 48 bits of address as two numbers; 5-level paging has 57.
     const low = Number(linear & 0xffffffffn);
     if (mode === "32-bit") return this.#walk32(p, low, trace);
@@ -148,7 +153,7 @@ export class PageWalker {
     if (pde < 0 || (pde & ENTRY.Present) === 0) return -1;
     if ((pde & ENTRY.Large) !== 0 && (p.cr4 & CR4_PSE) !== 0n) {
       this.pageBytes = 0x400000;
-      this.pageWritable = (pde & ENTRY.Write) !== 0;
+      this.#found(pde);
       // PSE-36: bits 13-20 of the entry are bits 32-39 of the address.
       const above = ((pde >>> 13) & 0xff) * 0x100000000;
       return above + ((pde & 0xffc00000) >>> 0) + (low & 0x3fffff);
@@ -159,7 +164,7 @@ export class PageWalker {
       trace,
     );
     if (pte < 0 || (pte & ENTRY.Present) === 0) return -1;
-    this.pageWritable = (pde & pte & ENTRY.Write) !== 0;
+    this.#found(pde & pte);
     return ((pte & 0xfffff000) >>> 0) + (low & 0xfff);
   }
 
@@ -174,7 +179,7 @@ export class PageWalker {
     // CR3 has 52 bits of address at most: an exact number.
     let table = Number(root & 0xfffffffffffffn);
     const pae = level === 2;
-    let flags = ENTRY.Write;
+    let flags = ENTRY.Write | ENTRY.User;
     for (;; level--) {
       let index: number;
       switch (level) {
@@ -209,24 +214,30 @@ export class PageWalker {
         this.pageBytes = 4096 * 512 ** level;
         return -1;
       }
-      // PAE's entries of the top level have no such bit.
-      if (level !== 2 || !pae) flags &= entryLow;
+      // PAE's four top entries have reserved bits there.
+      if (!pae || level !== 2) flags &= entryLow;
       // Bits 12-51 are the address.
       table = (entryHigh & 0xfffff) * 0x100000000 +
         ((entryLow & 0xfffff000) >>> 0);
       if (level === 0) {
-        this.pageWritable = flags !== 0;
+        this.#found(flags);
         return table + (low & 0xfff);
       }
       if (
         (entryLow & ENTRY.Large) !== 0 && (level === 1 || (level === 2 && !pae))
       ) {
-        this.pageWritable = flags !== 0;
+        this.#found(flags);
         this.pageBytes = level === 1 ? 0x200000 : 0x40000000;
         const mask = this.pageBytes - 1;
         return table - (table % this.pageBytes) + (low & mask);
       }
     }
+  }
+
+  /** What all entries on the way to a page have in common. */
+  #found(flags: number): void {
+    this.pageWritable = (flags & ENTRY.Write) !== 0;
+    this.pageUser = (flags & ENTRY.User) !== 0;
   }
 
   #entry32(address: number, level: number, trace?: WalkEntry[]): number {

@@ -12,9 +12,18 @@ import {
 } from "../../ffi/values.ts";
 import { refused } from "../platform/errors.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
+import { TolerantBatch } from "./refusable.ts";
 
 /** Vectors that the machine itself raises. */
-export const Vector = { DB: 1, UD: 6, DF: 8, GP: 13, PF: 14 } as const;
+export const Vector = {
+  DB: 1,
+  BP: 3,
+  UD: 6,
+  DF: 8,
+  NP: 11,
+  GP: 13,
+  PF: 14,
+} as const;
 
 const exception = new RegisterBatch(Reg.PendingEvent);
 const pageFault = new RegisterBatch(Reg.PendingEvent, Reg.Cr2);
@@ -41,8 +50,7 @@ export function injectException(
   batch.write(vp);
 }
 
-const extInt = new RegisterBatch(Reg.PendingEvent);
-const awake = new RegisterBatch(Reg.InternalActivityState);
+const extInt = new TolerantBatch(Reg.PendingEvent, Reg.InternalActivityState);
 const halted = new RegisterBatch(
   Reg.InternalActivityState,
   Reg.Rflags,
@@ -60,14 +68,9 @@ export function injectExtInt(vp: RegisterAccess, vector: number): void {
   EXT_INT.EventPending.set(extInt.view, 1);
   EXT_INT.EventType.set(extInt.view, PendingEvent.ExtInt);
   EXT_INT.Vector.set(extInt.view, vector);
+  // A host that keeps its processors' activity to itself wakes them itself.
+  extInt.set(1, 0n);
   extInt.write(vp);
-  awake.set(0, 0n);
-  try {
-    awake.write(vp);
-  } catch (error) {
-    // A host that keeps its processors' activity to itself wakes them itself.
-    if (!refused(error)) throw error;
-  }
 }
 
 /** Whether `vp` halts and would take the PIC's interrupt, were it woken. */

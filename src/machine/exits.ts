@@ -3,8 +3,13 @@
  * MSRs, CPUID, end of interrupt. One handler serves all processors.
  */
 import { MemoryAccessType } from "../../ffi/enums.ts";
+import { ICEBP_ACCESS as ACCESS } from "../../ffi/icebp.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { Completer } from "../platform/completer.ts";
+import {
+  type AccessHandlers,
+  carryOut,
+  Completer,
+} from "../platform/completer.ts";
 import { Emulator } from "../platform/emulator.ts";
 import { PlatformError } from "../platform/errors.ts";
 import type {
@@ -14,16 +19,19 @@ import type {
   MemoryExit,
   MsrExit,
 } from "../platform/exits.ts";
+import type { MaskedCpuidResult } from "../platform/partition.ts";
 import type { Segment } from "../platform/segments.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { RegisterBatch } from "./batch.ts";
 import type { MmioBus, PortBus } from "./bus.ts";
-import { adjustCpuid, type CpuidAnswer } from "./cpuid.ts";
+import { adjustCpuid } from "./cpuid.ts";
 import type { EoiListener } from "./device.ts";
 import { Vector } from "./events.ts";
+import type { CpuidAnswer } from "./host.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Msrs } from "./msrs.ts";
+import { TolerantBatch } from "./refusable.ts";
 
 /** The guest did what this machine cannot carry out; one line for the user. */
 export class MachineError extends Error {
@@ -36,6 +44,8 @@ export interface ExitWiring {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   readonly memory: GuestMemory;
+  /** What CPUID answers where it exits. */
+  readonly cpuid: readonly MaskedCpuidResult[];
   readonly eoi: () => EoiListener;
   /** Registers that the platform leaves to us, by processor. */
   readonly msrs: readonly Msrs[];
@@ -59,6 +69,14 @@ export enum Outcome {
   Fault,
 }
 
+/** An instruction that accesses a port. */
+export interface PortAccess {
+  readonly vp: VirtualProcessor;
+  readonly rip: bigint;
+  readonly cs: Segment;
+  readonly rax: bigint;
+}
+
 /** How often each kind of exit came, by its name. */
 export type ExitCounts = Readonly<Record<string, number>>;
 
@@ -71,6 +89,7 @@ export class ExitHandler {
   /** The last Fault's error code; null if it has none. */
   faultCode: number | null = null;
   readonly #wiring: ExitWiring;
+  readonly #handlers: AccessHandlers;
   /** Null where the platform cannot; what the emulator cannot either fails then. */
   readonly #completer: Completer | null;
   readonly #emulator: Emulator;
@@ -86,15 +105,19 @@ export class ExitHandler {
     Reg.Rdx,
   );
   readonly #answer: CpuidAnswer = [0, 0, 0, 0];
-  /** What is being carried out, or was last. */
+  /** What is being carried out, or was last; no exit for what made none. */
   #vp: VirtualProcessor | null = null;
   #exit: Exit | null = null;
+  /** Whether what made none was an access to a port. */
+  #isPort = false;
+  #answeredPorts = 0;
+  #answeredMemory = 0;
 
   constructor(wiring: ExitWiring) {
     this.#wiring = wiring;
     const { ports, mmio, memory } = wiring;
     const stopped = () => this.stopped;
-    this.#completer = Completer.of(wiring.platform, {
+    this.#handlers = {
       readMemory: (gpa, size) => mmio.read(gpa, size),
       writeMemory(gpa, size, value) {
         // What is written to ROM vanishes.
@@ -106,7 +129,8 @@ export class ExitHandler {
       get stopped() {
         return stopped();
       },
-    });
+    };
+    this.#completer = Completer.of(wiring.platform, this.#handlers);
     this.#emulator = new Emulator(wiring.platform, {
       ioPort(access) {
         const size = access.size as 1 | 2 | 4;
@@ -140,7 +164,13 @@ export class ExitHandler {
   }
 
   get counts(): ExitCounts {
-    return Object.fromEntries(this.#counts);
+    const counts = new Map(this.#counts);
+    const add = (reason: Exit["reason"], n: number) => {
+      if (n > 0) counts.set(reason, (counts.get(reason) ?? 0) + n);
+    };
+    add("ioPort", this.#answeredPorts);
+    add("memory", this.#answeredMemory);
+    return Object.fromEntries(counts);
   }
 
   count(exit: Exit): void {
@@ -151,19 +181,37 @@ export class ExitHandler {
   /** Which instruction a device is being accessed by, for messages: a device has
    * no other way to tell. */
   where(): string {
-    const exit = this.#exit;
-    return exit === null || this.#vp === null
-      ? "before the guest has run"
-      : `CPU${this.#vp.index} at ${placeOf(exit.rip, exit.cs)}`;
+    const vp = this.#vp;
+    if (vp === null) return "before the guest has run";
+    const { rip, cs } = this.#place(vp);
+    return `CPU${vp.index} at ${placeOf(rip, cs)}`;
   }
 
-  /** The processor that accesses a port, and the exit that it does so with; null
-   * if none does. */
-  get portAccess(): { vp: VirtualProcessor; exit: IoPortExit } | null {
+  #place(vp: VirtualProcessor): { rip: bigint; cs: Segment } {
+    return this.#exit ?? { rip: vp.get(Reg.Rip), cs: vp.getSegment(Reg.Cs) };
+  }
+
+  /** The processor that accesses a port, and its instruction; null if none does. */
+  get portAccess(): PortAccess | null {
+    const vp = this.#vp;
     const exit = this.#exit;
-    return this.#vp === null || exit?.reason !== "ioPort"
-      ? null
-      : { vp: this.#vp, exit };
+    const isPort = exit === null ? this.#isPort : exit.reason === "ioPort";
+    if (vp === null || !isPort) return null;
+    const { rip, cs } = this.#place(vp);
+    const rax = exit?.reason === "ioPort" ? exit.rax : vp.get(Reg.Rax);
+    return { vp, rip, cs, rax };
+  }
+
+  /** Carries out an access (ICEBP_ACCESS) that makes no exit. */
+  answer(vp: VirtualProcessor, access: DataView): void {
+    this.#vp = vp;
+    this.#exit = null;
+    const isPort = this.#isPort = ACCESS.IsPort.get(access) !== 0;
+    if (ACCESS.IsFirst.get(access) !== 0) {
+      if (isPort) this.#answeredPorts++;
+      else this.#answeredMemory++;
+    }
+    carryOut(this.#handlers, access, 0);
   }
 
   /** Releases the emulator. */
@@ -343,7 +391,7 @@ export class ExitHandler {
     answer[1] = Number(exit.defaultRbx & 0xffffffffn);
     answer[2] = Number(exit.defaultRcx & 0xffffffffn);
     answer[3] = Number(exit.defaultRdx & 0xffffffffn);
-    adjustCpuid(exit.leaf, answer);
+    adjustCpuid(this.#wiring.cpuid, exit.leaf, answer);
     const batch = this.#cpuid;
     batch.set(0, nextRip(exit, TWO_BYTES));
     for (let i = 0; i < 4; i++) batch.set(i + 1, BigInt(answer[i] >>> 0));
@@ -354,6 +402,7 @@ export class ExitHandler {
 
 const RFLAGS_RF = 1n << 16n;
 const INTERRUPT_SHADOW = 1n;
+const shadow = new TolerantBatch(Reg.Rflags, Reg.InterruptState);
 
 /**
  * An instruction that is complete has cleared RF, and the shadow of the STI or
@@ -361,8 +410,10 @@ const INTERRUPT_SHADOW = 1n;
  * for those that they carry out themselves.
  */
 function endsShadow(vp: VirtualProcessor): void {
-  vp.set(Reg.Rflags, vp.get(Reg.Rflags) & ~RFLAGS_RF);
-  vp.set(Reg.InterruptState, vp.get(Reg.InterruptState) & ~INTERRUPT_SHADOW);
+  shadow.read(vp);
+  shadow.set(0, shadow.get(0) & ~RFLAGS_RF);
+  shadow.set(1, shadow.get(1) & ~INTERRUPT_SHADOW);
+  shadow.write(vp);
 }
 
 const CS_LONG = 0x2000;

@@ -7,28 +7,38 @@ import { getLogger } from "@logtape/logtape";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { APIC_STATE } from "../../ffi/apic.ts";
 import { MapGpaRangeFlag as Map_ } from "../../ffi/enums.ts";
+import { ExtendedVmExits } from "../../ffi/flags.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
-import type { InterruptRequest, Partition } from "../platform/partition.ts";
+import type {
+  InterruptRequest,
+  MaskedCpuidResult,
+  Partition,
+} from "../platform/partition.ts";
 import { LOST } from "../platform/optional.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { MmioBus, PortBus } from "./bus.ts";
+import { cpuidChanges } from "./cpuid.ts";
 import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
 import { Board, type PowerEvent } from "./devices/board.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
+import { Vector } from "./events.ts";
 import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
+import type { HostFacts } from "./host.ts";
 import { GuestMemory } from "./memory.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
 import { Msrs } from "./msrs.ts";
+import { TolerantBatch } from "./refusable.ts";
 import {
   loadRegisters,
   resetRegisters,
   type SavedRegisters,
   saveRegisters,
 } from "./reset.ts";
-import { type ApicKind, makePartition } from "./setup.ts";
+import { type ApicKind, EXITS, makePartition } from "./setup.ts";
+import { type StartupIpi, startupIpi } from "./startup_ipis.ts";
 import { stubEntryOf } from "./stub_entry.ts";
 import { type SavedTimer, Timers } from "./timers.ts";
 
@@ -56,6 +66,11 @@ export interface MachineOptions {
   readonly serialOut?: (bytes: Uint8Array) => void;
   /** Called after the host wrote guest memory (GuestMemory.onHostWrite). */
   readonly onHostWrite?: (gpa: number, length: number, offset: number) => void;
+  /** What the platform's host does, as askHost() found out; without it nothing is known,
+   * and nothing is done about it. */
+  readonly host?: HostFacts;
+  /** What CPUID answers in some bits, above what the machine itself changes. */
+  readonly cpuid?: readonly MaskedCpuidResult[];
   /** Puts more devices on the buses and returns them, to be reset and saved
    * with the board's. */
   readonly attach?: (machine: Machine) => readonly Device[];
@@ -148,10 +163,13 @@ export class Machine {
   readonly #attached: readonly Device[];
   /** What ends being told of a standstill. */
   readonly #watch: () => void;
+  /** What ends being asked about accesses. */
+  readonly #unanswered: () => void;
   #standstillTold = false;
   #timeStands = false;
-  #lapicsRefused = false;
   #bitmap = 0n;
+  /** Whether INIT and start-up IPIs exit; null while nobody has asked for it. */
+  #startupTrap: boolean | null = null;
   /** The exceptions that the host can intercept, as far as known. */
   #interceptable = 0xffffffffn;
 
@@ -166,10 +184,12 @@ export class Machine {
     this.timers = new Timers(options.clock);
     const timers = options.clock.realTime ? this.timers : null;
     this.#extInt = { level: false, source: null, timers };
+    const cpuid = cpuidChanges(options.host?.clocks, options.cpuid);
     this.partition = makePartition(
       options.platform,
       options.cpus,
       options.apic ?? "xapic",
+      cpuid,
     );
     this.doorbells = new Doorbells(this.partition, options.platform);
     this.#msrs = Array.from({ length: options.cpus }, () => new Msrs());
@@ -182,6 +202,7 @@ export class Machine {
         ports: this.ports,
         mmio: this.mmio,
         memory: this.memory,
+        cpuid,
         eoi: () => this.board.ioapic,
         msrs: this.#msrs,
         tripleFault: (processor) =>
@@ -196,12 +217,13 @@ export class Machine {
             i === 0 ? this.#extInt : null,
           ),
       );
-      this.#lapics = this.processors.map(({ vp }) =>
-        optionally(() => lapicAtReset(vp))
-      );
+      this.#lapics = this.processors.map(({ vp }) => this.#lapicAtReset(vp));
       this.#attached = options.attach?.(this) ?? [];
       this.#mapMemory();
       this.#resetProcessors();
+      this.#unanswered = this.partition.setAccessCallback((vp, access) =>
+        this.processors[vp].answer(access)
+      );
       this.#watch = this.partition.onStandstill(() => this.#standstill());
     } catch (error) {
       handler?.close();
@@ -227,7 +249,7 @@ export class Machine {
       where: () => this.#exits.where(),
       stubEntry: () => {
         const access = this.#exits.portAccess;
-        return access && stubEntryOf(access.vp, access.exit, this.memory);
+        return access && stubEntryOf(access, this.memory);
       },
       serialOut: (bytes) => {
         if (!this.repeating) options.serialOut?.(bytes);
@@ -336,19 +358,19 @@ export class Machine {
   }
 
   /** Which exceptions exit: a bit for every vector. No processor runs. A host
-   * that cannot intercept all of them intercepts #DB. */
+   * that cannot intercept all of them intercepts #DB and #BP. */
   setExceptionBitmap(wanted: bigint): void {
     const bitmap = wanted & this.#interceptable;
     if (bitmap === this.#bitmap) return;
     try {
       this.partition.setExceptionExitBitmap(bitmap);
     } catch (error) {
-      if (!refused(error) || (bitmap & ~DEBUG_EXCEPTION) === 0n) throw error;
+      if (!refused(error) || (bitmap & ~DEBUG_EXCEPTIONS) === 0n) throw error;
       log.warn(
         "this host intercepts debug exceptions only: " +
           "a step that faults will not stop in the fault's handler",
       );
-      this.#interceptable = DEBUG_EXCEPTION;
+      this.#interceptable = DEBUG_EXCEPTIONS;
       this.setExceptionBitmap(wanted);
       return;
     }
@@ -358,6 +380,32 @@ export class Machine {
   /** The vectors that exit, a bit each. */
   get exceptionBitmap(): bigint {
     return this.#bitmap;
+  }
+
+  /** Has INIT and start-up IPIs exit ("startup") from now on; false where the host does
+   * not take that. No processor runs. */
+  trapStartupIpis(): boolean {
+    if (this.#startupTrap === null) {
+      const bits = EXITS | ExtendedVmExits.X64ApicInitSipiExitTrap;
+      try {
+        this.partition.setExtendedVmExits(bits);
+        this.#startupTrap = true;
+      } catch (error) {
+        if (!refused(error)) throw error;
+        this.#startupTrap = false;
+        log.debug("{message}", { message: error.message });
+      }
+    }
+    return this.#startupTrap;
+  }
+
+  /** The INIT or start-up IPI that a processor has exited for. */
+  startupIpi({ index, vp, startup }: Processor): StartupIpi {
+    // Where it is refused nothing but xAPIC mode is known to work.
+    const base = new TolerantBatch(Reg.ApicBase);
+    base.read(vp);
+    const x2apic = (base.get(0) & APIC_BASE_EXTD) !== 0n;
+    return startupIpi(startup!.icr, index, this.processors.length, x2apic);
   }
 
   /** Exits so far, by reason. */
@@ -392,14 +440,32 @@ export class Machine {
     try {
       vp.setLapic(lapic);
     } catch (error) {
-      if (!refused(error)) throw error;
-      if (this.#lapicsRefused) return;
-      this.#lapicsRefused = true;
-      log.warn("{message}: {lost}", {
-        message: error.message,
-        lost: LOST.WHvSetVirtualProcessorInterruptControllerState,
-      });
+      this.#lose(error, LOST.WHvSetVirtualProcessorInterruptControllerState);
     }
+  }
+
+  /** Others reads. */
+  #lapicAtReset(vp: VirtualProcessor): Uint8Array | null {
+    try {
+      return lapicAtReset(vp);
+    } catch (error) {
+      this.#lose(error, LOST.WHvGetVirtualProcessorInterruptControllerState);
+      return null;
+    }
+  }
+
+  /** Goes on without what was refused, and says so once for a platform. */
+  #lose(error: unknown, lost: string): void {
+    if (!refused(error)) throw error;
+    const { platform } = this.options;
+    const said = lapicLosses.get(platform) ?? new Set();
+    lapicLosses.set(platform, said);
+    if (said.has(lost)) return;
+    said.add(lost);
+    // Of a function that is absent the message tells that, too.
+    const { message } = error;
+    const what = message.includes(lost) ? message : `${message}: ${lost}`;
+    log.warn("{what}", { what });
   }
 
   /** Everything that makes the machine what it is; no processor runs. */
@@ -483,6 +549,7 @@ export class Machine {
    * platform itself may be closed when the promise resolves. */
   close(): Promise<void> {
     this.#watch();
+    this.#unanswered();
     const rung = this.doorbells.close();
     this.#exits.close();
     for (const { vp } of this.processors) vp.delete();
@@ -513,16 +580,23 @@ function lapicAtReset(vp: VirtualProcessor): Uint8Array {
 
 /** Where a processor that does not run on is, for messages. */
 function restingPlace(vp: VirtualProcessor): string {
-  const activity = vp.get(Reg.InternalActivityState);
+  const activity = new TolerantBatch(Reg.InternalActivityState);
+  activity.read(vp);
   return `CPU${vp.index} ` +
-    (activity & STARTUP_SUSPEND
+    (activity.get(0) & STARTUP_SUSPEND
       ? "waits for a SIPI"
       : `at ${placeOf(vp.get(Reg.Rip), vp.getSegment(Reg.Cs))}`);
 }
 
 /** WHV_INTERNAL_ACTIVITY_REGISTER.StartupSuspend. */
 const STARTUP_SUSPEND = 1n;
-const DEBUG_EXCEPTION = 1n << 1n;
+
+/** What was said to be lost of local APICs. */
+const lapicLosses = new WeakMap<WinHvPlatform, Set<string>>();
+
+const DEBUG_EXCEPTIONS = 1n << BigInt(Vector.DB) | 1n << BigInt(Vector.BP);
+/** IA32_APIC_BASE: x2APIC mode. */
+const APIC_BASE_EXTD = 1n << 10n;
 
 /** Null where the platform lacks the function; it has been said then. */
 function optionally<T>(call: () => T): T | null {

@@ -2,9 +2,15 @@
  * One virtual processor's loop: run, carry out what exited, run again, until
  * something happens that the loop cannot decide. The loop allocates nothing.
  */
-import type { DebugPointExit, ExceptionExit, Exit } from "../platform/exits.ts";
+import type {
+  DebugPointExit,
+  ExceptionExit,
+  Exit,
+  InitSipiExit,
+} from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Subscribers } from "../util/subscribers.ts";
+import { IcebpAnswer } from "../../ffi/icebp.ts";
 import { Reg } from "../../ffi/registers.ts";
 import {
   WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER as NOTIFICATIONS,
@@ -25,6 +31,8 @@ import type { Timer, Timers } from "./timers.ts";
  * - "canceled": requestReturn(), and nothing else happened
  * - "exception": one of the exception exit bitmap; `exception` has it
  * - "point": a debug point; `point` has it
+ * - "startup": an INIT or a start-up IPI that has not been sent (Machine's
+ *   trapStartupIpis()); `startup` has it, and the instruction is complete
  * - "completed": the instruction exited and was carried out (`single` only)
  * - "fault": the instruction exited and faults, as `handler` tells (`single`
  *   only; otherwise the guest gets the fault)
@@ -34,6 +42,7 @@ export type Return =
   | "canceled"
   | "exception"
   | "point"
+  | "startup"
   | "completed"
   | "fault"
   | "machine";
@@ -66,6 +75,8 @@ export class Processor {
   exception: ExceptionExit | null = null;
   /** The exit that "point" is about; valid until the next run. */
   point: DebugPointExit | null = null;
+  /** The exit that "startup" is about; valid until the next run. */
+  startup: InitSipiExit | null = null;
   /** Told of a cancel that the platform refused. */
   readonly onCancelFailed = new Subscribers<[error: unknown]>();
   readonly handler: ExitHandler;
@@ -73,6 +84,11 @@ export class Processor {
   readonly #lookAgain: Timer | null;
   #lookAfter = FIRST_LOOK_NS;
   #returnRequested = false;
+  /** Whether the run is one whose exits the caller wants to see. */
+  #single = false;
+  /** Whether an access ended the run that has been carried out, and what went wrong. */
+  #answered = false;
+  #failure: { readonly error: unknown } | null = null;
   /** Whether the platform was asked, in this run, to tell of an interrupt window. */
   #windowArmed = false;
   readonly #notify = new RegisterBatch(Reg.DeliverabilityNotifications);
@@ -149,6 +165,7 @@ export class Processor {
     this.#returnRequested = false;
     this.exception = null;
     this.point = null;
+    this.startup = null;
   }
 
   /**
@@ -165,12 +182,19 @@ export class Processor {
       if (this.#extInt !== null && this.#extInt.level && !single) {
         this.#offerExtInt(this.#extInt);
       }
+      this.#single = single;
       this.inRun = true;
       let exit: Exit;
       try {
         exit = await this.vp.run();
       } finally {
         this.inRun = false;
+      }
+      if (this.#answered) {
+        this.#answered = false;
+        if (this.#failure !== null) throw this.#takeFailure();
+        if (handler.stopped) return "machine";
+        if (exit.reason === "canceled") continue;
       }
       handler.count(exit);
       switch (exit.reason) {
@@ -182,6 +206,9 @@ export class Processor {
           this.exception = null;
           this.point = exit;
           return "point";
+        case "initSipi":
+          this.startup = exit;
+          return "startup";
         case "canceled":
           break;
         case "interruptWindow":
@@ -202,6 +229,39 @@ export class Processor {
         }
       }
     }
+  }
+
+  #takeFailure(): unknown {
+    const { error } = this.#failure!;
+    this.#failure = null;
+    return error;
+  }
+
+  /**
+   * Carries out an access (ICEBP_ACCESS) that the processor makes while it runs, if that
+   * is not to be an exit. An IcebpAnswer: the processor runs on where run() would have
+   * had nothing to do but run it again.
+   */
+  answer(access: DataView): number {
+    if (this.#single || !this.inRun) return IcebpAnswer.Exit;
+    const handler = this.handler;
+    this.inRun = false;
+    try {
+      handler.answer(this.vp, access);
+    } catch (error) {
+      this.#failure = { error };
+    }
+    const level = this.#extInt !== null && this.#extInt.level;
+    if (
+      this.#failure !== null || handler.stopped || this.#returnRequested ||
+      level && !this.#windowArmed
+    ) {
+      this.#answered = true;
+      return IcebpAnswer.Return;
+    }
+    this.#windowArmed = level;
+    this.inRun = true;
+    return IcebpAnswer.Done;
   }
 
   /** Before a run while the wire is high. A halted processor that can take it is given

@@ -14,6 +14,7 @@ import {
 } from "../../ffi/values.ts";
 import { refused } from "../platform/errors.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
+import { canBeLost, TolerantBatch } from "./refusable.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
@@ -76,22 +77,6 @@ const OPTIONAL: readonly (readonly [number, bigint])[] = [
   [Reg.MsrMtrrDefType, 0n],
 ];
 
-/** Registers of the table that some hosts do not let be written or read, and what
- * is lost then. A call for many registers is refused as a whole. */
-const REFUSABLE: ReadonlyMap<number, string> = new Map([
-  [Reg.ApicBase, "the guest's own changes of it outlive a reset"],
-  [Reg.Pat, "the guest's own changes of it outlive a reset"],
-  [Reg.Tsc, "the time stamp counters are the host's"],
-  [Reg.PendingInterruption, "an interrupt may outlive a reset"],
-  [Reg.InterruptState, "an interrupt shadow may outlive a reset"],
-  [Reg.PendingEvent, "an exception may outlive a reset"],
-  [Reg.DeliverabilityNotifications, "an interrupt window may outlive a reset"],
-  [Reg.InternalActivityState, "a halt may outlive a reset"],
-]);
-
-/** What was said already, by register. */
-const said = new Set<number>();
-
 const CR0_AT_RESET = 0x60000010n; // CD, NW, ET
 const DR6_AT_RESET = 0xffff0ff0n;
 const DR7_AT_RESET = 0x400n;
@@ -108,13 +93,13 @@ const BUSY_TSS = 0x8b;
 const LIMIT = 0xffff;
 
 /** Every register of the table, in one call. */
-function newBatch(): RegisterBatch {
-  return new RegisterBatch(...REGISTERS);
+function newBatch(): TolerantBatch {
+  return new TolerantBatch(...REGISTERS);
 }
 
 /** The state after RESET: the bootstrap processor (0) at the reset vector, the
  * others waiting for a SIPI. */
-function initial(processor: number): RegisterBatch {
+function initial(processor: number): TolerantBatch {
   const batch = newBatch();
   const at = (name: number) => REGISTERS.indexOf(name);
   batch.set(at(Reg.Rdx), RDX_AT_RESET);
@@ -154,47 +139,11 @@ function initial(processor: number): RegisterBatch {
 
 /** Puts a processor that is not running into its state after RESET. */
 export function resetRegisters(vp: RegisterAccess, processor: number): void {
-  writeAll(vp, initial(processor));
+  initial(processor).write(vp);
   for (const [name, value] of OPTIONAL) {
     const one = new RegisterBatch(name);
     one.set(0, value);
     ifKnown(name, () => one.write(vp));
-  }
-}
-
-/** Writes a batch, one by one if the host refuses it, and without those that can
- * be done without. */
-function writeAll(vp: RegisterAccess, batch: RegisterBatch): void {
-  try {
-    batch.write(vp);
-  } catch (error) {
-    if (!refused(error)) throw error;
-    batch.names.forEach((name, i) => {
-      const one = new RegisterBatch(name);
-      one.values.set(batch.values.subarray(i * 16, i * 16 + 16));
-      orLost(name, () => one.write(vp));
-    });
-  }
-}
-
-/** False if the host refuses a register that can be done without. */
-function orLost(name: number, access: () => void): boolean {
-  try {
-    access();
-    return true;
-  } catch (error) {
-    const lost = REFUSABLE.get(name);
-    if (!refused(error) || lost === undefined) throw error;
-    if (!said.has(name)) {
-      said.add(name);
-      const register = Object.entries(Reg).find(([, value]) => value === name);
-      log.warn("{register}: {message}: {lost}", {
-        register: register?.[0],
-        message: error.message,
-        lost,
-      });
-    }
-    return false;
   }
 }
 
@@ -205,18 +154,11 @@ export type SavedRegisters = { readonly [name: string]: string };
 export function saveRegisters(vp: RegisterAccess): SavedRegisters {
   const saved: Record<string, string> = {};
   const batch = newBatch();
-  try {
-    batch.read(vp);
-    REGISTERS.forEach((name, i) => {
-      saved[name] = batch.values.subarray(i * 16, i * 16 + 16).toHex();
-    });
-  } catch (error) {
-    if (!refused(error)) throw error;
-    for (const name of REGISTERS) {
-      const one = new RegisterBatch(name);
-      if (orLost(name, () => one.read(vp))) saved[name] = one.values.toHex();
-    }
-  }
+  batch.read(vp);
+  REGISTERS.forEach((name, i) => {
+    if (batch.lost.has(name)) return;
+    saved[name] = batch.values.subarray(i * 16, i * 16 + 16).toHex();
+  });
   for (const [name] of OPTIONAL) {
     const one = new RegisterBatch(name);
     if (ifKnown(name, () => one.read(vp))) saved[name] = one.values.toHex();
@@ -227,13 +169,13 @@ export function saveRegisters(vp: RegisterAccess): SavedRegisters {
 /** Writes what saveRegisters() gave; throws a TypeError for anything else. */
 export function loadRegisters(vp: RegisterAccess, saved: SavedRegisters): void {
   const there = REGISTERS.filter((name) =>
-    saved[name] !== undefined || !REFUSABLE.has(name)
+    saved[name] !== undefined || !canBeLost(name)
   );
-  const batch = new RegisterBatch(...there);
+  const batch = new TolerantBatch(...there);
   there.forEach((name, i) => {
     batch.values.set(valueOf(saved, name), i * 16);
   });
-  writeAll(vp, batch);
+  batch.write(vp);
   for (const [name] of OPTIONAL) {
     if (saved[name] === undefined) continue;
     const one = new RegisterBatch(name);

@@ -4,8 +4,7 @@ import { LocalApicEmulationMode } from "../../ffi/enums.ts";
 import { ExtendedVmExits, X64MsrExitBitmap } from "../../ffi/flags.ts";
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { PlatformError, refused } from "../platform/errors.ts";
-import { Partition } from "../platform/partition.ts";
-import { CPUID_CHANGES } from "./cpuid.ts";
+import { type MaskedCpuidResult, Partition } from "../platform/partition.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
@@ -30,17 +29,23 @@ const ATTEMPTS: readonly Luxuries[] = [
   { cpuidResults: false, msrBitmap: false },
 ];
 
-/** Makes and sets up a partition; throws the first error if none can be made. */
+/** The ExtendedVmExits that a machine needs. */
+export const EXITS = ExtendedVmExits.X64CpuidExit |
+  ExtendedVmExits.X64MsrExit | ExtendedVmExits.ExceptionExit;
+
+/** Makes and sets up a partition whose guest sees `cpuid`; throws the first error if
+ * none can be made. */
 export function makePartition(
   platform: WinHvPlatform,
   cpus: number,
   apic: ApicKind,
+  cpuid: readonly MaskedCpuidResult[],
 ): Partition {
   let first: unknown;
   for (const luxuries of ATTEMPTS) {
     const partition = Partition.create(platform);
     try {
-      configure(partition, cpus, apic, luxuries);
+      configure(partition, cpus, apic, cpuid, luxuries);
       partition.setup();
       return partition;
     } catch (error) {
@@ -57,6 +62,7 @@ function configure(
   partition: Partition,
   cpus: number,
   apic: ApicKind,
+  cpuid: readonly MaskedCpuidResult[],
   { cpuidResults, msrBitmap }: Luxuries,
 ): void {
   partition.setProcessorCount(cpus);
@@ -65,10 +71,7 @@ function configure(
       ? LocalApicEmulationMode.X2Apic
       : LocalApicEmulationMode.XApic,
   );
-  partition.setExtendedVmExits(
-    ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
-      ExtendedVmExits.ExceptionExit,
-  );
+  partition.setExtendedVmExits(EXITS);
   if (msrBitmap) {
     accepted(() =>
       partition.setX64MsrExitBitmap(X64MsrExitBitmap.UnhandledMsrs)
@@ -76,8 +79,8 @@ function configure(
   }
   if (
     !cpuidResults ||
-    !accepted(() => partition.setCpuidResultList2(CPUID_CHANGES))
-  ) partition.setCpuidExitList(CPUID_CHANGES.map(({ leaf }) => leaf));
+    !accepted(() => partition.setCpuidResultList2(cpuid))
+  ) partition.setCpuidExitList(cpuid.map(({ leaf }) => leaf));
 }
 
 /** False where the host does not take a property that can be done without. */

@@ -1,15 +1,13 @@
 /** Finds out what has brought a processor to a stub of firmware
  * (devices/bios_calls.ts). */
 import { Reg } from "../../ffi/registers.ts";
-import type { IoPortExit } from "../platform/exits.ts";
-import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import {
   STUB,
   STUB_OFFSET,
   STUB_SEGMENT,
   type StubEntry,
 } from "./devices/bios_calls.ts";
-import { placeOf } from "./exits.ts";
+import { placeOf, type PortAccess } from "./exits.ts";
 import type { GuestMemory } from "./memory.ts";
 
 const CR0_PE = 1n;
@@ -18,11 +16,10 @@ const FIRST_STUB = STUB_SEGMENT * 16 + STUB_OFFSET;
 
 /** Null if the port is not accessed by a stub, in real mode. */
 export function stubEntryOf(
-  vp: VirtualProcessor,
-  exit: IoPortExit,
+  { vp, rip, cs: stub, rax }: PortAccess,
   memory: GuestMemory,
 ): StubEntry | null {
-  const vector = Number(exit.cs.base + exit.rip - BigInt(FIRST_STUB)) /
+  const vector = Number(stub.base + rip - BigInt(FIRST_STUB)) /
     STUB.length;
   const isStub = Number.isInteger(vector) && vector >= 0 && vector < 256;
   if (!isStub || (vp.get(Reg.Cr0) & CR0_PE) !== 0n) return null;
@@ -47,7 +44,7 @@ export function stubEntryOf(
   return {
     vector,
     isCall: length > 0,
-    ah: (exit.eax >> 8) & 0xff,
+    ah: Number(rax >> 8n) & 0xff,
     where: `CPU${vp.index} at ${place}`,
   };
 }

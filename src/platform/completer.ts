@@ -80,7 +80,9 @@ export class Completer {
       const outcome = COMPLETION.Outcome.get(completion);
       const count = COMPLETION.AccessCount.get(completion);
       done = COMPLETION.CarriedOut.get(completion);
-      while (done < count) this.#carryOut(done++ * ACCESS.size);
+      while (done < count) {
+        carryOut(this.#handlers, this.#view, done++ * ACCESS.size);
+      }
       switch (outcome) {
         case IcebpOutcome.Data:
           break;
@@ -98,25 +100,31 @@ export class Completer {
       }
     }
   }
+}
 
-  #carryOut(at: number): void {
-    const view = this.#view;
-    const handlers = this.#handlers;
-    const address = Number(ACCESS.Address.get(view, at));
-    const size = ACCESS.Size.get(view, at);
-    const isWrite = ACCESS.IsWrite.get(view, at) !== 0;
-    if (ACCESS.IsPort.get(view, at) !== 0) {
-      if (isWrite) {
-        const value = Number(ACCESS.Data.get(view, at));
-        handlers.writePort(address, size, value);
-      } else {
-        const value = handlers.readPort(address, size) >>> 0;
-        ACCESS.Data.set(view, BigInt(value), at);
-      }
-    } else if (isWrite) {
-      handlers.writeMemory(address, size, ACCESS.Data.get(view, at));
+const DATA = ACCESS.Data.offset, ADDRESS = ACCESS.Address.offset;
+
+/** Carries out the access (ICEBP_ACCESS) at `at`. Throws what a handler throws. */
+export function carryOut(
+  handlers: AccessHandlers,
+  view: DataView,
+  at: number,
+): void {
+  // in halves: numbers cost less than bigints
+  const address = view.getUint32(at + ADDRESS, true) +
+    view.getUint32(at + ADDRESS + 4, true) * 2 ** 32;
+  const size = ACCESS.Size.get(view, at);
+  const isWrite = ACCESS.IsWrite.get(view, at) !== 0;
+  if (ACCESS.IsPort.get(view, at) !== 0) {
+    if (isWrite) {
+      handlers.writePort(address, size, view.getUint32(at + DATA, true));
     } else {
-      ACCESS.Data.set(view, handlers.readMemory(address, size), at);
+      view.setUint32(at + DATA, handlers.readPort(address, size), true);
+      view.setUint32(at + DATA + 4, 0, true);
     }
+  } else if (isWrite) {
+    handlers.writeMemory(address, size, ACCESS.Data.get(view, at));
+  } else {
+    ACCESS.Data.set(view, handlers.readMemory(address, size), at);
   }
 }

@@ -2,6 +2,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type {
+  AccessCallback,
   DebugPointFilter,
   WinHvPlatform,
   WinHvPlatformFunctions,
@@ -22,6 +23,9 @@ import { VirtualProcessor } from "./virtual_processor.ts";
 const log = getLogger(["icebp", "platform"]);
 
 const PAGE_SIZE = 4096;
+
+/** What platforms were said to lack. */
+const missing = new WeakMap<WinHvPlatform, Set<string>>();
 
 /** What CPUID answers for one leaf, instead of the platform's own answer. */
 export interface CpuidResult {
@@ -95,7 +99,6 @@ export class Partition {
   readonly #interruptView = viewOf(this.#interrupt);
   readonly #point = alignedBytes(ICEBP_DEBUG_POINT.size);
   readonly #pointView = viewOf(this.#point);
-  readonly #missing = new Set<string>();
 
   private constructor(functions: WinHvPlatform, handle: bigint) {
     this.functions = functions;
@@ -365,6 +368,22 @@ export class Partition {
     };
   }
 
+  /** Has accesses of running processors to devices ask `answer` first (AccessCallback), as
+   * far as the platform does; never where it cannot. Returns what takes it back. */
+  setAccessCallback(answer: AccessCallback): () => void {
+    const call = "IcebpSetAccessCallback";
+    const set = this.functions.extensions[call];
+    if (set === null || this.functions.accessCallback === undefined) {
+      return () => {};
+    }
+    const callback = this.functions.accessCallback(answer);
+    check(set(this.handle, callback.address), call);
+    return () => {
+      check(set(this.handle, 0n), call);
+      callback.close();
+    };
+  }
+
   /** Whether writes can signal events. */
   get hasDoorbells(): boolean {
     return this.#calls.WHvRegisterPartitionDoorbellEvent !== null;
@@ -397,8 +416,10 @@ export class Partition {
     const fn = this.#calls[call];
     const hresult = fn === null ? null : fn(this.handle);
     if (hresult !== null && hresult >= 0) return true;
-    if (this.#missing.has(call)) return false;
-    this.#missing.add(call);
+    const said = missing.get(this.functions) ?? new Set();
+    missing.set(this.functions, said);
+    if (said.has(call)) return false;
+    said.add(call);
     log.warn("{what}: {lost}", {
       what: hresult === null
         ? `${this.functions.name} lacks ${call}`

@@ -24,7 +24,7 @@ export async function buildCore(): Promise<Uint8Array> {
     "--memoryBase=262144", // 0x40000, below it are the fixed tables of layout.ts
     "--importMemory",
     "--exportTable",
-    "--initialMemory=1024",
+    "--initialMemory=2048",
     "--maximumMemory=65536",
   ], {
     readFile: (name: string) => {

@@ -44,6 +44,8 @@ interface Emulator {
 
 /** The software platform's emulators and the callbacks that were given addresses. */
 export class SoftEmulator {
+  /** Who answers accesses to devices (Scheduler.access). */
+  access: ((vp: number) => number) | null = null;
   readonly #callbacks = new Map<bigint, unknown>();
   #nextAddress = 0x1000n;
   readonly #emulators = new Map<bigint, Emulator>();
@@ -105,6 +107,7 @@ export class SoftEmulator {
     },
     // Exits cost little here.
     doorbell: () => 0,
+    access: (vp) => this.access!(vp),
   };
 
   /** Gives a callback an address. */

@@ -1,7 +1,11 @@
 // What the software platform offers beyond WinHvPlatform.dll (ffi/icebp.ts,
 // ffi/debug_points.ts).
 
-import type { DebugPointFilter, IcebpFunctions } from "../../ffi/mod.ts";
+import type {
+  AccessCallback,
+  DebugPointFilter,
+  IcebpFunctions,
+} from "../../ffi/mod.ts";
 import {
   ICEBP_DEBUG_POINT,
   ICEBP_DEBUG_POINT_CONTEXT,
@@ -46,6 +50,12 @@ export function softExtensions(
       const callback = address === 0n ? null : called(address);
       if (p !== HANDLE || callback === undefined) return invalid;
       scheduler.standstill = callback as (() => void) | null;
+      return HResult.S_OK;
+    },
+    IcebpSetAccessCallback: (p, address) => {
+      const callback = address === 0n ? null : called(address);
+      if (p !== HANDLE || callback === undefined) return invalid;
+      scheduler.setAccessCallback(callback as AccessCallback | null);
       return HResult.S_OK;
     },
     IcebpSetDebugPoint: (p, point, bytes) =>

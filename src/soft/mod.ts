@@ -3,6 +3,7 @@
 // installed and no permission.
 
 import type {
+  AccessCallback,
   CallbackHandle,
   DebugPointFilter,
   EmulatorCallbackKind,
@@ -23,11 +24,7 @@ import {
 } from "./module.ts";
 import { type ClockMode, Scheduler } from "./scheduler.ts";
 import { SoftTimeTravel } from "./time_travel.ts";
-import {
-  type TranslateMode,
-  type TranslationCounters,
-  Translator,
-} from "./translate/translator.ts";
+import { type TranslateMode, Translator } from "./translate/translator.ts";
 
 export { CORE_IDENTITY as SOFT_FORMAT, MAX_GUEST_BYTES } from "./module.ts";
 export type { ClockMode } from "./scheduler.ts";
@@ -41,6 +38,8 @@ export interface SoftOptions {
   readonly clock?: ClockMode;
   /** Whether hot guest code becomes WebAssembly; default "auto". */
   readonly translate?: TranslateMode;
+  /** Most translated regions that are kept at a time; default 4,096. */
+  readonly regions?: number;
 }
 
 /** How often the core did what costs. */
@@ -62,6 +61,14 @@ export interface SoftCounters {
   readonly besideCode: bigint;
   /** Instructions that translated code executed. */
   readonly translated: bigint;
+  /** How often translated code was left for other translated code. */
+  readonly leftForRegion: bigint;
+  /** For code that is interpreted. */
+  readonly leftForOther: bigint;
+  /** By an instruction's handler, which had the loop look at something. */
+  readonly leftByHandler: bigint;
+  /** Not entered: the turn had fewer instructions left than have to run at once. */
+  readonly tooShort: bigint;
 }
 
 /** In the order of counter() in core/main.ts. */
@@ -74,6 +81,10 @@ const COUNTERS: readonly (keyof SoftCounters)[] = [
   "events",
   "besideCode",
   "translated",
+  "leftForRegion",
+  "leftForOther",
+  "leftByHandler",
+  "tooShort",
 ];
 
 /** Guest time: counted instructions. */
@@ -131,14 +142,20 @@ export class SoftPlatform implements WinHvPlatform {
     emulator: SoftEmulator,
     mode: ClockMode,
     translate: TranslateMode,
+    regions?: number,
   ) {
     this.#instance = instance;
     this.#scheduler = new Scheduler(instance);
     this.#scheduler.mode = mode;
     if (translate !== "never") {
-      this.#scheduler.translator = new Translator(instance, translate);
+      this.#scheduler.translator = new Translator(
+        instance,
+        translate,
+        regions,
+      );
     }
     this.#emulator = emulator;
+    emulator.access = (vp) => this.#scheduler.access(vp);
     this.platform = softFunctions(instance, this.#scheduler);
     this.emulation = emulator.functions(instance);
     this.extensions = softExtensions(
@@ -169,6 +186,11 @@ export class SoftPlatform implements WinHvPlatform {
     return this.#emulator.register(fn);
   }
 
+  /** Gives a JavaScript function an address for IcebpSetAccessCallback. */
+  accessCallback(fn: AccessCallback): CallbackHandle {
+    return this.#emulator.register(fn);
+  }
+
   /** To be called after the host wrote guestMemory: decoded code there is stale. */
   hostWrote(offset: number, bytes: number): void {
     this.#instance.core.hostWrote(GUEST + offset, bytes);
@@ -182,9 +204,28 @@ export class SoftPlatform implements WinHvPlatform {
     ) as unknown as SoftCounters;
   }
 
-  /** What translation has done; null where nothing is translated. */
-  translation(): TranslationCounters | null {
-    return this.#scheduler.translator?.counters() ?? null;
+  /** What translation did (translate/translator.ts); nothing where there is none. */
+  effort(): readonly (readonly [name: string, count: string])[] {
+    const made = this.#scheduler.translator?.counters();
+    if (made === undefined) return [];
+    const counters = this.counters();
+    const all = Number(this.clock.instructions());
+    const ran = Number(counters.translated);
+    const percent = all === 0 ? 0 : ran / all * 100;
+    return [
+      ["ran translated", `${ran} (${percent.toFixed(1)} %)`],
+      ["regions", `${made.regions} of ${made.translated} made`],
+      [
+        "in them",
+        `${made.translatedInstructions} instructions, ` +
+        `${Math.ceil(made.translatedBytes / 1024)} KiB`,
+      ],
+      ["left for others", String(counters.leftForRegion)],
+      ["left for interpreted code", String(counters.leftForOther)],
+      ["left by a handler", String(counters.leftByHandler)],
+      ["not entered, turn too short", String(counters.tooShort)],
+      ["time translating", `${(made.translatingMs / 1000).toFixed(2)} s`],
+    ];
   }
 
   /** Instructions that one processor has completed. */
@@ -221,5 +262,6 @@ export async function openSoft(options: SoftOptions): Promise<SoftPlatform> {
     emulator,
     options.clock ?? "virtual",
     options.translate ?? defaultTranslation,
+    options.regions,
   );
 }

@@ -10,6 +10,8 @@ export const CORE_IDENTITY = `soft-${crc32(bytes).toString(16)}`;
 export const EXITBUF = 0x2000;
 /** Instruction bytes of an emulation. */
 export const FETCH = 0x2260;
+/** The ICEBP_ACCESS that the host is asked about. */
+export const ACCESS = 0x2280;
 /** Arguments and results of the module's functions. */
 export const IOBUF = 0x2300;
 /** Where register values lie when their names are at IOBUF. */
@@ -32,7 +34,7 @@ export const COUNTERS_STRIDE = 0x100;
 /** A bit for every page of linear memory: written since it was last looked at. */
 export const CHANGED = 0x1340000;
 /** Guest memory begins here. */
-export const GUEST = 0x4000000;
+export const GUEST = 0x8000000;
 /** WebAssembly has 32-bit addresses. */
 export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
 
@@ -49,6 +51,7 @@ export interface HostFunctions {
   memory(gpa: bigint, bytes: number, write: number): number;
   ioPort(port: number, bytes: number, write: number): number;
   doorbell(gpa: bigint, bytes: number, value: bigint): number;
+  access(vp: number): number;
 }
 
 /** The module's exports (src/soft/core/main.ts). Results named whv... are HRESULTs. */
@@ -75,6 +78,8 @@ export interface Core {
   vpInstructions(vp: number): bigint;
   counter(n: number): bigint;
   hostWrote(address: number, bytes: number): void;
+  /** Whether the host's access() is to be asked. */
+  setAnswering(on: number): void;
   /** Brings the banks up to date and puts the globals to IOBUF. */
   stateSave(): void;
   /** Takes the globals from IOBUF, and what else has been written to memory. */
@@ -145,7 +150,7 @@ export interface Core {
   whvSuspendTime(): number;
   whvResumeTime(): number;
   /** Has hot records be looked for each `every` instructions; 0: not at all. */
-  setTranslation(every: number, samples: number): void;
+  setTranslation(every: number, heat: number): void;
 }
 
 /** A module with its memory. */

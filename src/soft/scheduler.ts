@@ -7,7 +7,11 @@
 // "virtual" mode: giving the event loop its turn every few milliseconds, and, in
 // "host" mode, sleeping while all processors wait.
 
-import type { DebugPointFilter, ProcessorsState } from "../../ffi/mod.ts";
+import type {
+  AccessCallback,
+  DebugPointFilter,
+  ProcessorsState,
+} from "../../ffi/mod.ts";
 import {
   DEBUG_POINT,
   DebugAccess,
@@ -15,8 +19,10 @@ import {
   ICEBP_DEBUG_POINT_CONTEXT,
 } from "../../ffi/debug_points.ts";
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
+import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
 import {
+  ACCESS,
   type Core,
   EXITBUF,
   type Instance,
@@ -66,6 +72,10 @@ const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
 const POINT_AT = WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + 40;
 const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
 
+/** What access() tells the core beside IcebpAnswer's Exit and Done: done, and the VP is to
+ * come out behind its instruction (LEAVE of core/access.ts). */
+const LEAVE = 2;
+
 /** "virtual": idle time is skipped. "host": it is slept through. */
 export type ClockMode = "virtual" | "host";
 
@@ -95,6 +105,17 @@ export class Scheduler {
   filter: DebugPointFilter | null = null;
   /** IcebpSetStandstillCallback. */
   standstill: (() => void) | null = null;
+  /** IcebpSetAccessCallback. */
+  #answer: AccessCallback | null = null;
+  readonly #access: DataView;
+  /** While it is asked; what it asks for then waits until the instruction is complete. */
+  #asking = false;
+  #leave = false;
+  /** Whether the owner comes out of the core for what it asked. */
+  #cameOut = false;
+  /** Whether its run is to end then. */
+  #return = false;
+  readonly #cancels: number[] = [];
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
@@ -141,6 +162,37 @@ export class Scheduler {
       this.#exit.byteOffset,
       EXIT_CONTEXT_BYTES,
     );
+    this.#access = new DataView(
+      instance.memory.buffer,
+      ACCESS,
+      ICEBP_ACCESS.size,
+    );
+  }
+
+  /** IcebpSetAccessCallback. */
+  setAccessCallback(callback: AccessCallback | null): void {
+    this.#answer = callback;
+    this.#core.setAnswering(callback === null ? 0 : 1);
+  }
+
+  /**
+   * The core's question about an access of the VP that runs. What the callback does that
+   * an exit's caller could have done before it came back takes effect when the VP comes
+   * out of the core behind the instruction, so that both ways are the same.
+   */
+  access(vp: number): number {
+    // Who was canceled comes back when others exit, too.
+    if (this.#pending < this.#runs.length) return IcebpAnswer.Exit;
+    this.#asking = true;
+    // one that had its turn as the only one, see run()
+    this.#leave = --this.#untilClock < 0 ||
+      this.#left > MOST_OF_TURN && this.#runs.length > 1;
+    const answer = this.#answer!(vp, this.#access);
+    this.#asking = false;
+    if (answer === IcebpAnswer.Return) this.#return = true;
+    else if (answer !== IcebpAnswer.Done || !this.#leave) return answer;
+    this.#cameOut = true;
+    return LEAVE;
   }
 
   /** Whether the exit is an instruction point's that the filter lets pass: the turn goes on
@@ -158,7 +210,9 @@ export class Scheduler {
 
   /** Guest time at which `fn` is to be called once, between instructions. */
   setAlarm(ns: bigint | null, fn: () => void): void {
-    this.#alarm = ns === null ? NEVER : Number(ns);
+    const alarm = ns === null ? NEVER : Number(ns);
+    if (alarm < this.#alarm) this.#leave = true;
+    this.#alarm = alarm;
     this.#alarmFn = ns === null ? null : fn;
     this.kick();
   }
@@ -198,8 +252,28 @@ export class Scheduler {
 
   /** WHvCancelRunVirtualProcessor: the current run, or the next. */
   cancel(vp: number): void {
-    if (this.#runs[vp]) this.#cancelNow(vp);
+    if (this.#asking) {
+      this.#cancels.push(vp);
+      this.#leave = true;
+    } else if (this.#runs[vp]) this.#cancelNow(vp);
     else this.#latched[vp] = true;
+  }
+
+  /** Whether the run of a VP that has asked ends; it is a canceled one then. */
+  #toReturn(vp: number): boolean {
+    if (!this.#return) {
+      const at = this.#cancels.indexOf(vp);
+      if (at < 0) return false;
+      this.#cancels.splice(at, 1);
+    }
+    this.#core.vpCanceled(vp);
+    return true;
+  }
+
+  /** Carries out the cancels that the callback of an access asked for. */
+  #cancelAsked(): void {
+    this.#return = false;
+    for (const vp of this.#cancels.splice(0)) this.cancel(vp);
   }
 
   #cancelNow(vp: number): void {
@@ -464,12 +538,23 @@ export class Scheduler {
       if (this.translator?.due) this.translator.translate();
       this.#left -= executed;
       this.#untilClock -= executed >>> 5;
-      if (result === RUN_EXIT && !this.#passed(vp)) {
+      const asked = this.#cameOut;
+      this.#cameOut = false;
+      if (
+        result === RUN_EXIT ? !this.#passed(vp) : asked && this.#toReturn(vp)
+      ) {
         this.#phase = "owner";
         this.#exits++;
         this.#finish(vp);
+        if (asked) this.#cancelAsked();
         if (this.#pending > 0) this.#patience();
         return;
+      }
+      if (asked) {
+        this.#cancelAsked();
+        // as when it comes back from an exit
+        const fresh = this.#left > MOST_OF_TURN;
+        if (fresh && this.#runs.length > 1) this.#left = 0;
       }
       if (result === RUN_IDLE) this.#left = 0;
       else if (result === RUN_SPUN) {
@@ -477,7 +562,7 @@ export class Scheduler {
         else this.#core.allowSpins(SPINS_ALONE);
       }
       // a long slice may have used up the event loop's patience
-      if (budget > MOST_OF_TURN) this.#untilClock = 0;
+      if (budget > MOST_OF_TURN && !asked) this.#untilClock = 0;
       if (this.#left <= 0) {
         this.#gather();
         return;
@@ -529,7 +614,11 @@ export class Scheduler {
     const executed = this.#core.executed();
     this.#untilClock -= executed >>> 5;
     if (budget > MOST_OF_TURN) this.#untilClock = 0;
-    const exited = result === RUN_EXIT && !this.#passed(vp);
+    const asked = this.#cameOut;
+    this.#cameOut = false;
+    const exited = result === RUN_EXIT
+      ? !this.#passed(vp)
+      : asked && this.#toReturn(vp);
     if (executed > 0 || entry.value === 0) cursor.advance(executed);
     else if (!exited && result !== RUN_EXIT) {
       this.#phase = "held";
@@ -541,11 +630,13 @@ export class Scheduler {
       );
       return false;
     }
-    if (!exited) return true;
-    this.#phase = "follow";
-    this.#exits++;
-    this.#finish(vp);
-    return false;
+    if (exited) {
+      this.#phase = "follow";
+      this.#exits++;
+      this.#finish(vp);
+    }
+    if (asked) this.#cancelAsked();
+    return !exited;
   }
 
   /** Of those that nobody can run, whether all take no interrupts. */

@@ -61,6 +61,25 @@ Deno.test("a bzImage is entered at its 64-bit entry point", () => {
   assertEquals(image.describe.includes("6.1.0-test"), true);
 });
 
+Deno.test("Linux is told the TSC's frequency unless the user names one", () => {
+  const lineOf = (commandLine: string, tscKhz?: number) => {
+    const image = loadGuest(request(bzImage(), { commandLine, tscKhz }));
+    const memory = new GuestView(image);
+    const params = Number(image.registers.gpr.rsi);
+    return memory.text(memory.u32(params + 0x228));
+  };
+  const told = "tsc_early_khz=2994375";
+  assertEquals(lineOf("quiet", 2_994_375), `${told} quiet`);
+  assertEquals(lineOf("", 2_994_375), told);
+  assertEquals(lineOf("quiet"), "quiet");
+  const own = "quiet tsc_early_khz=5";
+  assertEquals(lineOf(own, 2_994_375), own);
+  const inits = "quiet -- tsc_early_khz=5";
+  assertEquals(lineOf(inits, 2_994_375), `${told} ${inits}`);
+  const full = "x".repeat(100);
+  assertEquals(lineOf(full, 2_994_375), full, "no room for it");
+});
+
 Deno.test("the last paragraph need not be full, and no more is missing", () => {
   const file = bzImage();
   for (const missing of [1, 15]) {

@@ -1,6 +1,8 @@
 // `icebp doctor`: what there is, what there is not and why, and the exit code.
 import { assertEquals, assertMatch } from "@std/assert";
 import {
+  cannotBeMade,
+  cannotRun,
   EMULATION,
   ignore,
   inFolder,
@@ -34,7 +36,7 @@ Deno.test({
     const path = library(`${folder}/tiny.so`, PLATFORM + EMULATION);
     const { code, out, err } = await icebp(["doctor", "--platform", path]);
     assertEquals([code, err], [0, ""]);
-    const at = out.indexOf(`${path}: usable: a partition`);
+    const at = out.indexOf(`${path}: usable: a machine was made`);
     const found = out.slice(at);
     assertMatch(found, /^ {2}features: PartialUnmap, LocalApicEmulation, /m);
     assertMatch(found, /^ {2}exits: X64CpuidExit, X64MsrExit, ExceptionExit/m);
@@ -43,6 +45,9 @@ Deno.test({
       found,
       /^ {2}processor clock: not said, APIC clock: not said$/m,
     );
+    assertMatch(found, /^ {2}time stamp counter: nobody tells/m);
+    // Whatever it runs is an OUT: what INT1's handler would do.
+    assertMatch(found, /^ {2}breakpoints: four debug registers, then INT3/m);
     assertMatch(
       found,
       /^ {2}lacks WHvSuspendPartitionTime: the guest's clocks run while/m,
@@ -57,8 +62,18 @@ Deno.test({
   ignore,
   fn: inFolder(async (folder) => {
     const off = library(`${folder}/off.so`, PLATFORM + EMULATION, 0);
+    const runs = library(`${folder}/runs.so`, cannotRun + EMULATION);
+    const made = library(`${folder}/made.so`, cannotBeMade + EMULATION);
     for (
       const [path, why] of [
+        [
+          runs,
+          /runs\.so: not usable: no machine can be made: .*invalidState: use --platform soft$/m,
+        ],
+        [
+          made,
+          /made\.so: not usable: no machine can be made: WHvMapGpaRange .*E_FAIL/,
+        ],
         [off, /^\S+off\.so: not usable: .*no hypervisor is running: enable/m],
         [`${folder}/none.so`, /none\.so: not usable: dlopen .*check the path/],
         ["whp", /^whp: not usable: dlopen \(WinHvPlatform\.dll\).*enable/m],

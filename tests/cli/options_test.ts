@@ -92,6 +92,8 @@ Deno.test("every option", () => {
     "--clock",
     "virtual",
     "--stats",
+    "--translate",
+    "always",
     "--log",
     "error,gdb=trace,machine=off",
     "guest.bin",
@@ -112,6 +114,7 @@ Deno.test("every option", () => {
   ]);
   assertEquals(options.serial, { kind: "file", path: "/tmp/out" });
   assertEquals([options.clock, options.stats], ["virtual", true]);
+  assertEquals([options.translate, run().translate], ["always", "auto"]);
   assertEquals(options.log, {
     all: "error",
     areas: { gdb: "trace", machine: null },
@@ -200,6 +203,15 @@ Deno.test("what cannot be meant is refused with one line", () => {
     [["--gdb=:99999"], "HOST:PORT"],
     [["--gdb=unix:"], "needs a path"],
     [["--no-wait"], "--no-wait is about --gdb"],
+    [["--history", "some"], "--history some: a size"],
+    [["--history", "1k"], "--history 1k: 1M at least, or off"],
+    [["--record-all"], "--record-all is about --record"],
+    [["replay"], "replay needs a recording"],
+    [["replay", "f", "--cpus", "2"], "--cpus: with replay the machine"],
+    [["replay", "f", "--record", "g"], "--record is not for it"],
+    [["replay", "f", "--restore", "g"], "--restore is not for it"],
+    [["--restore", "f", "kernel"], "kernel: with --restore the machine"],
+    [["--restore"], "--restore needs a value"],
     [["--serial", "tty"], "stdio, null, file:PATH"],
     [["--serial", "file:"], "stdio, null, file:PATH"],
     [["--log", "loud"], "a level is one of"],

@@ -1,9 +1,12 @@
 // The four states of a software breakpoint, on memory and page tables alone.
 
 import { assert, assertEquals } from "@std/assert";
-import { INT1, MemoryBreakpoints } from "../../src/debug/memory_breakpoints.ts";
+import { MemoryBreakpoints } from "../../src/debug/memory_breakpoints.ts";
+import { INT1 as TRAP } from "../../src/debug/trap.ts";
 import { PageWalker, type Paging } from "../../src/debug/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
+
+const INT1 = TRAP.opcode;
 
 const REAL: Paging = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
 
@@ -108,11 +111,18 @@ Deno.test("the guest's own INT1 is a byte like any other", () => {
 });
 
 /** 32-bit page tables at `cr3` (two pages) that map `linear` to `frame`. */
-function map(data: DataView, cr3: number, linear: number, frame: number) {
-  data.setUint32(cr3 + (linear >>> 22) * 4, (cr3 + 0x1000) | 3, true);
+/** `rights`: present 1, writable 2, user 4. */
+function map(
+  data: DataView,
+  cr3: number,
+  linear: number,
+  frame: number,
+  rights = 3,
+) {
+  data.setUint32(cr3 + (linear >>> 22) * 4, (cr3 + 0x1000) | 7, true);
   data.setUint32(
     cr3 + 0x1000 + ((linear >>> 12) & 0x3ff) * 4,
-    frame | 3,
+    frame | rights,
     true,
   );
 }
@@ -194,10 +204,178 @@ Deno.test("code that its kernel can write is left to debug registers", () => {
   table.set([longSpace(data, high, 0x5001)], 4);
   assertEquals(table.lent, [0x400000n]);
   assertEquals([...view.subarray(0x5000, 0x5003)], [INT1, INT1, INT1]);
+});
+
+Deno.test("debug registers go where they are needed most, and move there", () => {
+  const { view, table, data } = setUp();
+  const a = space(data, 0x10000);
+  // Kernel's, read only; kernel's, writable; a program's.
+  map(data, 0x10000, 0x400000, 0x5000, 1);
+  map(data, 0x10000, 0x401000, 0x6000, 3);
+  map(data, 0x10000, 0x402000, 0x7000, 7);
+  const [fixed, writable, user] = [0x400010n, 0x401010n, 0x402010n];
+  const nowhere = 0x700000n;
+  const at = () => [0x5010, 0x6010, 0x7010].map((gpa) => view[gpa] === INT1);
+  table.insert(fixed, []);
+  table.set([a], 2);
+  assertEquals([table.lent, at()], [[], [true, false, false]]);
+  table.insert(writable, []);
   table.clear();
-  // A program's code is no kernel's.
-  table.set([longSpace(data, 0x400000n, 0x6007)], 4);
-  assertEquals(view[0x6000], INT1);
+  table.set([a], 2);
+  assertEquals([table.lent, at()], [[writable], [true, false, false]]);
+  table.insert(nowhere, []);
+  table.insert(user, []);
+  table.clear();
+  table.set([a], 3);
+  assertEquals(table.lent, [nowhere, user, writable]);
+  table.clear();
+  table.set([a], 2);
+  assertEquals([table.lent, at()], [[nowhere, user], [true, true, false]]);
+  assert(!table.waiting);
+  table.clear();
+  table.set([a], 1);
+  assertEquals([table.lent, at()], [[nowhere], [true, true, true]]);
+  table.clear();
+  table.set([a], 0);
+  assert(table.waiting);
+  table.clear();
+  assertEquals(at(), [false, false, false]);
+});
+
+Deno.test("behind MOV SS and POP SS, which hold debug registers back, it is in memory", () => {
+  const before = [
+    ["8e d0", true],
+    ["66 8e d0", true],
+    ["8e 15 00 10 00 00", true],
+    ["8e 54 24 04", true],
+    ["17", true],
+    ["8e d8", false],
+    ["89 d0", false],
+    ["90", false],
+  ] as const;
+  for (const [code, held] of before) {
+    const { view, table } = setUp();
+    const bytes = Uint8Array.fromHex(code.replaceAll(" ", ""));
+    view.set(bytes, 0x1000);
+    const at = 0x1000 + bytes.length;
+    table.insert(BigInt(at), []);
+    table.set([REAL], 4);
+    assertEquals(
+      [table.lent.length, view[at]],
+      held ? [0, INT1] : [1, 0x90],
+      code,
+    );
+  }
+});
+
+/** Two programs whose pages at 0x400000 are the frames 0x5000 and 0x6000. */
+function twoPrograms() {
+  const { view, table, data } = setUp();
+  const [a, b] = [space(data, 0x10000), space(data, 0x12000)];
+  map(data, 0x10000, 0x400000, 0x5000, 7);
+  map(data, 0x12000, 0x400000, 0x6000, 7);
+  return { view, table, data, a, b };
+}
+
+Deno.test("a program's breakpoint goes into no other program", () => {
+  for (const offset of [0, 0x123, 0xff4, 0xfff]) {
+    const { view, table, a, b } = twoPrograms();
+    const at = 0x400000n + BigInt(offset);
+    const [inA, inB] = [0x5000 + offset, 0x6000 + offset];
+    // The byte itself is the same, one near it is not.
+    view[offset < 0xff8 ? inB + 7 : inB - 7] = 0x77;
+    table.insert(at, []);
+    table.set([a, b]);
+    assertEquals([view[inA], view[inB]], [INT1, 0x90], `${offset}`);
+    assertEquals(table.at(at)!.held, `INT1 at physical 0x${inA.toString(16)}`);
+    table.clear();
+    table.set([b]);
+    // Found in the space that is not current.
+    assertEquals([view[inA], view[inB]], [INT1, 0x90], `${offset}`);
+    table.clear();
+  }
+});
+
+Deno.test("it goes into every program that carries the same bytes", () => {
+  const { view, table, a, b } = twoPrograms();
+  table.insert(0x400123n, []);
+  table.set([a]);
+  assertEquals([view[0x5123], view[0x6123]], [INT1, 0x90]);
+  table.clear();
+  table.set([b]);
+  assertEquals([view[0x5123], view[0x6123]], [INT1, INT1]);
+  table.clear();
+});
+
+Deno.test("it stays the program's while a debugger takes it out and puts it back", () => {
+  const { view, table, a, b } = twoPrograms();
+  const at = 0x400123n;
+  view[0x6127] = 0x77;
+  table.insert(at, []);
+  table.set([a]);
+  table.forgetRemoved();
+  // A stop in the other program.
+  table.clear();
+  assert(table.remove(at));
+  table.insert(at, []);
+  table.set([b]);
+  table.forgetRemoved();
+  assertEquals([view[0x5123], view[0x6123]], [INT1, 0x90]);
+  table.clear();
+  // Its page is another program's now, and the guest runs without it once.
+  assert(table.remove(at));
+  table.set([b]);
+  table.forgetRemoved();
+  table.insert(at, []);
+  table.set([b]);
+  assertEquals([view[0x5123], view[0x6123]], [0x90, INT1], "set in b");
+  table.clear();
+});
+
+Deno.test("set before its program is there it waits, and hurts no other", () => {
+  const { view, table, data } = setUp();
+  const [a, b] = [space(data, 0x10000), space(data, 0x12000)];
+  const at = 0x400123n;
+  table.insert(at, []);
+  table.set([a, b]);
+  assert(table.waiting);
+  // Tried again while the guest runs: nobody has said which program it is for.
+  map(data, 0x12000, 0x400000, 0x6000, 7);
+  table.set([b], 0, 0n, []);
+  assert(table.waiting);
+  assertEquals(view[0x6123], 0x90);
+  assertEquals(
+    table.at(at)!.held,
+    "nothing: what is mapped is not the program it was set in",
+  );
+  table.set([b], 1, 0n, []);
+  assertEquals(table.lent, [at]);
+  // A stop in b.
+  table.clear();
+  table.set([b]);
+  assertEquals(view[0x6123], INT1);
+  table.clear();
+});
+
+Deno.test("a plant is where the step goes, whoever's breakpoint is there", () => {
+  const { view, table, a, b } = twoPrograms();
+  const at = 0x400123n;
+  view[0x6127] = 0x77;
+  table.insert(at, []);
+  table.set([a]);
+  assert(table.plant(at, [b]));
+  assert(table.plant(at, [b]), "twice");
+  assertEquals([view[0x5123], view[0x6123]], [INT1, INT1]);
+  table.pull(at);
+  assertEquals(view[0x6123], INT1);
+  table.pull(at);
+  assertEquals([view[0x5123], view[0x6123]], [INT1, 0x90]);
+  // Removed while it is planted, too.
+  assert(table.plant(at, [b]));
+  assert(table.remove(at));
+  table.pull(at);
+  assertEquals([view[0x5123], view[0x6123]], [0x90, 0x90]);
+  assertEquals(table.at(at), undefined);
 });
 
 Deno.test("one frame at two addresses keeps its original byte", () => {

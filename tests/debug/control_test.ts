@@ -265,16 +265,18 @@ Deno.test("monitor: help, exits, walk, registers, unknown", async () => {
   await toy.step();
   await toy.step();
   const { debugger: target } = toy;
-  assert(target.monitor("help", 0).includes("walk ADDRESS"));
+  assert((await target.monitor("help", 0)).includes("walk ADDRESS"));
   assertEquals(
-    target.monitor("exits", 0),
+    await target.monitor("exits", 0),
     "exits\n           2 ioPort\nport accesses\n           2 i8042\n",
   );
-  assert(target.monitor("walk 1234", 0).includes("paging none"));
-  assert(target.monitor("walk 0x12345678", 0).includes("no memory"));
-  assert(target.monitor("registers rip", 0).startsWith("rip        0x00"));
-  assert(target.monitor("frobnicate", 0).startsWith("no command"));
-  target.monitor("quit", 0);
+  assert((await target.monitor("walk 1234", 0)).includes("paging none"));
+  assert((await target.monitor("walk 0x12345678", 0)).includes("no memory"));
+  assert(
+    (await target.monitor("registers rip", 0)).startsWith("rip        0x00"),
+  );
+  assert((await target.monitor("frobnicate", 0)).startsWith("no command"));
+  await target.monitor("quit", 0);
   assertEquals(target.stop?.reason.kind, "exited");
 });
 
@@ -299,4 +301,22 @@ Deno.test("a guest that is let go while it stops runs on", async () => {
   assertEquals(stops.map(({ reason }) => reason.kind), ["interrupted"]);
   toy.debugger.detach(false);
   void stop;
+});
+
+Deno.test("a debug register's hit is known where the host does not tell it", async () => {
+  const toy = new Toy("40 90 40 90 eb fa");
+  toy.platform.tellsHits = false;
+  toy.break(CODE + 2);
+  toy.debugger.insertBreakpoint({
+    kind: "hardware",
+    address: BigInt(CODE + 3),
+    length: 1,
+    conditions: [],
+  });
+  for (let turn = 1; turn < 4; turn++) {
+    assertEquals((await toy.run()).reason, { kind: "breakpoint" });
+    assertEquals([toy.rip(), toy.reg(Reg.Rax)], [CODE + 2, 2 * turn - 1]);
+    assertEquals((await toy.run()).reason, { kind: "hardwareBreakpoint" });
+    assertEquals([toy.rip(), toy.reg(Reg.Rax)], [CODE + 3, 2 * turn]);
+  }
 });

@@ -8,8 +8,10 @@ import { CODE, Toy } from "./toy.ts";
 import { TF } from "./toy_platform.ts";
 
 /** What a session does; every call it makes fails once, in one run of it. */
-async function session(toy: Toy): Promise<Stop[]> {
+async function session(toy: Toy, others: number): Promise<Stop[]> {
   const stops: Stop[] = [];
+  // Never reached; four of them take the debug registers.
+  for (let i = 0; i < others; i++) toy.break(CODE + 0x100 + i);
   toy.break(CODE);
   toy.break(CODE + 2);
   stops.push(await toy.resume("continue", "continue"));
@@ -24,15 +26,31 @@ async function session(toy: Toy): Promise<Stop[]> {
 const CODE_BYTES = "40 90 e4 60 9c 9d eb f8";
 
 Deno.test("any platform call may fail once", async () => {
+  const names = new Set<string>();
+  for (const others of [0, 4]) await failEach(others, names);
+  assertEquals(
+    [...names].sort(),
+    [
+      "WHvCancelRunVirtualProcessor",
+      "WHvGetVirtualProcessorRegisters",
+      "WHvResumePartitionTime",
+      "WHvRunVirtualProcessor",
+      "WHvSetPartitionProperty",
+      "WHvSetVirtualProcessorRegisters",
+      "WHvSuspendPartitionTime",
+    ],
+  );
+});
+
+async function failEach(others: number, names: Set<string>): Promise<void> {
   const clean = new Toy(CODE_BYTES, 2);
-  await session(clean);
+  await session(clean, others);
   const calls = clean.platform.calls.length;
   assert(calls > 30);
-  const names = new Set<string>();
   for (let n = 0; n < calls + 8; n++) {
     const toy = new Toy(CODE_BYTES, 2);
     toy.platform.failIn = n;
-    const stops = await session(toy);
+    const stops = await session(toy, others);
     const { failed } = toy.platform;
     if (failed === null) continue;
     names.add(failed);
@@ -71,16 +89,4 @@ Deno.test("any platform call may fail once", async () => {
       `call ${n}, ${failed}: ${JSON.stringify(reason)}`,
     );
   }
-  assertEquals(
-    [...names].sort(),
-    [
-      "WHvCancelRunVirtualProcessor",
-      "WHvGetVirtualProcessorRegisters",
-      "WHvResumePartitionTime",
-      "WHvRunVirtualProcessor",
-      "WHvSetPartitionProperty",
-      "WHvSetVirtualProcessorRegisters",
-      "WHvSuspendPartitionTime",
-    ],
-  );
-});
+}

@@ -228,6 +228,51 @@ Deno.test({
   },
 });
 
+/** Uses three debug registers, and then all four, while nothing is mapped where the
+ * debugger waits. */
+const ALL_OWN = `
+start:  lea mine, %rax
+        mov %rax, %dr3
+        mov %rax, %dr0
+        movabs $0xd0000480, %rax
+        mov %rax, %dr7
+        incq mine
+        movabs $0xd00d0482, %rax
+        mov %rax, %dr7
+        incq mine
+end:    jmp end
+vector1: mov %dr6, %rdi
+        and $0xf, %edi
+        or %rdi, seen
+        incq hits
+        xor %eax, %eax
+        mov %rax, %dr6
+        iretq
+        .align 8
+mine:   .quad 0
+hits:   .quad 0
+seen:   .quad 0
+`;
+
+Deno.test({
+  name: "a register that is lent goes back to a guest that enables its own",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(ALL_OWN);
+    for (let i = 0; i < 4; i++) guest.break(0x140000000 + i * 0x1000);
+    // A busy host may not have come to the end by then.
+    for (let turn = 0; turn < 100 && guest.quad("hits") < 2n; turn++) {
+      const stopped = guest.run();
+      setTimeout(() => guest.debugger.interrupt(), 20);
+      assertEquals((await stopped).reason.kind, "interrupted");
+    }
+    assertEquals(guest.quad("mine"), 2n);
+    assertEquals([guest.quad("hits"), guest.quad("seen")], [2n, 9n]);
+    assertEquals(guest.reg(Reg.Dr7), 0xd00d0482n);
+    guest.close();
+  },
+});
+
 Deno.test({
   name:
     "two processors at one watchpoint: every hit is told, and only while asked",
@@ -261,3 +306,75 @@ word:   .quad 0
     guest.close();
   },
 });
+
+Deno.test({
+  name: "behind MOV SS a break hits, and a debug register is held back",
+  ignore,
+  async fn() {
+    const guest = await LongMode.start(
+      `
+loop:   inc %rcx
+        mov %ss, %eax
+        mov %eax, %ss
+behind: nop
+next:   jmp loop
+`,
+      1,
+      { breakpoints: "memory" },
+    );
+    guest.debugger.insertBreakpoint(point(guest, "hardware", "behind", 1));
+    guest.debugger.insertBreakpoint(point(guest, "hardware", "next", 1));
+    for (let turn = 1n; turn < 3n; turn++) {
+      await guest.run();
+      assertEquals([guest.rip(), guest.reg(Reg.Rcx)], [
+        guest.symbol("next"),
+        turn,
+      ]);
+    }
+    guest.break("behind");
+    for (const at of ["behind", "next", "behind"]) {
+      const { reason } = await guest.run();
+      assertEquals(guest.rip(), guest.symbol(at));
+      assertEquals(
+        reason.kind,
+        at === "behind" ? "breakpoint" : "hardwareBreakpoint",
+      );
+    }
+    guest.close();
+  },
+});
+
+for (const breakpoints of ["memory", undefined] as const) {
+  Deno.test({
+    name: `a break inside of an instruction that is executed, too: ${
+      breakpoints ?? "the platform's way"
+    }`,
+    ignore,
+    async fn() {
+      // From the second byte of the MOV on it is two NOPs and a JMP.
+      const guest = await LongMode.start(
+        `
+loop:   xor %eax, %eax
+whole:  mov $0x01eb9090, %eax
+        nop
+after:  inc %rcx
+        test $1, %cl
+        jz loop
+        mov %eax, %edx
+        xor %eax, %eax
+        jmp whole + 1
+`,
+        1,
+        { breakpoints },
+      );
+      guest.break(guest.symbol("whole") + 1);
+      for (let turn = 0n; turn < 3n; turn++) {
+        assertEquals((await guest.run()).reason, { kind: "breakpoint" });
+        assertEquals(guest.rip(), guest.symbol("whole") + 1);
+        assertEquals(guest.reg(Reg.Rcx), 2n * turn + 1n);
+        assertEquals(guest.reg(Reg.Rdx), 0x01eb9090n);
+      }
+      guest.close();
+    },
+  });
+}

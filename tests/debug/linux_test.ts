@@ -210,7 +210,7 @@ function machine(...cr3: bigint[]) {
   return { toy, tables, view: toy.platform.memory };
 }
 
-Deno.test("monitor linux: version, offset, and the line to paste", () => {
+Deno.test("monitor linux: version, offset, and the line to paste", async () => {
   for (const processors of [[0x2000n], [0n, 0x2000n], [0n, 0n, 0n, 0x2000n]]) {
     const { toy, tables, view } = machine(...processors);
     // Present, and not writable: 1 instead of 3.
@@ -218,7 +218,7 @@ Deno.test("monitor linux: version, offset, and the line to paste", () => {
     put(view, 0x9100, BANNER);
     for (let current = 0; current < processors.length; current++) {
       assertEquals(
-        toy.debugger.monitor("linux", current),
+        await toy.debugger.monitor("linux", current),
         `${BANNER}
 _text is at 0xffffffff9a200000 (physical 0x9000): the KASLR offset is 0x19200000.
 For its symbols paste, with vmlinux the file that has them:
@@ -229,23 +229,23 @@ For its symbols paste, with vmlinux the file that has them:
   }
 });
 
-Deno.test("monitor linux: without KASLR, and with a user's page tables", () => {
+Deno.test("monitor linux: without KASLR, and with a user's page tables", async () => {
   const { toy, tables, view } = machine(0x3000n);
   tables.map(0x2000, 0x400000n, 0x1000);
   view.copyWithin(0x3000, 0x2000, 0x2800);
   tables.map(0x2000, 0xffffffff81000000n, 0x9000);
   put(view, 0x9100, BANNER);
-  const said = toy.debugger.monitor("linux", 0);
+  const said = await toy.debugger.monitor("linux", 0);
   assertMatch(said, /^_text is at 0xffffffff81000000 .* without a KASLR/m);
   assertMatch(said, /^ {2}symbol-file vmlinux\nIt is starting and patches/m);
 });
 
-Deno.test("monitor linux wait: until its code is as it stays", () => {
+Deno.test("monitor linux wait: until its code is as it stays", async () => {
   const { toy, tables, view } = machine(0x2000n);
   const { debugger: target } = toy;
   const text = 0xffffffff9a200000n;
   assertMatch(
-    target.monitor("linux wait", 0),
+    await target.monitor("linux wait", 0),
     /^Continue: the guest stops when/,
   );
   const up = target.stopWhen!;
@@ -257,18 +257,21 @@ Deno.test("monitor linux wait: until its code is as it stays", () => {
   assertEquals(up(), true);
   target.stopWhen = null;
   // It is up: there is nothing to wait for.
-  assertMatch(target.monitor("linux wait", 0), /^_text is at/m);
+  assertMatch(await target.monitor("linux wait", 0), /^_text is at/m);
   assertEquals(target.stopWhen, null);
-  assertEquals(target.monitor("linux soon", 0), "usage: linux [wait]\n");
+  assertEquals(await target.monitor("linux soon", 0), "usage: linux [wait]\n");
 });
 
-Deno.test("monitor linux: too early, and no Linux", () => {
+Deno.test("monitor linux: too early, and no Linux", async () => {
   const { toy, tables } = machine(0n);
   const { machine: pc, debugger: target } = toy;
-  assertMatch(target.monitor("linux", 0), /^This is not Linux, or it is too e/);
+  assertMatch(
+    await target.monitor("linux", 0),
+    /^This is not Linux, or it is too e/,
+  );
   pc.booted = { kind: "linux", describe: "bz: Linux 6.1 at 0x1000000" };
   assertMatch(
-    target.monitor("linux", 0),
+    await target.monitor("linux", 0),
     /^It is too early: [^]*nokaslr[^]*\nBooted was bz: Linux 6\.1 at 0x1000000/,
   );
   pc.booted = { kind: "elf64", describe: "k.elf: ELF" };
@@ -278,10 +281,13 @@ Deno.test("monitor linux: too early, and no Linux", () => {
   pc.processors[0].vp.set(Reg.Cr4, CR4_PAE);
   pc.processors[0].vp.set(Reg.Efer, EFER);
   assertMatch(
-    target.monitor("linux", 0),
+    await target.monitor("linux", 0),
     /^This is not Linux: .* 0xffffffff80000000 [^]*\nBooted was k\.elf: ELF\.$/m,
   );
   // Older kernels begin with the whole area mapped.
   put(toy.platform.memory, 0x9100, BANNER);
-  assertMatch(target.monitor("linux", 0), /^Linux version .*\nIt is too early/);
+  assertMatch(
+    await target.monitor("linux", 0),
+    /^Linux version .*\nIt is too early/,
+  );
 });

@@ -6,6 +6,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
 import type { BreakpointWay } from "../../src/debug/driver.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
+import type { HostFacts } from "../../src/machine/host.ts";
 import { Machine, type MachineOptions } from "../../src/machine/machine.ts";
 import { type OpenedPlatform, openPlatform } from "../../src/cli/platform.ts";
 import { once } from "../util/once.ts";
@@ -72,6 +73,18 @@ function testWay(): BreakpointWay | undefined {
   return way === "memory" || way === "processor" ? way : undefined;
 }
 
+/** A host where INT1 does not exit. */
+export const NO_INT1: HostFacts = {
+  int1Exits: false,
+  clocks: {
+    isIntel: true,
+    crystal: null,
+    frequency: null,
+    tscHz: null,
+    apicHz: null,
+  },
+};
+
 /** A program under the debugger. */
 export class LongMode {
   readonly opened: OpenedPlatform;
@@ -93,6 +106,7 @@ export class LongMode {
       platform: wrap(opened.platform),
       guestMemory: opened.guestMemory,
       clock: opened.clock,
+      host: opened.host,
       entropy: { fill: (into) => into.fill(0) },
       cpus,
       ramBytes: RAM,
@@ -195,6 +209,21 @@ export class LongMode {
 
   break(at: string | number | bigint): void {
     this.debugger.insertBreakpoint(software(this.#address(at)));
+  }
+
+  /** The guest is never here. */
+  static readonly NOWHERE = 0x300000n;
+
+  /** Leaves none to be lent to breakpoints, which are in memory then. */
+  takeDebugRegisters(): void {
+    for (let i = 0n; i < 4n; i++) {
+      this.debugger.insertBreakpoint({
+        kind: "hardware",
+        address: LongMode.NOWHERE + i,
+        length: 1,
+        conditions: [],
+      });
+    }
   }
 
   unbreak(at: string | number | bigint): boolean {

@@ -37,7 +37,7 @@ Deno.test({
         Uint8Array.fromHex("432483c4205b5e5f5dc35557565383ec"),
       );
       const ask = (line: string) => {
-        const said = guest.debugger.monitor(line, 0);
+        const said = guest.debugger.monitor(line, 0) as string;
         assertEquals(said.replaceAll("\r\n", "").includes("\n"), false);
         return said.replaceAll("\r\n", "\n");
       };

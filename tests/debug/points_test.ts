@@ -8,6 +8,7 @@ import { AgentExpression } from "../../src/debug/agent.ts";
 import type { BreakpointKind } from "../../src/debug/target.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
+import { PROGRAM, twoPrograms } from "./two_programs.ts";
 import { LongMode } from "./long_mode.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy") ||
@@ -78,43 +79,14 @@ test("one of two addresses of a page, and the other goes on", async () => {
 });
 
 test("each program at an address of two address spaces", async () => {
-  const guest = await LongMode.start(`
-loop:   mov $${PML4}, %eax
-        mov %rax, %cr3
-        mov $0x40000000, %ecx
-        call *%rcx
-        mov $0x10000, %eax
-        mov %rax, %cr3
-        mov $0x40000000, %ecx
-        call *%rcx
-        jmp loop
-        .org 0x1000
-        mov $0xa, %ebx
-        ret
-        .org 0x2000
-        mov $0xb, %ebx
-        ret
-`);
-  const { memory } = guest.machine;
-  const entry = (at: number, value: number) => {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
-    memory.write(at, bytes);
-  };
-  const text = guest.rip();
-  // The second space: its own tables, the same first GiB.
-  entry(0x10000, 0x11003);
-  entry(0x11000, PD | 3);
-  entry(0x11008, 0x12003);
-  entry(0x12000, 0x13003);
-  entry(0x13000, (text + 0x2000) | 3);
-  entry(PDPT + 8, 0x14003);
-  entry(0x14000, 0x15003);
-  entry(0x15000, (text + 0x1000) | 3);
-  guest.break(0x40000005);
+  const guest = await twoPrograms(
+    "mov $0xa, %ebx; ret",
+    "mov $0xb, %ebx; ret",
+  );
+  guest.break(PROGRAM + 5);
   for (const rbx of [0xan, 0xbn, 0xan, 0xbn]) {
     assertEquals((await guest.run()).reason, { kind: "breakpoint" });
-    assertEquals([guest.rip(), guest.reg(Reg.Rbx)], [0x40000005, rbx]);
+    assertEquals([guest.rip(), guest.reg(Reg.Rbx)], [PROGRAM + 5, rbx]);
   }
   guest.close();
 });
@@ -435,6 +407,7 @@ Deno.test({
       { breakpoints: "memory" },
     );
     guest.machine.memory.write(PDPT + 8, Uint8Array.of(3, PD >> 8));
+    guest.takeDebugRegisters();
     guest.break("last");
     for (let turn = 1n; turn < 5n; turn++) {
       assertEquals((await guest.run()).reason, { kind: "breakpoint" });
@@ -457,7 +430,7 @@ Deno.test({
           breakpoints: way,
         },
       );
-      const show = () => guest.debugger.monitor("breakpoints", 0);
+      const show = () => guest.debugger.monitor("breakpoints", 0) as string;
       assertEquals(show(), "no breakpoints\n");
       const at = guest.symbol("loop");
       const address = `0x${at.toString(16).padStart(16, "0")}`;
@@ -467,18 +440,47 @@ Deno.test({
         `${address}  break: not held yet: the guest has not run since`,
       );
       await guest.run();
+      const held = () => show().split("\n")[0].replace(/,? since .*/, "");
+      if (way === "memory") {
+        assertEquals(held(), `${address}  break: a debug register`);
+        // With those it needs taken it is in memory.
+        guest.takeDebugRegisters();
+        await guest.run();
+        guest.debugger.removeBreakpoint(point("hardware", LongMode.NOWHERE));
+      }
       guest.debugger.insertBreakpoint(
         point("write", guest.symbol("word"), 8),
       );
-      const lines = show().split("\n");
       assertEquals(
-        lines[0].replace(/since .*/, ""),
+        held(),
         `${address}  break: ` +
           (way === "processor"
-            ? "a debug point in the processor, "
-            : `INT1 at physical 0x${at.toString(16)}, `),
+            ? "a debug point in the processor"
+            : `INT1 at physical 0x${at.toString(16)}`),
       );
-      assert(lines[1].includes("write watchpoint, 8 bytes"), lines[1]);
+      const lines = show().split("\n");
+      assert(show().includes("write watchpoint, 8 bytes"), show());
+      if (way === "memory") {
+        const registers = () =>
+          show().split("\n").slice(1, 5).map((line) =>
+            line.replace(/^0x0*(\w+) .*: /, "$1 ").replace(/since .* s/, "")
+          );
+        const nowhere = (i: bigint) => (LongMode.NOWHERE + i).toString(16);
+        assertEquals(registers(), [
+          `${guest.symbol("word").toString(16)} the guest has not run since`,
+          ...[1, 2, 3].map((i) =>
+            `${nowhere(BigInt(i))} debug register ${i},  of guest time`
+          ),
+        ]);
+        const [, second] = show().split("\n").slice(1);
+        // Taken out and put back at a stop it is the same one.
+        const point1 = point("hardware", LongMode.NOWHERE + 1n);
+        assert(guest.debugger.removeBreakpoint(point1));
+        guest.debugger.insertBreakpoint(point1);
+        await guest.run();
+        assertEquals(show().split("\n")[2], second);
+        assert(registers()[0].includes("debug register 0"), registers()[0]);
+      }
       // gdb takes them out at a stop, and puts them back.
       assert(guest.unbreak("loop"));
       assertEquals(

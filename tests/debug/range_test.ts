@@ -151,3 +151,36 @@ flag:   .byte 0
     guest.close();
   },
 });
+
+for (const breakpoints of ["memory", undefined] as const) {
+  Deno.test({
+    name: `a hardware breakpoint inside of a range stops: ${
+      breakpoints ?? "the platform's way"
+    }`,
+    ignore,
+    async fn() {
+      // In the first steps, and later, when it runs.
+      const places = [["start", 2], ["loop", 0], ["after", 0]];
+      for (const [name, offset] of places as [string, number][]) {
+        const guest = await LongMode.start(GUEST, 1, { breakpoints });
+        const address = guest.symbol(name) + offset;
+        guest.debugger.insertBreakpoint({
+          kind: "hardware",
+          address: BigInt(address),
+          length: 1,
+          conditions: [],
+        });
+        assertEquals(
+          [await range(guest, "start", "outside"), guest.rip()],
+          ["hardwareBreakpoint", address],
+        );
+        // On from there it is gone past.
+        assertEquals(
+          await range(guest, "start", "outside"),
+          name === "loop" ? "hardwareBreakpoint" : "step",
+        );
+        guest.close();
+      }
+    },
+  });
+}

@@ -6,19 +6,10 @@
 import { assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import type { BreakpointKind } from "../../src/debug/target.ts";
-import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
-const inMemory = testPlatform() !== "soft" ||
-  Deno.env.get("ICEBP_TEST_BREAKPOINTS") === "memory";
-
-/** What INIT takes away in memory until the next stop (the README's table). */
-const LOST_IN_MEMORY: ReadonlySet<BreakpointKind> = new Set([
-  "hardware",
-  "write",
-]);
 
 /** What the processor waits in for its first INIT. */
 const WAITS = {
@@ -150,11 +141,7 @@ for (const wait of Object.keys(WAITS) as Wait[]) {
           seen.push(target.vcpus[1].linear);
         }
         assertEquals(guest.rip(0), guest.symbol("done"));
-        if (inMemory && LOST_IN_MEMORY.has(kind)) {
-          assertEquals(seen.filter((at) => !stops.includes(at)), []);
-        } else {
-          assertEquals(seen, stops);
-        }
+        assertEquals(seen, stops);
         assertEquals(guest.machine.memory.view[STARTED], STARTS.length);
         guest.close();
       },

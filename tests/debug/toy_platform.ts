@@ -15,7 +15,7 @@ import { Reg } from "../../ffi/registers.ts";
 import { noExtensions } from "../../ffi/mod.ts";
 import { winhvplatform } from "../../ffi/winhvplatform.ts";
 
-export const TF = 0x100, IF = 0x200, ZF = 0x40;
+export const TF = 0x100, IF = 0x200, ZF = 0x40, RF = 0x10000;
 const BS = 0x4000n;
 /** Instructions a processor makes before the others get their turn. */
 const SLICE = 40;
@@ -62,6 +62,8 @@ export class ToyPlatform implements WinHvPlatform {
   /** Calls from now on until one fails; null for never. */
   failIn: number | null = null;
   failed: string | null = null;
+  /** Whether a debug register's hit is in DR6. */
+  tellsHits = true;
   timeRuns = true;
   /** An interrupt that processor 0 takes as soon as it may. */
   interrupt: number | null = null;
@@ -250,6 +252,13 @@ export class ToyPlatform implements WinHvPlatform {
     const rip = vp.get(Reg.Rip);
     const at = this.#linear(vp, Reg.Cs, rip);
     const length = { value: 1, shadow: 0, holdsTrap: false };
+    const hits = (flags & RF) === 0 ? this.#codeHits(vp, at) : 0n;
+    if (hits !== 0n) {
+      if (!this.tellsHits) return this.#exception(vp, 1, context);
+      const dr6 = vp.value(Reg.Dr6);
+      dr6.setBigUint64(0, dr6.getBigUint64(0, true) & ~15n | hits, true);
+      return this.#exception(vp, 1, context);
+    }
     const effect = this.#execute(vp, at, rip, length, context);
     if (effect === "exit") return true;
     if (typeof effect === "object") {
@@ -258,12 +267,27 @@ export class ToyPlatform implements WinHvPlatform {
     if (effect === "next") vp.set(Reg.Rip, rip + length.value);
     vp.set(Reg.InterruptState, vp.get(Reg.InterruptState) & ~1 | length.shadow);
     vp.instructions++;
+    vp.set(Reg.Rflags, vp.get(Reg.Rflags) & ~RF);
     if ((flags & TF) !== 0 && !length.holdsTrap) {
       const dr6 = vp.value(Reg.Dr6);
       dr6.setBigUint64(0, dr6.getBigUint64(0, true) | BS, true);
       return this.#exception(vp, 1, context, false);
     }
     return false;
+  }
+
+  /** The debug registers that are for the instruction at a linear address. */
+  #codeHits(vp: ToyVp, at: number): bigint {
+    const dr7 = vp.get(Reg.Dr7);
+    let hits = 0n;
+    for (let i = 0; i < 4; i++) {
+      const enabled = (dr7 >> 2 * i & 3) !== 0;
+      const forCode = (dr7 >> 16 + 4 * i & 15) === 0;
+      if (enabled && forCode && vp.get(Reg.Dr0 + i) === at) {
+        hits |= 1n << BigInt(i);
+      }
+    }
+    return hits;
   }
 
   #exception(

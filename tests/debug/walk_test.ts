@@ -92,3 +92,58 @@ Deno.test("5-level paging has a level more and 57 bits", () => {
   assertEquals(walker.translate(p, 0x1000000001234n), 0x1234);
   assertEquals(walker.translate(p, 0x0100000000001234n), -1);
 });
+
+/** Whether the page found can be written to, and reached by programs. */
+const rights = (walker: PageWalker) =>
+  (walker.pageWritable ? 2 : 0) | (walker.pageUser ? 4 : 0);
+
+Deno.test("what all entries allow is allowed, in every mode", () => {
+  const { walker, put32, put64 } = setUp();
+  const none: Paging = { cr0: 1n, cr3: 0n, cr4: 0n, efer: 0n };
+  walker.translate(none, 0x1000n);
+  assertEquals(rights(walker), 2, "without paging everything can be written");
+  // Levels of the mode: top entry first, the last one a page or a large one.
+  for (const top of [3, 5, 7]) {
+    for (const last of [1, 3, 5, 7]) {
+      const both = top & last & 6;
+      const mode32: Paging = { cr0: CR0, cr3: 0x1000n, cr4: 0x10n, efer: 0n };
+      put32(0x1000, 0x2000 | top);
+      put32(0x2000, 0x7000 | last);
+      put32(0x1004, 0x400080 | last);
+      assertEquals(walker.translate(mode32, 0n), 0x7000);
+      assertEquals(rights(walker), both, `32-bit ${top} ${last}`);
+      assertEquals(walker.translate(mode32, 0x400000n), 0x400000);
+      assertEquals(rights(walker), last & 6, `32-bit, 4 MiB ${last}`);
+
+      const pae: Paging = { cr0: CR0, cr3: 0x1000n, cr4: PAE, efer: 0n };
+      put64(0x1000, 0x2001n);
+      put64(0x2000, BigInt(0x3000 | top));
+      put64(0x3000, BigInt(0x7000 | last));
+      put64(0x2008, BigInt(0x200080 | last));
+      assertEquals(walker.translate(pae, 0n), 0x7000);
+      assertEquals(rights(walker), both, `PAE ${top} ${last}`);
+      assertEquals(walker.translate(pae, 0x200000n), 0x200000);
+      assertEquals(rights(walker), last & 6, `PAE, 2 MiB ${last}`);
+
+      for (const levels of [4, 5]) {
+        const long: Paging = {
+          cr0: CR0,
+          cr3: 0x1000n,
+          cr4: PAE | (levels === 5 ? 0x1000n : 0n),
+          efer: EFER_LMA,
+        };
+        for (let level = 0; level < levels; level++) {
+          const at = 0x1000 + level * 0x1000;
+          const down = level < levels - 1;
+          put64(at, BigInt(down ? (at + 0x1000) | top : 0x7000 | last));
+        }
+        assertEquals(walker.translate(long, 0n), 0x7000);
+        assertEquals(rights(walker), both, `${levels}-level ${top} ${last}`);
+      }
+    }
+  }
+  const nothing: Paging = { cr0: CR0, cr3: 0x1000n, cr4: 0n, efer: 0n };
+  put32(0x1000, 0);
+  assertEquals(walker.translate(nothing, 0n), -1);
+  assertEquals(rights(walker), 0);
+});

@@ -19,12 +19,13 @@ export function randomFrom(seed: number): (limit: number) => number {
   };
 }
 
-/** The last of the guest's turns, and what was counted until then. */
+/** The last of the guest's turns, and what was counted until then. Returns what icebp said
+ * on standard error. */
 export async function finish(
   icebp: Icebp,
   client: Client,
   table: ReadonlyMap<string, bigint>,
-): Promise<void> {
+): Promise<string> {
   const counts = table.get("own_count")!;
   const done = Math.max(
     Number(await client.read64(counts)),
@@ -38,6 +39,7 @@ export async function finish(
   assertEquals(reply.slice(0, 3), "W01", output + errors);
   assertEquals(code, 1);
   assert(output.includes("guest: all counts are exact"), output);
+  return errors;
 }
 
 /** Lets both processors get to work. */

@@ -38,7 +38,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const HOST_TIME: Record<string, string> = {
   "src/soft/scheduler.ts":
     "gives the event loop its turn, and sleeps when all processors do",
+  "src/soft/translate/translator.ts": "measures what it costs, for --stats",
   "src/machine/processor.ts": "tries a refused cancel again",
+  "src/machine/probe.ts":
+    "gives up a host that hangs, and measures its TSC; its guest is its own",
 };
 
 function sources(folder: string): string[] {

@@ -1,5 +1,6 @@
 // Debian's kernel as a machine of this process, with what a test of time wants of it.
 
+import { loadGuest } from "../../src/boot/load.ts";
 import { startGuest } from "../../src/boot/start.ts";
 import { SeededEntropy } from "../../src/cli/entropy.ts";
 import { readGuest } from "../../src/cli/guest.ts";
@@ -45,7 +46,7 @@ export async function debian(
     ...args,
     guest.kernel,
   ]) as RunOptions;
-  const image = await readGuest(options);
+  const image = loadGuest(await readGuest(options));
   const opened = await openPlatform("soft", options.memoryBytes, "virtual");
   let output = "";
   const virtio = new VirtioDevices(options, () => {}, null);

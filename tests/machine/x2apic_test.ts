@@ -125,16 +125,16 @@ Deno.test({
     try {
       guest.break("ask");
       await guest.run();
-      const told = guest.debugger.monitor("info lapic", 1);
+      const told = await guest.debugger.monitor("info lapic", 1);
       assertStringIncludes(told, "APIC enabled");
       assertStringIncludes(told, "LDR 0x02 PPR");
-      const sent = guest.debugger.monitor("info lapic", 0);
+      const sent = await guest.debugger.monitor("info lapic", 0);
       assertStringIncludes(
         sent,
         "ICR\t 0x000c0831 logical edge de-assert all\r\n",
       );
       // There is no page any more.
-      const flat = guest.debugger.monitor("info mtree -f", 0);
+      const flat = await guest.debugger.monitor("info mtree -f", 0);
       assertEquals(/: apic\b/.test(flat), false);
       const state = machine.save();
       machine.reset();
@@ -147,8 +147,8 @@ Deno.test({
       }
       machine.load(state);
       assertEquals(machine.processors[0].vp.get(Reg.ApicBase), X2_BSP);
-      assertEquals(guest.debugger.monitor("info lapic", 0), sent);
-      assertEquals(guest.debugger.monitor("info lapic", 1), told);
+      assertEquals(await guest.debugger.monitor("info lapic", 0), sent);
+      assertEquals(await guest.debugger.monitor("info lapic", 1), told);
     } finally {
       guest.close();
     }

@@ -7,7 +7,10 @@
 
 #include <stdint.h>
 
-#define GUEST 0x4000000u
+/* Where guest memory begins: layout.ts has it, build.ts gives it. */
+#ifndef GUEST
+#error "GUEST is not defined"
+#endif
 #define GRANULE_SHIFT 16
 #define GRANULES (1u << (32 - GRANULE_SHIFT))
 

@@ -3,6 +3,7 @@
 // AddressSanitizer; --without=FUNCTION,... leaves exports away. Where mingw-w64 is there
 // the DLLs are built, too.
 
+import { GUEST } from "../../src/soft/module.ts";
 import { haveTool } from "../util/tools.ts";
 import { translate } from "./translate.ts";
 
@@ -32,6 +33,7 @@ const EMULATION = [...COMMON, "emulation"];
 const CFLAGS = [
   "-std=gnu11",
   "-D_GNU_SOURCE",
+  `-DGUEST=${GUEST}u`,
   "-fno-strict-aliasing",
 ];
 /** For the core: -O2 takes twice the time (half a minute more) and makes it no faster. */

@@ -51,7 +51,13 @@ EXPORT HRESULT WINAPI WHvRunVirtualProcessor(WHV_PARTITION_HANDLE Partition, UIN
     ENTER(Partition);
     if (ExitContext == NULL || quirks_misaligned(ExitContext))
         return leave(E_INVALIDARG);
-    return leave(engine_run(VpIndex, ExitContext, ExitContextSizeInBytes));
+    HRESULT hresult = leave(engine_run(VpIndex, ExitContext, ExitContextSizeInBytes));
+    if (hresult == S_OK) {
+        uint64_t until = clock_now() + quirks_delay(ExitContext);
+        while (clock_now() < until)
+            ; /* as on its way through a hypervisor */
+    }
+    return hresult;
 }
 
 EXPORT HRESULT WINAPI WHvCancelRunVirtualProcessor(WHV_PARTITION_HANDLE Partition, UINT32 VpIndex, UINT32 Flags)

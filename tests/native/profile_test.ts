@@ -30,6 +30,9 @@ const QUIRKS = [
   "xsave=11008",
   "noregister=2003",
   "noregister=80000005",
+  "noint1",
+  "notsc",
+  "amd",
   "vector0=80070057",
   "noapic=80070057",
 ];

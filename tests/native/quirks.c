@@ -16,6 +16,7 @@
 
 static bool length0, nobytes, reset, g0, cancels, capabilities0, off, aligned;
 static uint32_t seed = 1;
+static unsigned port_delay;
 static uint32_t refused[8];
 static unsigned refused_count;
 
@@ -28,7 +29,7 @@ static unsigned failure_count;
 
 static void refuse(const char *word)
 {
-    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, noregister=HEX, aligned, fail=FUNCTION:HRESULT:N, " STATE_WORDS ", " VARIANT_WORDS "\n", word);
+    fprintf(stderr, "ICEBP_NATIVE: \"%s\" is none of length0, nobytes, reset, g0, cancels[=SEED], capabilities0, off, noregister=HEX, aligned, portdelay=MICROSECONDS, fail=FUNCTION:HRESULT:N, " STATE_WORDS ", " VARIANT_WORDS "\n", word);
     abort();
 }
 
@@ -56,6 +57,8 @@ static void take(const char *word)
     else if (sscanf(word, "cancels=%lu%n", &number, &end) == 1 && !word[end] && number) {
         cancels = true;
         seed = (uint32_t)number;
+    } else if (sscanf(word, "portdelay=%lu%n", &number, &end) == 1 && !word[end]) {
+        port_delay = (unsigned)number * 1000;
     } else if (sscanf(word, "noregister=%lx%n", &number, &end) == 1 && !word[end] && refused_count < 8) {
         refused[refused_count++] = (uint32_t)number;
     } else if (sscanf(word, "fail=%63[A-Za-z0-9]:%lx:%lu%n", function, &hresult, &nth, &end) == 3 &&
@@ -138,6 +141,14 @@ unsigned quirks_cancel(void)
     seed ^= seed >> 17;
     seed ^= seed << 5;
     return seed % 8 ? 0 : 1 + (seed >> 8) % 4;
+}
+
+unsigned quirks_delay(const void *context)
+{
+    enum { IO_PORT = 2 };
+    uint32_t reason;
+    memcpy(&reason, context, 4);
+    return reason == IO_PORT ? port_delay : 0;
 }
 
 void quirks_registers(const void *names, UINT32 count, void *values)

@@ -24,6 +24,9 @@ HIDDEN void quirks_exit(void *context);
 /* After how many slices a run is to be canceled by nobody; 0: it is not. */
 HIDDEN unsigned quirks_cancel(void);
 
+/* Nanoseconds that an exit takes longer on its way to the caller. */
+HIDDEN unsigned quirks_delay(const void *context);
+
 /* Changes registers that were read: names (32 bits each), values (16 bytes each). */
 HIDDEN void quirks_registers(const void *names, UINT32 count, void *values);
 

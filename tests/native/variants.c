@@ -17,6 +17,7 @@ static const struct {
     {"writebytes", 0x8},   {"hypervisor", 0x10}, {"noapictpr", 0x20},
     {"mtrrcap", 0x40},     {"noruntime", 0x80},  {"nosse", 0x100},
     {"windowlost", 0x200}, {"nohaltwindow", 0x400},
+    {"noint1", 0x1000},    {"notsc", 0x2000},    {"amd", 0x4000},
 };
 
 static uint32_t bits;

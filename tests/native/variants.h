@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 /* The words, for people. */
-#define VARIANT_WORDS "msrgp, extintwakes, activity, writebytes, hypervisor, noapictpr, mtrrcap, noruntime, nosse, windowlost, nohaltwindow, vector0=HRESULT, noapic=HRESULT"
+#define VARIANT_WORDS "msrgp, extintwakes, activity, writebytes, hypervisor, noapictpr, mtrrcap, noruntime, nosse, windowlost, nohaltwindow, noint1, notsc, amd, vector0=HRESULT, noapic=HRESULT"
 
 /* Takes a word of ICEBP_NATIVE; false if it is none of these. */
 HIDDEN bool variants_take(const char *word);

@@ -49,6 +49,15 @@ H WHvSetVirtualProcessorRegisters(uint64_t p, uint32_t i, uint32_t *n, uint32_t 
 }
 `;
 
+/** The same, but no processor of it can run: InvalidVpRegisterValue. */
+export const cannotRun = PLATFORM.replace("c[0] = 2;", "c[0] = 5;");
+
+/** The same, but no memory can be mapped: E_FAIL. */
+export const cannotBeMade = PLATFORM.replace(
+  "s[0] = g >> 12; s[n - 1] = f; return 0;",
+  "return 0x80004005;",
+);
+
 /** Copies one byte from a port to RAX and doubles RCX, through callbacks. */
 export const EMULATION = `
 #include <stdint.h>

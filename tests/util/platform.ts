@@ -15,6 +15,34 @@ export function testPlatform(): string {
   return Deno.env.get("ICEBP_TEST_PLATFORM") ?? "soft";
 }
 
+/** A platform as it is without IcebpSetAccessCallback: every access exits. `ran` is told of
+ * every run. */
+export function withoutAnswers(
+  whole: WinHvPlatform,
+  ran: () => void = () => {},
+): WinHvPlatform {
+  return { ...withRuns(whole, ran), accessCallback: undefined };
+}
+
+/** A platform that tells `ran` of every run of a processor. */
+export function withRuns(
+  whole: WinHvPlatform,
+  ran: () => void,
+): WinHvPlatform {
+  const run = whole.platform.WHvRunVirtualProcessor;
+  const counted = withProperties(whole, (set, ...args) => set(...args));
+  return {
+    ...counted,
+    platform: {
+      ...counted.platform,
+      WHvRunVirtualProcessor: (...args) => {
+        ran();
+        return run(...args);
+      },
+    },
+  };
+}
+
 type SetProperty = WinHvPlatform["platform"]["WHvSetPartitionProperty"];
 
 /** A platform whose partitions' properties go through `set`, which is given the
@@ -38,6 +66,8 @@ export function withProperties(
     events: whole.events,
     callback: (kind, fn) => whole.callback(kind, fn),
     debugPointFilter: (fn) => whole.debugPointFilter!(fn),
+    accessCallback: whole.accessCallback &&
+      ((fn) => whole.accessCallback!(fn)),
     standstillCallback: (fn) => whole.standstillCallback!(fn),
     close: () => whole.close(),
   };

@@ -95,8 +95,11 @@ const processor = question(
     }
     const text = new TextDecoder().decode(name).replace(/\0.*$/s, "").trim();
     const [, , features] = await cpuid(guest, 1);
+    const [, b, c, d] = await cpuid(guest, 0);
+    const vendor = new TextDecoder().decode(Uint32Array.of(b, d, c));
     return factsOnly({
       processor: text,
+      vendor,
       hypervisorBit: features >>> 31 === 1,
       cpuid15: await leaf(0x15),
       cpuid16: await leaf(0x16),

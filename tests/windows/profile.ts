@@ -52,6 +52,9 @@ const QUIRKS: readonly Quirk[] = [
   ["xsaveBytes", code("xsave", 576)],
   ["apicBase", unless("noregister=2003", DONE)],
   ["activity", unless("noregister=80000005", DONE)],
+  ["int1Exits", when("noint1", false)],
+  ["cpuid15", when("notsc", "0x0 0x0 0x0 0x0")],
+  ["vendor", when("amd", "AuthenticAMD")],
   ["vector0", code("vector0", "c0350005")],
   ["requestWithoutApic", code("noapic", "c0350008")],
 ];

@@ -85,10 +85,61 @@ wineTest(
 wineTest("doctor finds the DLLs by name", async (wine) => {
   const { code, out, err } = await wine.deno(icebp("doctor"), WHP);
   assertEquals([code, err], [0, ""]);
-  assertMatch(out, /^whp: usable: a partition with a processor was made$/m);
+  assertMatch(out, /^whp: usable: a machine was made and ran its first/m);
+  assertMatch(out, /^ {2}breakpoints: INT1 in guest memory; /m);
+  assertMatch(out, /^ {2}time stamp counter: 1000\.0 MHz, as CPUID tells$/m);
   assertMatch(out, /^ +timers: exact to 1 ms, as asked for$/m);
   assertMatch(out, /^--platform is whp$/m);
 });
+
+wineTest("doctor says what this host does that others do not", async (wine) => {
+  const { code, out } = await wine.deno(icebp("doctor"), {
+    ...WHP,
+    env: { ICEBP_NATIVE: "noint1,amd,notsc" },
+  });
+  assertEquals(code, 0);
+  assertMatch(out, /^ {2}breakpoints: four debug registers, then INT3 /m);
+  assertMatch(out, /^ {2}time stamp counter: .*told by tsc_early_khz$/m);
+});
+
+for (
+  const [what, quirk, why] of [
+    [
+      "is made",
+      Array(4).fill("fail=WHvSetupPartition:C0350008:1").join(),
+      "WHvSetupPartition: STATUS_HV_OPERATION_DENIED",
+    ],
+    [
+      "runs",
+      "fail=WHvRunVirtualProcessor:80004005:1",
+      "WHvRunVirtualProcessor .*E_FAIL",
+    ],
+  ]
+) {
+  wineTest(
+    `where no machine ${what} doctor says so, and a run is in software`,
+    async (wine) => {
+      const options = { ...WHP, env: { ICEBP_NATIVE: quirk } };
+      const doctor = await wine.deno(icebp("doctor"), options);
+      assertEquals(doctor.code, 0);
+      assertMatch(
+        doctor.out,
+        new RegExp(`^whp: not usable: no machine can be made: ${why}`, "m"),
+      );
+      assertMatch(doctor.out, /^--platform is soft$/m);
+      const run = await wine.deno(icebp("--append", "ticks=50"), options);
+      assertEquals(run.code, 0, run.err);
+      assertMatch(run.out, /the demo ends\n$/);
+      assertMatch(
+        run.err,
+        new RegExp(`^icebp: warning cli: running in software: ${why}.*\\n$`),
+      );
+      const named = await wine.deno(icebp("--platform", "whp"), options);
+      assertEquals([named.code, named.out], [ExitCode.host, ""]);
+      assertMatch(named.err, new RegExp(`^icebp: ${why}.*\\n$`));
+    },
+  );
+}
 
 wineTest(
   "the platform switched off is told from one that is missing",
@@ -104,6 +155,16 @@ wineTest(
     );
   },
 );
+
+wineTest("a register that the host refuses is done without", async (wine) => {
+  const { code, out, err } = await wine.deno(icebp("--append", "ticks=20"), {
+    ...WHP,
+    env: { ICEBP_NATIVE: "noregister=2003" },
+  });
+  assertEquals(code, 0, err);
+  assertMatch(out, /the demo ends\n$/);
+  assertMatch(err, /^.*ApicBase: .*INVALID_PARAMETER.*outlive a reset\n$/);
+});
 
 wineTest("the demo runs on whp, which is the default", async (wine) => {
   const { code, out, err } = await wine.deno(
@@ -236,12 +297,15 @@ wineTest("on a terminal Ctrl-A x ends it, Ctrl-A h helps", async (wine) => {
   await child.stderr.cancel();
 });
 
-wineTest("gdb attaches over TCP to icebp on whp", async (wine) => {
-  if (!requireTool("gdb")) return;
+/** gdb at work on the demo; the DLLs get `quirks`. */
+async function debugDemo(wine: Wine, quirks: string): Promise<void> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  const child = wine.command(icebp(`--gdb=127.0.0.1:${port}`), WHP).spawn();
+  const child = wine.command(icebp(`--gdb=127.0.0.1:${port}`), {
+    ...WHP,
+    env: { ICEBP_NATIVE: quirks },
+  }).spawn();
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeFile(`${folder}/${DEMO_ELF}`, demoFile(DEMO_ELF));
@@ -295,7 +359,19 @@ wineTest("gdb attaches over TCP to icebp on whp", async (wine) => {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-});
+}
+
+for (
+  const [quirks, where] of [
+    ["", "on whp"],
+    ["noint1", "where INT1 does not exit"],
+  ]
+) {
+  wineTest(`gdb attaches over TCP to icebp ${where}`, async (wine) => {
+    if (!requireTool("gdb")) return;
+    await debugDemo(wine, quirks);
+  });
+}
 
 wineTest("QEMU's, crosvm's, OpenVMM's and libwhp's calls", async (wine) => {
   await buildWindowsClients();

@@ -117,8 +117,8 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
     let value = 0;
     if (register === IOREGSEL) value = this.state.select;
     else if (register === IOWIN) value = this.#read(this.state.select);
-    const shifted = BigInt(value >>> 0) >> BigInt(8 * (offset & 3));
-    return shifted & ((1n << BigInt(8 * size)) - 1n);
+    const shifted = value >>> (8 * (offset & 3));
+    return BigInt(size < 4 ? shifted & ((1 << (8 * size)) - 1) : shifted);
   }
 
   /** No register changes by being read. */

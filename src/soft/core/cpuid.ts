@@ -6,7 +6,7 @@ import { CR4, lapicOf, M_MISC, VPINDEX } from "./layout";
 import { MAXPHYADDR } from "./mem";
 import { SIGNATURE } from "./reset";
 import { cpuidMasked, cpuidResult } from "./whv_lists";
-import { HYPERVISOR_BIT, variant } from "./whv_variants";
+import { AMD, HYPERVISOR_BIT, NO_TSC_LEAVES, variant } from "./whv_variants";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;
@@ -214,8 +214,9 @@ function extended(leaf: u32): void {
 function basic(leaf: u32, index: u32): void {
   switch (leaf) {
     case 0:
-      // "GenuineIntel"
-      set(lastBasic(), 0x756e6547, 0x6c65746e, 0x49656e69);
+      // "AuthenticAMD", "GenuineIntel"
+      if (variant(AMD)) set(lastBasic(), 0x68747541, 0x444d4163, 0x69746e65);
+      else set(lastBasic(), 0x756e6547, 0x6c65746e, 0x49656e69);
       break;
     case 1:
       features();
@@ -241,10 +242,12 @@ function basic(leaf: u32, index: u32): void {
       xsave(index);
       break;
     case 0x15:
-      set(1, 1, 1000000000, 0); // TSC = crystal = 1 GHz
+      if (variant(NO_TSC_LEAVES)) set(0, 0, 0, 0);
+      else set(1, 1, 1000000000, 0); // TSC = crystal = 1 GHz
       break;
     case 0x16:
-      set(1000, 1000, 100, 0);
+      if (variant(NO_TSC_LEAVES)) set(0, 0, 0, 0);
+      else set(1000, 1000, 100, 0);
       break;
     default:
       set(0, 0, 0, 0);

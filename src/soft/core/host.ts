@@ -1,6 +1,6 @@
 // What the module asks of TypeScript (or, natively, of C): the emulator's callbacks, the
-// time where that is not counted, and doorbells where there are any. Running a guest calls
-// nothing else.
+// time where that is not counted, doorbells where there are any, and accesses to devices
+// where they are answered at once. Running a guest calls nothing else.
 
 /** The host's monotonic clock in ns; asked only while guest time follows it (setTicks). */
 // @ts-ignore: decorator
@@ -30,3 +30,8 @@ export declare function hostIoPort(port: u32, bytes: u32, write: u32): i32;
 // @ts-ignore: decorator
 @external("host", "doorbell")
 export declare function hostDoorbell(gpa: u64, bytes: u32, value: u64): u32;
+
+/** An access to a device, at ACCESS, by the VP that runs. Returns an IcebpAnswer. */
+// @ts-ignore: decorator
+@external("host", "access")
+export declare function hostAccess(vp: u32): u32;

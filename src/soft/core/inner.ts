@@ -39,13 +39,11 @@ import {
   rOff,
   setReg,
 } from "./record";
-import { REGION, regionCell } from "./regions";
+import { REGION, regionCell, regionLeft, regionTooLong } from "./regions";
 
 /** The last record executed, and what is left of the chunk after it. */
 export let innerCur: usize = 0;
 export let innerLeft: i32 = 0;
-/** Instructions that translated code executed, for --stats. */
-export let translated: u64 = 0;
 
 // @ts-ignore: decorator
 @inline
@@ -2606,10 +2604,12 @@ export function inner(p: usize, left: i32): usize {
             left,
           );
           const rest = load<i32>(REGION_LEFT);
-          if (next == p && rest == left) p = slow(p); // the chunk is too short for it
-          else {
+          if (next == p && rest == left) {
+            regionTooLong();
+            p = slow(p);
+          } else {
+            regionLeft(next, left - rest);
             p = next;
-            translated += left - rest;
             left = rest;
             if (p != 0) left++;
             else cur = load<u32>(REGION_LAST);

@@ -73,10 +73,12 @@ function selector(seg: u32): u64 {
 }
 
 // RFLAGS as pushed: RF tells the handler's IRET to skip the instruction
-// breakpoint of the faulting instruction; #DB decides for itself.
+// breakpoint of the faulting instruction; #DB decides for itself, and #BP and #OF are
+// traps, also where the caller injects them.
 function flagsImage(vector: u32, type: u32): u32 {
   const flags = getFlags();
-  if (type == 3 && vector != 1) return flags | RF;
+  const trap = vector == 1 || vector == 3 || vector == 4;
+  if (type == 3 && !trap) return flags | RF;
   return type >= TYPE_INT_N ? flags & ~RF : flags;
 }
 

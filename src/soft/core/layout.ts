@@ -173,6 +173,7 @@ export const BKIND: usize = 0x2240; // u32: 0 = the last rw host address is plai
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
 export const BSIZE: usize = 0x2250; // u32
 export const FETCH: usize = 0x2260; // 16 instruction bytes
+export const ACCESS: usize = 0x2280; // ICEBP_ACCESS, 24 bytes (access.ts)
 export const IOBUF: usize = 0x2300; // argument area shared with TypeScript, 0x1c00 bytes
 
 export const SIZE: usize = IOBUF + 0x1800; // where a function leaves the size of what it wrote
@@ -199,23 +200,23 @@ export const CODELINES: usize = 0x700000; // per host page u64: 64-byte lines th
 export const PAGEBLK: usize = 0xf00000; // per host page u32: its first block
 export const DIRTY: usize = 0x1300000; // per host page 1 bit
 export const CHANGED: usize = 0x1340000; // per host page 1 bit: written since it was last looked at (snapshot.ts)
-export const POOL: usize = 0x1400000; // decoded records
-export const POOL_END: usize = 0x3400000;
+export const REGIONS: usize = 0x1400000; // per record of the pool u32: its heat, or its region (regions.ts)
+export const REGIONS_END: usize = 0x1c00000;
 export const PAGECOPY: usize = 0x3400000; // a page of code while it is decoded (cache.ts)
 export const POINTS: usize = 0x3410000; // 65536 debug points x 40 bytes (points.ts)
 export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
 export const POINT_PAGES: usize = 0x3890000; // 131072 x 16
 export const POINT_DATA: usize = 0x3a90000; // 65536 x u32
 // --- translated code (regions.ts)
-export const REGIONS: usize = 0x3b00000; // per record of the pool u32: its heat, or its region
-export const REGIONS_END: usize = 0x3f00000;
 export const HOT: usize = 0x3f00000; // 256 x u32: records to be translated
 export const HOT_ENTRIES: u32 = 256;
 export const HOT_COUNT: usize = 0x3f00400; // u32
 export const REGION_LEFT: usize = 0x3f00404; // u32: what is left of the chunk behind a region
 export const REGION_LAST: usize = 0x3f00408; // u32: the record that ended it
 export const CODE_DROPS: usize = 0x3f0040c; // u32: goes up when decoded code is dropped
-export const GUEST: usize = 0x4000000; // guest memory from here on
+export const POOL: usize = 0x4000000; // decoded records
+export const POOL_END: usize = 0x8000000;
+export const GUEST: usize = 0x8000000; // guest memory from here on
 
 export const MAX_VPS: u32 = 64;
 

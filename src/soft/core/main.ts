@@ -1,5 +1,6 @@
 // The software platform's module: starts the instruction table and exports what
 // src/soft/*.ts and the native library call.
+import { setAnswering } from "./access";
 import {
   cacheInit,
   hostMayWrite,
@@ -48,7 +49,7 @@ import { registerSimdScalar } from "./insn/simd_scalar";
 import { registerSimdSelect } from "./insn/simd_select";
 import { registerSimdText } from "./insn/simd_text";
 import { registerSimdCrypto } from "./insn/simd_crypto";
-import { registerFast, translated } from "./inner";
+import { registerFast } from "./inner";
 import { registerSegmentLoads } from "./insn/segload";
 import { registerSimdInt } from "./insn/simd_int";
 import { registerSimdMove } from "./insn/simd_move";
@@ -66,6 +67,13 @@ import {
 import { Handler, indexOf } from "./optable";
 import { mapsHost } from "./phys";
 import { pointReached, pointsInit, pointsTrim } from "./points";
+import {
+  leftByHandler,
+  leftForOther,
+  leftForRegion,
+  ranTranslated,
+  tooShort,
+} from "./regions";
 import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
 import { allowSpins } from "./spin";
 import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./vps";
@@ -189,6 +197,7 @@ export {
   hostMayWrite,
   hostWrote,
   mapsHost,
+  setAnswering,
   setDoorbells,
   setTicks,
   vpDeaf,
@@ -257,8 +266,16 @@ export function counter(n: u32): u64 {
       return statEvents;
     case 6:
       return statBesideCode;
+    case 7:
+      return ranTranslated;
+    case 8:
+      return leftForRegion;
+    case 9:
+      return leftForOther;
+    case 10:
+      return leftByHandler;
     default:
-      return translated;
+      return tooShort;
   }
 }
 

@@ -12,6 +12,7 @@
 // has not changed since the last snapshot, by WITHHELD in the write tag, and accesses to
 // a page with a data point (points.ts), by WATCHED in both; what is unused otherwise has
 // the page's watched lines then, so that an access beside them costs little.
+import { answering, asking, askRead, askWrite } from "./access";
 import { codeWritten, flushJumps } from "./cache";
 import { raise, raiseErr, raisePF } from "./fault";
 import { AC_, GP } from "./fault";
@@ -457,7 +458,13 @@ export function checkWatch(linear: u64, bytes: u32, write: bool): void {
 /** What hostFor() found when it returned 0 without FAULT. */
 export let special: u32 = 0;
 export const SP_APIC: u32 = 1;
-export const SP_MMIO: u32 = 2; // only while emulating or completing an instruction
+export const SP_MMIO: u32 = 2; // of an instruction that is emulated or completed, or asks
+
+/**
+ * Number of the linear page where a device was found last: an access to it waits for its
+ * turn alone before it is looked at. Right or not, nothing but time depends on it.
+ */
+let devicePage: u64 = ~<u64> 0;
 
 /**
  * Host address for an access that stays inside one page, or 0: then FAULT is set,
@@ -473,6 +480,10 @@ export function hostFor(
     special = SP_MMIO;
     if (acc & ACC_EXEC) return 0;
     if (!emuTranslate(linear, acc)) return 0;
+    return 0;
+  }
+  if (linear >> 12 == devicePage && answering && !synced && !(acc & ACC_EXEC)) {
+    needSync();
     return 0;
   }
   statTlbMisses++;
@@ -508,7 +519,10 @@ export function hostFor(
     ? MAP_WRITE
     : MAP_READ;
   if (host == 0 || !(flags & need)) {
-    if (completing && !(acc & ACC_EXEC)) special = SP_MMIO;
+    if ((completing || asking) && !(acc & ACC_EXEC)) {
+      special = SP_MMIO;
+      devicePage = linear >> 12;
+    } else if (answering && !synced && !(acc & ACC_EXEC)) needSync();
     else exitMemory(gpa, linear, acc, flags == 0, 8);
     return 0;
   }
@@ -576,6 +590,7 @@ function partRead(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
   if (load<u32>(FAULT)) return 0;
   if (special == SP_APIC) return apicRead(<u32> xGpa & 0xfff, bytes);
   if (completing) return deviceRead(xGpa, bytes, false);
+  if (asking) return askRead(xGpa, bytes, false);
   return mmioRead(xGpa, bytes);
 }
 
@@ -624,6 +639,7 @@ function partWrite(
   }
   if (special == SP_APIC) apicWrite(<u32> xGpa & 0xfff, bytes, v);
   else if (completing) deviceWrite(xGpa, bytes, v, false);
+  else if (asking) askWrite(xGpa, bytes, v, false);
   else mmioWrite(xGpa, bytes, v);
 }
 

@@ -4,6 +4,13 @@
 // Everything else (interrupts, traps, faults, time) happens here, between
 // instructions, and only when a handler returned 0 or the chunk was used up. A
 // chunk never runs past the next APIC timer event, so time is exact.
+import {
+  answering,
+  beginAsking,
+  declined,
+  leaving,
+  setLeaving,
+} from "./access";
 import { cacheFlush, enter, poolFull } from "./cache";
 import { raiseErr } from "./fault";
 import { GP, PF_, SS_ } from "./fault";
@@ -113,14 +120,22 @@ import {
 import { ACC_READ, translate, xGpa } from "./mem";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { physHost } from "./phys";
-import { PASS_NEXT, PASS_NONE, PASSING, pointExit, pointsSlice } from "./points";
-import { isMem, REC, rLen, rSeg } from "./record";
+import {
+  PASS_NEXT,
+  PASS_NONE,
+  PASSING,
+  pointExit,
+  pointsSlice,
+  watching,
+} from "./points";
+import { isMem, isRepeated, REC, rLen, rSeg } from "./record";
 import { sample, sampling } from "./regions";
 import { initVp, sipiVp } from "./reset";
 import { forgetSpun, spun } from "./spin";
 import { countEvent } from "./whv_counters";
 import {
   EXTINT_WAKES,
+  INT1_IS_GUESTS,
   NO_HALT_WINDOW,
   variant,
   WRITE_IS_TOLD,
@@ -148,6 +163,8 @@ export function runInit(end: u32, stale: u32): void {
 
 /** Instructions in which a sample waits for a branch to be taken. */
 const MAX_TO_BRANCH: i32 = 128;
+/** The next record that is entered is a sample. */
+let sampleNext: bool = false;
 
 let sliceLeft: i32 = 0;
 let timerDue: u64 = ~<u64> 0;
@@ -177,6 +194,41 @@ function settle(n: i32): void {
   store<u64>(ICOUNT, load<u64>(ICOUNT) + n);
   total += n;
   sliceLeft -= n;
+}
+
+/** Whether the instruction that runs has been counted. */
+let counted: bool = false;
+
+/** Counts the instruction that runs, for a device that it accesses; true the first time. */
+export function countEarly(): bool {
+  if (counted) return false;
+  counted = true;
+  settle(1);
+  return true;
+}
+
+/** Counts the instruction that has run, completed or not. */
+function settleOne(): void {
+  if (counted) counted = false;
+  else settle(1);
+}
+
+/** Executes the instruction of record `cur` with time up to date; what its handler returns. */
+function alone(cur: usize): usize {
+  setSynced(true);
+  beginAsking(
+    answering && !single && !watching && !(load<u64>(DR7) & 0xff) &&
+      !isRepeated(cur),
+  );
+  let p = call_indirect<usize>(load<u16>(cur), cur);
+  if (declined) {
+    store<u32>(FAULT, 0);
+    beginAsking(false);
+    p = call_indirect<usize>(load<u16>(cur), cur);
+  }
+  beginAsking(false);
+  setSynced(false);
+  return p;
 }
 
 /** Copies the instruction bytes at RIP to `to` (count at `count`), without side effects. */
@@ -338,7 +390,7 @@ function isWriteToRom(): bool {
 function onFault(): u32 {
   const f = load<u32>(FAULT);
   store<u32>(FAULT, 0);
-  settle(1);
+  settleOne();
   const length = faulting ? rLen(faulting) : 0;
   if (f == F_EXIT) {
     const told = !isWriteToRom() || variant(WRITE_IS_TOLD);
@@ -361,7 +413,8 @@ function raised(f: u32, err: u32, length: u32): u32 {
   let type = (f >> 16) & 7;
   if (type == 0) type = 3;
   if (vector == 1 && type == 3) return debugException(load<u64>(FADDR));
-  if (intercepted(vector) && type != 4) {
+  const guests = type == 4 || (type == 5 && variant(INT1_IS_GUESTS));
+  if (intercepted(vector) && !guests) {
     return exceptionExit(
       vector,
       type,
@@ -634,12 +687,14 @@ export function execute(budget: i32): u32 {
   store<u32>(FAULT, 0);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
   setRecheck(true);
+  setLeaving(false);
   pointsSlice();
   if (load<u32>(LATE)) {
     const r = onLateFault();
     if (r) return r;
   }
   while (true) {
+    if (leaving) return RUN_SLICE;
     if (recheck || load<u32>(PENDING) || load<u8>(ACTIVITY)) {
       const r = boundary();
       if (r) return r;
@@ -667,6 +722,10 @@ export function execute(budget: i32): u32 {
       const r = onFault();
       if (r) return r;
       continue;
+    }
+    if (sampleNext) {
+      sampleNext = false;
+      sample(p);
     }
     const passed = load<u8>(PASS);
     if (passed) store<u8>(PASS, passed | PASSING);
@@ -696,6 +755,9 @@ export function execute(budget: i32): u32 {
         left = innerLeft;
       }
       if (p != 0) sample(p);
+      else if (load<u32>(FAULT) == 0 && load<u16>(cur) == endIndex) {
+        sampleNext = true; // straight code: its next block
+      }
     } else {
       p = inner(p, chunk);
       cur = innerCur;
@@ -728,12 +790,10 @@ export function execute(budget: i32): u32 {
         followClock();
         const hits = load<u64>(DBGPEND);
         const noted = load<u32>(HIT_COUNT);
-        setSynced(true);
-        p = call_indirect<usize>(load<u16>(cur), cur);
-        setSynced(false);
+        p = alone(cur);
         if (load<u32>(FAULT) == 0) {
           if (p != 0) store<u64>(RIP, ipOf(p));
-          settle(1);
+          settleOne();
         } else if (load<u32>(FAULT) != F_EXIT) {
           // data breakpoints trap after their instruction: this one has no after
           store<u64>(DBGPEND, hits);

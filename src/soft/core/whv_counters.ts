@@ -79,6 +79,11 @@ export function countExit(): void {
   }
 }
 
+/** Counts an access that made no exit as the exit that it stands for. */
+export function countAccess(port: bool): void {
+  count(port ? IO_INSTRUCTIONS : NESTED_PAGE_FAULTS);
+}
+
 /** Counts an event that was delivered; type as deliverEvent's. */
 export function countEvent(vector: u32, type: u32): void {
   if (type == 0 || type == 2) count(EVENTS + 2);

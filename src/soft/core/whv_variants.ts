@@ -25,6 +25,13 @@ export const NO_SSE_MMIO: u32 = 0x100;
 export const WINDOW_LOST: u32 = 0x200;
 /** A halted processor does not exit for an interrupt window. */
 export const NO_HALT_WINDOW: u32 = 0x400;
+/** INT1 is the guest's also where #DB is intercepted (SVM has an intercept of its own
+ * for it). */
+export const INT1_IS_GUESTS: u32 = 0x1000;
+/** CPUID 0x15 and 0x16 say nothing, as on AMD and many Intel processors. */
+export const NO_TSC_LEAVES: u32 = 0x2000;
+/** CPUID says that the processor is AMD's. */
+export const AMD: u32 = 0x4000;
 
 let variants: u32 = 0;
 

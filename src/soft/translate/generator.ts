@@ -19,8 +19,6 @@ import {
   REGION_LEFT,
   REGS,
   S_CS,
-  S_DS,
-  S_ES,
   S_FS,
   S_SS,
   SEG_BASE,
@@ -55,10 +53,11 @@ export const Lazy = {
   ADD: 1,
   SUB: 2,
   LOGIC: 3,
-  INC: 4,
-  DEC: 5,
   /** CF in the first operand, OF in the second, the others from the result. */
-  SET: 6,
+  SET: 4,
+  /** CF is in its variable: all kinds from here on. */
+  INC: 5,
+  DEC: 6,
 } as const;
 export type Lazy = typeof Lazy[keyof typeof Lazy];
 
@@ -66,17 +65,28 @@ export type Lazy = typeof Lazy[keyof typeof Lazy];
  * operands in a known way, or in a way that the variable `kind` knows. */
 type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
 
-const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2;
+const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2, T_LOOKUP = 3;
+/** Numbers of a module's functions. */
+const F_FLAGS = 1, F_READABLE = 2, F_WRITABLE = 3;
 const TYPES = [
   { params: [I32], results: [I32] },
   { params: [I32, I32, I32], results: [I32] },
   { params: [I32, I64, I64, I64, I64], results: [I64, I64, I64, I64] },
+  { params: [I32, I64, I32], results: [I64] },
 ] as const;
 
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
 const STORES = [Op.i32_store8, Op.i32_store16, Op.i32_store, Op.i64_store];
 
+/** The page of the last access, as the TLB's tags have it, and what leads to the host's. */
+interface LastPage {
+  readonly page: number;
+  readonly addend: number;
+}
+
+/** No page begins here. */
+const NO_PAGE = 1n;
 const MASK = [0xff, 0xffff, -1];
 const PAGE = 0x1000n;
 
@@ -120,6 +130,8 @@ export function generate(
     bytes: moduleBytes(TYPES, [
       { type: T_REGION, code: last.code },
       { type: T_FLAGS, code: flagsFunction() },
+      { type: T_LOOKUP, code: lookupFunction(0) },
+      { type: T_LOOKUP, code: lookupFunction(8) },
     ], GUEST / 65536),
     instructions: blocks.reduce((n, b) => n + b.instructions.length, 0),
   };
@@ -134,6 +146,7 @@ export class Generator {
   readonly #used: Set<number>;
   readonly #modified: Set<number>;
   readonly #segments: Set<number>;
+  readonly #pagesUsed: Set<number>;
   /** Registers whose cell in memory may be older than their variable. */
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
@@ -152,6 +165,7 @@ export class Generator {
   readonly #fx: number;
   readonly #fc: number;
   readonly #drops: number;
+  readonly #mappings: number;
   /** Operands and result of the last instruction that set flags. */
   readonly fa: number;
   readonly fb: number;
@@ -159,7 +173,9 @@ export class Generator {
   /** The linear and the host address of the last memory operand. */
   readonly address: number;
   readonly host: number;
-  readonly #tlbEntry: number;
+  readonly #found: number;
+  readonly #page: number;
+  readonly #pages: readonly LastPage[];
   /** For emitters. */
   readonly x: number;
   readonly y: number;
@@ -180,6 +196,7 @@ export class Generator {
     this.#used = before === null ? new Set() : before.#used;
     this.#modified = before === null ? new Set() : before.#modified;
     this.#segments = before === null ? new Set() : before.#segments;
+    this.#pagesUsed = before === null ? new Set() : before.#pagesUsed;
     const { code } = this;
     this.#registers = Array.from({ length: 16 }, () => code.local(I64));
     this.#codeBase = code.local(I64);
@@ -197,8 +214,14 @@ export class Generator {
     this.#tlb = code.local(I32);
     this.#kind = code.local(I32);
     this.#drops = code.local(I32);
+    this.#mappings = code.local(I32);
     this.host = code.local(I32);
-    this.#tlbEntry = code.local(I32);
+    this.#found = code.local(I64);
+    this.#page = code.local(I64);
+    this.#pages = Array.from({ length: 4 }, () => ({
+      page: code.local(I64),
+      addend: code.local(I32),
+    }));
     this.x32 = code.local(I32);
     this.y32 = code.local(I32);
     this.z32 = code.local(I32);
@@ -216,6 +239,9 @@ export class Generator {
     c.i32(0);
     c.memory(Op.i32_load, CODE_DROPS);
     c.set(this.#drops);
+    c.i32(0);
+    c.memory(Op.i32_load, JGEN);
+    c.set(this.#mappings);
     c.loop("dispatch");
     const labels = this.#blocks.map((_, n) => `block ${n}`);
     for (const label of labels.toReversed()) c.block(label);
@@ -285,7 +311,7 @@ export class Generator {
         c.op(Op.i32_or);
       }
     }
-    c.if_();
+    c.ifUnlikely();
     otherwise();
     c.end();
   }
@@ -303,7 +329,7 @@ export class Generator {
     c.get(this.#left);
     c.i32(instructions.length);
     c.op(Op.i32_lt_s);
-    c.if_();
+    c.ifUnlikely();
     this.exit(block.head);
     c.end();
     let ended = false;
@@ -312,8 +338,32 @@ export class Generator {
       this.#executed++;
       if (ended) break;
     }
-    if (!ended) this.goTo(block.end, 0);
+    if (!ended) this.#fallThrough(block);
     c.end();
+  }
+
+  /** Goes on behind a block that no branch ends: where the interpreter looks its next one
+   * up, which finds the same while mappings are as they were. */
+  #fallThrough(block: Block): void {
+    const { code: c } = this;
+    const last = block.instructions.at(-1)!;
+    const offset = last.offset + last.length;
+    const next = offset < 0x1000 ? this.blockAt(offset) : 0;
+    if (next === 0) {
+      this.instructionPointer(offset);
+      c.set(this.x);
+      this.lookUp(block.end, this.x);
+      this.jumpTo(this.x, [], 0);
+      return;
+    }
+    c.i32(0);
+    c.memory(Op.i32_load, JGEN);
+    c.get(this.#mappings);
+    c.op(Op.i32_ne);
+    c.ifUnlikely();
+    this.exit(block.end);
+    c.end();
+    this.goTo(next, 0);
   }
 
   /** Emits an instruction; true if nothing goes on behind it. */
@@ -434,7 +484,7 @@ export class Generator {
   /** Leaves at the current instruction if the top of the stack is not 0. */
   exitIf(i: Instruction): void {
     const { code: c } = this;
-    c.if_();
+    c.ifUnlikely();
     this.exit(i.p);
     c.end();
   }
@@ -447,7 +497,7 @@ export class Generator {
     this.#storeState();
     this.#dirty.clear();
     this.#call(i);
-    c.if_();
+    c.ifUnlikely();
     this.#leaveBehind(i);
     c.end();
     if (this.key === KEY_32) {
@@ -472,12 +522,13 @@ export class Generator {
       this.#storeRegister(offset >> 3);
     }
     this.#call(i);
-    c.if_();
+    c.ifUnlikely();
     const flags = this.#flags;
     this.#storeState();
     this.#flags = flags;
     this.#leaveBehind(i);
     c.end();
+    this.#forgetPages();
   }
 
   /** Has memory have the state, but for what `dirty` says of registers. */
@@ -538,6 +589,7 @@ export class Generator {
     c.i32(0);
     c.memory(Op.i32_load, TLBB);
     c.set(this.#tlb);
+    this.#forgetPages();
   }
 
   #storeRegister(n: number): void {
@@ -686,19 +738,13 @@ export class Generator {
     this.access(i, size, write);
   }
 
-  /** As operand(), for the linear address in `address`. */
+  /**
+   * As operand(), for the linear address in `address`. The page of the last access of
+   * its kind is remembered: the TLB stays as it is until a handler is called.
+   */
   access(i: Instruction, size: Size, write: boolean): void {
     const { code: c } = this;
-    c.get(this.address);
-    c.op(Op.i32_wrap_i64);
-    c.i32(7);
-    c.op(Op.i32_shr_u);
-    c.i32((TLB_ENTRIES - 1) << 5);
-    c.op(Op.i32_and);
-    c.get(this.#tlb);
-    c.op(Op.i32_add);
-    c.tee(this.#tlbEntry);
-    c.memory(Op.i64_load, write ? 8 : 0);
+    const last = this.#lastPage(i, write);
     c.get(this.address);
     if (size > 0) {
       c.i64((1n << BigInt(size)) - 1n);
@@ -706,14 +752,47 @@ export class Generator {
     }
     c.i64(-PAGE);
     c.op(Op.i64_and);
+    c.tee(this.#page);
+    c.get(last.page);
     c.op(Op.i64_ne);
-    this.exitIf(i);
+    c.ifUnlikely();
     c.get(this.address);
     c.op(Op.i32_wrap_i64);
-    c.get(this.#tlbEntry);
-    c.memory(Op.i32_load, 16);
+    c.get(this.#page);
+    c.get(this.#tlb);
+    c.call(write ? F_WRITABLE : F_READABLE);
+    c.tee(this.#found);
+    c.i64(0n);
+    c.op(Op.i64_lt_s);
+    this.exitIf(i);
+    c.get(this.#page);
+    c.set(last.page);
+    c.get(this.#found);
+    c.op(Op.i32_wrap_i64);
+    c.set(last.addend);
+    c.end();
+    c.get(this.address);
+    c.op(Op.i32_wrap_i64);
+    c.get(last.addend);
     c.op(Op.i32_add);
     c.set(this.host);
+  }
+
+  /** What is remembered of pages: of the stack's, by RSP and RBP, and of others. */
+  #lastPage(i: Instruction, write: boolean): LastPage {
+    const stack = (i.flags & RF_MEM) === 0 || i.base === 4 << 3 ||
+      i.base === 5 << 3;
+    const n = (stack ? 0 : 1) + (write ? 2 : 0);
+    this.#pagesUsed.add(n);
+    return this.#pages[n];
+  }
+
+  #forgetPages(): void {
+    const { code: c } = this;
+    for (const n of this.#pagesUsed) {
+      c.i64(NO_PAGE);
+      c.set(this.#pages[n].page);
+    }
   }
 
   /** Pushes what is at `host`. */
@@ -800,9 +879,9 @@ export class Generator {
 
   /**
    * Looks the address in `local` up: `record` is then the record there. Leaves the region
-   * at the current instruction if the look-up does not have it.
+   * at record `p` if the look-up does not have it.
    */
-  lookUp(i: Instruction, local: number): void {
+  lookUp(p: number, local: number): void {
     const { code: c } = this;
     c.get(local);
     c.op(Op.i32_wrap_i64);
@@ -820,14 +899,17 @@ export class Generator {
     c.memory(Op.i32_load, JGEN);
     c.op(Op.i32_ne);
     c.op(Op.i32_or);
-    this.exitIf(i);
+    c.ifUnlikely();
+    this.exit(p);
+    c.end();
     c.get(this.z32);
     c.memory(Op.i32_load, JCACHE + 12);
     c.set(this.#record);
   }
 
-  /** Jumps to `record`, whose address is in `local`: this instruction is done. */
-  jumpTo(local: number, candidates: readonly number[]): void {
+  /** Jumps to `record`, whose address is in `local`; `more` instructions are done besides
+   * those before the current one. */
+  jumpTo(local: number, candidates: readonly number[], more = 1): void {
     const { code: c } = this;
     c.get(local);
     c.i64(-PAGE);
@@ -841,10 +923,10 @@ export class Generator {
       c.i32(p);
       c.op(Op.i32_eq);
       c.if_();
-      this.goTo(p, 1);
+      this.goTo(p, more);
       c.end();
     }
-    this.exitTo(1);
+    this.exitTo(more);
   }
 
   /** Takes a direct branch. */
@@ -863,7 +945,7 @@ export class Generator {
     } else {
       this.instructionPointer(target);
       c.set(this.x);
-      this.lookUp(i, this.x);
+      this.lookUp(i.p, this.x);
       this.jumpTo(this.x, []);
     }
   }
@@ -898,7 +980,7 @@ export class Generator {
     c.get(this.fb);
     c.get(this.fr);
     c.get(this.#fc);
-    c.call(1);
+    c.call(F_FLAGS);
     c.set(this.#fc);
     c.set(this.#fx);
     c.set(this.#fs);
@@ -932,14 +1014,22 @@ export class Generator {
   keepCarry(): void {
     const { code: c } = this;
     if (this.#flags === "cells") return;
-    if (this.#flags === "dynamic") this.#cells();
-    else {
-      const { lazy } = this.#flags;
-      if (lazy === Lazy.INC || lazy === Lazy.DEC) return;
-      this.condition(2);
-      c.op(Op.i64_extend_i32_u);
-      c.set(this.#fc);
+    if (this.#flags === "dynamic") {
+      c.get(this.#kind);
+      c.i32(Lazy.ADD << 2);
+      c.op(Op.i32_sub);
+      c.i32((Lazy.INC - Lazy.ADD) << 2);
+      c.op(Op.i32_lt_u);
+      c.if_();
+      this.#compute(() => c.get(this.#kind));
+      c.end();
+      return;
     }
+    const { lazy } = this.#flags;
+    if (lazy === Lazy.INC || lazy === Lazy.DEC) return;
+    this.condition(2);
+    c.op(Op.i64_extend_i32_u);
+    c.set(this.#fc);
   }
 
   /** Pushes CF as an i64. */
@@ -1312,4 +1402,29 @@ function flagsFunction(): Code {
   return c;
 }
 
-export { S_DS, S_ES };
+/**
+ * The function that looks a page up in the TLB: (linear address, page of the access's last
+ * byte, TLB) to what leads to the host's address, or -1. `tag` is the offset of the
+ * entry's tag that is to match.
+ */
+function lookupFunction(tag: 0 | 8): Code {
+  const c = new Code(3);
+  const address = 0, page = 1, tlb = 2;
+  const entry = c.local(I32);
+  c.get(address);
+  c.i32(7);
+  c.op(Op.i32_shr_u);
+  c.i32((TLB_ENTRIES - 1) << 5);
+  c.op(Op.i32_and);
+  c.get(tlb);
+  c.op(Op.i32_add);
+  c.tee(entry);
+  c.memory(Op.i64_load32_u, 16);
+  c.i64(-1n);
+  c.get(entry);
+  c.memory(Op.i64_load, tag);
+  c.get(page);
+  c.op(Op.i64_eq);
+  c.op(Op.select);
+  return c;
+}

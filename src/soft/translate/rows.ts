@@ -995,7 +995,7 @@ on(ONE, 0xe8, -1, WIDE, (g, i, size) => {
     // in another page
     g.instructionPointer(i.offset + i.length + i.imm);
     c.set(g.x);
-    g.lookUp(i, g.x);
+    g.lookUp(i.p, g.x);
   }
   g.stack(i, -bytes, true);
   g.storeHost(size, () => {
@@ -1018,7 +1018,7 @@ function ret(release: (i: Instruction) => number): Emitter {
     g.stack(i, 0, false);
     g.loadHost(size);
     g.setWide(g.x, size);
-    g.lookUp(i, g.x);
+    g.lookUp(i.p, g.x);
     g.moveStack((1 << size) + release(i));
     g.jumpTo(g.x, g.returnSites());
     g.endBlock();
@@ -1034,7 +1034,7 @@ on(ONE, 0xff, 4, WIDE, (g, i, size) => {
   }
   g.getRm(i, size);
   g.setWide(g.x, size);
-  g.lookUp(i, g.x);
+  g.lookUp(i.p, g.x);
   g.jumpTo(g.x, []);
   g.endBlock();
 }, true);
@@ -1047,7 +1047,7 @@ on(ONE, 0xff, 2, WIDE, (g, i, size) => {
   const bytes = 1 << size;
   g.getRm(i, size);
   g.setWide(g.x, size);
-  g.lookUp(i, g.x);
+  g.lookUp(i.p, g.x);
   g.stack(i, -bytes, true);
   g.storeHost(size, () => {
     g.instructionPointer(i.offset + i.length);

@@ -14,10 +14,11 @@ import { instructionRows } from "./rows.ts";
 /** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */
 export type TranslateMode = "never" | "auto" | "always";
 
-/** How often, in instructions, and after how many samples. */
+/** How often samples are taken, in instructions, and the heat that is enough: a sample counts
+ * 64, each time that translated code is left for a record 1 (core/regions.ts). */
 const SAMPLING = {
-  auto: { every: 4096, samples: 4 },
-  always: { every: 32, samples: 1 },
+  auto: { every: 4096, heat: 2000 },
+  always: { every: 32, heat: 1 },
 } as const;
 
 /** The case of the inner loop of a record with translated code (core/regions.ts). */
@@ -27,8 +28,9 @@ const IS_REGION = 0x8000_0000;
 const MOST_REGIONS = 4096;
 /** A page whose code was dropped this often while it was translated is left alone. */
 const MOST_DROPS = 16;
-/** Milliseconds of one go; what is left over comes with the next. */
-const GO_MS = 4;
+/** Guest instructions of one go, some milliseconds' worth; what is left over comes with the
+ * next. */
+const MOST_AT_ONCE = 700;
 
 interface Entry {
   readonly p: number;
@@ -84,8 +86,8 @@ export class Translator {
     this.#lookup = instructionRows(instance.view);
     this.#most = mostRegions;
     this.#patient = mode === "auto";
-    const { every, samples } = SAMPLING[mode];
-    instance.core.setTranslation(every, samples);
+    const { every, heat } = SAMPLING[mode];
+    instance.core.setTranslation(every, heat);
   }
 
   counters(): TranslationCounters {
@@ -108,9 +110,9 @@ export class Translator {
     view.setUint32(HOT_COUNT, 0, true);
     const began = performance.now();
     this.#sweep();
-    while (this.#waiting.length > 0) {
+    const enough = this.#instructions + MOST_AT_ONCE;
+    while (this.#waiting.length > 0 && this.#instructions < enough) {
       this.#translate(this.#waiting.shift()!);
-      if (performance.now() - began > GO_MS) break;
     }
     this.#ms += performance.now() - began;
   }

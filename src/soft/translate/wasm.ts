@@ -163,6 +163,8 @@ export class Code {
   readonly #labels: string[] = [];
   readonly #locals: ValueType[] = [];
   readonly #params: number;
+  /** Places of branches that are rarely taken. */
+  readonly #unlikely: number[] = [];
 
   constructor(params: number) {
     this.#params = params;
@@ -230,6 +232,11 @@ export class Code {
   if_(): void {
     this.#open(0x04, "");
   }
+  /** An if that is rarely true. */
+  ifUnlikely(): void {
+    this.#unlikely.push(this.#bytes.length);
+    this.if_();
+  }
   else_(): void {
     this.op(0x05);
   }
@@ -266,17 +273,28 @@ export class Code {
 
   /** The function's entry of the code section. */
   finish(): Uint8Array {
-    const body = new Bytes();
-    body.u32(this.#locals.length);
-    for (const type of this.#locals) {
-      body.u32(1);
-      body.byte(type);
-    }
-    body.put(this.#bytes.view());
-    body.byte(0x0b);
+    const declarations = this.#declarations();
     const out = new Bytes();
-    out.u32(body.length);
-    out.put(body.view());
+    out.u32(declarations.length + this.#bytes.length + 1);
+    out.put(declarations);
+    out.put(this.#bytes.view());
+    out.byte(0x0b);
+    return out.view();
+  }
+
+  /** Offsets in the function's body of branches that are rarely taken. */
+  unlikely(): number[] {
+    const { length } = this.#declarations();
+    return this.#unlikely.map((at) => length + at);
+  }
+
+  #declarations(): Uint8Array {
+    const out = new Bytes();
+    out.u32(this.#locals.length);
+    for (const type of this.#locals) {
+      out.u32(1);
+      out.byte(type);
+    }
     return out.view();
   }
 }
@@ -339,6 +357,20 @@ export function moduleBytes(
     to.u32(1);
     to.text("run");
     to.put(Uint8Array.of(0, 0));
+  });
+  // Branch Hinting (proposal, phase 5): offsets, one byte each that says "not taken"
+  section(0, (to) => {
+    to.text("metadata.code.branch_hint");
+    to.u32(functions.length);
+    functions.forEach(({ code }, n) => {
+      to.u32(n);
+      const offsets = code.unlikely();
+      to.u32(offsets.length);
+      for (const offset of offsets) {
+        to.u32(offset);
+        to.put(Uint8Array.of(1, 0));
+      }
+    });
   });
   section(10, (to) => {
     to.u32(functions.length);

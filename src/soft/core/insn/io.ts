@@ -1,6 +1,8 @@
 // IN OUT INS OUTS (SDM vol. 2; permission: vol. 1, "I/O Permission Bit Map"). A port
 // access ends in an exit with RIP at the instruction. While the instruction is completed
-// afterwards (complete.ts), or WinHvEmulation carries it out, the data goes to the caller.
+// afterwards (complete.ts), or WinHvEmulation carries it out, the data goes to the caller;
+// that of IN and OUT at once where the caller answers (access.ts).
+import { asking, askRead, askWrite } from "../access";
 import { completing } from "../device";
 import { IOPL } from "../flags";
 import {
@@ -91,8 +93,10 @@ function inside(): bool {
 function in_<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!inside()) return exitIo(p, port, sizeof<T>(), 0);
-  const v = <T> portRead(port, sizeof<T>());
+  if (!inside() && !asking) return exitIo(p, port, sizeof<T>(), 0);
+  const v = asking
+    ? <T> askRead(port, sizeof<T>(), true)
+    : <T> portRead(port, sizeof<T>());
   if (load<u32>(FAULT)) return 0;
   setReg<T>(RAX, v);
   return p + REC;
@@ -103,8 +107,12 @@ function in_<T>(p: usize, port: u32): usize {
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!inside()) return exitIo(p, port, sizeof<T>(), IO_WRITE);
-  return portWrite(port, sizeof<T>(), <u32> load<T>(RAX)) ? p + REC : 0;
+  if (!inside() && !asking) return exitIo(p, port, sizeof<T>(), IO_WRITE);
+  const v = <u32> load<T>(RAX);
+  const done = asking
+    ? askWrite(port, sizeof<T>(), v, true)
+    : portWrite(port, sizeof<T>(), v);
+  return done ? p + REC : 0;
 }
 
 // @ts-ignore: decorator

@@ -1,0 +1,100 @@
+// Translation is bounded: few regions, or code that changes itself for ever, and every
+// guest still does what it does interpreted.
+
+import { assert, assertEquals } from "@std/assert";
+import { Reg } from "../../../ffi/registers.ts";
+import { openSoft, type TranslateMode } from "../../../src/soft/mod.ts";
+import { CODE, DATA, Guest, hex } from "../../contract/guest.ts";
+import { MEMORY_BYTES } from "../../contract/providers.ts";
+
+/** Runs code to its first HLT; what it ended with, and what was translated. */
+async function run(
+  code: Uint8Array,
+  translate: TranslateMode,
+  regions?: number,
+) {
+  const soft = await openSoft({
+    memoryBytes: MEMORY_BYTES,
+    translate,
+    regions,
+  });
+  const guest = new Guest({
+    platform: soft,
+    memory: soft.guestMemory,
+    wrote: (offset, bytes) => soft.hostWrote(offset, bytes),
+  });
+  guest.write(CODE, code);
+  const exit = await guest.run();
+  const end = {
+    exit: exit.reason,
+    rax: guest.vp.get(Reg.Rax),
+    flags: guest.vp.get(Reg.Rflags),
+    instructions: soft.clock.instructions(),
+    data: guest.view.getBigUint64(DATA, true),
+  };
+  const effort = new Map(soft.effort());
+  guest.delete();
+  soft.close();
+  return { end, effort };
+}
+
+/** A call of each of `functions` in turn, `turns` times; each counts in its own loop. */
+function calls(functions: number, turns: number): Uint8Array {
+  const code: number[] = [...hex(`bf ${le32(turns)}`)];
+  const top = code.length;
+  const places: number[] = [];
+  for (let n = 0; n < functions; n++) {
+    code.push(0xe8, 0, 0, 0, 0);
+    places.push(code.length);
+  }
+  code.push(0xff, 0xcf, 0x0f, 0x85);
+  const back = top - (code.length + 4);
+  code.push(...hex(le32(back)), 0xf4);
+  for (let n = 0; n < functions; n++) {
+    const at = code.length - places[n];
+    code.splice(places[n] - 4, 4, ...hex(le32(at)));
+    // mov ecx, 50; 1: add rax, n; rol rax, 3; dec ecx; jnz 1b; ret
+    code.push(...hex(`b9 32 00 00 00 48 83 c0`), n);
+    code.push(...hex("48 c1 c0 03 ff c9 75 f4 c3"));
+  }
+  return Uint8Array.from(code);
+}
+
+function le32(n: number): string {
+  return new Uint8Array(new Int32Array([n]).buffer).toHex();
+}
+
+Deno.test("four regions are enough for twenty loops, one after the other", async () => {
+  // one function a page, so that each is a region of its own
+  const code = calls(20, 300);
+  const never = await run(code, "never");
+  for (
+    const [mode, regions] of [["always", 4], ["always", undefined]] as const
+  ) {
+    const { end, effort } = await run(code, mode, regions);
+    assertEquals(end, never.end);
+    const [there] = effort.get("regions")!.split(" of ");
+    assert(Number(there) <= (regions ?? 4096), there);
+    assert(Number(effort.get("ran translated")!.split(" ")[0]) > 0);
+  }
+});
+
+Deno.test("a loop that writes its own code for ever is not translated for ever", async () => {
+  // mov ecx, 3000; 1: inc dword [rel imm]; mov eax, imm; add [DATA], rax; dec ecx; jnz 1b
+  const code = hex(`
+    b9 b8 0b 00 00
+    ff 05 01 00 00 00       # the immediate behind it
+    b8 00 00 00 00
+    48 01 04 25 ${le32(DATA)}
+    ff c9
+    75 e9
+    f4`);
+  const never = await run(code, "never");
+  assertEquals(never.end.data, 3000n * 3001n / 2n);
+  for (const mode of ["auto", "always"] as const) {
+    const { end, effort } = await run(code, mode);
+    assertEquals(end, never.end);
+    const [, made] = effort.get("regions")!.split(" of ");
+    if (mode === "auto") assert(parseInt(made) < 64, made);
+  }
+});
