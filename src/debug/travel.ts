@@ -26,6 +26,8 @@ import type { PageWalker, Paging } from "./walk.ts";
 
 /** Instructions after which a request to stop is looked for. */
 const PIECE = 20_000_000n;
+/** Host time after which the event loop is to have a turn. */
+const BREATH_MS = 50;
 
 /** What the traveller needs of run control. */
 export interface Travelled {
@@ -87,6 +89,7 @@ export class Traveller {
   /** While a piece of history runs. */
   #onlooker: Onlooker | null = null;
   #stopAsked = false;
+  #breathed = 0;
 
   constructor(guest: Travelled, time: TimeTravel) {
     this.#guest = guest;
@@ -117,12 +120,16 @@ export class Traveller {
       ? this.time.lastOf(processor, origin)
       : start;
     const floor = last ?? start;
-    const found = this.#armed || action === "continue"
-      ? await this.#lastHit(origin, floor)
-      : null;
-    if (found === "interrupted") return { processor, reason: INTERRUPTED };
-    await this.goTo(found?.position ?? floor, action === "step");
-    if (found !== null) return await this.#meet(found);
+    const looks = this.#armed || action === "continue";
+    for (let from = origin; looks && from > floor;) {
+      const found = await this.#lastHit(from, floor);
+      if (found === null) break;
+      if (found === "interrupted") return { processor, reason: INTERRUPTED };
+      await this.goTo(found.position, action === "step");
+      if (await this.#meets(found)) return stopOf(found);
+      from = found.position;
+    }
+    await this.goTo(floor, action === "step");
     return {
       processor,
       reason: action === "step" && last !== null
@@ -155,24 +162,25 @@ export class Traveller {
       if (
         action.kind !== "range" || linear < action.start || linear >= action.end
       ) return { processor: index, reason: { kind: "step" } };
+      await this.#breathe();
+      if (this.#stopAsked) return { processor: index, reason: INTERRUPTED };
     }
   }
 
-  /** The stop of a hit at whose position the machine is. The event that brings its
-   * processor there may be yet to come: an interrupt whose handler it is. */
-  async #meet({ processor, reason, at }: Found): Promise<Stop> {
+  /** Whether the machine, at the position of a hit, is where it was met. The event that
+   * brings its processor there may be yet to come: an interrupt whose handler it is. Or
+   * a reset came at the same position, and what was before it is out of reach. */
+  async #meets({ position, processor, at }: Found): Promise<boolean> {
     const v = this.#guest.vcpus[processor];
     v.read();
-    if (at !== null && v.linear !== at) {
-      const { instructions } = this.time.now();
-      this.#arm();
-      await this.time.replay(instructions + 1n, (hit) => {
-        const meaning = this.#meaning(hit);
-        const isIt = meaning?.processor === processor && meaning.at === at;
-        return isIt ? "stop" : "go on";
-      });
-    }
-    return { processor, reason };
+    if (at === null || v.linear === at) return true;
+    this.#arm();
+    const outcome = await this.time.replay(position + 1n, (hit) => {
+      const meaning = this.#meaning(hit);
+      const isIt = meaning?.processor === processor && meaning.at === at;
+      return isIt && meaning.position === position ? "stop" : "go on";
+    });
+    return outcome === "hit";
   }
 
   /** To a position. With `near` others shortly before it are soon reached then. */
@@ -265,6 +273,7 @@ export class Traveller {
 
   #begin(): void {
     this.#stopAsked = false;
+    this.#breathed = performance.now();
     this.#dma[0].locate(this.#watched, this.#guest.spaces());
   }
 
@@ -275,6 +284,14 @@ export class Traveller {
   /** Whether anything could be hit. */
   get #armed(): boolean {
     return this.#guest.points!.size > 0 || this.#watched.length > 0;
+  }
+
+  /** Lets the event loop have its turn now and then: somebody may ask for a stop. Short
+   * replays give it none. */
+  async #breathe(): Promise<void> {
+    if (performance.now() - this.#breathed < BREATH_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#breathed = performance.now();
   }
 
   /** What was read of the machine is old. */
@@ -390,6 +407,7 @@ export class Traveller {
   ): Promise<boolean> {
     const { time } = this;
     for (let to = origin; to > floor && !suffices();) {
+      await this.#breathe();
       if (this.#stopAsked) {
         await this.goTo(to);
         return true;
@@ -485,6 +503,7 @@ export class Traveller {
         found = this.#standing();
       }
       if (found !== null) return stopOf(found);
+      await this.#breathe();
       if (this.#stopAsked && this.#now < to) {
         return { processor: asked, reason: INTERRUPTED };
       }

@@ -593,8 +593,17 @@ export class History implements TimeTravel {
         this.#atEndOfRun();
         return "end";
       }
+      const isThere =
+        this.#past!.replay?.position === this.#startOf(segment + 1);
       segment++;
       replay = null;
+      const { continues, log } = this.#segments[segment];
+      if (isThere && continues && log !== null) {
+        // It is what the snapshot has.
+        replay = this.#replayOf(log);
+        this.#past = { segment, replay };
+        continue;
+      }
       this.#restore(segment);
       const ends = segment === last && this.#segments[last].log === null;
       this.#past = ends ? null : { segment, replay: null };

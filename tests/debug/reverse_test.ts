@@ -412,6 +412,21 @@ test("without a history it is said why, and what to use", async () => {
   inMemory.close();
 });
 
+test("an interrupt of a step through a loop", async () => {
+  const timed = await Timed.start();
+  const { guest } = timed;
+  setTimeout(() => guest.debugger.interrupt(), 30);
+  await guest.run();
+  // Far inside the loop at the end, which the range has whole.
+  await timed.monitor("goto 1000");
+  const start = BigInt(guest.symbol("last"));
+  const stopped = guest.resume({ kind: "range", start, end: start + 16n });
+  setTimeout(() => guest.debugger.interrupt(), 5);
+  assertEquals((await stopped).reason, { kind: "interrupted" });
+  assert(timed.time.inPast && timed.now > 1000n);
+  guest.close();
+});
+
 test("an interrupt, a detach and a kill on the way", async () => {
   const timed = await Timed.start(COUNTER, 1);
   const { guest } = timed;

@@ -242,6 +242,67 @@ scenario({
 });
 
 scenario({
+  name: "reverse: over a write of the debugger's and a reset, back and forth",
+  inProcessor: true,
+  asm: `
+_start: mov $1000, %ecx
+1:      incl count
+place:  dec %ecx
+        jnz 1b
+        quit
+        .data
+        .globl count
+count:  .long 0
+`,
+  lines: [
+    "break place if *(int *)&count == 5",
+    "continue",
+    "set var *(int *)&count = 50",
+    "tbreak place if *(int *)&count == 60",
+    "continue",
+    ...["A", "B"].flatMap((name) => [
+      "reverse-continue",
+      `printf "${name} %d %d\\n", *(int *)&count, $ecx`,
+      "tbreak place if *(int *)&count == 55",
+      "continue",
+      `printf "${name} %d %d\\n", *(int *)&count, $ecx`,
+    ]),
+    "monitor goto end",
+    "maintenance flush register-cache",
+    "monitor reset",
+    "maintenance flush register-cache",
+    "tbreak place if *(int *)&count == 7",
+    "continue",
+    "continue",
+    'printf "C %d %d\\n", *(int *)&count, $ecx',
+    "reverse-continue",
+    'printf "D %d %d\\n", *(int *)&count, $ecx',
+    "tbreak place if *(int *)&count == 58",
+    "reverse-continue",
+    'printf "E %d %d\\n", *(int *)&count, $ecx',
+    "delete 1",
+    "tbreak place if *(int *)&count == 6",
+    "continue",
+    'printf "F %d %d\\n", *(int *)&count, $ecx',
+    "continue",
+    'printf "G %d %d\\n", *(int *)&count, $ecx',
+  ],
+  said: [
+    // Its condition holds there before the write, and behind it no more.
+    ...["A", "B"].flatMap((name) => [
+      new RegExp(`${name} 5 996\n`),
+      new RegExp(`${name} 55 991\n`),
+    ]),
+    /C 7 994\n/,
+    /D 5 996\n/,
+    /E 58 988\n/,
+    /F 6 995\n/,
+    /No more reverse-execution history[^]*G 7 994\n/,
+  ],
+  unsaid: /The past was changed/,
+});
+
+scenario({
   name: "reverse: a planted bug of two processors, found from its crash",
   inProcessor: true,
   options: { cpus: 2 },

@@ -129,6 +129,7 @@ void cmain(void)
 
 scenario({
   name: "what is not there is refused in words, and the session lives on",
+  options: { args: ["--history", "off"] },
   asm: COUNTING,
   c: WORK,
   lines: [
@@ -136,6 +137,7 @@ scenario({
     "continue",
     "reverse-stepi",
     "reverse-continue",
+    "monitor when",
     "trace work",
     "tstart",
     "delete 2",
@@ -150,6 +152,7 @@ scenario({
     /Breakpoint 1, work/,
     /does not support this command/,
     /does not support this command/,
+    /no history is kept \(--history off\)|cannot repeat/,
     /Target does not support this command|does not support/,
     /received: ""/,
     /Breakpoint 1, work/,

@@ -185,34 +185,36 @@ Deno.test({
   ignore,
   async fn() {
     const first = await recorded(1, Infinity);
-    await runFor(first, 3_000_000);
+    // Whatever the host's timers do, there is something written in between.
+    for (let part = 0; part < 3; part++) await runFor(first, 1_000_000);
     const file = first.sink.bytes;
-    const whole = readRecording(file);
-    const ends = new Set<number>();
-    let refused = 0;
+    const whole = readRecording(file).segments.length;
+    let refused = 0, some = 0, parts = 0;
     for (let length = 0; length < file.length; length += 10) {
       try {
         const run = readRecording(file.slice(0, length));
-        ends.add(run.segments.at(-1)!.log!.length);
         assertEquals(run.end, null);
+        assert(run.segments.length >= parts);
+        parts = run.segments.length;
+        if (parts < whole) some = length;
       } catch (error) {
         assert(error instanceof ContainerError, String(error));
         refused++;
       }
     }
-    assert(ends.size > 2 && refused > 0);
-    assert(Math.max(...ends) <= whole.segments.at(-1)!.log!.length);
+    assert(refused > 0 && some > 0);
     // Its parts are repeated as the whole is.
-    const some = file.slice(0, Math.floor(file.length * 0.95));
-    const second = await repeated(some, 1);
+    const second = await repeated(file.slice(0, some), 1);
     const { instructions } = second.history.end();
-    await second.history.goTo(instructions);
-    await first.history.goTo(instructions);
-    assert(first.guest.output.startsWith(second.guest.output));
-    assertEquals(
-      second.guest.machine.options.guestMemory.slice(0, 4 << 20),
-      first.guest.machine.options.guestMemory.slice(0, 4 << 20),
-    );
+    assert(instructions >= 1_000_000n);
+    for (const count of [instructions - 1n, instructions / 2n]) {
+      await second.history.goTo(count);
+      await first.history.goTo(count);
+      assertEquals(
+        await digest(second.guest.machine),
+        await digest(first.guest.machine),
+      );
+    }
     // A bit that is another is damage, not an end.
     const damaged = file.slice();
     damaged[damaged.length >> 1] ^= 4;
