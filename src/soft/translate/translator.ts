@@ -3,7 +3,7 @@
 // to it. When that happens is nothing a guest can see: a region does what the interpreter
 // would, instruction by instruction.
 
-import "../assemblyscript.ts";
+import "../number_types.ts";
 import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
 import type { Instance } from "../module.ts";
 import { generate, type Lookup } from "./generator.ts";
