@@ -1,7 +1,5 @@
 /** Copies of pages that a snapshot has: the changed ones since the one before. */
-
-/** Bytes of a page. */
-export const PAGE = 4096;
+import { PAGE_BYTES } from "../x86/paging.ts";
 
 /** Pages with their numbers, in ascending order. */
 export class PageSet {
@@ -19,10 +17,10 @@ export class PageSet {
 
   /** Copies these pages of `memory`; `numbers` ascend. */
   static of(numbers: Uint32Array, memory: Uint8Array): PageSet {
-    const bytes = new Uint8Array(numbers.length * PAGE);
+    const bytes = new Uint8Array(numbers.length * PAGE_BYTES);
     for (let i = 0; i < numbers.length; i++) {
-      const from = numbers[i] * PAGE;
-      bytes.set(memory.subarray(from, from + PAGE), i * PAGE);
+      const from = numbers[i] * PAGE_BYTES;
+      bytes.set(memory.subarray(from, from + PAGE_BYTES), i * PAGE_BYTES);
     }
     return new PageSet(numbers, bytes);
   }
@@ -35,8 +33,12 @@ export class PageSet {
       memory.byteLength >> 3,
     );
     const numbers: number[] = [];
-    for (let at = 0, page = 0; at < words.length; at += PAGE / 8, page++) {
-      for (let i = at; i < at + PAGE / 8; i++) {
+    for (
+      let at = 0, page = 0;
+      at < words.length;
+      at += PAGE_BYTES / 8, page++
+    ) {
+      for (let i = at; i < at + PAGE_BYTES / 8; i++) {
         if (words[i] === 0n) continue;
         numbers.push(page);
         break;
@@ -49,19 +51,22 @@ export class PageSet {
   over(older: PageSet): PageSet {
     const a = this.numbers, b = older.numbers;
     const numbers = new Uint32Array(a.length + b.length);
-    const bytes = new Uint8Array(numbers.length * PAGE);
+    const bytes = new Uint8Array(numbers.length * PAGE_BYTES);
     let n = 0;
     for (let i = 0, j = 0; i < a.length || j < b.length; n++) {
       const mine = j >= b.length || (i < a.length && a[i] <= b[j]);
       const set = mine ? this : older;
       const at = mine ? i : j;
       numbers[n] = set.numbers[at];
-      bytes.set(set.bytes.subarray(at * PAGE, (at + 1) * PAGE), n * PAGE);
+      bytes.set(
+        set.bytes.subarray(at * PAGE_BYTES, (at + 1) * PAGE_BYTES),
+        n * PAGE_BYTES,
+      );
       if (mine) {
         if (j < b.length && a[i] === b[j]) j++;
         i++;
       } else j++;
     }
-    return new PageSet(numbers.slice(0, n), bytes.slice(0, n * PAGE));
+    return new PageSet(numbers.slice(0, n), bytes.slice(0, n * PAGE_BYTES));
   }
 }

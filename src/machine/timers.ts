@@ -105,7 +105,11 @@ export class Timers {
     ]);
   }
 
-  /** Arms what save() had, and nothing else; throws a TypeError for other timers. */
+  /**
+   * Arms what save() had, and nothing else.
+   *
+   * @throws {TypeError} The state is of a machine with other timers.
+   */
   load(saved: readonly SavedTimer[]): void {
     const timers = saved.map(([index]) => this.#all[index]);
     if (timers.includes(undefined as never)) {

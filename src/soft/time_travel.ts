@@ -25,12 +25,12 @@ import {
   TLB_STRIDE,
   TLBS,
 } from "./module.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { Cursor, Schedule } from "./schedule.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** stateSave()'s globals. */
 const GLOBALS_BYTES = 48;
-const PAGE = 4096;
 /** A TLB entry that is kept: its number before it. */
 const KEPT_ENTRY = 4 + TLB_ENTRY;
 
@@ -40,7 +40,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
   readonly #scheduler: Scheduler;
   readonly #words: Uint32Array;
   readonly #changed: Uint32Array;
-  readonly #firstPage = GUEST / PAGE;
+  readonly #firstPage = GUEST / PAGE_BYTES;
 
   constructor(instance: Instance, scheduler: Scheduler) {
     this.#instance = instance;
@@ -50,7 +50,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     this.#changed = new Uint32Array(
       buffer,
       CHANGED + this.#firstPage / 8,
-      Math.ceil((byteLength - GUEST) / PAGE / 32),
+      Math.ceil((byteLength - GUEST) / PAGE_BYTES / 32),
     );
   }
 
@@ -144,7 +144,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
   }
 
   replaced(page: number): void {
-    this.#instance.core.hostWrote(GUEST + page * PAGE, PAGE);
+    this.#instance.core.hostWrote(GUEST + page * PAGE_BYTES, PAGE_BYTES);
   }
 
   takeChanged(): Uint32Array {
