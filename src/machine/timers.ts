@@ -55,7 +55,25 @@ export class Timer {
   }
 }
 
-/** A timer's number, and its deadline: an integer ending in n. */
+/**
+ * A timer's number, and its deadline: an integer ending in n.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, type SavedTimer, Timers } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const timers = new Timers(platform.clock);
+ * const timer = timers.create(() => {});
+ * timer.arm(1_000n);
+ * const saved: readonly SavedTimer[] = timers.save();
+ * assertEquals(saved, [[0, "1000n"]]);
+ * timer.disarm();
+ * timers.load(saved);
+ * assertEquals(timer.deadline, 1_000n);
+ * ```
+ */
 export type SavedTimer = readonly [index: number, deadline: string];
 
 /**
