@@ -61,6 +61,10 @@ export class HistoryError extends Error {
   override readonly name = "HistoryError";
 }
 
+/** The part of the time that snapshots of steps may take, and the most that is put by. */
+const STEPS_SHARE = 0.05;
+const MOST_BUDGET_MS = 100;
+
 /** How much history there is to be. */
 export interface HistoryOptions {
   /** Host memory that it may take. */
@@ -99,6 +103,9 @@ export class History implements TimeTravel {
   /** Pages, and of each disk blocks, that changed since a segment was written. */
   readonly #unwritten = new Set<number>();
   #unwrittenBlocks: PageSet[] = [];
+  /** Host time that snapshots of steps may take yet, and when that was so. */
+  #budgetMs = MOST_BUDGET_MS;
+  #budgetAt = performance.now();
   readonly #recorder: Recorder | null;
   readonly #interval: number;
 
@@ -197,7 +204,22 @@ export class History implements TimeTravel {
     this.#recorder?.settle();
     this.#live = false;
     this.#endSaved = false;
-    if (this.#opaque) this.#add(false, false);
+    if (this.#opaque) this.#addIfCheap();
+  }
+
+  /**
+   * A snapshot where the guest was stepped to. A person's steps each have one; a script
+   * that steps without a pause has one now and then, and between two of them history is
+   * gone over as a whole.
+   */
+  #addIfCheap(): void {
+    const now = performance.now();
+    this.#budgetMs += (now - this.#budgetAt) * STEPS_SHARE;
+    if (this.#budgetMs > MOST_BUDGET_MS) this.#budgetMs = MOST_BUDGET_MS;
+    this.#budgetAt = now;
+    if (this.#budgetMs <= 0) return;
+    this.#add(false, false);
+    this.#budgetMs -= performance.now() - now;
   }
 
   /** Forgets everything: the machine, which nobody runs, has become another one. */

@@ -27,19 +27,18 @@ export class PageSet {
 
   /** The pages that are not all zeros. */
   static nonZero(memory: Uint8Array): PageSet {
-    const words = new BigUint64Array(
+    const words = new Int32Array(
       memory.buffer,
       memory.byteOffset,
-      memory.byteLength >> 3,
+      memory.byteLength >> 2,
     );
     const numbers: number[] = [];
-    for (
-      let at = 0, page = 0;
-      at < words.length;
-      at += PAGE_BYTES / 8, page++
-    ) {
-      for (let i = at; i < at + PAGE_BYTES / 8; i++) {
-        if (words[i] === 0n) continue;
+    for (let page = 0; page * PAGE_BYTES < memory.byteLength; page++) {
+      const to = (page + 1) * PAGE_BYTES / 4;
+      for (let i = page * PAGE_BYTES / 4; i < to; i += 4) {
+        if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) === 0) {
+          continue;
+        }
         numbers.push(page);
         break;
       }
