@@ -15,14 +15,16 @@ interface Outcome {
 /** Checks that are one command each. */
 const CHECKS: readonly (readonly [string, readonly string[]])[] = [
   ["formatted", ["fmt", "--check"]],
+  ["core formatted", ["run", "-A", "src/soft/build/format.ts", "--check"]],
   ["linted", ["lint"]],
+  ["core linted", ["run", "-A", "src/soft/build/lint.ts"]],
   ["types", ["task", "check"]],
   ["documented", ["doc", "--lint", "mod.ts"]],
   ["examples", ["test", "-A", "--doc", "mod.ts", "ffi", "src"]],
   ["core is what its sources build", [
     "run",
     "-A",
-    "src/soft/build.ts",
+    "src/soft/build/build.ts",
     "--check",
   ]],
 ];

@@ -2,7 +2,8 @@
 // buffer that is absent or too short is refused and never throws.
 
 import { HResult } from "../../ffi/hresult.ts";
-import { type Instance, IOBUF, IOBUF_BYTES, SIZE, VALUES } from "./module.ts";
+import { IOBUF, IOBUF_BYTES, SIZE, VALUES } from "./core/layout.ts";
+import { type Instance } from "./module.ts";
 
 /** A buffer parameter. */
 export type Buffer = ArrayBufferView | null;

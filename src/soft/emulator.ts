@@ -1,4 +1,4 @@
-// WinHvEmulation.dll's functions over the module (src/soft/core/emulate.ts): the
+// WinHvEmulation.dll's functions over the module (src/soft/core/system/emulate.ts): the
 // module executes, the caller's callbacks supply registers, memory and ports.
 
 import type {
@@ -12,13 +12,8 @@ import { TranslateGvaResult } from "../../ffi/enums.ts";
 import { HResult } from "../../ffi/hresult.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { PAGE_OFFSET } from "../x86/paging.ts";
-import {
-  FETCH,
-  type HostFunctions,
-  type Instance,
-  IOBUF,
-  VALUES,
-} from "./module.ts";
+import { FETCH, IOBUF, VALUES } from "./core/layout.ts";
+import { type HostFunctions, type Instance } from "./module.ts";
 
 /** What emulate() expects at VALUES, in order. */
 const NAMES: number[] = [];

@@ -18,7 +18,8 @@ import {
 import { HResult } from "../../ffi/hresult.ts";
 import { Buffers, has } from "./buffers.ts";
 import { HANDLE } from "./functions.ts";
-import { type Instance, IOBUF, SIZE } from "./module.ts";
+import { IOBUF, SIZE } from "./core/layout.ts";
+import { type Instance } from "./module.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 const ROOM = ICEBP_MAX_ACCESSES * ICEBP_ACCESS.size;

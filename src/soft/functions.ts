@@ -13,7 +13,8 @@ import { WHV_VIRTUAL_PROCESSOR_PROPERTY } from "../../ffi/structures.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
 import { absent } from "./absent.ts";
 import { type Buffer, Buffers, has, viewOf } from "./buffers.ts";
-import { type Instance, IOBUF_BYTES } from "./module.ts";
+import { IOBUF_BYTES } from "./core/layout.ts";
+import { type Instance } from "./module.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** The one partition's handle. */

@@ -17,12 +17,22 @@ import type {
 import { SoftEmulator } from "./emulator.ts";
 import { softExtensions } from "./extensions.ts";
 import { softFunctions } from "./functions.ts";
+import { GUEST } from "./core/layout.ts";
 import {
-  GUEST,
-  type Instance,
-  instantiate,
-  MAX_GUEST_BYTES,
-} from "./module.ts";
+  COUNTER_BESIDE_CODE,
+  COUNTER_CACHE_FLUSHES,
+  COUNTER_DECODED,
+  COUNTER_EVENTS,
+  COUNTER_INVALIDATED,
+  COUNTER_LEFT_BY_HANDLER,
+  COUNTER_LEFT_FOR_OTHER,
+  COUNTER_LEFT_FOR_REGION,
+  COUNTER_TLB_FLUSHES,
+  COUNTER_TLB_MISSES,
+  COUNTER_TOO_SHORT,
+  COUNTER_TRANSLATED,
+} from "./core/shared.ts";
+import { type Instance, instantiate, MAX_GUEST_BYTES } from "./module.ts";
 import { type ClockMode, Scheduler } from "./scheduler.ts";
 import { SoftTimeTravel } from "./time_travel.ts";
 import { type TranslateMode, Translator } from "./translate/translator.ts";
@@ -109,21 +119,21 @@ export interface SoftCounters {
   readonly tooShort: bigint;
 }
 
-/** In the order of counter() in core/main.ts. */
-const COUNTERS: readonly (keyof SoftCounters)[] = [
-  "decoded",
-  "invalidated",
-  "cacheFlushes",
-  "tlbMisses",
-  "tlbFlushes",
-  "events",
-  "besideCode",
-  "translated",
-  "leftForRegion",
-  "leftForOther",
-  "leftByHandler",
-  "tooShort",
-];
+/** Which of the module's counters each is. */
+const COUNTERS: Record<keyof SoftCounters, number> = {
+  decoded: COUNTER_DECODED,
+  invalidated: COUNTER_INVALIDATED,
+  cacheFlushes: COUNTER_CACHE_FLUSHES,
+  tlbMisses: COUNTER_TLB_MISSES,
+  tlbFlushes: COUNTER_TLB_FLUSHES,
+  events: COUNTER_EVENTS,
+  besideCode: COUNTER_BESIDE_CODE,
+  translated: COUNTER_TRANSLATED,
+  leftForRegion: COUNTER_LEFT_FOR_REGION,
+  leftForOther: COUNTER_LEFT_FOR_OTHER,
+  leftByHandler: COUNTER_LEFT_BY_HANDLER,
+  tooShort: COUNTER_TOO_SHORT,
+};
 
 /**
  * Guest time: counted instructions.
@@ -271,7 +281,7 @@ export class SoftPlatform implements WinHvPlatform {
   counters(): SoftCounters {
     const { core } = this.#instance;
     return Object.fromEntries(
-      COUNTERS.map((name, n) => [name, core.counter(n)]),
+      Object.entries(COUNTERS).map(([name, n]) => [name, core.counter(n)]),
     ) as unknown as SoftCounters;
   }
 

@@ -1,50 +1,18 @@
-// The software platform's WebAssembly module: its exports, and the addresses in its
-// linear memory that TypeScript uses (src/soft/core/layout.ts).
+// The software platform's WebAssembly module: its exports, and how it is started. The
+// addresses in its linear memory are in core/layout.ts.
 
 import { crc32 } from "node:zlib";
+import "./number_types.ts";
+import { GUEST } from "./core/layout.ts";
 import bytes from "./core.wasm" with { type: "bytes" };
 
 /** Tells this module from others, whose memory may be laid out otherwise. */
 export const CORE_IDENTITY = `soft-${crc32(bytes).toString(16)}`;
 
-export const EXITBUF = 0x2000;
-/** Instruction bytes of an emulation. */
-export const FETCH = 0x2260;
-/** The ICEBP_ACCESS that the host is asked about. */
-export const ACCESS = 0x2280;
-/** Arguments and results of the module's functions. */
-export const IOBUF = 0x2300;
-/** Where register values lie when their names are at IOBUF. */
-export const VALUES = IOBUF + 0x400;
-/** Where a function leaves the size of what it wrote. */
-export const SIZE = IOBUF + 0x1800;
-export const IOBUF_BYTES = 0x1800;
-/** Each VP's state, local APIC, TLBs and counters. */
-export const BANKS = 0x100000;
-export const BANK_STRIDE = 0x1000;
-export const BANK_BYTES = 0x800;
-export const LAPICS = 0x140000;
-export const LAPIC_STRIDE = 0x1000;
-export const LAPIC_BYTES = 0x480;
-export const TLBS = 0x200000;
-export const TLB_STRIDE = 0x10000;
-export const TLB_ENTRY = 32;
-export const COUNTERS = 0x6c8000;
-export const COUNTERS_STRIDE = 0x100;
-/** A bit for every page of linear memory: written since it was last looked at. */
-export const CHANGED = 0x1340000;
-/** Guest memory begins here. */
-export const GUEST = 0x8000000;
 /** WebAssembly has 32-bit addresses. */
 export const MAX_GUEST_BYTES = 0x1_0000_0000 - GUEST;
 
-/** vpRun's results. */
-export const RUN_SLICE = 0;
-export const RUN_EXIT = 1;
-export const RUN_IDLE = 2;
-export const RUN_SPUN = 3;
-
-/** What the module asks of its host; see src/soft/core/host.ts. */
+/** What the module asks of its host; see src/soft/core/system/host.ts. */
 export interface HostFunctions {
   clock(): bigint;
   translate(gva: bigint, flags: number): number;
@@ -58,7 +26,7 @@ export interface HostFunctions {
 export interface Core {
   init(): void;
   vpRun(vp: number, budget: number): number;
-  /** Spins (src/soft/core/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
+  /** Spins (src/soft/core/cpu/spin.ts) until vpRun returns RUN_SPUN; 0: it never does. */
   allowSpins(n: number): void;
   vpReady(vp: number): number;
   /** How many VPs there are. */

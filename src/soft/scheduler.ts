@@ -21,19 +21,11 @@ import {
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
-import {
-  ACCESS,
-  type Core,
-  EXITBUF,
-  type Instance,
-  RUN_EXIT,
-  RUN_IDLE,
-  RUN_SPUN,
-} from "./module.ts";
+import { ACCESS, EXITBUF } from "./core/layout.ts";
+import { RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
+import { type Core, type Instance } from "./module.ts";
 import type { Cursor, Schedule } from "./schedule.ts";
 
-/** Nanoseconds of guest time an instruction takes (TICKS in core/hooks.ts). */
-const TICKS = 10;
 /**
  * Instructions of a turn when several processors want to run: from TURN up to twice as
  * many, another number each time. Were it always the same, a guest whose loop's length
@@ -537,7 +529,7 @@ export class Scheduler {
       }
       let budget = this.#left;
       if (this.#alarm !== NEVER) {
-        const room = Math.ceil((this.#alarm - now) / TICKS);
+        const room = Math.ceil((this.#alarm - now) / TICK);
         if (room < budget) budget = room;
       }
       if (this.#quietExactly && this.#quietAt !== NEVER) {
@@ -618,7 +610,7 @@ export class Scheduler {
       MOST_AT_ONCE,
     );
     if (this.#alarm !== NEVER) {
-      const room = Math.ceil((this.#alarm - now) / TICKS);
+      const room = Math.ceil((this.#alarm - now) / TICK);
       if (room < budget) budget = room;
     }
     this.#core.allowSpins(0);

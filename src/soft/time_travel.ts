@@ -7,25 +7,25 @@ import type {
   ReplayOptions,
   ScheduleLog,
 } from "../../ffi/mod.ts";
+import "./number_types.ts";
 import {
-  BANK_BYTES,
-  BANK_STRIDE,
+  BANK_SIZE,
   BANKS,
   CHANGED,
-  CORE_IDENTITY,
   COUNTERS,
   COUNTERS_STRIDE,
   GUEST,
-  type Instance,
   IOBUF,
   LAPIC_BYTES,
   LAPIC_STRIDE,
   LAPICS,
+  STATE_SIZE,
   TLB_ENTRY,
-  TLB_STRIDE,
+  TLB_VP,
   TLBS,
-} from "./module.ts";
+} from "./core/layout.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
+import { CORE_IDENTITY, type Instance } from "./module.ts";
 import { Cursor, Schedule } from "./schedule.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -115,7 +115,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
   /** The entries that hold something: most hold nothing. */
   #saveTlbs(count: number): Uint8Array {
     const words = this.#words;
-    const first = TLBS / 4, end = (TLBS + count * TLB_STRIDE) / 4;
+    const first = TLBS / 4, end = (TLBS + count * TLB_VP) / 4;
     let kept = 0;
     const isEmpty = (w: number) =>
       (words[w] & words[w + 2] & words[w + 6]) === -1;
@@ -132,7 +132,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
 
   #loadTlbs(count: number, saved: Uint8Array): void {
     const words = this.#words;
-    const first = TLBS / 4, end = (TLBS + count * TLB_STRIDE) / 4;
+    const first = TLBS / 4, end = (TLBS + count * TLB_VP) / 4;
     words.fill(0xffffffff, first, end);
     const aligned = new Uint32Array(saved.slice().buffer);
     for (let from = 0; from < aligned.length; from += KEPT_ENTRY / 4) {
@@ -213,7 +213,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
 /** Where each processor's state is: the first one's address, the distance to the next
  * one's, and its bytes. */
 const perProcessor: readonly (readonly [number, number, number])[] = [
-  [BANKS, BANK_STRIDE, BANK_BYTES],
+  [BANKS, BANK_SIZE, STATE_SIZE],
   [LAPICS, LAPIC_STRIDE, LAPIC_BYTES],
   [COUNTERS, COUNTERS_STRIDE, COUNTERS_STRIDE],
 ];

@@ -1,4 +1,4 @@
-/* Completing the instruction of an exit: src/soft/core/complete.ts. */
+/* Completing the instruction of an exit: src/soft/core/system/complete.ts. */
 #include "calls.h"
 #include "icebp.h"
 

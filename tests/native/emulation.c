@@ -1,5 +1,5 @@
 /*
- * WinHvEmulation: src/soft/core/emulate.ts executes, the caller's callbacks supply
+ * WinHvEmulation: src/soft/core/system/emulate.ts executes, the caller's callbacks supply
  * registers, memory and ports. Like the real DLL it is a library of its own, with a
  * core of its own, and knows of a partition only what the callbacks tell.
  *
@@ -15,7 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* WHV_EMULATOR_STATUS, and hooks.ts' own EMU_AGAIN. */
+/* WHV_EMULATOR_STATUS, and emulation.ts'
+ * own EMU_AGAIN. */
 enum { SUCCESSFUL = 1, GET_FAILED = 64, SET_FAILED = 128, AGAIN = 0x10000 };
 
 /* What emulate() expects at VALUES; most instructions change only the first. */
@@ -113,7 +114,7 @@ u64 Z_hostZ_clock(struct Z_host_instance_t *none)
     return clock_now();
 }
 
-/* Makes the callback for a question; its results are those of core/host.ts. */
+/* Makes the callback for a question; its results are those of core/system/host.ts. */
 static void answer(const emulation *e, question *q)
 {
     HRESULT hresult;

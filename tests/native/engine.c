@@ -18,7 +18,7 @@
 /* A host write that nobody tells us about is noticed after so many nanoseconds. */
 #define UNTOLD_WRITES 4000000
 
-/* Results of vpRun (src/soft/core/run.ts). */
+/* Results of vpRun (src/soft/core/cpu/slice.ts). */
 enum { RUN_SLICE, RUN_EXIT, RUN_IDLE };
 
 /* A call of WHvRunVirtualProcessor, on its thread's stack. */

@@ -11,7 +11,7 @@ extern Z_core_instance_t core HIDDEN;
 /* Calls a function that src/soft/core/main.ts exports. For the holder of the lock. */
 #define CORE(function, ...) Z_coreZ_##function(&core, ##__VA_ARGS__)
 
-/* Addresses of src/soft/module.ts: arguments and results of the core's functions. */
+/* Addresses of src/soft/core/layout.ts: arguments and results of the core's functions. */
 #define EXITBUF (low + 0x2000)
 #define FETCH (low + 0x2260)
 #define IOBUF (low + 0x2300)

@@ -8,7 +8,7 @@
 #define HV_INVALID_PARAMETER ((HRESULT)0xc0350005)
 #define HV_OPERATION_DENIED ((HRESULT)0xc0350008)
 
-/* The bits are those of src/soft/core/whv_variants.ts. */
+/* The bits are those of src/soft/core/whv/variants.ts. */
 static const struct {
     const char *word;
     uint32_t bit;

@@ -1,7 +1,7 @@
 /**
  * The core's instruction table, read out of the running module: which opcodes have a
  * form with a memory operand, and which have no ModRM byte at all
- * (src/soft/core/optable.ts).
+ * (src/soft/core/code/optable.ts).
  *
  * @module
  */
@@ -22,7 +22,7 @@ function constants(file: string): Map<string, number> {
 }
 
 const layout = constants("layout.ts");
-const optable = constants("optable.ts");
+const optable = constants("code/optable.ts");
 
 /** A number of the table's sources by its name. */
 export function named(name: string): number {

@@ -2,8 +2,8 @@
 // that handlers use constant addresses and a translator can share them.
 //
 // The current virtual processor's state is at STATE; each VP has a bank of the
-// same shape, copied in and out at a switch (run.ts). TLBs and local APICs are
-// addressed per VP and never copied.
+// same shape, copied in and out at a switch (cpu/vps.ts). TLBs and local APICs
+// are addressed per VP and never copied.
 
 export const STATE: usize = 0x1000;
 export const STATE_SIZE: usize = 0x800;
@@ -23,21 +23,24 @@ export const RSP: usize = REGS + 32;
 export const RBP: usize = REGS + 40;
 export const RSI: usize = REGS + 48;
 export const RDI: usize = REGS + 56;
-export const R8: usize = REGS + 64;
 export const R11: usize = REGS + 88;
 
-// --- lazy arithmetic flags (flags.ts) and the rest of RFLAGS
+// --- lazy arithmetic flags (cpu/flags.ts) and the rest of RFLAGS
 export const FZ: usize = STATE + 152; // ZF = (FZ == 0)
-export const FS: usize = STATE + 160; // SF = (i64 FS < 0), PF = parity(FS & 0xff)
+/** SF = (i64 FS < 0), PF = parity(FS & 0xff) */
+export const FS: usize = STATE + 160;
 export const FX: usize = STATE + 168; // AF = bit 4; OF = (i64 FX < 0) ^ FC
 export const FC: usize = STATE + 176; // CF, 0 or 1 (u64)
-export const EFL: usize = STATE + 184; // u32: RFLAGS without the six arithmetic flags
+/** u32: RFLAGS without the six arithmetic flags */
+export const EFL: usize = STATE + 184;
 
 // --- mode, derived by updateMode()
 export const MODE: usize = STATE + 188; // u8: MODE_*
 export const CPL: usize = STATE + 189; // u8
-export const CODEKEY: usize = STATE + 190; // u8: 0 = 16-bit, 1 = 32-bit, 2 = 64-bit code
-export const STACKW: usize = STATE + 191; // u8: log2 of the stack pointer's width: 1, 2, 3
+/** u8: 0 = 16-bit, 1 = 32-bit, 2 = 64-bit code */
+export const CODEKEY: usize = STATE + 190;
+/** u8: log2 of the stack pointer's width: 1, 2, 3 */
+export const STACKW: usize = STATE + 191;
 export const TLBB: usize = STATE + 192; // u32: TLB set in use
 
 export const MODE_REAL: u32 = 0;
@@ -47,19 +50,22 @@ export const MODE_COMPAT: u32 = 3;
 export const MODE_LONG: u32 = 4;
 
 // --- how an instruction ended when its handler returned 0
-export const FAULT: usize = STATE + 200; // u32: 0 = go on at RIP; else F_* below
+/** u32: 0 = go on at RIP; else F_* below */
+export const FAULT: usize = STATE + 200;
 export const FERR: usize = STATE + 204; // u32 error code
 export const FADDR: usize = STATE + 208; // u64 fault address (CR2 / DR info)
 
-export const PENDING: usize = STATE + 216; // u32: P_* bits to look at between instructions
-export const SHADOW: usize = STATE + 220; // u8: 1 = MOV SS / POP SS / STI shadow
+/** u32: P_* bits to look at between instructions */
+export const PENDING: usize = STATE + 216;
+/** u8: 1 = MOV SS / POP SS / STI shadow */
+export const SHADOW: usize = STATE + 220;
 export const NMIMASK: usize = STATE + 221; // u8: NMIs blocked until IRET
 export const ACTIVITY: usize = STATE + 222; // u8: A_*
-export const SHADOWNEW: usize = STATE + 223; // u8: shadow begins after this instruction
+/** u8: shadow begins after this instruction */
+export const SHADOWNEW: usize = STATE + 223;
 
 export const A_RUN: u32 = 0;
 export const A_HALT: u32 = 1;
-export const A_WAITSIPI: u32 = 2;
 export const A_SHUTDOWN: u32 = 3;
 
 // --- control, debug
@@ -67,21 +73,25 @@ export const CR0: usize = STATE + 224;
 export const CR2: usize = STATE + 232;
 export const CR3: usize = STATE + 240;
 export const CR4: usize = STATE + 248;
-export const CR8: usize = STATE + 256; // mirrors the APIC's TPR when one is emulated
+/** mirrors the APIC's TPR when one is emulated */
+export const CR8: usize = STATE + 256;
 export const EFER: usize = STATE + 264;
 export const XCR0: usize = STATE + 272;
 export const DR0: usize = STATE + 280; // DR0..DR3
 export const DR6: usize = STATE + 312;
 export const DR7: usize = STATE + 320;
-export const DBGPEND: usize = STATE + 328; // u64: DR6 bits of a debug trap to raise at the boundary
+/** u64: DR6 bits of a debug trap to raise at the boundary */
+export const DBGPEND: usize = STATE + 328;
 export const XSS: usize = STATE + 336;
 
-// --- segments: ES CS SS DS FS GS LDTR TR, 32 bytes each (base u64, limit u32, selector u16, attributes u16)
+// --- segments: ES CS SS DS FS GS LDTR TR, 32 bytes each (base u64, limit u32,
+// selector u16, attributes u16)
 export const SEGS: usize = STATE + 0x180;
 export const SEG_BASE: usize = 0;
 export const SEG_LIMIT: usize = 8;
 export const SEG_SEL: usize = 12;
-export const SEG_ATTR: usize = 14; // WHV/VMX: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15
+/** WHV/VMX: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15 */
+export const SEG_ATTR: usize = 14;
 export const S_ES: u32 = 0;
 export const S_CS: u32 = 1;
 export const S_SS: u32 = 2;
@@ -109,13 +119,16 @@ export const M_MISC: usize = STATE + 0x2f8; // IA32_MISC_ENABLE
 export const M_TSCADJ: usize = STATE + 0x300;
 export const M_MTRRDEF: usize = STATE + 0x308;
 export const M_SPEC: usize = STATE + 0x310;
-export const M_MTRR: usize = STATE + 0x320; // 8 pairs of base/mask, then 11 fixed: 27 x 8 bytes -> 0x3f8
+/** 8 pairs of base/mask, then 11 fixed: 27 x 8 bytes -> 0x3f8 */
+export const M_MTRR: usize = STATE + 0x320;
 
 // --- x87 and SSE
-export const FPR: usize = STATE + 0x400; // R0..R7 physical: significand u64, sign/exponent u16, 16 bytes each
+/** R0..R7 physical: significand u64, sign/exponent u16, 16 bytes each */
+export const FPR: usize = STATE + 0x400;
 export const FCW: usize = STATE + 0x480; // u16
 export const FSW: usize = STATE + 0x482; // u16 (TOP included)
-export const FTW: usize = STATE + 0x484; // u8: 1 bit a register, 1 = not empty (FXSAVE form)
+/** u8: 1 bit a register, 1 = not empty (FXSAVE form) */
+export const FTW: usize = STATE + 0x484;
 export const FOP: usize = STATE + 0x486; // u16
 export const FIP: usize = STATE + 0x488; // u64
 export const FDP: usize = STATE + 0x490; // u64
@@ -125,95 +138,145 @@ export const MXCSR: usize = STATE + 0x49c; // u32
 export const XMM: usize = STATE + 0x500; // 16 x 16 bytes
 
 // --- WHP's pending registers and per-VP run state
-export const PEND_INT: usize = STATE + 0x600; // u64 WHvRegisterPendingInterruption
-export const PEND_EVENT: usize = STATE + 0x608; // 16 bytes WHvRegisterPendingEvent
-export const DELIVER: usize = STATE + 0x618; // u64 WHvX64RegisterDeliverabilityNotifications
+/** u64 WHvRegisterPendingInterruption */
+export const PEND_INT: usize = STATE + 0x600;
+/** 16 bytes WHvRegisterPendingEvent */
+export const PEND_EVENT: usize = STATE + 0x608;
+/** u64 WHvX64RegisterDeliverabilityNotifications */
+export const DELIVER: usize = STATE + 0x618;
 export const VPINDEX: usize = STATE + 0x620; // u32
-export const ICOUNT: usize = STATE + 0x628; // u64 instructions this VP has completed
+/** u64 instructions this VP has completed */
+export const ICOUNT: usize = STATE + 0x628;
 export const LPBASE: usize = STATE + 0x630; // u64 base and
-export const LPMASK: usize = STATE + 0x638; // u64 mask of the region covered by large pages in the TLB
-export const MONADDR: usize = STATE + 0x640; // u64
-export const TSSBUSY: usize = STATE + 0x648;
-// a fault that the VP's next run begins with (complete.ts)
+/** u64 mask of the region covered by large pages in the TLB */
+export const LPMASK: usize = STATE + 0x638;
+// a fault that the VP's next run begins with (system/complete.ts)
 export const LATE: usize = STATE + 0x658; // u32: as FAULT, or 0
 export const LATEERR: usize = STATE + 0x65c; // u32: as FERR
 export const LATEADDR: usize = STATE + 0x660; // u64: as FADDR
 export const LATELEN: usize = STATE + 0x668; // u32: the instruction's length
-export const SUSPECT: usize = STATE + 0x650; // u8: registers were written from outside, look at them before running
-export const PASS: usize = STATE + 0x651; // u8: what is not stopped at (points.ts)
-export const HIT_COUNT: usize = STATE + 0x680; // u32: debug points hit and not told yet
-export const HITS: usize = STATE + 0x688; // 4 x 40 bytes, as in ICEBP_DEBUG_POINT_CONTEXT
+/** u8: registers were written from outside, look at them before running */
+export const SUSPECT: usize = STATE + 0x650;
+/** u8: what is not stopped at (system/points.ts) */
+export const PASS: usize = STATE + 0x651;
+/** u32: debug points hit and not told yet */
+export const HIT_COUNT: usize = STATE + 0x680;
+/** 4 x 40 bytes, as in ICEBP_DEBUG_POINT_CONTEXT */
+export const HITS: usize = STATE + 0x688;
 
 // PENDING bits: something to look at between two instructions
 export const P_TF: u32 = 1; // EFL.TF is set
 export const P_SHADOW: u32 = 2; // SHADOW is set
-export const P_INT: u32 = 4; // the APIC, NMI, INIT, a pending register or a notification wants attention
+/** the APIC, NMI, INIT, a pending register or a notification wants attention */
+export const P_INT: u32 = 4;
 export const P_DEBUG: u32 = 8; // DBGPEND != 0
 export const P_EXECBP: u32 = 16; // DR7 has an enabled instruction breakpoint
-export const P_RECHECK: u32 = 32; // re-examine after IF, TPR, mode changes
 export const P_RF: u32 = 64; // EFL.RF is set
-export const P_STOP: u32 = 128; // leave the core
 export const P_PASS: u32 = 256; // PASS is set
 export const P_POINT: u32 = 512; // HIT_COUNT != 0
 export const P_VIRTUAL: u32 = 1024; // EFL.VIF and EFL.VIP are set
 
 // FAULT values
 export const F_EXC: u32 = 0x100; // | vector: an exception
-export const F_NONCANON: u32 = 0x200; // non-canonical address: #GP(0) or #SS(0) by segment
-export const F_SYNC: u32 = 0x300; // run again with time in step (see sync in run.ts)
-export const F_EXIT: u32 = 0x400; // an exit was described at EXITBUF; RIP stays at the instruction
-export const F_TRIPLE: u32 = 0x500;
-export const F_POINT: u32 = 0x600; // a debug point before the instruction, which is noted
+/** non-canonical address: #GP(0) or #SS(0) by segment */
+export const F_NONCANON: u32 = 0x200;
+/** run again with time in step (see needSync in system/time.ts) */
+export const F_SYNC: u32 = 0x300;
+/** an exit was described at EXITBUF; RIP stays at the instruction */
+export const F_EXIT: u32 = 0x400;
+/** a debug point before the instruction, which is noted */
+export const F_POINT: u32 = 0x600;
 
 // --- scratch
 export const EXITBUF: usize = 0x2000; // WHV_RUN_VP_EXIT_CONTEXT, 224 bytes
-export const BOUNCE: usize = 0x2200; // 64 bytes for accesses that are not plain memory
+/** 64 bytes for accesses that are not plain memory */
+export const BOUNCE: usize = 0x2200;
 export const JGEN: usize = 0x2258; // u32: generation of JCACHE's entries
-export const BKIND: usize = 0x2240; // u32: 0 = the last rw host address is plain memory
+/** u32: 0 = the last rw host address is plain memory */
+export const BKIND: usize = 0x2240;
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
 export const BSIZE: usize = 0x2250; // u32
 export const FETCH: usize = 0x2260; // 16 instruction bytes
-export const ACCESS: usize = 0x2280; // ICEBP_ACCESS, 24 bytes (access.ts)
-export const IOBUF: usize = 0x2300; // argument area shared with TypeScript, 0x1c00 bytes
+/** ICEBP_ACCESS, 24 bytes (system/access.ts) */
+export const ACCESS: usize = 0x2280;
+/** arguments and results of the module's functions */
+export const IOBUF: usize = 0x2300;
+export const IOBUF_BYTES: usize = 0x1800;
+/** where register values lie when their names are at IOBUF */
+export const VALUES: usize = IOBUF + 0x400;
+/** where a function leaves the size of what it wrote */
+export const SIZE: usize = IOBUF + IOBUF_BYTES;
 
-export const SIZE: usize = IOBUF + 0x1800; // where a function leaves the size of what it wrote
+// --- what single families of instructions keep for as long as one takes
+/** 16 bytes: an operand from memory (insn/simd/operands.ts) */
+export const OPERAND: usize = 0x3c00;
+/** 16 bytes: a result before it is known to be one */
+export const TEMP: usize = 0x3c10;
+/** the new task: 10 registers u32, then 7 selectors u32 (cpu/task.ts) */
+export const NEW_TASK: usize = 0x3c20;
+/** 9 x u32: what IRET to virtual-8086 mode pops (insn/system/ret.ts) */
+export const V86_FRAME: usize = 0x3c80;
+/** 2 records: the instruction that is emulated (system/emulate.ts) */
+export const EMULATED: usize = 0x3d00;
+/** 3 records: an instruction that crosses a page, decoded anew each time */
+export const CROSSING: usize = 0x3e00;
 
 // --- tables
-export const OPTAB: usize = 0x4000; // 7 maps x 4 prefixes x 256 opcodes x u32 -> spec
+/** 7 maps x 4 prefixes x 256 opcodes x u32 -> spec */
+export const OPTAB: usize = 0x4000;
 export const SPECS: usize = 0x10000;
 export const SPECS_END: usize = 0x40000;
-// AssemblyScript's static data: 0x40000..0x100000 (--memoryBase in build.ts)
-export const BANKS: usize = 0x100000; // 64 x 4 KiB
+/** AssemblyScript's static data (--memoryBase in build.ts) */
+export const STATICS: usize = SPECS_END;
+/** the state of each VP that is not at STATE */
+export const BANKS: usize = 0x100000;
 export const BANK_SIZE: usize = 0x1000;
 export const LAPICS: usize = 0x140000; // 64 x 4 KiB
-export const TLBS: usize = 0x200000; // 64 VPs x 4 sets x 512 entries x 32 bytes = 4 MiB
+export const LAPIC_STRIDE: usize = 0x1000;
+/** what of it is used (lapic/state.ts) */
+export const LAPIC_BYTES: usize = 0x480;
+/** 64 VPs x 4 sets x 512 entries x 32 bytes = 4 MiB */
+export const TLBS: usize = 0x200000;
 export const TLB_ENTRIES: u32 = 512;
+export const TLB_ENTRY: usize = 32;
 export const TLB_SET: usize = 512 * 32;
-export const TLB_VP: usize = TLB_SET * 4; // sets: 0 user, 1 supervisor, 2 supervisor with AC, 3 always empty
-export const JCACHE: usize = 0x600000; // 4096 x 16: linear address u64, generation u32, record u32
+/** sets: 0 user, 1 supervisor, 2 supervisor with AC, 3 always empty */
+export const TLB_VP: usize = TLB_SET * 4;
+/** 4096 x 16: linear address u64, generation u32, record u32 */
+export const JCACHE: usize = 0x600000;
 export const JC_ENTRIES: u32 = 4096;
 export const BHASH: usize = 0x620000; // 65536 x 8: key u32, record u32
 export const BH_ENTRIES: u32 = 65536;
-export const MAPS: usize = 0x6a0000; // GPA ranges (phys.ts)
-export const WHV: usize = 0x6c0000; // partition state (whv*.ts)
-export const CODELINES: usize = 0x700000; // per host page u64: 64-byte lines that hold decoded code
+export const MAPS: usize = 0x6a0000; // GPA ranges (memory/phys.ts)
+export const WHV: usize = 0x6c0000; // partition state (whv/)
+/** each VP's counters (system/counters.ts) */
+export const COUNTERS: usize = WHV + 0x8000;
+export const COUNTERS_STRIDE: usize = 0x100;
+/** per host page u64: 64-byte lines that hold decoded code */
+export const CODELINES: usize = 0x700000;
 export const PAGEBLK: usize = 0xf00000; // per host page u32: its first block
 export const DIRTY: usize = 0x1300000; // per host page 1 bit
-export const CHANGED: usize = 0x1340000; // per host page 1 bit: written since it was last looked at (snapshot.ts)
-export const REGIONS: usize = 0x1400000; // per record of the pool u32: its heat, or its region (regions.ts)
+/** per host page 1 bit: written since it was last looked at (snapshot.ts) */
+export const CHANGED: usize = 0x1340000;
+/** per record of the pool u32: its heat, or its region (code/regions.ts) */
+export const REGIONS: usize = 0x1400000;
 export const REGIONS_END: usize = 0x1c00000;
-export const PAGECOPY: usize = 0x3400000; // a page of code while it is decoded (cache.ts)
-export const POINTS: usize = 0x3410000; // 65536 debug points x 40 bytes (points.ts)
+/** a page of code while it is decoded (code/cache.ts) */
+export const PAGECOPY: usize = 0x3400000;
+/** 65536 debug points x 40 bytes (system/points.ts) */
+export const POINTS: usize = 0x3410000;
 export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
 export const POINT_PAGES: usize = 0x3890000; // 131072 x 16
 export const POINT_DATA: usize = 0x3a90000; // 65536 x u32
-// --- translated code (regions.ts)
+// --- translated code (code/regions.ts)
 export const HOT: usize = 0x3f00000; // 256 x u32: records to be translated
 export const HOT_ENTRIES: u32 = 256;
 export const HOT_COUNT: usize = 0x3f00400; // u32
-export const REGION_LEFT: usize = 0x3f00404; // u32: what is left of the chunk behind a region
+/** u32: what is left of the chunk behind a region */
+export const REGION_LEFT: usize = 0x3f00404;
 export const REGION_LAST: usize = 0x3f00408; // u32: the record that ended it
-export const CODE_DROPS: usize = 0x3f0040c; // u32: goes up when decoded code is dropped
+/** u32: goes up when decoded code is dropped */
+export const CODE_DROPS: usize = 0x3f0040c;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

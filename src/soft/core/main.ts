@@ -1,88 +1,98 @@
 // The software platform's module: starts the instruction table and exports what
 // src/soft/*.ts and the native library call.
-import { setAnswering } from "./access";
+import { ExitReason } from "./whv/names";
 import {
   cacheInit,
-  hostMayWrite,
-  hostWrote,
   statDecoded,
   statFlushes,
   statInvalidated,
-} from "./cache";
-import { decodeInit } from "./decode";
-import { raise, UD } from "./fault";
+} from "./code/cache";
+import { decodeInit } from "./code/decode";
+import { raise, UD } from "./cpu/fault";
+import { registerFxsave } from "./insn/x87/fxsave";
+import { registerX87 } from "./insn/x87/table";
+import { registerFar } from "./insn/system/far";
+import { registerRet } from "./insn/system/ret";
+import { registerControl } from "./insn/system/control";
+import { registerDescriptor } from "./insn/system/descriptor";
+import { registerSyscall } from "./insn/system/syscall";
+import { registerSystem } from "./insn/system/misc";
+import { registerAlu } from "./insn/integer/alu";
+import { registerAtomic } from "./insn/integer/atomic";
+import { registerBcd } from "./insn/integer/bcd";
+import { registerBits } from "./insn/integer/bits";
+import { registerBmi } from "./insn/integer/bmi";
+import { registerData } from "./insn/integer/data";
+import { registerFlags } from "./insn/integer/flags";
+import { registerFlow } from "./insn/integer/flow";
+import { registerIo } from "./insn/system/io";
+import { registerMove } from "./insn/integer/mov";
+import { registerMulDiv } from "./insn/integer/muldiv";
+import { registerShifts } from "./insn/integer/shift";
+import { registerSimdFloat } from "./insn/simd/float";
+import { registerSimdConvert } from "./insn/simd/convert";
+import { registerSimdScalar } from "./insn/simd/scalar";
+import { registerSimdSelect } from "./insn/simd/select";
+import { registerSimdText } from "./insn/simd/text";
+import { registerSimdCrypto } from "./insn/simd/crypto";
+import { registerFast } from "./code/inner";
+import { registerSegmentLoads } from "./insn/system/segload";
+import { registerSimdInt } from "./insn/simd/int";
+import { registerSimdMove } from "./insn/simd/move";
+import { registerSimdShuffle } from "./insn/simd/shuffle";
+import { registerStack } from "./insn/integer/stack";
+import { registerStrings } from "./insn/integer/string";
+import { lapicTimerDue } from "./lapic/timer";
 import {
-  apicMode,
-  beginExit,
-  EXIT_CANCELED,
-  finishExit,
-  followClock,
-  ipOf,
-  setTicks,
-  setTime,
-  suspended,
-  time,
-} from "./hooks";
-import { registerFxsave } from "./insn/fxsave";
-import { registerX87 } from "./insn/x87";
-import { registerFar } from "./insn/far";
-import { registerRet } from "./insn/ret";
-import { registerControl } from "./insn/control";
-import { registerDescriptor } from "./insn/descriptor";
-import { registerSyscall } from "./insn/syscall";
-import { registerSystem } from "./insn/system";
-import { registerAlu } from "./insn/alu";
-import { registerAtomic } from "./insn/atomic";
-import { registerBcd } from "./insn/bcd";
-import { registerBits } from "./insn/bits";
-import { registerBmi } from "./insn/bmi";
-import { registerData } from "./insn/data";
-import { registerFlags } from "./insn/flagsops";
-import { registerFlow } from "./insn/flow";
-import { registerIo } from "./insn/io";
-import { registerMove } from "./insn/mov";
-import { registerMulDiv } from "./insn/muldiv";
-import { registerShifts } from "./insn/shift";
-import { registerSimdFloat } from "./insn/simd_float";
-import { registerSimdConvert } from "./insn/simd_convert";
-import { registerSimdScalar } from "./insn/simd_scalar";
-import { registerSimdSelect } from "./insn/simd_select";
-import { registerSimdText } from "./insn/simd_text";
-import { registerSimdCrypto } from "./insn/simd_crypto";
-import { registerFast } from "./inner";
-import { registerSegmentLoads } from "./insn/segload";
-import { registerSimdInt } from "./insn/simd_int";
-import { registerSimdMove } from "./insn/simd_move";
-import { registerSimdShuffle } from "./insn/simd_shuffle";
-import { registerStack } from "./insn/stack";
-import { registerStrings } from "./insn/string";
-import { lapicTimerDue } from "./lapic";
-import { ICOUNT, lapicOf, RIP } from "./layout";
-import {
-  setDoorbells,
-  statBesideCode,
-  statTlbFlushes,
-  statTlbMisses,
-} from "./mem";
-import { Handler, indexOf } from "./optable";
-import { mapsHost } from "./phys";
-import { pointReached, pointsInit, pointsTrim } from "./points";
+  COUNTER_BESIDE_CODE,
+  COUNTER_CACHE_FLUSHES,
+  COUNTER_DECODED,
+  COUNTER_EVENTS,
+  COUNTER_INVALIDATED,
+  COUNTER_LEFT_BY_HANDLER,
+  COUNTER_LEFT_FOR_OTHER,
+  COUNTER_LEFT_FOR_REGION,
+  COUNTER_TLB_FLUSHES,
+  COUNTER_TLB_MISSES,
+  COUNTER_TRANSLATED,
+  RUN_EXIT,
+} from "./shared";
+import { ICOUNT, lapicOf } from "./layout";
+import { Handler, indexOf } from "./code/optable";
+import { pointReached, pointsInit, pointsTrim } from "./system/points";
+import { execute, runInit } from "./cpu/run";
+import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
+import { checkState } from "./whv/valid";
+import { again } from "./code/ip";
+import { beginExit, finishExit } from "./system/exit";
+import { apicMode } from "./system/processors";
+import { followClock, setTime, suspended, time } from "./system/time";
+import { statEvents } from "./cpu/exceptions";
+import { total } from "./cpu/slice";
+import { statBesideCode, statTlbMisses } from "./memory/resolve";
+import { statTlbFlushes } from "./memory/tlb";
+import { countExit } from "./system/counters";
 import {
   leftByHandler,
   leftForOther,
   leftForRegion,
   ranTranslated,
   tooShort,
-} from "./regions";
-import { execute, RUN_EXIT, runInit, statEvents, total } from "./run";
-import { allowSpins } from "./spin";
-import { fieldOf, nextTimer, switchTo, vpDeaf, vpReady } from "./vps";
-import { countExit } from "./whv_counters";
-import { checkState } from "./whv_valid";
-
-import { created } from "./whv_partition";
-
-export { whvGetVpCounters } from "./whv_counters";
+} from "./code/regions";
+import { created } from "./whv/state";
+export { hostMayWrite, hostWrote } from "./code/cache";
+export { setTranslation } from "./code/regions";
+export { allowSpins } from "./cpu/spin";
+export { vpDeaf, vpReady } from "./cpu/vps";
+export { mapsHost } from "./memory/phys";
+export { setDoorbells } from "./memory/slow";
+export { whvCompleteAccess } from "./system/complete";
+export { setAnswering } from "./system/access";
+export { stateLoad, stateSave } from "./system/snapshot";
+export { withholdWrites } from "./memory/tlb";
+export { emulate, emulateOnce } from "./system/emulate";
+export { setTicks } from "./system/time";
+export { whvGetVpCounters } from "./whv/counters";
 export {
   hostReleased,
   takeDirty,
@@ -93,16 +103,21 @@ export {
   whvReadGpaRange,
   whvUnmapGpaRange,
   whvWriteGpaRange,
-} from "./whv_memory";
+} from "./whv/memory";
 export {
-  whvCheckVp,
   whvCreatePartition,
   whvDeletePartition,
   whvResetPartition,
   whvResumeTime,
   whvSetupPartition,
   whvSuspendTime,
-} from "./whv_partition";
+} from "./whv/partition";
+export {
+  whvClearDebugPoint,
+  whvPassDebugPoints,
+  whvSetDebugPoint,
+  whvTakeDebugHits,
+} from "./whv/points";
 export {
   whvCreateVirtualProcessor,
   whvDeleteVirtualProcessor,
@@ -114,44 +129,26 @@ export {
   whvRunEnd,
   whvSetApic,
   whvSetRegisters,
-} from "./whv_processor";
+} from "./whv/processor";
 export {
   whvGetCapability,
   whvGetPartitionProperty,
   whvSetPartitionProperty,
-} from "./whv_properties";
-export {
-  whvClearDebugPoint,
-  whvPassDebugPoints,
-  whvSetDebugPoint,
-  whvTakeDebugHits,
-} from "./whv_points";
-export { setVariants } from "./whv_variants";
-export { setTranslation } from "./regions";
-export { whvGetXsave, whvSetXsave } from "./whv_xsave";
-export { whvTranslateGva } from "./whv_translate";
-export { whvCompleteAccess } from "./complete";
-export { emulate, emulateOnce } from "./emulate";
-export { stateLoad, stateSave, withholdWrites } from "./snapshot";
+} from "./whv/properties";
+export { whvCheckVp } from "./whv/state";
+export { whvTranslateGva } from "./whv/translate";
+export { setVariants } from "./whv/variants";
+export { whvGetXsave, whvSetXsave } from "./whv/xsave";
 
 function undefinedInstruction(_p: usize): usize {
   return raise(UD);
 }
 
-/** A record of a block that was dropped, or the end of a block: look up again. */
-function lookAgain(p: usize): usize {
-  store<u64>(RIP, ipOf(p));
-  return 0;
-}
-function blockEnd(p: usize): usize {
-  store<u64>(RIP, ipOf(p));
-  return 0;
-}
-
 /** Prepares the module; once. */
 export function init(): void {
-  const stale: Handler = (p) => lookAgain(p);
-  const end: Handler = (p) => blockEnd(p);
+  // A record of a block that was dropped, and the end of one: look up again.
+  const stale: Handler = (p) => again(p);
+  const end: Handler = (p) => again(p);
   const ud: Handler = (p) => undefinedInstruction(p);
   decodeInit(indexOf(ud), indexOf(end));
   runInit(indexOf(end), indexOf(stale));
@@ -161,8 +158,10 @@ export function init(): void {
   register();
 }
 
-/** Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at EXITBUF, 2 waiting,
- * 3 as many spins made as were allowed. */
+/**
+ * Runs VP `vp` for at most `budget` instructions: 0 slice over, 1 exit at
+ * EXITBUF, 2 waiting, 3 as many spins made as were allowed.
+ */
 export function vpRun(vp: u32, budget: i32): u32 {
   switchTo(vp);
   last = 0;
@@ -178,7 +177,7 @@ export function vpRun(vp: u32, budget: i32): u32 {
 /** Describes a canceled exit of VP `vp` at EXITBUF. */
 export function vpCanceled(vp: u32): void {
   switchTo(vp);
-  beginExit(EXIT_CANCELED);
+  beginExit(ExitReason.Canceled);
   finishExit(0, false);
 }
 
@@ -191,18 +190,6 @@ export function vpsCreated(): u32 {
 export function vpInstructions(vp: u32): u64 {
   return load<u64>(fieldOf(vp, ICOUNT));
 }
-
-export {
-  allowSpins,
-  hostMayWrite,
-  hostWrote,
-  mapsHost,
-  setAnswering,
-  setDoorbells,
-  setTicks,
-  vpDeaf,
-  vpReady,
-};
 
 let last: i32 = 0;
 /** Instructions of the last vpRun. */
@@ -249,32 +236,34 @@ export function instructionsNumber(): f64 {
   return <f64> total;
 }
 
-/** Counter `n` of all VPs together, in the order of SoftCounters (src/soft/mod.ts). */
+/**
+ * Counter `n` (COUNTER_*) of all VPs together.
+ */
 export function counter(n: u32): u64 {
   switch (n) {
-    case 0:
+    case COUNTER_DECODED:
       return statDecoded;
-    case 1:
+    case COUNTER_INVALIDATED:
       return statInvalidated;
-    case 2:
+    case COUNTER_CACHE_FLUSHES:
       return statFlushes;
-    case 3:
+    case COUNTER_TLB_MISSES:
       return statTlbMisses;
-    case 4:
+    case COUNTER_TLB_FLUSHES:
       return statTlbFlushes;
-    case 5:
+    case COUNTER_EVENTS:
       return statEvents;
-    case 6:
+    case COUNTER_BESIDE_CODE:
       return statBesideCode;
-    case 7:
+    case COUNTER_TRANSLATED:
       return ranTranslated;
-    case 8:
+    case COUNTER_LEFT_FOR_REGION:
       return leftForRegion;
-    case 9:
+    case COUNTER_LEFT_FOR_OTHER:
       return leftForOther;
-    case 10:
+    case COUNTER_LEFT_BY_HANDLER:
       return leftByHandler;
-    default:
+    default: // COUNTER_TOO_SHORT
       return tooShort;
   }
 }

@@ -115,7 +115,7 @@ export interface Generated {
 /**
  * The module of a region of `blocks`, of one page and code size, in their order; its
  * function takes the record, the number of the block to begin with and the
- * instructions left, and returns the record to go on with, or 0 (as core/inner.ts has it).
+ * instructions left, and returns the record to go on with, or 0 (as core/code/inner.ts has it).
  */
 export function generate(
   blocks: readonly Block[],
@@ -1283,7 +1283,7 @@ export function extend(c: Code, size: Size): void {
   else if (size === 2) c.op(Op.i64_extend32_s);
 }
 
-/** The function that computes the flags' cells: (kind, a, b, r, c) to FZ, FS, FX, FC (core/flags.ts). */
+/** The function that computes the flags' cells: (kind, a, b, r, c) to FZ, FS, FX, FC (core/cpu/flags.ts). */
 function flagsFunction(): Code {
   const c = new Code(5);
   const kind = 0, a = 1, b = 2, r = 3, carry = 4;

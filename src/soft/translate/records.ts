@@ -1,4 +1,4 @@
-// Decoded code as the interpreter has it (core/record.ts, core/cache.ts), read from the
+// Decoded code as the interpreter has it (core/code/record.ts, core/code/cache.ts), read from the
 // module's memory.
 
 import "../number_types.ts";

@@ -156,7 +156,7 @@ both(ONE, 0x86, -1, (g, i, size, memory) => {
   const t = size === 3 ? g.x : g.x32;
   g.code.set(t);
   if (memory) {
-    // nothing changes: it may wait for another processor (core/spin.ts)
+    // nothing changes: it may wait for another processor (core/cpu/spin.ts)
     g.code.get(t);
     g.getRegister(i.reg, size);
     g.code.op(size === 3 ? Op.i64_eq : Op.i32_eq);
@@ -1209,7 +1209,7 @@ both(OF, 0xb0, -1, (g, i, size, memory) => {
     c.op(Op.i64_eq);
   };
   if (memory) {
-    // it fails: it may wait for another processor (core/spin.ts)
+    // it fails: it may wait for another processor (core/cpu/spin.ts)
     equal();
     c.op(Op.i32_eqz);
     g.exitIf(i);
@@ -1273,7 +1273,7 @@ for (const opcode of range(0xd8, 0xdf)) {
 
 const GROUP = 0x8000_0000;
 
-/** The rows by the interpreter's handlers, as its instruction table has them (core/optable.ts). */
+/** The rows by the interpreter's handlers, as its instruction table has them (core/code/optable.ts). */
 export function instructionRows(view: DataView): Lookup {
   interface Entry extends Row {
     readonly encoding: Encoding;

@@ -21,7 +21,7 @@ const SAMPLING = {
   always: { every: 32, heat: 1 },
 } as const;
 
-/** The case of the inner loop of a record with translated code (core/regions.ts). */
+/** The case of the inner loop of a record with translated code (core/code/regions.ts). */
 const REGION_CASE = 255;
 const IS_REGION = 0x8000_0000;
 /** Regions that are kept; beyond, the oldest go. */

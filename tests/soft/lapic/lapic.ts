@@ -4,7 +4,7 @@
 // @ts-types="../../../types/asc.d.ts"
 import asc from "assemblyscript/asc";
 
-/** The functions of src/soft/core/lapic*.ts under test. */
+/** The functions of src/soft/core/lapic under test. */
 export interface LapicExports {
   lapicOf(vp: number): number;
   lapicSetVpCount(count: number): void;
@@ -47,7 +47,7 @@ export interface LapicExports {
   lapicWriteApicBase(base: number, value: bigint, bits: number): number;
 }
 
-// Result flags (lapic_state.ts).
+// Result flags (lapic/state.ts).
 export const OK = 0;
 export const RECHECK = 0x100;
 export const RECHECK_ALL = 0x200;
@@ -73,6 +73,16 @@ export const SCRATCH = 0x100000;
 
 const directory = new URL("./", import.meta.url);
 
+const ENTRIES = [
+  "lapic/page",
+  "lapic/state",
+  "lapic/interrupt",
+  "lapic/ipi",
+  "lapic/timer",
+  "lapic/msr",
+  "layout",
+];
+
 async function compile(): Promise<WebAssembly.Module> {
   let binary: Uint8Array | null = null;
   const messages: string[] = [];
@@ -81,9 +91,8 @@ async function compile(): Promise<WebAssembly.Module> {
       typeof text === "string" ? text : new TextDecoder().decode(text),
     );
   const { error } = await asc.main([
-    // Both are entries, so that what both export can be called.
-    "../../../src/soft/core/lapic.ts",
-    "../../../src/soft/core/layout.ts",
+    // All are entries, so that what they export can be called.
+    ...ENTRIES.map((name) => `../../../src/soft/core/${name}.ts`),
     "--outFile",
     "out.wasm",
     "--runtime",

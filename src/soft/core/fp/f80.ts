@@ -16,8 +16,10 @@ export const SNAN: i32 = 5;
 /** Encodings without a meaning: unnormals, pseudo-NaNs, pseudo-infinities. */
 export const UNSUPPORTED: i32 = 6;
 
-const TOP: u64 = 0x8000000000000000;
-const QUIET: u64 = 0x4000000000000000;
+/** A significand's integer bit. */
+export const TOP: u64 = 0x8000000000000000;
+/** What makes a NaN's significand quiet. */
+export const QUIET: u64 = 0x4000000000000000;
 
 /**
  * The DE flag of a memory operand already widened to 80 bits (where it is a

@@ -11,8 +11,10 @@ import {
   NORMAL,
   noteOperandFlags,
   QNAN,
+  QUIET,
   significandOf,
   SNAN,
+  TOP,
   UNSUPPORTED,
   ZERO,
 } from "./f80";
@@ -28,9 +30,6 @@ import {
   setRounding,
 } from "./state";
 import { shiftRightSticky, wHi, wLo } from "./wide";
-
-const TOP: u64 = 0x8000000000000000;
-const QUIET: u64 = 0x4000000000000000;
 
 function widen64(v: u64): i32 {
   const sign = u32(v >> 48) & 0x8000;

@@ -19,6 +19,7 @@ import {
   propagateOne,
   QNAN,
   significandOf,
+  TOP,
   ZERO,
 } from "./f80";
 import { kExp, kHi, kLo, kMul, kSet, kSign } from "./kernel";
@@ -26,7 +27,6 @@ import { f80Se, f80Set, roundF80 } from "./round";
 import { DE, masks, PE, raise, UE, ZE } from "./state";
 import { shiftRightSticky, wHi, wLo } from "./wide";
 
-const TOP: u64 = 0x8000000000000000;
 /** The significand of sqrt(2). */
 const SQRT2: u64 = 0xb504f333f9de6484;
 

@@ -14,11 +14,10 @@ import {
   propagateOne,
   QNAN,
   significandOf,
+  TOP,
   ZERO,
 } from "./f80";
 import { DE, masks, raise, ZE } from "./state";
-
-const TOP: u64 = 0x8000000000000000;
 
 /** The low quotient bits of the last remainder. */
 export let remQuotient: u32 = 0;

@@ -27,14 +27,13 @@ import {
   propagateOne,
   QNAN,
   significandOf,
+  TOP,
   ZERO,
 } from "./f80";
 import { kExp, kHi, kLo, kSet, kSign } from "./kernel";
 import { f80M, f80Se, f80Set, roundF80 } from "./round";
 import { DE, masks, raise } from "./state";
 import { mulWide, shiftRightSticky, wHi, wLo, wSet } from "./wide";
-
-const TOP: u64 = 0x8000000000000000;
 
 /** FSINCOS's cosine; the sine is the ordinary result. */
 export let cosineSe: u32 = 0;

@@ -25,7 +25,7 @@ export let f80M: u64 = 0;
 /** What `roundBits` found. */
 export let rInexact: bool = false;
 export let rUp: bool = false;
-export let rCarry: bool = false;
+let rCarry: bool = false;
 
 /** Sets the 80-bit result. */
 export function f80Set(se: u32, m: u64): void {

@@ -53,7 +53,6 @@ import {
   IE,
   masks,
   OE,
-  precision,
   roundedUp,
   UE,
   x87Begin,

@@ -4,7 +4,7 @@
 import { kSet } from "./kernel";
 import { roundF32, roundF64 } from "./round";
 import { daz32, isDenormal32, isNaN32, isSignalling32 } from "./sse32";
-import { daz64, isDenormal64, isNaN64, isSignalling64 } from "./sse64";
+import { daz64, isNaN64, isSignalling64 } from "./sse64";
 import {
   DE,
   IE,

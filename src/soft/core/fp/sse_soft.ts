@@ -2,6 +2,7 @@
 // One implementation for f32 and f64 (`single`), values as bits in a u64.
 // sse32.ts and sse64.ts come here when native arithmetic cannot be used.
 // Source: Intel SDM volume 1, 4.8.3.5, 10.2.3, 11.5; table 4-7 (NaNs).
+import { TOP } from "./f80";
 import { kAdd, kDiv, kHi, kMul, kSqrt } from "./kernel";
 import { roundF32, roundF64 } from "./round";
 import { daz, DE, IE, raise, ROUND_DOWN, rounding, ZE } from "./state";
@@ -20,7 +21,6 @@ const QUIET64: u64 = 0x0008000000000000;
 const QUIET32: u64 = 0x00400000;
 
 /** The top bit of a significand with an exponent of 0: plain 1.0. */
-const TOP: u64 = 0x8000000000000000;
 
 function exponent(v: u64, single: bool): i32 {
   if (single) {
@@ -66,7 +66,7 @@ export function sseSoft(op: i32, single: bool, a: u64, b: u64): u64 {
     if (daz) absB = 0;
     else denormal = true;
   }
-  let sa = a & sign;
+  const sa = a & sign;
   let sb = b & sign;
   if (op == SQRT) {
     if (absA == 0) return sa;

@@ -11,9 +11,7 @@ export const OE: i32 = 0x08;
 export const UE: i32 = 0x10;
 export const PE: i32 = 0x20;
 /** The exceptions found before a result is computed. */
-export const PRE: i32 = IE | DE | ZE;
-/** The exceptions found in rounding a result. */
-export const POST: i32 = OE | UE | PE;
+const PRE: i32 = IE | DE | ZE;
 
 export const ROUND_NEAREST: i32 = 0;
 export const ROUND_DOWN: i32 = 1;
@@ -99,11 +97,6 @@ export function setRoundedUp(up: bool): void {
 /** Sets the rounding mode alone (ROUNDxx immediates, truncating forms). */
 export function setRounding(mode: i32): void {
   rounding = mode;
-}
-
-/** Sets the result precision alone (operations that ignore PC use 64). */
-export function setPrecision(bits: i32): void {
-  precision = bits;
 }
 
 /** Takes flags back (the precision suppression of ROUNDxx). */

@@ -20,7 +20,7 @@ export function mulWide(a: u64, b: u64): void {
 }
 
 /** The high 64 bits of a * b. */
-export function mulHigh(a: u64, b: u64): u64 {
+function mulHigh(a: u64, b: u64): u64 {
   const al = a & M32, ah = a >> 32;
   const bl = b & M32, bh = b >> 32;
   const lh = al * bh, hl = ah * bl;
@@ -84,20 +84,6 @@ export function shiftRightSticky(hi: u64, lo: u64, n: i32): void {
   } else {
     wHi = 0;
     wLo = u64((hi | lo) != 0);
-  }
-}
-
-/** wHi:wLo = hi:lo << n, 0 <= n < 128. */
-export function shiftLeft(hi: u64, lo: u64, n: i32): void {
-  if (n == 0) {
-    wHi = hi;
-    wLo = lo;
-  } else if (n < 64) {
-    wHi = (hi << n) | (lo >> (64 - n));
-    wLo = lo << n;
-  } else {
-    wHi = lo << (n - 64);
-    wLo = 0;
   }
 }
 

@@ -1,51 +1,44 @@
-// Numbers as types: handlers in the table take only the record, so what a family of
-// handlers differs in (an operation, a condition) is a type argument, and num<K>()
-// is the constant it stands for. The classes never exist at run time.
+// Numbers as types: handlers in the table take only the record, so what a
+// family of handlers differs in (an operation, a condition) is a type argument,
+// and num<K>() is the constant it stands for. The classes never exist at run
+// time.
 
-// @ts-ignore: decorator
 @unmanaged
 export class N0 {}
 
-// @ts-ignore: decorator
 @unmanaged
 export class N1 {
   a: u8;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N2 {
   a: u16;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N3 {
   a: u16;
   b: u8;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N4 {
   a: u32;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N5 {
   a: u32;
   b: u8;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N6 {
   a: u32;
   b: u16;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N7 {
   a: u32;
@@ -53,27 +46,23 @@ export class N7 {
   c: u8;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N8 {
   a: u64;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N9 {
   a: u64;
   b: u8;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N10 {
   a: u64;
   b: u16;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N11 {
   a: u64;
@@ -81,14 +70,12 @@ export class N11 {
   c: u8;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N12 {
   a: u64;
   b: u32;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N13 {
   a: u64;
@@ -96,7 +83,6 @@ export class N13 {
   c: u8;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N14 {
   a: u64;
@@ -104,7 +90,6 @@ export class N14 {
   c: u16;
 }
 
-// @ts-ignore: decorator
 @unmanaged
 export class N15 {
   a: u64;
@@ -114,7 +99,6 @@ export class N15 {
 }
 
 /** The number that K stands for. */
-// @ts-ignore: decorator
 @inline
 export function num<K>(): u32 {
   return <u32> offsetof<K>();

@@ -1,0 +1,120 @@
+// From an instruction pointer to the record there, decoding it when needed.
+import {
+  addBlock,
+  bytesOf,
+  compare,
+  doubtful,
+  poolAt,
+  poolFull,
+  slot,
+} from "./cache";
+import { decodeBlock } from "./decode";
+import { jumpTo } from "./jumps";
+import { REC } from "./record";
+import { GP, raiseErr } from "../cpu/fault";
+import {
+  CODEBASE,
+  CODEKEY,
+  F_SYNC,
+  FAULT,
+  JC_ENTRIES,
+  JCACHE,
+  JGEN,
+  MODE,
+  MODE_LONG,
+  P_EXECBP,
+  PENDING,
+  POOL,
+  RIP,
+  S_CS,
+  SEG_BASE,
+  SEG_LIMIT,
+  SEGS,
+} from "../layout";
+import { execBreakpoints } from "../memory/breakpoints";
+import { fetchHost } from "../memory/fetch";
+import { anyCode, variantOf } from "../system/points";
+
+/**
+ * The first record of the block at a host address, decoding it when needed; 0
+ * with FAULT set.
+ */
+function blockAt(host: u32, linear: u64): usize {
+  const key = <u32> load<u8>(CODEKEY);
+  const variant = anyCode ? variantOf(host, linear) : 0;
+  const s = slot(host, key, variant);
+  const page = <usize> (host >> 12);
+  if (doubtful(page)) compare(page, page << 12);
+  const r = load<u32>(s, 4);
+  if (
+    load<u32>(s) == host && (r & 31) == key && r != 0 &&
+    load<u32>((r & ~31) - <u32> REC, 28) == variant
+  ) return r & ~31;
+  // decode
+  const first = poolAt + REC;
+  const bytes = bytesOf(page);
+  const n = decodeBlock(host, linear, bytes, first, variant);
+  if (n == 0) return 0;
+  if (n & 0x80000000) return n & 0x7fffffff; // not cacheable: crosses a page
+  return addBlock(host, key, variant, bytes, n);
+}
+
+/**
+ * The record to execute at instruction pointer `ip`, and CODEBASE for it. 0
+ * with FAULT set when the fetch faults; RIP is then `ip`.
+ */
+export function enter(ip: u64): usize {
+  const lin = load<u8>(MODE) == MODE_LONG
+    ? ip
+    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
+  if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
+    store<u64>(CODEBASE, ip - (lin & 0xfff));
+    return load<u32>(j, 12);
+  }
+  store<u64>(RIP, ip);
+  if (
+    load<u8>(MODE) != MODE_LONG &&
+    ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
+  ) {
+    return raiseErr(GP, 0);
+  }
+  const host = fetchHost(lin);
+  if (host == 0) return 0;
+  if (poolFull()) {
+    store<u32>(FAULT, F_SYNC); // the loop empties the pool and comes back
+    return 0;
+  }
+  const r = blockAt(host, lin);
+  if (r == 0) return 0;
+  store<u64>(CODEBASE, ip - (lin & 0xfff));
+  // what the look-up has is jumped to past the loop, which sees breakpoints
+  const broken = load<u32>(PENDING) & P_EXECBP &&
+    execBreakpoints(lin, ~<u64> 0xfff) != 0;
+  if (r >= POOL && !broken) {
+    store<u64>(j, lin);
+    store<u32>(j, load<u32>(JGEN), 8);
+    store<u32>(j, <u32> r, 12);
+  }
+  return r;
+}
+
+/**
+ * A direct branch of record p to `ip`: the target record, remembered in p's
+ * link when it lies in p's own page; or 0 with RIP set.
+ */
+export function branchTo(p: usize, ip: u64): usize {
+  const same = ip - load<u64>(CODEBASE) < 0x1000;
+  let t = jumpTo(ip);
+  if (t == 0 && same && !poolFull()) {
+    t = enter(ip);
+    if (t == 0) {
+      // let the loop meet the fault at the target, after this instruction ended
+      store<u32>(FAULT, 0);
+      store<u64>(RIP, ip);
+      return 0;
+    }
+  }
+  if (same && t >= POOL && p >= POOL) store<u32>(p, <u32> t, 28);
+  return t;
+}

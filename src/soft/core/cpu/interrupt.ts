@@ -1,0 +1,383 @@
+// Event delivery through the IVT and the IDT. Source: Intel SDM vol. 2, "INT
+// n/INTO/INT3/INT1"; vol. 3, "Interrupt and Exception Handling" and "8086
+// Emulation". Nothing is committed before the whole frame is written.
+import { EXCEPTION, INT3, INT_N, SOFTWARE } from "./events";
+import { CR4_VME } from "./bits";
+import { BP, DB, GP, NP, OF_, raiseErr, SS_, TS } from "./fault";
+import { AC, getFlags, IF, IOPL, NT, RF, TF, VIF, VM } from "./flags";
+import {
+  frameCommit,
+  frameCurrent,
+  frameFlat,
+  frameNew,
+  framePush,
+  tssRsp,
+  tssSp,
+  tssSs,
+  tssStack,
+} from "./frame";
+import {
+  CPL,
+  CR4,
+  EFL,
+  FAULT,
+  IDTR,
+  MODE,
+  MODE_REAL,
+  MODE_V86,
+  RIP,
+  RSP,
+  S_CS,
+  S_DS,
+  S_ES,
+  S_FS,
+  S_GS,
+  S_SS,
+  S_TR,
+  SEG_LIMIT,
+  SEG_SEL,
+  SHADOW,
+} from "../layout";
+import { rdSys } from "../memory/access";
+import { updateMode } from "./mode";
+import {
+  A_CODE,
+  A_DB,
+  A_EC,
+  A_L,
+  A_S,
+  canonical,
+  checkCodeKind,
+  checkIp,
+  checkStack,
+  dAttr,
+  dBase,
+  dDpl,
+  dLimit,
+  dPresent,
+  longActive,
+  markAccessed,
+  putDescriptor,
+  putNull,
+  putRealSeg,
+  putSeg,
+  readDescriptor,
+  segOf,
+  selErr,
+} from "./segment";
+import { taskGate } from "./task";
+
+function selector(seg: u32): u64 {
+  return load<u16>(segOf(seg), SEG_SEL);
+}
+
+// RFLAGS as pushed: RF tells the handler's IRET to skip the instruction
+// breakpoint of the faulting instruction; #DB decides for itself, and #BP and
+// #OF are traps, also where the caller injects them.
+function flagsImage(vector: u32, type: u32): u32 {
+  const flags = getFlags();
+  const trap = vector == DB || vector == BP || vector == OF_;
+  if (type == EXCEPTION && !trap) return flags | RF;
+  return type >= SOFTWARE ? flags & ~RF : flags;
+}
+
+/**
+ * Through a table of far pointers at `table`: real mode, or VME's redirection.
+ */
+function deliverVector(
+  table: u64,
+  vector: u32,
+  image: u32,
+  retIp: u64,
+  clear: u32,
+): bool {
+  const entry = rdSys<u32>(table + (vector << 2));
+  if (load<u32>(FAULT)) return false;
+  frameCurrent(0);
+  if (!framePush(1, image)) return false;
+  if (!framePush(1, selector(S_CS))) return false;
+  if (!framePush(1, retIp)) return false;
+  const ip = entry & 0xffff;
+  if (ip > load<u32>(segOf(S_CS), SEG_LIMIT)) {
+    raiseErr(GP, 0);
+    return false;
+  }
+  frameCommit();
+  putRealSeg(S_CS, entry >> 16);
+  store<u64>(RIP, ip);
+  store<u32>(EFL, load<u32>(EFL) & ~clear);
+  store<u8>(SHADOW, 0);
+  updateMode();
+  return true;
+}
+
+function deliverReal(vector: u32, type: u32, retIp: u64): bool {
+  if ((vector << 2) + 3 > load<u32>(IDTR, SEG_LIMIT)) {
+    raiseErr(GP, (vector << 3) | 2);
+    return false;
+  }
+  return deliverVector(
+    load<u64>(IDTR),
+    vector,
+    flagsImage(vector, type) & 0xffff,
+    retIp,
+    IF | TF | AC | RF,
+  );
+}
+
+/**
+ * Whether VME's redirection bitmap in the TSS sends INT n to the 8086 handler;
+ * FAULT may be set.
+ */
+function redirected(vector: u32): bool {
+  const tr = segOf(S_TR);
+  const limit = load<u32>(tr, SEG_LIMIT);
+  if (limit < 0x67) return false;
+  const map = <u32> rdSys<u16>(load<u64>(tr) + 0x66);
+  if (load<u32>(FAULT)) return false;
+  const at = map - 32 + (vector >> 3);
+  if (map < 32 || at > limit) return false;
+  const bits = rdSys<u8>(load<u64>(tr) + at);
+  if (load<u32>(FAULT)) return false;
+  return (<u32> bits >> (vector & 7) & 1) == 0;
+}
+
+/**
+ * INT n in virtual-8086 mode with VME: 1 delivered, 0 failed, -1 the IDT's
+ * business.
+ */
+function deliverVme(vector: u32, retIp: u64): i32 {
+  const direct = redirected(vector);
+  if (load<u32>(FAULT)) return 0;
+  const trusted = (load<u32>(EFL) & IOPL) == IOPL;
+  if (!direct) {
+    if (trusted) return -1;
+    raiseErr(GP, 0);
+    return 0;
+  }
+  let image = getFlags() & 0xffff;
+  if (!trusted) {
+    // the virtual IF stands in for IF, and IOPL reads 3
+    image = (image & ~IF) | IOPL | (load<u32>(EFL) & VIF ? IF : 0);
+  }
+  // NT stays as it is (SDM vol. 3, 20.3.3.4)
+  const clear = TF | RF | (trusted ? IF : VIF);
+  return deliverVector(0, vector, image, retIp, clear) ? 1 : 0;
+}
+
+/** The last common step: the handler's code segment and flags. */
+function enterHandler(sel: u32, level: u32, ip: u64, maskIf: bool): void {
+  putDescriptor(S_CS, (sel & ~3) | level);
+  store<u8>(CPL, <u8> level);
+  store<u64>(RIP, ip);
+  let clear = TF | NT | RF | VM;
+  if (maskIf) clear |= IF;
+  store<u32>(EFL, load<u32>(EFL) & ~clear);
+  store<u8>(SHADOW, 0);
+  updateMode();
+}
+
+function gateError(vector: u32, code: u32, ext: u32): bool {
+  raiseErr(code, (vector << 3) | 2 | ext);
+  return false;
+}
+
+// Reads and checks the gate's code segment up to its privilege.
+function checkTarget(sel: u32, ext: u32): bool {
+  if (!(sel & 0xfffc)) {
+    raiseErr(GP, ext);
+    return false;
+  }
+  const err = selErr(sel) | ext;
+  if (!readDescriptor(sel, GP, err)) return false;
+  const attr = dAttr();
+  if (
+    (attr & (A_S | A_CODE)) != (A_S | A_CODE) ||
+    dDpl() > <u32> load<u8>(CPL)
+  ) {
+    raiseErr(GP, err);
+    return false;
+  }
+  if (longActive() && (attr & (A_L | A_DB)) != A_L) {
+    raiseErr(GP, err);
+    return false;
+  }
+  return true;
+}
+
+function deliverLegacy(
+  vector: u32,
+  type: u32,
+  hasErr: bool,
+  err: u32,
+  retIp: u64,
+  ext: u32,
+): bool {
+  if ((vector << 3) + 7 > load<u32>(IDTR, SEG_LIMIT)) {
+    return gateError(vector, GP, ext);
+  }
+  const gate = rdSys<u64>(load<u64>(IDTR) + (vector << 3));
+  if (load<u32>(FAULT)) return false;
+  const hi = <u32> (gate >> 32);
+  const kind = (hi >> 8) & 31;
+  if (kind != 5 && (kind & 0x16) != 6) return gateError(vector, GP, ext);
+  const cpl = <u32> load<u8>(CPL);
+  const soft = type == INT_N || type == INT3;
+  if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, GP, ext);
+  if (!(hi & 0x8000)) return gateError(vector, NP, ext);
+  const sel = <u32> (gate >> 16) & 0xffff;
+  if (kind == 5) return taskGate(sel, ext, retIp, hasErr, err);
+  if (!checkTarget(sel, ext)) return false;
+  const size: u32 = kind & 8 ? 2 : 1;
+  const ip: u64 = kind & 8
+    ? (<u32> gate & 0xffff) | (hi & 0xffff0000)
+    : <u32> gate & 0xffff;
+  const v86 = load<u8>(MODE) == MODE_V86;
+  const conforming = (dAttr() & A_EC) != 0;
+  if (v86 && (conforming || dDpl() != 0)) {
+    raiseErr(GP, selErr(sel) | ext);
+    return false;
+  }
+  const level = conforming ? cpl : dDpl();
+  if (!checkCodeKind(sel, ext)) return false;
+  const csLimit = dLimit();
+  const csAttr = dAttr();
+  const image = flagsImage(vector, type);
+  let ssBase: u64 = 0;
+  let ssLimit: u32 = 0;
+  let ssAttr: u32 = 0;
+  const outer = level != cpl;
+  if (outer) {
+    if (!tssStack(level, ext)) return false;
+    if (!(tssSs & 0xfffc)) {
+      raiseErr(TS, ext);
+      return false;
+    }
+    if (!checkStack(tssSs, level, TS, ext)) return false;
+    if (!checkIp(ip, csLimit, csAttr, ext) || !markAccessed()) return false;
+    frameNew(tssSp, level, selErr(tssSs) | ext);
+    ssBase = dBase();
+    ssLimit = dLimit();
+    ssAttr = dAttr();
+    if (v86) {
+      if (!framePush(size, selector(S_GS))) return false;
+      if (!framePush(size, selector(S_FS))) return false;
+      if (!framePush(size, selector(S_DS))) return false;
+      if (!framePush(size, selector(S_ES))) return false;
+    }
+    if (!framePush(size, selector(S_SS))) return false;
+    if (!framePush(size, load<u64>(RSP))) return false;
+  } else {
+    if (!checkIp(ip, csLimit, csAttr, ext)) return false;
+    frameCurrent(ext);
+  }
+  if (!framePush(size, image)) return false;
+  if (!framePush(size, selector(S_CS))) return false;
+  if (!framePush(size, retIp)) return false;
+  if (hasErr && !framePush(size, err)) return false;
+  // the stack's descriptor has taken the code's place
+  if (!readDescriptor(sel, GP, selErr(sel) | ext)) return false;
+  if (!markAccessed()) return false;
+  if (outer) {
+    const ss = tssSs;
+    if (v86) {
+      putNull(S_ES, 0);
+      putNull(S_DS, 0);
+      putNull(S_FS, 0);
+      putNull(S_GS, 0);
+    }
+    putSeg(S_SS, ss, ssBase, ssLimit, ssAttr);
+    // pushes kept the width of the new stack
+  }
+  frameCommit();
+  enterHandler(sel, level, ip, (kind & 1) == 0);
+  return true;
+}
+
+function deliverLong(
+  vector: u32,
+  type: u32,
+  hasErr: bool,
+  err: u32,
+  retIp: u64,
+  ext: u32,
+): bool {
+  if ((vector << 4) + 15 > load<u32>(IDTR, SEG_LIMIT)) {
+    return gateError(vector, GP, ext);
+  }
+  const at = load<u64>(IDTR) + (vector << 4);
+  const gate = rdSys<u64>(at);
+  if (load<u32>(FAULT)) return false;
+  const upper = rdSys<u32>(at + 8);
+  if (load<u32>(FAULT)) return false;
+  const hi = <u32> (gate >> 32);
+  if ((hi & 0x1e00) != 0x0e00) return gateError(vector, GP, ext);
+  const cpl = <u32> load<u8>(CPL);
+  const soft = type == INT_N || type == INT3;
+  if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, GP, ext);
+  if (!(hi & 0x8000)) return gateError(vector, NP, ext);
+  const sel = <u32> (gate >> 16) & 0xffff;
+  if (!checkTarget(sel, ext)) return false;
+  if (!dPresent()) {
+    raiseErr(NP, selErr(sel) | ext);
+    return false;
+  }
+  const ip = (<u64> upper << 32) | (hi & 0xffff0000) | (<u32> gate & 0xffff);
+  if (!canonical(ip)) {
+    raiseErr(GP, ext);
+    return false;
+  }
+  if (!markAccessed()) return false;
+  const level = dAttr() & A_EC ? cpl : dDpl();
+  const ist = hi & 7;
+  let rsp = load<u64>(RSP);
+  if (ist || level != cpl) {
+    const off: u32 = ist ? 0x1c + (ist << 3) : 4 + (level << 3);
+    if (!tssRsp(off, ext)) return false;
+    rsp = tssSp;
+  }
+  if (!canonical(rsp)) {
+    raiseErr(SS_, ext);
+    return false;
+  }
+  frameFlat(rsp & ~15, level);
+  if (!framePush(3, selector(S_SS))) return false;
+  if (!framePush(3, load<u64>(RSP))) return false;
+  if (!framePush(3, flagsImage(vector, type))) return false;
+  if (!framePush(3, selector(S_CS))) return false;
+  if (!framePush(3, retIp)) return false;
+  if (hasErr && !framePush(3, err)) return false;
+  if (level != cpl) putSeg(S_SS, level, 0, 0, level << 5);
+  frameCommit();
+  enterHandler(sel, level, ip, (hi & 0x100) == 0);
+  return true;
+}
+
+/**
+ * Delivers an event of `type` (events.ts); `retIp` is the RIP to push. True:
+ * RIP, CS, SS, RSP and flags are the handler's. False: FAULT describes the
+ * nested fault and nothing has changed.
+ */
+export function deliverEvent(
+  vector: u32,
+  type: u32,
+  hasErr: bool,
+  err: u32,
+  retIp: u64,
+): bool {
+  const mode = load<u8>(MODE);
+  if (mode == MODE_REAL) return deliverReal(vector, type, retIp);
+  const ext: u32 = type == INT_N || type == INT3 ? 0 : 1;
+  if (mode == MODE_V86 && type == INT_N) {
+    if (load<u64>(CR4) & CR4_VME) {
+      const r = deliverVme(vector, retIp);
+      if (r >= 0) return r != 0;
+    } else if ((load<u32>(EFL) & IOPL) != IOPL) {
+      raiseErr(GP, 0);
+      return false;
+    }
+  }
+  return longActive()
+    ? deliverLong(vector, type, hasErr, err, retIp, ext)
+    : deliverLegacy(vector, type, hasErr, err, retIp, ext);
+}

@@ -1,0 +1,363 @@
+// Task switches. Source: Intel SDM vol. 3, chapter "Task Management".
+// Everything that can fail before the switch commits is tried first; what fails
+// afterwards (the new task's segments) is an exception of the new task, which
+// is left in WHvRegisterPendingEvent for the loop to inject at the new task's
+// first instruction.
+import { CR0_PG, CR0_TS } from "./bits";
+import { GP, NP, raiseErr, TS } from "./fault";
+import { getFlags, NT, setFlagsRaw, VM } from "./flags";
+import { frameCommit, frameCurrent, framePush } from "./frame";
+import {
+  CPL,
+  CR0,
+  CR3,
+  DBGPEND,
+  DR7,
+  EFL,
+  FAULT,
+  FERR,
+  GDTR,
+  NEW_TASK,
+  P_INT,
+  PEND_EVENT,
+  PENDING,
+  REGS,
+  RIP,
+  S_CS,
+  S_DS,
+  S_ES,
+  S_FS,
+  S_GS,
+  S_LDTR,
+  S_SS,
+  S_TR,
+  SEG_ATTR,
+  SEG_LIMIT,
+  SEG_SEL,
+} from "../layout";
+import { rdSys, wrSys } from "../memory/access";
+import { flagsChanged, updateMode } from "./mode";
+import { watching } from "../system/points";
+import {
+  A_CODE,
+  A_EC,
+  A_P,
+  A_S,
+  checkCode,
+  checkData,
+  checkStack,
+  dAddr,
+  dAttr,
+  dBase,
+  dDpl,
+  dHi,
+  dLimit,
+  dPresent,
+  dType,
+  markAccessed,
+  putDescriptor,
+  putNull,
+  putSeg,
+  readDescriptor,
+  segOf,
+  selErr,
+  setBusy,
+  T_BUSY,
+  T_LDT,
+} from "./segment";
+import { needSync, synced } from "../system/time";
+import { tlbFlush } from "../memory/tlb";
+
+/** What asks for the switch. */
+export const BY_JMP: u32 = 0;
+export const BY_CALL: u32 = 1;
+const BY_IRET: u32 = 2;
+const BY_GATE: u32 = 3;
+
+// Offsets in the TSS: 32-bit, 16-bit.
+const LIMIT32: u32 = 0x67;
+const LIMIT16: u32 = 0x2b;
+const CR3_32: u32 = 0x1c;
+const IP_32: u32 = 0x20;
+const IP_16: u32 = 0x0e;
+const SEL_32: u32 = 0x48; // ES CS SS DS FS GS, 4 bytes each
+const SEL_16: u32 = 0x22; // ES CS SS DS, 2 bytes each
+const LDT_32: u32 = 0x60;
+const LDT_16: u32 = 0x2a;
+const TRAP_32: u32 = 0x64;
+
+// The new task's state while it is being read.
+
+function newReg(i: u32): u32 {
+  return load<u32>(NEW_TASK + (<usize> i << 2));
+}
+
+/** Reads the new TSS whole, so that nothing can fail there later. */
+function readTask(base: u64, wide: bool): bool {
+  const count: u32 = 10;
+  for (let i: u32 = 0; i < count; i++) {
+    const v = wide
+      ? rdSys<u32>(base + IP_32 + (i << 2))
+      : <u32> rdSys<u16>(base + IP_16 + (i << 1));
+    if (load<u32>(FAULT)) return false;
+    store<u32>(NEW_TASK + (<usize> i << 2), v);
+  }
+  for (let i: u32 = 0; i < 7; i++) {
+    let v: u32 = 0;
+    if (wide) {
+      v = rdSys<u16>(base + (i == 6 ? LDT_32 : SEL_32 + (i << 2)));
+    } else if (i == 6) v = rdSys<u16>(base + LDT_16);
+    else if (i < 4) v = rdSys<u16>(base + SEL_16 + (i << 1));
+    if (load<u32>(FAULT)) return false;
+    store<u32>(NEW_TASK + 40 + (<usize> i << 2), v);
+  }
+  return true;
+}
+
+/** Saves the running task in its TSS; false with FAULT set. */
+function saveTask(base: u64, wide: bool, ip: u64, flags: u32): bool {
+  for (let i: u32 = 0; i < 10; i++) {
+    const v: u32 = i == 0
+      ? <u32> ip
+      : i == 1
+      ? flags
+      : load<u32>(REGS + (<usize> (i - 2) << 3));
+    if (wide) wrSys<u32>(base + IP_32 + (i << 2), v);
+    else wrSys<u16>(base + IP_16 + (i << 1), <u16> v);
+    if (load<u32>(FAULT)) return false;
+  }
+  const count: u32 = wide ? 6 : 4;
+  for (let i: u32 = 0; i < count; i++) {
+    const sel = load<u16>(segOf(i), SEG_SEL);
+    if (wide) wrSys<u16>(base + SEL_32 + (i << 2), sel);
+    else wrSys<u16>(base + SEL_16 + (i << 1), sel);
+    if (load<u32>(FAULT)) return false;
+  }
+  return true;
+}
+
+/** Leaves the fault just raised to the new task's first boundary. */
+function defer(): void {
+  const vector = load<u32>(FAULT) & 0xff;
+  const err = load<u32>(FERR);
+  store<u32>(FAULT, 0);
+  store<u64>(
+    PEND_EVENT,
+    1 | 0x100 | (<u64> vector << 16) | (<u64> err << 32),
+  );
+  store<u64>(PEND_EVENT, 0, 8);
+  store<u32>(PENDING, load<u32>(PENDING) | P_INT);
+}
+
+function loadLdt(sel: u32): bool {
+  putNull(S_LDTR, sel);
+  if (!(sel & 0xfffc)) return true;
+  const err = selErr(sel);
+  if (sel & 4) {
+    raiseErr(TS, err);
+    return false;
+  }
+  if (!readDescriptor(sel, TS, err)) return false;
+  if ((dAttr() & (A_S | A_P | 15)) != (A_P | T_LDT)) {
+    raiseErr(TS, err);
+    return false;
+  }
+  putDescriptor(S_LDTR, sel);
+  return true;
+}
+
+function loadCode(sel: u32, ip: u64): bool {
+  const err = selErr(sel);
+  if (!err) {
+    raiseErr(TS, 0);
+    return false;
+  }
+  if (!readDescriptor(sel, TS, err)) return false;
+  const attr = dAttr();
+  const rpl = sel & 3;
+  if (
+    (attr & (A_S | A_CODE)) != (A_S | A_CODE) ||
+    (attr & A_EC ? dDpl() > rpl : dDpl() != rpl)
+  ) {
+    raiseErr(TS, err);
+    return false;
+  }
+  if (!dPresent()) {
+    raiseErr(NP, err);
+    return false;
+  }
+  if (!markAccessed()) return false;
+  putDescriptor(S_CS, sel);
+  return checkCode(sel, ip, 0);
+}
+
+function loadStack(sel: u32, cpl: u32): bool {
+  if (!selErr(sel)) {
+    raiseErr(TS, 0);
+    return false;
+  }
+  if (!checkStack(sel, cpl, TS, 0) || !markAccessed()) return false;
+  putDescriptor(S_SS, sel);
+  return true;
+}
+
+function loadData(seg: u32, sel: u32): bool {
+  if (!selErr(sel)) return true;
+  if (!checkData(sel, load<u8>(CPL), TS) || !markAccessed()) return false;
+  putDescriptor(seg, sel);
+  return true;
+}
+
+/** Loads the new task's segments; false with FAULT set, as far as it came. */
+function loadSegments(): bool {
+  const sel = NEW_TASK + 40;
+  for (let i: u32 = 0; i < 6; i++) putNull(i, load<u32>(sel + (i << 2)));
+  // until there is a stack, an exception has to take ring 0's from the TSS
+  store<u8>(CPL, 3);
+  if (!loadLdt(load<u32>(sel, 24))) return false;
+  if (load<u32>(EFL) & VM) {
+    for (let i: u32 = 0; i < 6; i++) {
+      const s = load<u32>(sel + (i << 2));
+      putSeg(i, s, <u64> s << 4, 0xffff, 0xf3);
+    }
+    store<u8>(CPL, 3);
+    return true;
+  }
+  const cpl = load<u32>(sel, 4) & 3;
+  if (!loadCode(load<u32>(sel, 4), load<u64>(RIP))) return false;
+  if (!loadStack(load<u32>(sel, 8), cpl)) return false;
+  store<u8>(CPL, <u8> cpl);
+  if (!loadData(S_ES, load<u32>(sel))) return false;
+  if (!loadData(S_DS, load<u32>(sel, 12))) return false;
+  if (!loadData(S_FS, load<u32>(sel, 16))) return false;
+  return loadData(S_GS, load<u32>(sel, 20));
+}
+
+/**
+ * Switches to the task whose TSS descriptor was just read (its type and
+ * presence checked). `retIp` is where the old task resumes. False with FAULT
+ * set and nothing changed; true once the switch is made.
+ */
+export function switchTask(
+  sel: u32,
+  by: u32,
+  retIp: u64,
+  ext: u32,
+  hasErr: bool,
+  err: u32,
+): bool {
+  // what follows cannot be begun twice
+  if (watching && !synced) {
+    needSync();
+    return false;
+  }
+  const at = dAddr;
+  const base = dBase();
+  const limit = dLimit();
+  const attr = dAttr();
+  const wide = (dType() & 8) != 0;
+  const need = wide ? LIMIT32 : LIMIT16;
+  if (limit < need) {
+    raiseErr(TS, selErr(sel) | ext);
+    return false;
+  }
+  const tr = segOf(S_TR);
+  const oldSel = load<u16>(tr, SEG_SEL);
+  const oldBase = load<u64>(tr);
+  const oldWide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
+  const oldNeed = oldWide ? LIMIT32 : LIMIT16;
+  if (load<u32>(tr, SEG_LIMIT) < oldNeed) {
+    raiseErr(TS, selErr(oldSel) | ext);
+    return false;
+  }
+  if (!readTask(base, wide)) return false;
+  const cr3 = wide ? rdSys<u32>(base + CR3_32) : 0;
+  const trap = wide ? <u32> rdSys<u16>(base + TRAP_32) & 1 : 0;
+  if (load<u32>(FAULT)) return false;
+  let flags = getFlags();
+  if (by == BY_IRET) flags &= ~NT;
+  if (!saveTask(oldBase, oldWide, retIp, flags)) return false;
+  if (by == BY_CALL || by == BY_GATE) {
+    wrSys<u16>(base, oldSel);
+    if (load<u32>(FAULT)) return false;
+  }
+  if (by != BY_IRET && !setBusy(at, true)) return false;
+  if (by == BY_JMP || by == BY_IRET) {
+    if (!setBusy(load<u64>(GDTR) + (oldSel & 0xfff8), false)) return false;
+  }
+  // committed
+  putSeg(S_TR, sel, base, limit, attr | T_BUSY);
+  store<u64>(CR0, load<u64>(CR0) | CR0_TS);
+  store<u64>(DR7, load<u64>(DR7) & ~<u64> 0x155);
+  if (wide && load<u64>(CR0) & CR0_PG) {
+    store<u64>(CR3, cr3);
+    tlbFlush();
+  }
+  const high: u32 = wide ? 0 : 0xffff0000;
+  for (let i: u32 = 0; i < 8; i++) {
+    store<u64>(REGS + (<usize> i << 3), newReg(i + 2) | high);
+  }
+  store<u64>(RIP, newReg(0));
+  let next = newReg(1);
+  if (!wide) next &= ~VM;
+  if (by == BY_CALL || by == BY_GATE) next |= NT;
+  setFlagsRaw((next & 0x3f7fd7) | 2);
+  const done = loadSegments();
+  updateMode();
+  if (done && hasErr) {
+    frameCurrent(ext);
+    if (framePush(wide ? 2 : 1, err)) frameCommit();
+  }
+  // a switch that failed has the exception alone, whatever T is
+  if (load<u32>(FAULT)) defer();
+  else if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | 0x8000);
+  flagsChanged();
+  return true;
+}
+
+/**
+ * Checks `sel` as the TSS to switch to: in the GDT, a TSS, available (busy for
+ * IRET), present. `vector` is #GP, or #TS for IRET. False with FAULT set.
+ */
+export function checkTask(
+  sel: u32,
+  busy: bool,
+  vector: u32,
+  ext: u32,
+): bool {
+  const err = selErr(sel) | ext;
+  if (sel & 4) {
+    raiseErr(vector, err);
+    return false;
+  }
+  if (!readDescriptor(sel, vector, err)) return false;
+  if ((dHi & 0x1700) != (busy ? 0x300 : 0x100)) {
+    raiseErr(vector, err);
+    return false;
+  }
+  if (!dPresent()) {
+    raiseErr(NP, err);
+    return false;
+  }
+  return true;
+}
+
+/** An event through a task gate to the TSS `sel`. */
+export function taskGate(
+  sel: u32,
+  ext: u32,
+  retIp: u64,
+  hasErr: bool,
+  err: u32,
+): bool {
+  if (!checkTask(sel, false, GP, ext)) return false;
+  return switchTask(sel, BY_GATE, retIp, ext, hasErr, err);
+}
+
+/** IRET with NT set: back to the task that the current TSS links to. */
+export function taskReturn(nextIp: u64): bool {
+  const link = <u32> rdSys<u16>(load<u64>(segOf(S_TR)));
+  if (load<u32>(FAULT)) return false;
+  if (!checkTask(link, true, TS, 0)) return false;
+  return switchTask(link, BY_IRET, nextIp, 0, false, 0);
+}

@@ -1,0 +1,299 @@
+// Descriptor-table registers and descriptor checks: LGDT LIDT SGDT SIDT, LLDT
+// SLDT LTR STR, LAR LSL VERR VERW, ARPL. Source: Intel SDM vol. 2.
+import { CR4_UMIP } from "../../cpu/bits";
+import { GP, gp0, NP, raise, raiseErr, UD } from "../../cpu/fault";
+import { setZF } from "../../cpu/flags";
+import {
+  CPL,
+  CR4,
+  FAULT,
+  GDTR,
+  IDTR,
+  MODE,
+  MODE_LONG,
+  MODE_PROT,
+  S_LDTR,
+  S_TR,
+  SEG_LIMIT,
+  SEG_SEL,
+} from "../../layout";
+import { rd, wr } from "../../memory/access";
+import { all, def, grp, M_0F, MEMONLY, MODRM, SZ_V } from "../../code/optable";
+import { isMem, REC, rOsz, rReg, rRm, setReg } from "../../code/record";
+import {
+  A_CODE,
+  A_EC,
+  A_RW,
+  A_S,
+  canonical,
+  dAddr,
+  dAttr,
+  dBase,
+  dDpl,
+  dHi,
+  dLimit,
+  dPresent,
+  dType,
+  longActive,
+  putNull,
+  putSeg,
+  readDescriptor,
+  readUpper,
+  segOf,
+  selErr,
+  setBusy,
+  T_BUSY,
+  T_CALL16,
+  T_CALL32,
+  T_LDT,
+  T_TASK,
+  T_TSS16,
+  T_TSS32,
+  tryDescriptor,
+} from "../../cpu/segment";
+import { eaPart, ldm, ldRM, stm } from "../../code/operand";
+
+/** Whether UMIP keeps the instruction from user code (raises #GP(0)). */
+export function umip(): bool {
+  if (load<u8>(CPL) == 0 || !(load<u64>(CR4) & CR4_UMIP)) return false;
+  gp0();
+  return true;
+}
+
+/** Writes a system value to the rm operand: 16 bits to memory, else by size. */
+export function stWord(p: usize, v: u64): usize {
+  if (isMem(p)) {
+    stm<u16>(p, <u16> v);
+    return load<u32>(FAULT) ? 0 : p + REC;
+  }
+  const size = rOsz(p);
+  if (size == 1) store<u16>(rRm(p), <u16> v);
+  else store<u64>(rRm(p), size == 2 ? v & 0xffffffff : v);
+  return p + REC;
+}
+
+function storeTable(p: usize, table: usize): usize {
+  if (umip()) return 0;
+  const long = load<u8>(MODE) == MODE_LONG;
+  const at = eaPart(p, 0, 2, true);
+  if (load<u32>(FAULT)) return 0;
+  const second = eaPart(p, 2, long ? 8 : 4, true);
+  if (load<u32>(FAULT)) return 0;
+  wr<u16>(at, <u16> load<u32>(table, SEG_LIMIT));
+  if (load<u32>(FAULT)) return 0;
+  if (long) wr<u64>(second, load<u64>(table));
+  else wr<u32>(second, <u32> load<u64>(table));
+  return load<u32>(FAULT) ? 0 : p + REC;
+}
+
+function loadTable(p: usize, table: usize): usize {
+  if (load<u8>(CPL)) return gp0();
+  const long = load<u8>(MODE) == MODE_LONG;
+  const at = eaPart(p, 0, 2, false);
+  if (load<u32>(FAULT)) return 0;
+  const limit = rd<u16>(at);
+  if (load<u32>(FAULT)) return 0;
+  const second = eaPart(p, 2, long ? 8 : 4, false);
+  if (load<u32>(FAULT)) return 0;
+  let base = long ? rd<u64>(second) : <u64> rd<u32>(second);
+  if (load<u32>(FAULT)) return 0;
+  if (long) {
+    if (!canonical(base)) return gp0();
+  } else if (rOsz(p) == 1) base &= 0xffffff;
+  store<u64>(table, base);
+  store<u32>(table, limit, SEG_LIMIT);
+  return p + REC;
+}
+
+function storeSystemSeg(p: usize, seg: u32): usize {
+  if (load<u8>(MODE) < MODE_PROT) return raise(UD);
+  if (umip()) return 0;
+  return stWord(p, load<u16>(segOf(seg), SEG_SEL));
+}
+
+/** LLDT and LTR up to the descriptor: its selector, or -1 with FAULT set. */
+function systemSelector(p: usize): i32 {
+  if (load<u8>(MODE) < MODE_PROT) {
+    raise(UD);
+    return -1;
+  }
+  if (load<u8>(CPL)) {
+    gp0();
+    return -1;
+  }
+  const sel = <u32> ldRM<u16>(p);
+  if (load<u32>(FAULT)) return -1;
+  if (sel & 4 && selErr(sel)) {
+    raiseErr(GP, selErr(sel));
+    return -1;
+  }
+  return sel;
+}
+
+/** Base of the LDT or TSS descriptor just read; 0 with FAULT set on failure. */
+function systemBase(sel: u32): u64 {
+  let base = dBase();
+  if (longActive()) {
+    const upper = readUpper(sel, GP, selErr(sel));
+    if (load<u32>(FAULT)) return 0;
+    base |= upper << 32;
+    if (!canonical(base)) gp0();
+  }
+  return base;
+}
+
+function lldt(p: usize): usize {
+  const sel = systemSelector(p);
+  if (sel < 0) return 0;
+  const err = selErr(sel);
+  if (!err) {
+    putNull(S_LDTR, sel);
+    return p + REC;
+  }
+  if (!readDescriptor(sel, GP, err)) return 0;
+  if (dAttr() & A_S || dType() != T_LDT) return raiseErr(GP, err);
+  if (!dPresent()) return raiseErr(NP, err);
+  const base = systemBase(sel);
+  if (load<u32>(FAULT)) return 0;
+  putSeg(S_LDTR, sel, base, dLimit(), dAttr());
+  return p + REC;
+}
+
+function ltr(p: usize): usize {
+  const sel = systemSelector(p);
+  if (sel < 0) return 0;
+  const err = selErr(sel);
+  if (!err) return gp0();
+  if (!readDescriptor(sel, GP, err)) return 0;
+  const type = dType();
+  const fits = type == T_TSS32 || (type == T_TSS16 && !longActive());
+  if (dAttr() & A_S || !fits) return raiseErr(GP, err);
+  if (!dPresent()) return raiseErr(NP, err);
+  const base = systemBase(sel);
+  if (load<u32>(FAULT)) return 0;
+  if (!setBusy(dAddr, true)) return 0;
+  putSeg(S_TR, sel, base, dLimit(), dAttr() | T_BUSY);
+  return p + REC;
+}
+
+// --- LAR, LSL, VERR, VERW: ZF tells, nothing faults but the operand
+
+/** Reads the rm operand's descriptor: 1 found, 0 none, -1 FAULT set. */
+function probeSelector(p: usize): i32 {
+  if (load<u8>(MODE) < MODE_PROT) {
+    raise(UD);
+    return -1;
+  }
+  selector = <u32> ldRM<u16>(p);
+  if (load<u32>(FAULT)) return -1;
+  if (!tryDescriptor(selector)) return load<u32>(FAULT) ? -1 : 0;
+  return 1;
+}
+let selector: u32 = 0;
+
+/** Whether CPL and RPL may see the descriptor just read. */
+function visible(): bool {
+  if ((dAttr() & (A_S | A_CODE | A_EC)) == (A_S | A_CODE | A_EC)) return true;
+  return dDpl() >= <u32> load<u8>(CPL) && dDpl() >= (selector & 3);
+}
+
+/** Whether LAR (`gates`: with gates) or LSL knows the descriptor's type. */
+function knownType(gates: bool): bool {
+  if (dAttr() & A_S) return true;
+  const type = dType();
+  const long = longActive();
+  if (type == T_LDT || (type & ~T_BUSY) == T_TSS32) return true;
+  if ((type & ~T_BUSY) == T_TSS16) return !long;
+  if (!gates) return false;
+  if (type == T_CALL32) return true;
+  return !long && (type == T_CALL16 || type == T_TASK);
+}
+
+function putBySize(p: usize, v: u32): void {
+  if (rOsz(p) == 1) store<u16>(rReg(p), <u16> v);
+  else setReg<u32>(rReg(p), v);
+}
+
+function lar(p: usize): usize {
+  const found = probeSelector(p);
+  if (found < 0) return 0;
+  const ok = found > 0 && knownType(true) && visible();
+  if (ok) putBySize(p, dHi & 0xffff00); // 19:16 undefined: as processors do
+  setZF(ok);
+  return p + REC;
+}
+
+function lsl(p: usize): usize {
+  const found = probeSelector(p);
+  if (found < 0) return 0;
+  const ok = found > 0 && knownType(false) && visible();
+  if (ok) putBySize(p, dLimit());
+  setZF(ok);
+  return p + REC;
+}
+
+function verify(p: usize, write: bool): usize {
+  const found = probeSelector(p);
+  if (found < 0) return 0;
+  let ok = found > 0 && (dAttr() & A_S) != 0 && visible();
+  if (ok) {
+    const code = (dAttr() & A_CODE) != 0;
+    const rw = (dAttr() & A_RW) != 0;
+    ok = write ? !code && rw : !code || rw;
+  }
+  setZF(ok);
+  return p + REC;
+}
+
+/**
+ * ARPL; insn/integer/mov.ts defines its opcode, which is MOVSXD's in 64-bit
+ * code.
+ */
+export function arpl(p: usize): usize {
+  if (load<u8>(MODE) < MODE_PROT) return raise(UD);
+  const source = <u32> load<u16>(rReg(p)) & 3;
+  if (!isMem(p)) {
+    const target = <u32> load<u16>(rRm(p));
+    const lower = (target & 3) < source;
+    if (lower) store<u16>(rRm(p), <u16> ((target & ~3) | source));
+    setZF(lower);
+    return p + REC;
+  }
+  const target = <u32> ldm<u16>(p);
+  if (load<u32>(FAULT)) return 0;
+  const lower = (target & 3) < source;
+  // written only when it changes, as processors do
+  if (lower) {
+    stm<u16>(p, <u16> ((target & ~3) | source));
+    if (load<u32>(FAULT)) return 0;
+  }
+  setZF(lower);
+  return p + REC;
+}
+
+export function registerDescriptor(): void {
+  grp(M_0F, 0x00, 0, SZ_V);
+  all((p) => storeSystemSeg(p, S_LDTR));
+  grp(M_0F, 0x00, 1, SZ_V);
+  all((p) => storeSystemSeg(p, S_TR));
+  grp(M_0F, 0x00, 2, SZ_V);
+  all((p) => lldt(p));
+  grp(M_0F, 0x00, 3, SZ_V);
+  all((p) => ltr(p));
+  grp(M_0F, 0x00, 4, SZ_V);
+  all((p) => verify(p, false));
+  grp(M_0F, 0x00, 5, SZ_V);
+  all((p) => verify(p, true));
+  grp(M_0F, 0x01, 0, SZ_V | MEMONLY);
+  all((p) => storeTable(p, GDTR));
+  grp(M_0F, 0x01, 1, SZ_V | MEMONLY);
+  all((p) => storeTable(p, IDTR));
+  grp(M_0F, 0x01, 2, SZ_V | MEMONLY);
+  all((p) => loadTable(p, GDTR));
+  grp(M_0F, 0x01, 3, SZ_V | MEMONLY);
+  all((p) => loadTable(p, IDTR));
+  def(M_0F, 0x02, MODRM | SZ_V);
+  all((p) => lar(p));
+  def(M_0F, 0x03, MODRM | SZ_V);
+  all((p) => lsl(p));
+}

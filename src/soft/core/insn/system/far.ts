@@ -1,0 +1,316 @@
+// Far JMP and CALL: direct, through call gates, and to tasks. Source: Intel SDM
+// vol. 2, "JMP", "CALL"; vol. 3, "Protection", "Task Management".
+import { GP, gp, NP, raiseErr, SS_, TS } from "../../cpu/fault";
+import {
+  frameCommit,
+  frameCurrent,
+  frameFlat,
+  frameNew,
+  framePush,
+  stackMask,
+  tssRsp,
+  tssSp,
+  tssSs,
+  tssStack,
+} from "../../cpu/frame";
+import {
+  CPL,
+  FAULT,
+  MODE,
+  MODE_PROT,
+  RIP,
+  RSP,
+  S_CS,
+  S_SS,
+  SEG_LIMIT,
+  SEG_SEL,
+} from "../../layout";
+import { rd } from "../../memory/access";
+import { updateMode } from "../../cpu/mode";
+import {
+  all,
+  def,
+  END,
+  grp,
+  IMM_FAR,
+  INV64,
+  M_ONE,
+  MEMONLY,
+  SZ_V,
+} from "../../code/optable";
+import { rDisp, rImm, rOsz } from "../../code/record";
+import {
+  A_CODE,
+  A_DB,
+  A_EC,
+  A_L,
+  A_S,
+  canonical,
+  checkCode,
+  checkCodeKind,
+  checkIp,
+  checkStack,
+  dAttr,
+  dBase,
+  dDpl,
+  dHi,
+  dLimit,
+  dLo,
+  dPresent,
+  dSystem,
+  dType,
+  longActive,
+  markAccessed,
+  putDescriptor,
+  putRealSeg,
+  putSeg,
+  readDescriptor,
+  readUpper,
+  segOf,
+  selErr,
+  T_CALL16,
+  T_CALL32,
+  T_TASK,
+  T_TSS16,
+  T_TSS32,
+} from "../../cpu/segment";
+import { BY_CALL, BY_JMP, checkTask, switchTask } from "../../cpu/task";
+import { nextIp } from "../../code/ip";
+import { eaPart, linear } from "../../code/operand";
+
+/** Pushes CS and the return address; false with FAULT set. */
+function pushReturn(size: u32, retIp: u64): bool {
+  return framePush(size, load<u16>(segOf(S_CS), SEG_SEL)) &&
+    framePush(size, retIp);
+}
+
+/** Enters the code segment whose descriptor was just read. */
+function enterCode(sel: u32, level: u32, ip: u64): void {
+  putDescriptor(S_CS, (sel & ~3) | level);
+  store<u8>(CPL, <u8> level);
+  store<u64>(RIP, ip);
+  updateMode();
+}
+
+/**
+ * Whether the code segment just read can be entered at the current privilege.
+ */
+function sameLevel(sel: u32): bool {
+  const cpl = <u32> load<u8>(CPL);
+  if (dAttr() & A_EC) return dDpl() <= cpl;
+  return (sel & 3) <= cpl && dDpl() == cpl;
+}
+
+function farReal(
+  sel: u32,
+  ip: u64,
+  size: u32,
+  call: bool,
+  retIp: u64,
+): bool {
+  if (ip > <u64> load<u32>(segOf(S_CS), SEG_LIMIT)) return gp(0);
+  if (call) {
+    frameCurrent(0);
+    if (!pushReturn(size, retIp)) return false;
+    frameCommit();
+  }
+  putRealSeg(S_CS, sel);
+  store<u64>(RIP, ip);
+  updateMode();
+  return true;
+}
+
+/** Through the call gate whose descriptor was just read. */
+function farGate(sel: u32, call: bool, retIp: u64): bool {
+  const err = selErr(sel);
+  const cpl = <u32> load<u8>(CPL);
+  if (dDpl() < cpl || dDpl() < (sel & 3)) return gp(err);
+  if (!dPresent()) {
+    raiseErr(NP, err);
+    return false;
+  }
+  const long = longActive();
+  const wide = dType() == T_CALL32;
+  const count = dHi & 31;
+  const target = dLo >> 16;
+  let ip: u64 = dLo & 0xffff;
+  if (wide) ip |= dHi & 0xffff0000;
+  if (long) {
+    const upper = readUpper(sel, GP, err);
+    if (load<u32>(FAULT)) return false;
+    ip |= upper << 32;
+  }
+  const code = selErr(target);
+  if (!code) return gp(0);
+  if (!readDescriptor(target, GP, code)) return false;
+  const attr = dAttr();
+  if ((attr & (A_S | A_CODE)) != (A_S | A_CODE)) return gp(code);
+  if (long && (attr & (A_L | A_DB)) != A_L) return gp(code);
+  const conforming = (attr & A_EC) != 0;
+  if (dDpl() > cpl || (!call && !conforming && dDpl() != cpl)) {
+    return gp(code);
+  }
+  if (!checkCodeKind(target, 0)) return false;
+  const size: u32 = long ? 3 : wide ? 2 : 1;
+  const level = conforming ? cpl : dDpl();
+  if (!call || level == cpl) {
+    if (!checkIp(ip, dLimit(), dAttr(), 0)) return false;
+    if (call) {
+      // through a 64-bit gate the frame is 64-bit, whatever the code was
+      if (long) frameFlat(load<u64>(RSP), cpl);
+      else frameCurrent(0);
+      if (!pushReturn(size, retIp)) return false;
+    }
+    if (!markAccessed()) return false;
+    if (call) frameCommit();
+    enterCode(target, cpl, ip);
+    return true;
+  }
+  return long
+    ? outerLong(target, level, ip, retIp)
+    : outerLegacy(target, level, ip, retIp, size, count);
+}
+
+function outerLong(target: u32, level: u32, ip: u64, retIp: u64): bool {
+  if (!tssRsp(4 + (level << 3), 0)) return false;
+  if (!checkIp(ip, dLimit(), dAttr(), 0)) return false;
+  if (!canonical(tssSp)) {
+    raiseErr(SS_, 0);
+    return false;
+  }
+  frameFlat(tssSp, level);
+  if (!framePush(3, load<u16>(segOf(S_SS), SEG_SEL))) return false;
+  if (!framePush(3, load<u64>(RSP))) return false;
+  if (!pushReturn(3, retIp) || !markAccessed()) return false;
+  putSeg(S_SS, level, 0, 0, level << 5);
+  frameCommit();
+  enterCode(target, level, ip);
+  return true;
+}
+
+function outerLegacy(
+  target: u32,
+  level: u32,
+  ip: u64,
+  retIp: u64,
+  size: u32,
+  count: u32,
+): bool {
+  const csLimit = dLimit();
+  const csAttr = dAttr();
+  if (!tssStack(level, 0)) return false;
+  const ss = tssSs;
+  if (!(ss & 0xfffc)) {
+    raiseErr(TS, 0);
+    return false;
+  }
+  if (!checkStack(ss, level, TS, 0)) return false;
+  if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
+  const base = dBase();
+  const limit = dLimit();
+  const attr = dAttr();
+  frameNew(tssSp, level, selErr(ss));
+  if (!framePush(size, load<u16>(segOf(S_SS), SEG_SEL))) return false;
+  if (!framePush(size, load<u64>(RSP))) return false;
+  // parameters, the deepest first
+  for (let i = count; i-- > 0;) {
+    const off = (load<u64>(RSP) + (<u64> i << size)) & stackMask();
+    const at = linear(S_SS, off, 1 << size, false);
+    if (load<u32>(FAULT)) return false;
+    const v = size == 2 ? <u64> rd<u32>(at) : <u64> rd<u16>(at);
+    if (load<u32>(FAULT) || !framePush(size, v)) return false;
+  }
+  if (!pushReturn(size, retIp)) return false;
+  if (!readDescriptor(target, GP, selErr(target)) || !markAccessed()) {
+    return false;
+  }
+  putSeg(S_SS, ss, base, limit, attr);
+  frameCommit();
+  enterCode(target, level, ip);
+  return true;
+}
+
+/** Where a task gate leads; 0 with FAULT set when it may not be used. */
+function taskOf(sel: u32): u32 {
+  const cpl = <u32> load<u8>(CPL);
+  const err = selErr(sel);
+  if (dDpl() < cpl || dDpl() < (sel & 3)) {
+    raiseErr(GP, err);
+    return 0;
+  }
+  if (dType() != T_TASK) return sel;
+  if (!dPresent()) {
+    raiseErr(NP, err);
+    return 0;
+  }
+  return dLo >> 16;
+}
+
+/**
+ * A far JMP or CALL to `sel`:`ip`; false with FAULT set and nothing changed.
+ */
+function far(sel: u32, ip: u64, size: u32, call: bool, retIp: u64): bool {
+  if (load<u8>(MODE) < MODE_PROT) return farReal(sel, ip, size, call, retIp);
+  const err = selErr(sel);
+  if (!err) return gp(0);
+  if (!readDescriptor(sel, GP, err)) return false;
+  if (!dSystem()) {
+    if (!(dAttr() & A_CODE) || !sameLevel(sel)) return gp(err);
+    if (!checkCode(sel, ip, 0)) return false;
+    if (call) {
+      frameCurrent(0);
+      if (!pushReturn(size, retIp)) return false;
+    }
+    if (!markAccessed()) return false;
+    if (call) frameCommit();
+    enterCode(sel, load<u8>(CPL), ip);
+    return true;
+  }
+  const type = dType();
+  const long = longActive();
+  if (type == T_CALL32 || (type == T_CALL16 && !long)) {
+    return farGate(sel, call, retIp);
+  }
+  // busy TSSs come to checkTask's refusal
+  const task = type == T_TASK || (type & ~2) == T_TSS16 ||
+    (type & ~2) == T_TSS32;
+  if (long || !task) return gp(err);
+  const tss = taskOf(sel);
+  if (load<u32>(FAULT)) return false;
+  if (!checkTask(tss, false, GP, 0)) return false;
+  return switchTask(tss, call ? BY_CALL : BY_JMP, retIp, 0, false, 0);
+}
+
+function direct(p: usize, call: bool): usize {
+  far(<u32> rImm(p), rDisp(p), rOsz(p), call, nextIp(p));
+  return 0;
+}
+
+function indirect(p: usize, call: bool): usize {
+  const size = rOsz(p);
+  const at = eaPart(p, 0, 1 << size, false);
+  if (load<u32>(FAULT)) return 0;
+  const ip = size == 3
+    ? rd<u64>(at)
+    : size == 2
+    ? <u64> rd<u32>(at)
+    : <u64> rd<u16>(at);
+  if (load<u32>(FAULT)) return 0;
+  const second = eaPart(p, (<u64> 1) << size, 2, false);
+  if (load<u32>(FAULT)) return 0;
+  const sel = <u32> rd<u16>(second);
+  if (load<u32>(FAULT)) return 0;
+  far(sel, ip, size, call, nextIp(p));
+  return 0;
+}
+
+export function registerFar(): void {
+  def(M_ONE, 0xea, SZ_V | IMM_FAR | INV64 | END);
+  all((p) => direct(p, false));
+  def(M_ONE, 0x9a, SZ_V | IMM_FAR | INV64 | END);
+  all((p) => direct(p, true));
+  grp(M_ONE, 0xff, 5, SZ_V | MEMONLY | END);
+  all((p) => indirect(p, false));
+  grp(M_ONE, 0xff, 3, SZ_V | MEMONLY | END);
+  all((p) => indirect(p, true));
+}

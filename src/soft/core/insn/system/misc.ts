@@ -1,0 +1,236 @@
+// Software interrupts, CPUID, time stamps, random numbers, MSRs and the FS/GS
+// base instructions. Source: Intel SDM vol. 2.
+import { INT1, INT3, INT_N } from "../../cpu/events";
+import { CR4_FSGSBASE, CR4_TSD } from "../../cpu/bits";
+import { ExitReason } from "../../whv/names";
+import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
+import { BP, DB, gp0, OF_, raise, UD } from "../../cpu/fault";
+import { getOF, setArith } from "../../cpu/flags";
+import {
+  CPL,
+  CR4,
+  EXITBUF,
+  F_EXC,
+  F_EXIT,
+  FAULT,
+  FERR,
+  M_TSCAUX,
+  M_TSCOFF,
+  RAX,
+  RBX,
+  RCX,
+  RDX,
+  S_FS,
+  S_GS,
+} from "../../layout";
+import {
+  MSR_EXIT,
+  MSR_GP,
+  MSR_OK,
+  msrRead,
+  msrValue,
+  msrWrite,
+} from "../../cpu/msr";
+import {
+  all,
+  def,
+  END,
+  grp,
+  IMM_B,
+  INV64,
+  M_0F,
+  M_ONE,
+  ONLY64,
+  P_66,
+  P_F3,
+  P_NONE,
+  REGONLY,
+  SZ_V,
+  SZ_Y,
+} from "../../code/optable";
+import { random } from "../../cpu/random";
+import { REC, rImm8, rOsz, rRm } from "../../code/record";
+import { canonical, segOf } from "../../cpu/segment";
+import {
+  cpuidExitWanted,
+  EXT_RDTSC,
+  extendedExits,
+} from "../../whv/properties";
+import { leave } from "../../code/ip";
+import { beginExit } from "../../system/exit";
+import { needSync, synced, time } from "../../system/time";
+
+/** Raises a software event of `type` (cpu/events.ts). */
+function software(vector: u32, type: u32): usize {
+  store<u32>(FAULT, F_EXC | vector | (type << 16));
+  store<u32>(FERR, 0);
+  return 0;
+}
+
+function into(p: usize): usize {
+  return getOF() ? software(OF_, INT3) : p + REC;
+}
+
+function doCpuid(p: usize): usize {
+  const leaf = load<u32>(RAX);
+  cpuid(leaf, load<u32>(RCX));
+  if (cpuidExitWanted(leaf)) {
+    if (!synced) return needSync();
+    beginExit(ExitReason.X64Cpuid);
+    store<u64>(EXITBUF, load<u64>(RAX), 48);
+    store<u64>(EXITBUF, load<u64>(RCX), 56);
+    store<u64>(EXITBUF, load<u64>(RDX), 64);
+    store<u64>(EXITBUF, load<u64>(RBX), 72);
+    store<u64>(EXITBUF, cpuidA, 80);
+    store<u64>(EXITBUF, cpuidC, 88);
+    store<u64>(EXITBUF, cpuidD, 96);
+    store<u64>(EXITBUF, cpuidB, 104);
+    store<u32>(FAULT, F_EXIT);
+    return 0;
+  }
+  store<u64>(RAX, cpuidA);
+  store<u64>(RBX, cpuidB);
+  store<u64>(RCX, cpuidC);
+  store<u64>(RDX, cpuidD);
+  return p + REC;
+}
+
+// --- time stamps
+
+/** Whether RDTSC or RDTSCP may not go on: #GP, an exit, or time out of step. */
+function tscRefused(scp: bool): bool {
+  if (load<u8>(CPL) && load<u64>(CR4) & CR4_TSD) {
+    gp0();
+    return true;
+  }
+  if (!synced) {
+    needSync();
+    return true;
+  }
+  if (!(extendedExits & EXT_RDTSC)) return false;
+  beginExit(ExitReason.X64Rdtsc);
+  store<u64>(EXITBUF, load<u64>(M_TSCAUX), 48);
+  store<u64>(EXITBUF, load<u64>(M_TSCOFF), 56);
+  store<u64>(EXITBUF, time + load<u64>(M_TSCOFF), 64);
+  store<u64>(EXITBUF, time / 100, 72);
+  store<u64>(EXITBUF, scp ? 1 : 0, 80);
+  store<u32>(FAULT, F_EXIT);
+  return true;
+}
+
+function putPair(v: u64): void {
+  store<u64>(RAX, v & 0xffffffff);
+  store<u64>(RDX, v >> 32);
+}
+
+function rdtsc(p: usize): usize {
+  if (tscRefused(false)) return 0;
+  putPair(time + load<u64>(M_TSCOFF));
+  return p + REC;
+}
+
+export function rdtscp(p: usize): usize {
+  if (tscRefused(true)) return 0;
+  putPair(time + load<u64>(M_TSCOFF));
+  store<u64>(RCX, load<u32>(M_TSCAUX));
+  return p + REC;
+}
+
+/** RDPMC: there are no counters. */
+function rdpmc(_p: usize): usize {
+  return gp0();
+}
+
+// --- random numbers: always ready, CF set and the other flags clear
+
+function rdrand(p: usize): usize {
+  const v = random();
+  const size = rOsz(p);
+  if (size == 1) store<u16>(rRm(p), <u16> v);
+  else store<u64>(rRm(p), size == 2 ? v & 0xffffffff : v);
+  setArith(1);
+  return p + REC;
+}
+
+// --- MSRs
+
+function msrExit(index: u32, write: bool): usize {
+  beginExit(ExitReason.X64MsrAccess);
+  store<u32>(EXITBUF, write ? 1 : 0, 48);
+  store<u32>(EXITBUF, index, 52);
+  store<u64>(EXITBUF, load<u64>(RAX), 56);
+  store<u64>(EXITBUF, load<u64>(RDX), 64);
+  store<u32>(FAULT, F_EXIT);
+  return 0;
+}
+
+function rdmsr(p: usize): usize {
+  if (load<u8>(CPL)) return gp0();
+  if (!synced) return needSync();
+  const index = load<u32>(RCX);
+  const r = msrRead(index);
+  if (r == MSR_EXIT) return msrExit(index, false);
+  if (r == MSR_GP) return gp0();
+  putPair(msrValue);
+  return p + REC;
+}
+
+function wrmsr(p: usize): usize {
+  if (load<u8>(CPL)) return gp0();
+  if (!synced) return needSync();
+  const index = load<u32>(RCX);
+  const v = (<u64> load<u32>(RDX) << 32) | load<u32>(RAX);
+  const r = msrWrite(index, v);
+  if (r == MSR_EXIT) return msrExit(index, true);
+  return r == MSR_OK ? leave(p) : gp0();
+}
+
+// --- FS and GS bases
+
+function readBase(p: usize, seg: u32): usize {
+  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(UD);
+  const base = load<u64>(segOf(seg));
+  store<u64>(rRm(p), rOsz(p) == 3 ? base : base & 0xffffffff);
+  return p + REC;
+}
+
+function writeBase(p: usize, seg: u32): usize {
+  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(UD);
+  const v = rOsz(p) == 3 ? load<u64>(rRm(p)) : <u64> load<u32>(rRm(p));
+  if (!canonical(v)) return gp0();
+  store<u64>(segOf(seg), v);
+  return p + REC;
+}
+
+export function registerSystem(): void {
+  def(M_ONE, 0xcc, END);
+  all((_p) => software(BP, INT3));
+  def(M_ONE, 0xcd, IMM_B | END);
+  all((p) => software(rImm8(p), INT_N));
+  def(M_ONE, 0xce, INV64);
+  all((p) => into(p));
+  def(M_ONE, 0xf1, END);
+  all((_p) => software(DB, INT1));
+  def(M_0F, 0xa2, 0);
+  all((p) => doCpuid(p));
+  def(M_0F, 0x31, 0);
+  all((p) => rdtsc(p));
+  def(M_0F, 0x33, 0);
+  all((p) => rdpmc(p));
+  def(M_0F, 0x32, 0);
+  all((p) => rdmsr(p));
+  def(M_0F, 0x30, 0);
+  all((p) => wrmsr(p));
+  grp(M_0F, 0xc7, 6, REGONLY | SZ_V | P_NONE | P_66);
+  all((p) => rdrand(p));
+  grp(M_0F, 0xc7, 7, REGONLY | SZ_V | P_NONE | P_66);
+  all((p) => rdrand(p));
+  grp(M_0F, 0xae, 0, REGONLY | SZ_Y | ONLY64 | P_F3);
+  all((p) => readBase(p, S_FS));
+  grp(M_0F, 0xae, 1, REGONLY | SZ_Y | ONLY64 | P_F3);
+  all((p) => readBase(p, S_GS));
+  grp(M_0F, 0xae, 2, REGONLY | SZ_Y | ONLY64 | P_F3);
+  all((p) => writeBase(p, S_FS));
+  grp(M_0F, 0xae, 3, REGONLY | SZ_Y | ONLY64 | P_F3);
+  all((p) => writeBase(p, S_GS));
+}

@@ -1,0 +1,161 @@
+// What lies at a linear address when the TLB does not say: memory, which goes
+// into the TLB, the local APIC, or a device.
+//
+// No write tag is given to a page that is dirty-tracked and clean, or has its
+// PTE's D bit clear; no tag at all to a page with a data breakpoint. Those go
+// the slow way, which does the bookkeeping. So do writes to a page that holds
+// decoded code, or that has not changed since the last snapshot, by WITHHELD in
+// the write tag, and accesses to a page with a data point (system/points.ts),
+// by WATCHED in both; what is unused otherwise has the page's watched lines
+// then, so that an access beside them costs little.
+import { CR4_SMAP } from "../cpu/bits";
+import { AC } from "../cpu/flags";
+import {
+  CODELINES,
+  CPL,
+  CR4,
+  EFL,
+  TLB_SET,
+  TLB_VP,
+  TLBS,
+  VPINDEX,
+} from "../layout";
+import { watched } from "./breakpoints";
+import {
+  MAP_DIRTY,
+  MAP_EXEC,
+  MAP_READ,
+  MAP_WRITE,
+  mapFlags,
+  physHost,
+} from "./phys";
+import { entry, noteLarge, WATCHED, WITHHELD } from "./tlb";
+import {
+  ACC_EXEC,
+  ACC_READ,
+  ACC_WRITE,
+  translate,
+  xGpa,
+  xLarge,
+  xPerm,
+} from "./walk";
+import { apicPage } from "../system/apic";
+import { completing } from "../system/device";
+import { emulating, emuTranslate } from "../system/emulation";
+import { exitMemory } from "../system/exit";
+import { watchedLines, watching } from "../system/points";
+import { answering, asking } from "../system/access";
+import { needSync, synced } from "../system/time";
+import { isChanged, isDirty, setChanged, setDirty } from "./marks";
+
+/** Counters for --stats. */
+export let statTlbMisses: u64 = 0;
+
+/** Of the misses: writes to pages with decoded code, which always miss. */
+export let statBesideCode: u64 = 0;
+
+/** What hostFor() found when it returned 0 without FAULT. */
+export let special: u32 = 0;
+
+export const SP_APIC: u32 = 1;
+
+/** of an instruction that is emulated or completed, or asks */
+const SP_MMIO: u32 = 2;
+
+/**
+ * Number of the linear page where a device was found last: an access to it
+ * waits for its turn alone before it is looked at. Right or not, nothing but
+ * time depends on it.
+ */
+let devicePage: u64 = ~<u64> 0;
+
+/**
+ * Host address for an access that stays inside one page, or 0: then FAULT is
+ * set, or `special` says what lies there and xGpa where.
+ */
+export function hostFor(
+  linear: u64,
+  acc: u32,
+  user: bool,
+  implicit: bool,
+): u32 {
+  if (emulating) {
+    special = SP_MMIO;
+    if (acc & ACC_EXEC) return 0;
+    if (!emuTranslate(linear, acc)) return 0;
+    return 0;
+  }
+  if (linear >> 12 == devicePage && answering && !synced && !(acc & ACC_EXEC)) {
+    needSync();
+    return 0;
+  }
+  statTlbMisses++;
+  const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
+  const set: usize = user
+    ? 0
+    : implicit || !(load<u64>(CR4) & CR4_SMAP) || !(load<u32>(EFL) & AC)
+    ? 1
+    : 2;
+  const t = entry(vp + set * TLB_SET, linear);
+  const page = linear & ~0xfff;
+  if (acc & ACC_WRITE) {
+    const tag = load<u64>(t, 8);
+    if ((tag & ~WATCHED) == (page | WITHHELD)) {
+      const host = <u32> linear + load<u32>(t, 16);
+      setChanged(host);
+      if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) statBesideCode++;
+      else store<u64>(t, tag & ~WITHHELD, 8);
+      return host;
+    }
+  }
+  if (!translate(linear, acc, user, implicit, false)) return 0;
+  const gpa = xGpa;
+  if (gpa >> 12 == apicPage && !(acc & ACC_EXEC)) {
+    special = SP_APIC;
+    return 0;
+  }
+  const host = physHost(gpa);
+  const flags = mapFlags;
+  const need: u32 = acc & ACC_EXEC
+    ? MAP_EXEC
+    : acc & ACC_WRITE
+    ? MAP_WRITE
+    : MAP_READ;
+  if (host == 0 || !(flags & need)) {
+    if ((completing || asking) && !(acc & ACC_EXEC)) {
+      special = SP_MMIO;
+      devicePage = linear >> 12;
+    } else if (answering && !synced && !(acc & ACC_EXEC)) needSync();
+    else exitMemory(gpa, linear, acc, flags == 0, 8);
+    return 0;
+  }
+  if (acc & ACC_WRITE) {
+    setChanged(host);
+    if (flags & MAP_DIRTY) setDirty(host);
+  }
+  // cache it
+  let perm = xPerm & (flags & 7);
+  let withheld: u64 = 0;
+  if (perm & ACC_WRITE) {
+    if (flags & MAP_DIRTY && !isDirty(host)) perm &= ~ACC_WRITE;
+    else if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
+      withheld = WITHHELD;
+      if (acc & ACC_WRITE) statBesideCode++;
+    } else if (!isChanged(host)) withheld = WITHHELD;
+  }
+  if (watched(linear)) perm &= ACC_EXEC;
+  if (xLarge) noteLarge(linear, xLarge);
+  const lines = watching ? watchedLines(linear, host) : 0;
+  const data = lines ? page | WATCHED : page;
+  store<u64>(t, perm & ACC_READ ? data : -1);
+  store<u64>(t, perm & ACC_WRITE ? data | withheld : -1, 8);
+  store<u64>(t, perm & ACC_EXEC ? page : -1, 24);
+  store<u32>(t, host - <u32> linear, 16);
+  store<u32>(t, lines, 20);
+  return host;
+}
+
+@inline
+export function isUser(): bool {
+  return load<u8>(CPL) == 3;
+}

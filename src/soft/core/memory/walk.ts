@@ -1,0 +1,276 @@
+// Page walks: linear to guest physical addresses by the page tables, in every
+// paging mode.
+import {
+  CR0_PG,
+  CR0_WP,
+  CR4_PAE,
+  CR4_PSE,
+  CR4_SMAP,
+  CR4_SMEP,
+  EFER_LMA,
+  EFER_NXE,
+} from "../cpu/bits";
+import { codeWritten } from "../code/cache";
+import { raisePF } from "../cpu/fault";
+import { AC } from "../cpu/flags";
+import {
+  CODELINES,
+  CR0,
+  CR3,
+  CR4,
+  EFER,
+  EFL,
+  F_NONCANON,
+  FAULT,
+} from "../layout";
+import { MAP_READ, mapFlags, physHost } from "./phys";
+import { exitMemory } from "../system/exit";
+import { setChanged, setDirty } from "./marks";
+
+export const ACC_READ: u32 = 1;
+export const ACC_WRITE: u32 = 2;
+export const ACC_EXEC: u32 = 4;
+export const MAXPHYADDR: u32 = 40;
+const PHYS_MASK: u64 = ((<u64> 1 << 40) - 1) & ~0xfff;
+const RSVD_HI: u64 = 0x000fffffffffffff & ~((<u64> 1 << 40) - 1);
+
+/** PAE paging outside long mode reserves bits 62:52, too. */
+const RSVD_PAE: u64 = RSVD_HI | 0x7ff0000000000000;
+
+/** Results of translate(). */
+export let xGpa: u64 = 0;
+
+export let xPerm: u32 = 0; // accesses that may be cached
+
+/** Of a quiet walk: the page's R/W, U/S and NX, over all levels. */
+export let xRights: u64 = 0;
+
+/** Why a quiet walk failed: a page fault's error code, or XW_*. */
+export let xWhy: u32 = 0;
+
+/** Rights of the mappings that hold the paging structures. */
+export let xTables: u32 = 0;
+
+export const XW_UNMAPPED: u32 = 0x100; // a paging structure is outside memory
+export const XW_UNREADABLE: u32 = 0x200; // or in memory that cannot be read
+let xHost0: u32 = 0;
+let xHost1: u32 = 0;
+let xHost2: u32 = 0;
+let xLeaf: u32 = 0;
+export let xLarge: u64 = 0; // bytes of a large page, or 0
+const PT_PRESENT: u64 = 1;
+export const PT_WRITE: u64 = 2;
+export const PT_USER: u64 = 4;
+const PT_ACCESSED: u64 = 0x20;
+const PT_DIRTY: u64 = 0x40;
+const PT_PS: u64 = 0x80;
+export const PT_NX: u64 = <u64> 1 << 63;
+let ptHost: u32 = 0;
+
+/**
+ * Reads a paging-structure entry; false with FAULT set when it is not memory.
+ */
+function readEntry(gpa: u64, wide: bool, linear: u64, quiet: bool): bool {
+  ptHost = physHost(gpa);
+  if (ptHost == 0 || !(mapFlags & MAP_READ)) {
+    if (!quiet) exitMemory(gpa, linear, ACC_READ, mapFlags == 0, 8);
+    xWhy = mapFlags == 0 ? XW_UNMAPPED : XW_UNREADABLE;
+    return false;
+  }
+  xTables &= mapFlags;
+  ptEntry = wide ? load<u64>(ptHost) : load<u32>(ptHost);
+  return true;
+}
+
+let ptEntry: u64 = 0;
+
+function markEntry(bits: u64, host: u32): void {
+  // A and D live in the low 32 bits for every format
+  const v = load<u32>(host);
+  if ((v & <u32> bits) == <u32> bits) return;
+  if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) codeWritten(host, 8);
+  setDirty(host);
+  setChanged(host);
+  store<u32>(host, v | <u32> bits);
+}
+
+/**
+ * Walks the page tables for one access. True with xGpa set; false with FAULT
+ * set (#PF, or a memory exit for a paging structure outside memory). `quiet`
+ * sets neither FAULT nor accessed and dirty bits (a debugger's walk).
+ */
+export function translate(
+  linear: u64,
+  acc: u32,
+  user: bool,
+  implicit: bool,
+  quiet: bool,
+): bool {
+  xLarge = 0;
+  xWhy = 0;
+  xTables = 7;
+  const cr0 = load<u64>(CR0);
+  if (!(cr0 & CR0_PG)) {
+    xGpa = linear & 0xffffffff;
+    xRights = PT_WRITE | PT_USER;
+    xLeaf = 0;
+    xPerm = 7;
+    return true;
+  }
+  const cr4 = load<u64>(CR4);
+  const efer = load<u64>(EFER);
+  const long = (efer & EFER_LMA) != 0;
+  const pae = (cr4 & CR4_PAE) != 0;
+  const nxe = (efer & EFER_NXE) != 0;
+  const pcidMask: u64 = PHYS_MASK;
+  let err: u32 = (acc & ACC_WRITE ? 2 : 0) | (user ? 4 : 0);
+  if (acc & ACC_EXEC && (nxe && (pae || long) || cr4 & CR4_SMEP)) err |= 16;
+  let perm: u64 = PT_WRITE | PT_USER; // accumulated R/W and U/S
+  let nx: u64 = 0;
+  let gpa: u64;
+  let hosts0: u32 = 0, hosts1: u32 = 0, hosts2: u32 = 0, leaf: u32 = 0;
+  let e: u64 = 0;
+  let size: u64 = 0x1000;
+  if (pae) {
+    const rsvd: u64 = (long ? RSVD_HI : RSVD_PAE) | (nxe ? 0 : PT_NX);
+    let table: u64;
+    if (long) {
+      if (<i64> (linear << 16) >> 16 != <i64> linear) {
+        if (!quiet) store<u32>(FAULT, F_NONCANON);
+        return false;
+      }
+      gpa = (load<u64>(CR3) & pcidMask) + (((linear >> 39) & 511) << 3);
+      if (!readEntry(gpa, true, linear, quiet)) return false;
+      e = ptEntry;
+      hosts0 = ptHost;
+      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+      if (e & (rsvd | PT_PS)) return pf(linear, err | 9, quiet);
+      perm &= e;
+      nx |= e & PT_NX;
+      gpa = (e & PHYS_MASK) + (((linear >> 30) & 511) << 3);
+      if (!readEntry(gpa, true, linear, quiet)) return false;
+      e = ptEntry;
+      hosts1 = ptHost;
+      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+      if (e & rsvd) return pf(linear, err | 9, quiet);
+      perm &= e;
+      nx |= e & PT_NX;
+      if (e & PT_PS) {
+        if (e & 0x3fffe000) return pf(linear, err | 9, quiet);
+        size = 0x40000000;
+        leaf = hosts1;
+      }
+      table = e & PHYS_MASK;
+    } else {
+      gpa = (load<u64>(CR3) & 0xffffffe0) + (((linear >> 30) & 3) << 3);
+      if (!readEntry(gpa, true, linear, quiet)) return false;
+      e = ptEntry;
+      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+      if (e & (RSVD_PAE | PT_NX | 0x1e6)) return pf(linear, err | 9, quiet);
+      table = e & PHYS_MASK;
+    }
+    if (leaf == 0) {
+      gpa = table + (((linear >> 21) & 511) << 3);
+      if (!readEntry(gpa, true, linear, quiet)) return false;
+      e = ptEntry;
+      hosts2 = ptHost;
+      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+      if (e & rsvd) return pf(linear, err | 9, quiet);
+      perm &= e;
+      nx |= e & PT_NX;
+      if (e & PT_PS) {
+        if (e & 0x1fe000) return pf(linear, err | 9, quiet);
+        size = 0x200000;
+        leaf = hosts2;
+      } else {
+        gpa = (e & PHYS_MASK) + (((linear >> 12) & 511) << 3);
+        if (!readEntry(gpa, true, linear, quiet)) return false;
+        e = ptEntry;
+        leaf = ptHost;
+        if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+        if (e & rsvd) return pf(linear, err | 9, quiet);
+        perm &= e;
+        nx |= e & PT_NX;
+      }
+    }
+    gpa = (e & PHYS_MASK & ~(size - 1)) | (linear & (size - 1));
+  } else {
+    gpa = (load<u64>(CR3) & 0xfffff000) + (((linear >> 22) & 1023) << 2);
+    if (!readEntry(gpa, false, linear, quiet)) return false;
+    e = ptEntry;
+    hosts2 = ptHost;
+    if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+    perm &= e;
+    if (e & PT_PS && cr4 & CR4_PSE) {
+      // PSE-36: bits 20..13 are physical address bits 39..32
+      if (e & 0x200000) return pf(linear, err | 9, quiet);
+      size = 0x400000;
+      leaf = hosts2;
+      gpa = (e & 0xffc00000) | (((e >> 13) & 0xff) << 32) |
+        (linear & 0x3fffff);
+    } else {
+      gpa = (e & 0xfffff000) + (((linear >> 12) & 1023) << 2);
+      if (!readEntry(gpa, false, linear, quiet)) return false;
+      e = ptEntry;
+      leaf = ptHost;
+      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+      perm &= e;
+      gpa = (e & 0xfffff000) | (linear & 0xfff);
+    }
+  }
+  if (!nxe) nx = 0;
+  // what this page allows to an access of this kind
+  let allow: u32 = 0;
+  const wp = (cr0 & CR0_WP) != 0;
+  if (user) {
+    if (perm & PT_USER) {
+      allow = ACC_READ | (perm & PT_WRITE ? ACC_WRITE : 0) |
+        (nx ? 0 : ACC_EXEC);
+    }
+  } else {
+    const ac = !implicit && (load<u32>(EFL) & AC) != 0;
+    if (!(perm & PT_USER) || !(cr4 & CR4_SMAP) || ac) {
+      allow = ACC_READ | (perm & PT_WRITE || !wp ? ACC_WRITE : 0);
+    }
+    if (!nx && !(perm & PT_USER && cr4 & CR4_SMEP)) allow |= ACC_EXEC;
+  }
+  if ((allow & acc) != acc) {
+    return pf(linear, err | 1, quiet);
+  }
+  xGpa = gpa;
+  if (size > 0x1000) xLarge = size;
+  if (quiet) {
+    xRights = (perm & (PT_WRITE | PT_USER)) | nx;
+    xHost0 = hosts0;
+    xHost1 = hosts1;
+    xHost2 = hosts2;
+    xLeaf = leaf;
+    return true;
+  }
+  if (hosts0 && hosts0 != leaf) markEntry(PT_ACCESSED, hosts0);
+  if (hosts1 && hosts1 != leaf) markEntry(PT_ACCESSED, hosts1);
+  if (hosts2 && hosts2 != leaf) markEntry(PT_ACCESSED, hosts2);
+  const dirty = (acc & ACC_WRITE) != 0;
+  markEntry(dirty ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED, leaf);
+  if (!dirty && !(e & PT_DIRTY)) allow &= ~ACC_WRITE;
+  xPerm = allow;
+  return true;
+}
+
+function pf(linear: u64, err: u32, quiet: bool): bool {
+  if (!quiet) raisePF(linear, err);
+  xWhy = err;
+  return false;
+}
+
+/**
+ * Sets the accessed bits of the last quiet walk's entries, and the page's dirty
+ * bit.
+ */
+export function markWalk(dirty: bool): void {
+  if (!xLeaf) return;
+  if (xHost0 && xHost0 != xLeaf) markEntry(PT_ACCESSED, xHost0);
+  if (xHost1 && xHost1 != xLeaf) markEntry(PT_ACCESSED, xHost1);
+  if (xHost2 && xHost2 != xLeaf) markEntry(PT_ACCESSED, xHost2);
+  markEntry(dirty ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED, xLeaf);
+}

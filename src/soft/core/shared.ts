@@ -1,0 +1,25 @@
+// Numbers that src/soft's TypeScript and the core have to agree on, besides the
+// addresses of layout.ts.
+
+/** Guest time (ns) that one instruction is taken to last. */
+export const TICK: u32 = 10;
+
+/** What running a VP came to. */
+export const RUN_SLICE: u32 = 0;
+export const RUN_EXIT: u32 = 1;
+export const RUN_IDLE: u32 = 2;
+export const RUN_SPUN: u32 = 3;
+
+/** Which counter(): see SoftCounters (src/soft/mod.ts). */
+export const COUNTER_DECODED: u32 = 0;
+export const COUNTER_INVALIDATED: u32 = 1;
+export const COUNTER_CACHE_FLUSHES: u32 = 2;
+export const COUNTER_TLB_MISSES: u32 = 3;
+export const COUNTER_TLB_FLUSHES: u32 = 4;
+export const COUNTER_EVENTS: u32 = 5;
+export const COUNTER_BESIDE_CODE: u32 = 6;
+export const COUNTER_TRANSLATED: u32 = 7;
+export const COUNTER_LEFT_FOR_REGION: u32 = 8;
+export const COUNTER_LEFT_FOR_OTHER: u32 = 9;
+export const COUNTER_LEFT_BY_HANDLER: u32 = 10;
+export const COUNTER_TOO_SHORT: u32 = 11;

@@ -1,0 +1,92 @@
+// Where an instruction that exited for a device is completed (complete.ts):
+// what it wants of ports and of addresses without memory is a list of accesses
+// at IOBUF, which the caller carries out in order. A read without its data ends
+// the attempt; when the caller has brought the data, the next attempt meets the
+// list again from its beginning. A write needs no answer, so the instruction
+// goes on, and the caller carries it out before it lets the processor do
+// anything else.
+//
+// An access is 24 bytes: address or port u64, data u64, bytes u8, is a write
+// u8, is a port u8.
+import { EXITBUF, F_EXIT, FAULT, IOBUF } from "../layout";
+
+/** Room in the list (ICEBP_MAX_ACCESSES of ffi/icebp.ts). */
+export const MAX_ACCESSES: u32 = 256;
+const ACCESS: usize = 24;
+
+/** True while an instruction is completed. */
+export let completing: bool = false;
+export function setCompleting(c: bool): void {
+  completing = c;
+}
+/** Accesses in the list. */
+export let accesses: u32 = 0;
+/** Of them, those that the caller has carried out. */
+export let carriedOut: u32 = 0;
+let met: u32 = 0;
+/** Whether the attempt ended at a read without data. */
+export let asked: bool = false;
+/** Whether it ended because the list is full. */
+export let full: bool = false;
+
+/**
+ * An attempt begins; the first `n` accesses of the list have been carried out.
+ */
+export function beginAccesses(n: u32): void {
+  accesses = n;
+  carriedOut = n;
+  met = 0;
+  asked = false;
+  full = false;
+}
+
+/**
+ * The next access, if it is one that was carried out; else 0, and it is in the
+ * list.
+ */
+function meet(address: u64, data: u64, kind: u32): usize {
+  if (asked || full) return 0;
+  if (met < carriedOut) {
+    const a = IOBUF + <usize> met * ACCESS;
+    if (
+      load<u64>(a) == address && (load<u32>(a, 16) & 0xffffff) == kind
+    ) {
+      met++;
+      return a;
+    }
+    // the instruction is not the one that it was: another processor's doing
+    accesses = carriedOut = met;
+  }
+  if (accesses == MAX_ACCESSES) {
+    full = true;
+    store<u32>(EXITBUF, 0);
+    store<u32>(FAULT, F_EXIT);
+    return 0;
+  }
+  const a = IOBUF + <usize> accesses * ACCESS;
+  store<u64>(a, address);
+  store<u64>(a, data, 8);
+  store<u64>(a, kind, 16);
+  accesses++;
+  return 0;
+}
+
+/** Reads a device; 0 with FAULT set when the data is not known yet. */
+export function deviceRead(address: u64, bytes: u32, port: bool): u64 {
+  const a = meet(address, 0, bytes | (port ? 0x10000 : 0));
+  if (a) return load<u64>(a, 8) & (~<u64> 0 >> (64 - (bytes << 3)));
+  asked = true;
+  store<u32>(FAULT, F_EXIT);
+  return 0;
+}
+
+/** Writes to a device, soon. */
+export function deviceWrite(
+  address: u64,
+  bytes: u32,
+  v: u64,
+  port: bool,
+): void {
+  const data = v & (~<u64> 0 >> (64 - (bytes << 3)));
+  meet(address, data, bytes | 0x100 | (port ? 0x10000 : 0));
+}

@@ -1,0 +1,48 @@
+// Debug points for the caller: functions of icebp's own beside WinHvPlatform's
+// (the table and the structures: ffi/debug_points.ts). Arguments that are
+// buffers lie at IOBUF.
+import {
+  pointClear,
+  pointHits,
+  pointPass,
+  pointSet,
+  pointUntold,
+} from "../system/points";
+import { switchTo } from "../cpu/vps";
+import { E_INVALIDARG, S_OK } from "./hresult";
+import { exists, ready, whvCheckVp } from "./state";
+
+/**
+ * Sets the ICEBP_DEBUG_POINT at IOBUF, in place of the one with the same
+ * identifier.
+ */
+export function whvSetDebugPoint(): i32 {
+  return exists && ready && pointSet() ? S_OK : E_INVALIDARG;
+}
+
+export function whvClearDebugPoint(id: u32): i32 {
+  return exists && ready && pointClear(id) ? S_OK : E_INVALIDARG;
+}
+
+/** The VP's next instruction is not stopped at; `how` is a DebugPass. */
+export function whvPassDebugPoints(vp: u32, how: u32): i32 {
+  if (how > 1) return E_INVALIDARG;
+  const hresult = whvCheckVp(vp);
+  if (hresult) return hresult;
+  switchTo(vp);
+  if (how == 0) pointPass();
+  else pointUntold();
+  return S_OK;
+}
+
+/**
+ * Takes the hits that the VP would exit with, to IOBUF
+ * (ICEBP_DEBUG_POINT_CONTEXT).
+ */
+export function whvTakeDebugHits(vp: u32): i32 {
+  const hresult = whvCheckVp(vp);
+  if (hresult) return hresult;
+  switchTo(vp);
+  pointHits();
+  return S_OK;
+}
