@@ -41,12 +41,14 @@ export type {
   DebugTarget,
   Plan,
   ProcessorDescription,
+  ReverseAction,
   Stop,
   StopReason,
   WatchAccess,
 } from "./src/debug/target.ts";
 export type { Translation } from "./src/platform/virtual_processor.ts";
 export type {
+  BoardState,
   MachineEvent,
   MachineOptions,
   MachineState,
@@ -65,7 +67,7 @@ export type {
   WinHvPlatformFunctions,
 } from "./ffi/mod.ts";
 export type { CpuidAnswer, HostClocks, HostFacts } from "./src/machine/host.ts";
-export type { Timer } from "./src/machine/timers.ts";
+export type { SavedTimer, Timer } from "./src/machine/timers.ts";
 export type {
   BootImage,
   BootModule,
@@ -138,6 +140,12 @@ export type {
   AccessCallback,
   DebugPointFilter,
   IcebpFunctions,
+  PlatformTimeTravel,
+  ProcessorsState,
+  Replay,
+  ReplayOptions,
+  ScheduleEntry,
+  ScheduleLog,
 } from "./ffi/mod.ts";
 export type { icebp } from "./ffi/icebp.ts";
 export type { DmaAccess } from "./src/machine/machine.ts";

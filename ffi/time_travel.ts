@@ -7,7 +7,9 @@ export interface ScheduleEntry {
    * could run. "event": the caller's, `value` is its number. "pass": debug points were
    * passed, `value` is a DebugPass. */
   readonly kind: "run" | "skip" | "event" | "pass";
+  /** The VP that ran or passed; 0 where it is about none. */
   readonly vp: number;
+  /** By kind. */
   readonly value: number;
 }
 
@@ -35,7 +37,9 @@ export interface ScheduleLog {
 
 /** All VPs, their local APICs and guest time, without guest memory. */
 export interface ProcessorsState {
+  /** Guest time, ns. */
   readonly time: bigint;
+  /** Instructions so far. */
   readonly instructions: number;
   /** Whose turn it is, and what the length of turns comes from. */
   readonly turn: {
@@ -44,11 +48,13 @@ export interface ProcessorsState {
     readonly seed: number;
     readonly latched: readonly number[];
   };
+  /** The VPs and their local APICs, in the platform's own format. */
   readonly core: Uint8Array;
 }
 
 /** How to replay. */
 export interface ReplayOptions {
+  /** What is repeated. */
   readonly log: ScheduleLog;
   /** An event of the caller's comes here. */
   event(index: number): void;
@@ -76,6 +82,64 @@ export interface Replay {
 /**
  * Snapshots and replay. "Quiet" is a moment between two instructions in which all VPs are
  * being run, so that no exit is being carried out.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   openSoft,
+ *   Partition,
+ *   type PlatformTimeTravel,
+ *   type ProcessorsState,
+ *   type Replay,
+ *   type ReplayOptions,
+ *   type ScheduleEntry,
+ *   type ScheduleLog,
+ * } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * // Processors begin at 0xFFFFFFF0, the last 16 bytes below 4 GiB.
+ * platform.guestMemory.set([0x40, 0xeb, 0xfd], 0xfff0); // a: inc ax; jmp a
+ * partition.mapGpaRange(platform.guestMemory, 0xffff0000, 7);
+ * const vp = partition.createVirtualProcessor(0);
+ * const time: PlatformTimeTravel = platform.timeTravel;
+ *
+ * // A snapshot at the beginning, and a log of the first 1,000 instructions.
+ * const recorded = Promise.withResolvers<[ProcessorsState, ScheduleLog]>();
+ * time.whenQuiet(0, () => {
+ *   const state = time.save();
+ *   const log = time.record();
+ *   time.whenExactly(1000, () => {
+ *     time.stopRecording();
+ *     time.hold(() => recorded.resolve([state, log]));
+ *   });
+ * });
+ * const run = vp.run();
+ * const [state, log] = await recorded.promise;
+ * const [entry]: Iterable<ScheduleEntry> = log;
+ * assertEquals([entry.kind, entry.vp, entry.value], ["run", 0, 1000]);
+ *
+ * // Back, and 600 of them again; the VP is still being run.
+ * const arrived = Promise.withResolvers<Error | null>();
+ * const options: ReplayOptions = {
+ *   log,
+ *   event: () => {},
+ *   passed: () => {},
+ *   arrived: arrived.resolve,
+ * };
+ * time.load(state);
+ * assertEquals(time.instructions(), 0);
+ * const replay: Replay = time.replay(options);
+ * replay.runTo(600);
+ * assertEquals(await arrived.promise, null);
+ * assertEquals([replay.position, time.instructions()], [600, 600]);
+ * vp.cancel();
+ * time.release();
+ * assertEquals((await run).reason, "canceled");
+ * ```
  */
 export interface PlatformTimeTravel {
   /** Who else can load a state: a platform with the same format. */
@@ -94,11 +158,12 @@ export interface PlatformTimeTravel {
   /** Pages of guest memory (of the bytes that are its own, by number) written since this
    * was called last, or since load(). */
   takeChanged(): Uint32Array;
-  /** Notes from now on what is run, in a new log; null ends that. */
+  /** Notes from now on what is run, in a new log. */
   record(): ScheduleLog;
+  /** Ends that. */
+  stopRecording(): void;
   /** A log of such bytes that begins after so many instructions. */
   logOf(start: number, encoded: Uint8Array): ScheduleLog;
-  stopRecording(): void;
   /** Calls `fn` when it is quiet and so many instructions are done, or a little later;
    * null takes it back. VPs are run on behind it unless it calls hold(). */
   whenQuiet(instructions: number, fn: (() => void) | null): void;

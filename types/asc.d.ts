@@ -1,5 +1,5 @@
 // AssemblyScript's compiler as used here. Its own declarations make its number types global,
-// which src/soft/assemblyscript.ts does for the few files that need them.
+// which src/soft/number_types.ts does for the few files that need them.
 
 export interface APIOptions {
   stdout?: { write(s: string): void };

@@ -38,10 +38,10 @@ function perSecond(count: number, seconds: number): string {
     : String(count);
 }
 
-/** What the core's caches did. A guest whose data lie in the pages of its code, as
- * boot sectors and other 16-bit code have them, misses with each write. Hits are not counted, which would cost the
- * guest's speed: misses are told as they are, and for every 1000 instructions,
- * of which each can miss several times. */
+/** What the core's caches did, and translation. A guest whose data lie in the pages of its
+ * code, as boot sectors and other 16-bit code have them, misses with each write. Hits are
+ * not counted, which would cost the guest's speed: misses are told as they are, and for
+ * every 1000 instructions, of which each can miss several times. */
 function coreLines(soft: SoftPlatform): [string, string][] {
   const all = soft.clock.instructions();
   const counters = soft.counters();

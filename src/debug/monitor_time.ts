@@ -1,13 +1,13 @@
 /** The monitor's commands for time: where the machine is, elsewhere, and who wrote. */
 import type { Debugger } from "./debugger.ts";
 import type { Position } from "../history/time_travel.ts";
+import { PAGE_OFFSET } from "../x86/paging.ts";
 import { TargetError } from "./target.ts";
 import type { PhysicalRange, Traveller } from "./travel.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** gdb keeps what it has read while it thinks that nothing has moved. */
 const STALE = "gdb does not know: maintenance flush register-cache\n";
-const PAGE = 4096n;
 const UNITS: Readonly<Record<string, number>> = {
   s: 9,
   ms: 6,
@@ -156,7 +156,7 @@ function physicalRanges(
   const ranges: PhysicalRange[] = [];
   const end = address + BigInt(length);
   for (let at = address; at < end;) {
-    const next = (at & ~(PAGE - 1n)) + PAGE;
+    const next = (at | PAGE_OFFSET) + 1n;
     const until = next < end ? next : end;
     const gpa = walker.translate(v, at);
     if (gpa < 0 || machine.memory.kindOf(gpa) === null) {

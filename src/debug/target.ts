@@ -236,7 +236,25 @@ export interface Stop {
   readonly reason: StopReason;
 }
 
-/** How far a reverse() goes. */
+/**
+ * How far a reverse() goes.
+ *
+ * @example
+ * ```ts
+ * import type { DebugTarget, ReverseAction } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // False if there is no history to go back in.
+ * const goBack = (
+ *   target: Pick<DebugTarget, "reverse">,
+ *   action: ReverseAction,
+ * ): boolean => {
+ *   target.reverse?.(action, 0);
+ *   return target.reverse !== undefined;
+ * };
+ * assertEquals(goBack({}, "step"), false);
+ * ```
+ */
 export type ReverseAction = "step" | "continue";
 
 /**

@@ -1,7 +1,8 @@
 /** Disks that can be brought back to what they were: every block that is written is
  * noted, and what it was at first is kept. */
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
-import { PAGE, PageSet } from "./pages.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
+import { PageSet } from "./pages.ts";
 
 /** A disk's store with a memory of what it was. */
 export class JournaledStore implements BlockStore {
@@ -26,8 +27,8 @@ export class JournaledStore implements BlockStore {
   }
 
   write(offset: number, bytes: Uint8Array): void {
-    const last = Math.floor((offset + bytes.length - 1) / PAGE);
-    for (let block = Math.floor(offset / PAGE); block <= last; block++) {
+    const last = Math.floor((offset + bytes.length - 1) / PAGE_BYTES);
+    for (let block = Math.floor(offset / PAGE_BYTES); block <= last; block++) {
       if (!this.#first.has(block)) this.#first.set(block, this.#block(block));
       this.#changed.add(block);
     }
@@ -40,13 +41,13 @@ export class JournaledStore implements BlockStore {
 
   /** Host memory that what blocks were takes. */
   get keptBytes(): number {
-    return this.#first.size * PAGE;
+    return this.#first.size * PAGE_BYTES;
   }
 
   /** A block; the last one may be shorter. */
   #block(block: number): Uint8Array {
-    const at = block * PAGE;
-    const bytes = new Uint8Array(Math.min(PAGE, this.bytes - at));
+    const at = block * PAGE_BYTES;
+    const bytes = new Uint8Array(Math.min(PAGE_BYTES, this.bytes - at));
     this.#store.read(at, bytes);
     return bytes;
   }
@@ -55,8 +56,10 @@ export class JournaledStore implements BlockStore {
   takeChanged(): PageSet {
     const numbers = Uint32Array.from(this.#changed).sort();
     this.#changed.clear();
-    const bytes = new Uint8Array(numbers.length * PAGE);
-    numbers.forEach((block, i) => bytes.set(this.#block(block), i * PAGE));
+    const bytes = new Uint8Array(numbers.length * PAGE_BYTES);
+    numbers.forEach((block, i) =>
+      bytes.set(this.#block(block), i * PAGE_BYTES)
+    );
     return new PageSet(numbers, bytes);
   }
 
@@ -68,14 +71,17 @@ export class JournaledStore implements BlockStore {
       const { numbers, bytes } = sets[i];
       numbers.forEach((block, k) => {
         if (!needed.delete(block)) return;
-        const at = block * PAGE;
-        const length = Math.min(PAGE, this.bytes - at);
-        this.#store.write(at, bytes.subarray(k * PAGE, k * PAGE + length));
+        const at = block * PAGE_BYTES;
+        const length = Math.min(PAGE_BYTES, this.bytes - at);
+        this.#store.write(
+          at,
+          bytes.subarray(k * PAGE_BYTES, k * PAGE_BYTES + length),
+        );
       });
     }
     for (const block of needed) {
       const first = this.#first.get(block);
-      if (first !== undefined) this.#store.write(block * PAGE, first);
+      if (first !== undefined) this.#store.write(block * PAGE_BYTES, first);
     }
   }
 }

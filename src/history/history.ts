@@ -14,7 +14,8 @@ import type {
 import type { BoardState, Machine } from "../machine/machine.ts";
 import type { Processor } from "../machine/processor.ts";
 import type { JournaledStore } from "./disks.ts";
-import { PAGE, PageSet } from "./pages.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
+import { PageSet } from "./pages.ts";
 import type { RecordedRun, Recorder } from "./recording.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
 
@@ -259,9 +260,12 @@ export class History implements TimeTravel {
     const { numbers, bytes } = this.#segments[0].pages;
     memory.fill(0);
     numbers.forEach((page, i) =>
-      memory.set(bytes.subarray(i * PAGE, (i + 1) * PAGE), page * PAGE)
+      memory.set(
+        bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
+        page * PAGE_BYTES,
+      )
     );
-    for (let page = 0; page * PAGE < memory.length; page++) {
+    for (let page = 0; page * PAGE_BYTES < memory.length; page++) {
       this.#platform.replaced(page);
     }
     this.#base = 0;
@@ -277,7 +281,7 @@ export class History implements TimeTravel {
     const changed = this.#platform.takeChanged();
     // After a reset most pages are zeros that were written.
     const full = this.#segments.length === 0 || this.#forked ||
-      changed.length * PAGE > guestMemory.length / 4;
+      changed.length * PAGE_BYTES > guestMemory.length / 4;
     this.#forked = false;
     this.#segments.push({
       processors: this.#platform.save(),
@@ -662,7 +666,7 @@ export class History implements TimeTravel {
   #restorePages(index: number): void {
     const segments = this.#segments;
     const memory = this.#machine.options.guestMemory;
-    const needed = new Uint8Array(Math.ceil(memory.length / PAGE));
+    const needed = new Uint8Array(Math.ceil(memory.length / PAGE_BYTES));
     let left = 0;
     const need = (numbers: Uint32Array) => {
       for (const page of numbers) {
@@ -680,7 +684,10 @@ export class History implements TimeTravel {
         if (needed[page] === 0) continue;
         needed[page] = 0;
         left--;
-        memory.set(bytes.subarray(k * PAGE, (k + 1) * PAGE), page * PAGE);
+        memory.set(
+          bytes.subarray(k * PAGE_BYTES, (k + 1) * PAGE_BYTES),
+          page * PAGE_BYTES,
+        );
         this.#platform.replaced(page);
       }
       if (segments[i].full) break;
@@ -688,7 +695,7 @@ export class History implements TimeTravel {
     for (let page = 0; left > 0; page++) {
       if (needed[page] === 0) continue;
       left--;
-      memory.fill(0, page * PAGE, (page + 1) * PAGE);
+      memory.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
       this.#platform.replaced(page);
     }
   }

@@ -15,7 +15,8 @@ import {
   sectionsOf,
 } from "./container.ts";
 import { createHash } from "node:crypto";
-import { PAGE, PageSet } from "./pages.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
+import { PageSet } from "./pages.ts";
 
 /** Pages of one section. */
 const PAGES_AT_A_TIME = 8192;
@@ -108,17 +109,20 @@ export function applyImage(
   });
   const platform = machine.options.platform.timeTravel!;
   const memory = machine.options.guestMemory;
-  const kept = new Uint8Array(Math.ceil(memory.length / PAGE));
+  const kept = new Uint8Array(Math.ceil(memory.length / PAGE_BYTES));
   for (const { numbers, bytes } of image.pages) {
     numbers.forEach((page, i) => {
       kept[page] = 1;
-      memory.set(bytes.subarray(i * PAGE, (i + 1) * PAGE), page * PAGE);
+      memory.set(
+        bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
+        page * PAGE_BYTES,
+      );
       platform.replaced(page);
     });
   }
   for (const page of PageSet.nonZero(memory).numbers) {
     if (kept[page] === 1) continue;
-    memory.fill(0, page * PAGE, (page + 1) * PAGE);
+    memory.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
     platform.replaced(page);
   }
   platform.load(image.processors);
@@ -164,11 +168,13 @@ export function encodePages(
   to: number,
 ): Uint8Array {
   const numbers = set.numbers.slice(from, to);
-  const bytes = new Uint8Array(4 + numbers.byteLength + numbers.length * PAGE);
+  const bytes = new Uint8Array(
+    4 + numbers.byteLength + numbers.length * PAGE_BYTES,
+  );
   new DataView(bytes.buffer).setUint32(0, numbers.length, true);
   bytes.set(new Uint8Array(numbers.buffer), 4);
   bytes.set(
-    set.bytes.subarray(from * PAGE, (from + numbers.length) * PAGE),
+    set.bytes.subarray(from * PAGE_BYTES, (from + numbers.length) * PAGE_BYTES),
     4 + numbers.byteLength,
   );
   return bytes;
@@ -177,7 +183,7 @@ export function encodePages(
 /** What encodePages() made; throws a ContainerError for less. */
 export function decodePages(bytes: Uint8Array): PageSet {
   const count = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  if (bytes.length !== 4 + count * (4 + PAGE)) {
+  if (bytes.length !== 4 + count * (4 + PAGE_BYTES)) {
     throw new ContainerError("its memory is incomplete");
   }
   const numbers = new Uint32Array(bytes.slice(4, 4 + count * 4).buffer);

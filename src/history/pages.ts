@@ -1,7 +1,5 @@
 /** Copies of pages that a snapshot has: the changed ones since the one before. */
-
-/** Bytes of a page. */
-export const PAGE = 4096;
+import { PAGE_BYTES } from "../x86/paging.ts";
 
 /** Pages with their numbers, in ascending order. */
 export class PageSet {
@@ -19,10 +17,10 @@ export class PageSet {
 
   /** Copies these pages of `memory`; `numbers` ascend. */
   static of(numbers: Uint32Array, memory: Uint8Array): PageSet {
-    const bytes = new Uint8Array(numbers.length * PAGE);
+    const bytes = new Uint8Array(numbers.length * PAGE_BYTES);
     for (let i = 0; i < numbers.length; i++) {
-      const from = numbers[i] * PAGE;
-      bytes.set(memory.subarray(from, from + PAGE), i * PAGE);
+      const from = numbers[i] * PAGE_BYTES;
+      bytes.set(memory.subarray(from, from + PAGE_BYTES), i * PAGE_BYTES);
     }
     return new PageSet(numbers, bytes);
   }
@@ -35,9 +33,9 @@ export class PageSet {
       memory.byteLength >> 2,
     );
     const numbers: number[] = [];
-    for (let page = 0; page * PAGE < memory.byteLength; page++) {
-      const to = (page + 1) * PAGE / 4;
-      for (let i = page * PAGE / 4; i < to; i += 4) {
+    for (let page = 0; page * PAGE_BYTES < memory.byteLength; page++) {
+      const to = (page + 1) * PAGE_BYTES / 4;
+      for (let i = page * PAGE_BYTES / 4; i < to; i += 4) {
         if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) === 0) {
           continue;
         }
@@ -52,19 +50,22 @@ export class PageSet {
   over(older: PageSet): PageSet {
     const a = this.numbers, b = older.numbers;
     const numbers = new Uint32Array(a.length + b.length);
-    const bytes = new Uint8Array(numbers.length * PAGE);
+    const bytes = new Uint8Array(numbers.length * PAGE_BYTES);
     let n = 0;
     for (let i = 0, j = 0; i < a.length || j < b.length; n++) {
       const mine = j >= b.length || (i < a.length && a[i] <= b[j]);
       const set = mine ? this : older;
       const at = mine ? i : j;
       numbers[n] = set.numbers[at];
-      bytes.set(set.bytes.subarray(at * PAGE, (at + 1) * PAGE), n * PAGE);
+      bytes.set(
+        set.bytes.subarray(at * PAGE_BYTES, (at + 1) * PAGE_BYTES),
+        n * PAGE_BYTES,
+      );
       if (mine) {
         if (j < b.length && a[i] === b[j]) j++;
         i++;
       } else j++;
     }
-    return new PageSet(numbers.slice(0, n), bytes.slice(0, n * PAGE));
+    return new PageSet(numbers.slice(0, n), bytes.slice(0, n * PAGE_BYTES));
   }
 }

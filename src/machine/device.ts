@@ -153,6 +153,7 @@ export interface IrqLine {
  *   load: (state: Record<string, unknown>) => {
  *     latch.value = Number(state.value);
  *   },
+ *   restore: (state: Record<string, unknown>) => latch.load(state),
  * };
  * const device: Device = latch;
  * const platform = await openSoft({ memoryBytes: 1 << 20 });

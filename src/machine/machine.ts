@@ -167,16 +167,44 @@ export interface MachineState {
   readonly memory: Uint8Array;
 }
 
-/** A machine's devices, as far as they are not the platform's. JSON-able. */
+/**
+ * A machine's devices, as far as they are not the platform's. JSON-able.
+ *
+ * @example
+ * ```ts
+ * import { type BoardState, Machine, openSoft } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * machine.ports.write(0x21, 1, 0xfb); // the PIC's mask
+ * const state: BoardState = machine.saveBoard();
+ * machine.ports.write(0x21, 1, 0xff);
+ * machine.loadBoard(state);
+ * assertEquals(machine.ports.read(0x21, 1), 0xfb);
+ * ```
+ */
 export interface BoardState {
+  /** The board's devices, by name. */
   readonly devices: DeviceState;
+  /** The devices attached later, in their order. */
   readonly attached: readonly DeviceState[];
+  /** Of each processor, the MSRs that are the machine's. */
   readonly msrs: readonly string[];
   /** The PIC's INTR wire. */
   readonly extInt: boolean;
   /** Of each processor, whether it is to tell of an interrupt window. */
   readonly windows: readonly boolean[];
+  /** What is armed. */
   readonly timers: readonly SavedTimer[];
+  /** Where the entropy is in its sequence; null where it has none that repeats. */
   readonly entropy: string | null;
 }
 

@@ -55,7 +55,25 @@ export class Timer {
   }
 }
 
-/** A timer's number, and its deadline: an integer ending in n. */
+/**
+ * A timer's number, and its deadline: an integer ending in n.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, type SavedTimer, Timers } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 65536 });
+ * const timers = new Timers(platform.clock);
+ * const timer = timers.create(() => {});
+ * timer.arm(1_000n);
+ * const saved: readonly SavedTimer[] = timers.save();
+ * assertEquals(saved, [[0, "1000n"]]);
+ * timer.disarm();
+ * timers.load(saved);
+ * assertEquals(timer.deadline, 1_000n);
+ * ```
+ */
 export type SavedTimer = readonly [index: number, deadline: string];
 
 /**
@@ -105,7 +123,11 @@ export class Timers {
     ]);
   }
 
-  /** Arms what save() had, and nothing else; throws a TypeError for other timers. */
+  /**
+   * Arms what save() had, and nothing else.
+   *
+   * @throws {TypeError} The state is of a machine with other timers.
+   */
   load(saved: readonly SavedTimer[]): void {
     const timers = saved.map(([index]) => this.#all[index]);
     if (timers.includes(undefined as never)) {

@@ -9,6 +9,7 @@ import type {
   EmulatorCallbackKind,
   EmulatorCallbacks,
   IcebpFunctions,
+  PlatformTimeTravel,
   WinHvEmulationFunctions,
   WinHvPlatform,
   WinHvPlatformFunctions,
@@ -207,7 +208,7 @@ export class SoftPlatform implements WinHvPlatform {
   readonly extensions: IcebpFunctions;
   readonly events = null;
   /** Snapshots and replays. */
-  readonly timeTravel: SoftTimeTravel;
+  readonly timeTravel: PlatformTimeTravel;
   /** Guest time. */
   readonly clock: SoftClock;
   /** The memory that WHvMapGpaRange can map; page aligned. */

@@ -2,7 +2,7 @@
 // addresses in its linear memory are in core/layout.ts.
 
 import { crc32 } from "node:zlib";
-import "./assemblyscript.ts";
+import "./number_types.ts";
 import { GUEST } from "./core/layout.ts";
 import bytes from "./core.wasm" with { type: "bytes" };
 

@@ -7,7 +7,7 @@ import type {
   ReplayOptions,
   ScheduleLog,
 } from "../../ffi/mod.ts";
-import "./assemblyscript.ts";
+import "./number_types.ts";
 import {
   BANK_SIZE,
   BANKS,
@@ -24,13 +24,13 @@ import {
   TLB_VP,
   TLBS,
 } from "./core/layout.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import { CORE_IDENTITY, type Instance } from "./module.ts";
 import { Cursor, Schedule } from "./schedule.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** stateSave()'s globals. */
 const GLOBALS_BYTES = 48;
-const PAGE = 4096;
 /** A TLB entry that is kept: its number before it. */
 const KEPT_ENTRY = 4 + TLB_ENTRY;
 
@@ -40,7 +40,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
   readonly #scheduler: Scheduler;
   readonly #words: Uint32Array;
   readonly #changed: Uint32Array;
-  readonly #firstPage = GUEST / PAGE;
+  readonly #firstPage = GUEST / PAGE_BYTES;
 
   constructor(instance: Instance, scheduler: Scheduler) {
     this.#instance = instance;
@@ -50,7 +50,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     this.#changed = new Uint32Array(
       buffer,
       CHANGED + this.#firstPage / 8,
-      Math.ceil((byteLength - GUEST) / PAGE / 32),
+      Math.ceil((byteLength - GUEST) / PAGE_BYTES / 32),
     );
   }
 
@@ -144,7 +144,7 @@ export class SoftTimeTravel implements PlatformTimeTravel {
   }
 
   replaced(page: number): void {
-    this.#instance.core.hostWrote(GUEST + page * PAGE, PAGE);
+    this.#instance.core.hostWrote(GUEST + page * PAGE_BYTES, PAGE_BYTES);
   }
 
   takeChanged(): Uint32Array {

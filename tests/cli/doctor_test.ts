@@ -19,7 +19,7 @@ Deno.test("doctor: this machine, and what --platform will be", async () => {
   assertMatch(lines[0], /^icebp \d+\.\d+\.\d+, Deno \d+\.\d+\.\d+, V8 \d+/);
   assertMatch(lines[1], /^host: \w+ \S+, \w+, \d+ processors$/);
   assertMatch(out, /^whp: (usable: |not usable: )/m);
-  assertMatch(out, /^soft: usable: .*\n {2}guest memory: up to 4032 MiB$/m);
+  assertMatch(out, /^soft: usable: .*\n {2}guest memory: up to 3968 MiB$/m);
   assertMatch(lines.at(-1)!, /^--platform is (whp|soft)$/);
 });
 

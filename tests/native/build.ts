@@ -3,7 +3,7 @@
 // AddressSanitizer; --without=FUNCTION,... leaves exports away. Where mingw-w64 is there
 // the DLLs are built, too.
 
-import "../../src/soft/assemblyscript.ts";
+import "../../src/soft/number_types.ts";
 import { GUEST } from "../../src/soft/core/layout.ts";
 import { haveTool } from "../util/tools.ts";
 import { translate } from "./translate.ts";

@@ -2,7 +2,7 @@
 // address in it belongs to an area here, and no two areas have a byte in common.
 
 import { assert, assertEquals } from "@std/assert";
-import "../../src/soft/assemblyscript.ts";
+import "../../src/soft/number_types.ts";
 import * as layout from "../../src/soft/core/layout.ts";
 
 const {

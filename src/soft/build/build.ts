@@ -6,7 +6,7 @@
 
 // @ts-types="../../../types/asc.d.ts"
 import asc from "assemblyscript/asc";
-import "../assemblyscript.ts";
+import "../number_types.ts";
 import { STATICS } from "../core/layout.ts";
 import { CORE } from "./core_sources.ts";
 import { withPairs } from "./pairs.ts";

@@ -3,7 +3,7 @@
 // instruction that meets it, with the state as the interpreter wants it, and the
 // interpreter carries that instruction out.
 
-import "../assemblyscript.ts";
+import "../number_types.ts";
 import {
   CODE_DROPS,
   CODEBASE,

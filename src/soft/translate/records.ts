@@ -1,7 +1,7 @@
 // Decoded code as the interpreter has it (core/code/record.ts, core/code/cache.ts), read from the
 // module's memory.
 
-import "../assemblyscript.ts";
+import "../number_types.ts";
 import { BH_ENTRIES, BHASH, POOL, POOL_END } from "../core/layout.ts";
 
 /** Bytes of a record. */

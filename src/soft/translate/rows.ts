@@ -2,7 +2,7 @@
 // is carried out by the interpreter's handler. Meaning: SDM vol. 2, as the handlers
 // in core/insn have it.
 
-import "../assemblyscript.ts";
+import "../number_types.ts";
 import { OPTAB } from "../core/layout.ts";
 import {
   type Emitter,

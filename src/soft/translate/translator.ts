@@ -3,7 +3,7 @@
 // to it. When that happens is nothing a guest can see: a region does what the interpreter
 // would, instruction by instruction.
 
-import "../assemblyscript.ts";
+import "../number_types.ts";
 import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
 import type { Instance } from "../module.ts";
 import { generate, type Lookup } from "./generator.ts";
@@ -124,8 +124,7 @@ export class Translator {
   }
 
   #translate(p: number): void {
-    const { view, memory, core, table } = this.#instance;
-    void core;
+    const { view, memory, table } = this.#instance;
     const cell = cellOf(p);
     // it may have been dropped, or become part of a region, meanwhile
     if ((view.getUint32(cell, true) & IS_REGION) !== 0) return;
@@ -170,7 +169,6 @@ export class Translator {
       const before = this.#drops.get(region.page) ?? 0;
       this.#drops.set(region.page, before + 1);
     }
-    void view;
   }
 
   #leads({ cell }: Entry, { index }: Region): boolean {
