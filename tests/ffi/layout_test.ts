@@ -84,7 +84,9 @@ const C_ARRAYS = new Set([
 function layouts(): [string, Members][] {
   const modules = { values, exits, structures, devices, counters, emulator };
   const all = Object.values(modules).flatMap((module) =>
-    Object.entries(module)
+    Object.entries<unknown>(module).filter((
+      entry,
+    ): entry is [string, Members] => typeof entry[1] === "object")
   );
   all.push(["XSAVE_FORMAT", xsave.XSAVE_FORMAT]);
   return all;
