@@ -65,7 +65,7 @@ const POINT_AT = WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + 40;
 const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
 
 /** What access() tells the core beside IcebpAnswer's Exit and Done: done, and the VP is to
- * come out behind its instruction (LEAVE of core/access.ts). */
+ * come out behind its instruction (LEAVE of core/system/access.ts). */
 const LEAVE = 2;
 
 /**

@@ -15,7 +15,7 @@ import { instructionRows } from "./rows.ts";
 export type TranslateMode = "never" | "auto" | "always";
 
 /** How often samples are taken, in instructions, and the heat that is enough: a sample counts
- * 64, each time that translated code is left for a record 1 (core/regions.ts). */
+ * 64, each time that translated code is left for a record 1 (core/code/regions.ts). */
 const SAMPLING = {
   auto: { every: 4096, heat: 2000 },
   always: { every: 32, heat: 1 },

@@ -1,8 +1,8 @@
 // What TypeScript needs to copy the machine's state out of linear memory and
-// back (src/soft/snapshot.ts): the state is in the banks, local APICs, TLBs and
-// counters, and the few globals that outlive a run go through IOBUF. What the
-// partition was set up with, its mappings and its debug points are no part of
-// it. Code that was decoded from pages that are other ones now is dropped by
+// back (src/soft/time_travel.ts): the state is in the banks, local APICs, TLBs
+// and counters, and the few globals that outlive a run go through IOBUF. What
+// the partition was set up with, its mappings and its debug points are no part
+// of it. Code that was decoded from pages that are other ones now is dropped by
 // hostWrote().
 import { retag } from "./points";
 import { flushJumps } from "../code/jumps";
