@@ -5,6 +5,7 @@
 
 import "../number_types.ts";
 import {
+  CHANGED,
   CODE_DROPS,
   CODEBASE,
   FC,
@@ -87,6 +88,10 @@ interface LastPage {
 
 /** No page begins here. */
 const NO_PAGE = 1n;
+/** With what lookupFunction() found: it holds for this access alone. */
+const EACH_TIME = 1n << 32n;
+/** In a tag: the page has a data point, and the entry its watched lines (core/memory/tlb.ts). */
+const WATCHED = 16n;
 const MASK = [0xff, 0xffff, -1];
 const PAGE = 0x1000n;
 
@@ -765,7 +770,13 @@ export class Generator {
     c.i64(0n);
     c.op(Op.i64_lt_s);
     this.exitIf(i);
+    // a page with a data point is looked up each time
     c.get(this.#page);
+    c.i64(NO_PAGE);
+    c.get(this.#found);
+    c.i64(EACH_TIME);
+    c.op(Op.i64_lt_u);
+    c.op(Op.select);
     c.set(last.page);
     c.get(this.#found);
     c.op(Op.i32_wrap_i64);
@@ -1404,13 +1415,14 @@ function flagsFunction(): Code {
 
 /**
  * The function that looks a page up in the TLB: (linear address, page of the access's last
- * byte, TLB) to what leads to the host's address, or -1. `tag` is the offset of the
- * entry's tag that is to match.
+ * byte, TLB) to what leads to the host's address, with EACH_TIME, or -1. `tag` is the
+ * offset of the entry's tag that is to match. Of a page with a data point, what is beside
+ * the watched lines is found, as in core/memory/watched.ts; a write there changes the page.
  */
 function lookupFunction(tag: 0 | 8): Code {
   const c = new Code(3);
   const address = 0, page = 1, tlb = 2;
-  const entry = c.local(I32);
+  const entry = c.local(I32), host = c.local(I32), first = c.local(I32);
   c.get(address);
   c.i32(7);
   c.op(Op.i32_shr_u);
@@ -1419,12 +1431,71 @@ function lookupFunction(tag: 0 | 8): Code {
   c.get(tlb);
   c.op(Op.i32_add);
   c.tee(entry);
-  c.memory(Op.i64_load32_u, 16);
-  c.i64(-1n);
-  c.get(entry);
   c.memory(Op.i64_load, tag);
   c.get(page);
   c.op(Op.i64_eq);
-  c.op(Op.select);
+  c.if_();
+  c.get(entry);
+  c.memory(Op.i64_load32_u, 16);
+  c.return_();
+  c.end();
+  c.get(entry);
+  c.memory(Op.i64_load, tag);
+  c.get(page);
+  c.i64(WATCHED);
+  c.op(Op.i64_or);
+  c.op(Op.i64_ne);
+  c.if_();
+  c.i64(-1n);
+  c.return_();
+  c.end();
+  // the lines, of 128 bytes, of the access's first byte and of one 7 bytes further
+  c.get(address);
+  c.i32(7);
+  c.op(Op.i32_shr_u);
+  c.set(first);
+  c.get(entry);
+  c.memory(Op.i32_load, 20);
+  c.i32(1);
+  c.get(first);
+  c.op(Op.i32_shl);
+  c.i32(1);
+  c.get(address);
+  c.i32(7);
+  c.op(Op.i32_add);
+  c.i32(7);
+  c.op(Op.i32_shr_u);
+  c.op(Op.i32_shl);
+  c.op(Op.i32_or);
+  c.op(Op.i32_and);
+  c.if_();
+  c.i64(-1n);
+  c.return_();
+  c.end();
+  if (tag === 8) {
+    c.get(address);
+    c.get(entry);
+    c.memory(Op.i32_load, 16);
+    c.op(Op.i32_add);
+    c.i32(12);
+    c.op(Op.i32_shr_u);
+    c.tee(host);
+    c.i32(3);
+    c.op(Op.i32_shr_u);
+    c.tee(first);
+    c.get(first);
+    c.memory(Op.i32_load8_u, CHANGED);
+    c.i32(1);
+    c.get(host);
+    c.i32(7);
+    c.op(Op.i32_and);
+    c.op(Op.i32_shl);
+    c.op(Op.i32_or);
+    c.memory(Op.i32_store8, CHANGED);
+  }
+  c.get(entry);
+  c.memory(Op.i64_load32_u, 16);
+  c.i64(EACH_TIME);
+  c.op(Op.i64_or);
   return c;
 }
