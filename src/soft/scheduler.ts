@@ -22,7 +22,7 @@ import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
 import { ACCESS, EXITBUF } from "./core/layout.ts";
-import { RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
+import { LEAVE, RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
 import { type Core, type Instance } from "./module.ts";
 import type { Cursor, Schedule } from "./schedule.ts";
 
@@ -63,10 +63,6 @@ const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
 /** The exit's own part of the context. */
 const POINT_AT = WHV_RUN_VP_EXIT_CONTEXT.VpContext.offset + 40;
 const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
-
-/** What access() tells the core beside IcebpAnswer's Exit and Done: done, and the VP is to
- * come out behind its instruction (LEAVE of core/system/access.ts). */
-const LEAVE = 2;
 
 /**
  * "virtual": idle time is skipped. "host": it is slept through.

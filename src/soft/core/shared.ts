@@ -23,3 +23,13 @@ export const COUNTER_LEFT_FOR_REGION: u32 = 8;
 export const COUNTER_LEFT_FOR_OTHER: u32 = 9;
 export const COUNTER_LEFT_BY_HANDLER: u32 = 10;
 export const COUNTER_TOO_SHORT: u32 = 11;
+
+/** The case of the inner loop of a record with translated code. */
+export const REGION: u32 = 255;
+/** In a cell of REGIONS: it is a region's; entry << 20, index in the module's
+ * table. */
+export const IS_REGION: u32 = 0x80000000;
+
+/** What an access is answered with beside IcebpAnswer's Exit and Done: done,
+ * and the VP is to come out behind its instruction. */
+export const LEAVE: u32 = 2;

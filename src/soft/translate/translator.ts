@@ -5,6 +5,7 @@
 
 import "../number_types.ts";
 import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
+import { IS_REGION, REGION } from "../core/shared.ts";
 import type { Instance } from "../module.ts";
 import { generate, type Lookup } from "./generator.ts";
 import { type Block, Records } from "./records.ts";
@@ -21,9 +22,6 @@ const SAMPLING = {
   always: { every: 32, heat: 1 },
 } as const;
 
-/** The case of the inner loop of a record with translated code (core/code/regions.ts). */
-const REGION_CASE = 255;
-const IS_REGION = 0x8000_0000;
 /** Regions that are kept; beyond, the oldest go. */
 const MOST_REGIONS = 4096;
 /** A page whose code was dropped this often while it was translated is left alone. */
@@ -146,7 +144,7 @@ export class Translator {
       const cell = cellOf(p);
       if ((view.getUint32(cell, true) & IS_REGION) !== 0) return;
       entries.push({ p, cell, own: memory[p + 3] });
-      memory[p + 3] = REGION_CASE;
+      memory[p + 3] = REGION;
       view.setUint32(cell, (IS_REGION | n << 20 | index) >>> 0, true);
     });
     this.#regions.set(index, { index, page, entries });

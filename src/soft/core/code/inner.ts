@@ -28,7 +28,8 @@ import {
 // deno-lint-ignore no-unused-vars -- fuse() is for the pairs
 import { fuse, M_0F, M_ONE, opCell, setFast } from "./optable";
 import { rDisp, REC, rImm, rImm8, rOff, setReg } from "./record";
-import { REGION, regionCell, regionLeft, regionTooLong } from "./regions";
+import { regionCell, regionLeft, regionTooLong } from "./regions";
+import { REGION } from "../shared";
 
 /** The last record executed, and what is left of the chunk after it. */
 export let innerCur: usize = 0;

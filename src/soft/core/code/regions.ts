@@ -16,14 +16,7 @@ import {
   POOL_END,
   REGIONS,
 } from "../layout";
-
-/** The case of the inner loop of a record with translated code. */
-export const REGION: u32 = 255;
-/**
- * In a cell of REGIONS: it is a region's; entry << 20, index in the module's
- * table.
- */
-export const IS_REGION: u32 = 0x80000000;
+import { REGION } from "../shared";
 
 /** Instructions between two samples; 0: none are taken. */
 export let sampling: i32 = 0;

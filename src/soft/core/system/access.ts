@@ -7,12 +7,12 @@ import { hostAccess } from "./host";
 import { countEarly } from "../cpu/slice";
 import { switchTo } from "../cpu/vps";
 import { ACCESS, VPINDEX } from "../layout";
+import { LEAVE } from "../shared";
 import { countAccess } from "./counters";
 import { needSync } from "./time";
 
 // IcebpAnswer
 const EXIT: u32 = 0;
-const LEAVE: u32 = 2;
 
 /** Whether there is somebody to answer. */
 export let answering: bool = false;
