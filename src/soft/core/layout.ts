@@ -256,7 +256,7 @@ export const COUNTERS_STRIDE: usize = 0x100;
 export const CODELINES: usize = 0x700000;
 export const PAGEBLK: usize = 0xf00000; // per host page u32: its first block
 export const DIRTY: usize = 0x1300000; // per host page 1 bit
-/** per host page 1 bit: written since it was last looked at (snapshot.ts) */
+/** per host page 1 bit: written since last looked at (system/snapshot.ts) */
 export const CHANGED: usize = 0x1340000;
 /** per record of the pool u32: its heat, or its region (code/regions.ts) */
 export const REGIONS: usize = 0x1400000;

@@ -56,11 +56,12 @@ function xchgM<T>(p: usize): usize {
   const h = rwm<T>(p);
   if (!h) return 0;
   const a = load<T>(h);
-  store<T>(h, load<T>(rReg(p)));
+  const b = load<T>(rReg(p));
+  store<T>(h, b);
   if (rmwFailed()) return 0;
-  if (a == load<T>(rReg(p))) return spin(p);
+  // the same value, too: a 32-bit register's upper half becomes 0
   setReg<T>(rReg(p), a);
-  return p + REC;
+  return a == b ? spin(p) : p + REC;
 }
 
 /** 90+r: with rAX itself it is NOP and clears no upper half. */

@@ -1,8 +1,8 @@
 // IN OUT INS OUTS (SDM vol. 2; permission: vol. 1, "I/O Permission Bit Map"). A
 // port access ends in an exit with RIP at the instruction. While the
 // instruction is completed afterwards (system/complete.ts), or WinHvEmulation
-// carries it out, the data goes to the caller;
-// that of IN and OUT at once where the caller answers (system/access.ts).
+// carries it out, the data goes to the caller; that of IN and OUT at once where
+// the caller answers (system/access.ts).
 import { asking, askRead, askWrite } from "../../system/access";
 import { completing } from "../../system/device";
 import { IOPL } from "../../cpu/flags";
