@@ -83,11 +83,13 @@ const STORES = [Op.i32_store8, Op.i32_store16, Op.i32_store, Op.i64_store];
 /** The page of the last access, as the TLB's tags have it, and what leads to the host's. */
 interface LastPage {
   readonly page: number;
+  /** Offsets in it below this are known; 0: there is none. */
+  readonly room: number;
   readonly addend: number;
 }
 
-/** No page begins here. */
-const NO_PAGE = 1n;
+/** Where an access of up to 8 bytes begins that ends in the same page. */
+const ROOM = 0x1000n - 7n;
 /** With what lookupFunction() found: it holds for this access alone. */
 const EACH_TIME = 1n << 32n;
 /** In a tag: the page has a data point, and the entry its watched lines (core/memory/tlb.ts). */
@@ -225,6 +227,7 @@ export class Generator {
     this.#page = code.local(I64);
     this.#pages = Array.from({ length: 4 }, () => ({
       page: code.local(I64),
+      room: code.local(I64),
       addend: code.local(I32),
     }));
     this.x32 = code.local(I32);
@@ -751,6 +754,16 @@ export class Generator {
     const { code: c } = this;
     const last = this.#lastPage(i, write);
     c.get(this.address);
+    c.get(last.page);
+    c.op(Op.i64_sub);
+    c.get(last.room);
+    c.op(Op.i64_ge_u);
+    c.ifUnlikely();
+    // the whole access has to be in one page: of its first byte is the TLB's entry, of its
+    // last one has the tag to be
+    c.get(this.address);
+    c.op(Op.i32_wrap_i64);
+    c.get(this.address);
     if (size > 0) {
       c.i64((1n << BigInt(size)) - 1n);
       c.op(Op.i64_add);
@@ -758,26 +771,22 @@ export class Generator {
     c.i64(-PAGE);
     c.op(Op.i64_and);
     c.tee(this.#page);
-    c.get(last.page);
-    c.op(Op.i64_ne);
-    c.ifUnlikely();
-    c.get(this.address);
-    c.op(Op.i32_wrap_i64);
-    c.get(this.#page);
     c.get(this.#tlb);
     c.call(write ? F_WRITABLE : F_READABLE);
     c.tee(this.#found);
     c.i64(0n);
     c.op(Op.i64_lt_s);
     this.exitIf(i);
-    // a page with a data point is looked up each time
     c.get(this.#page);
-    c.i64(NO_PAGE);
+    c.set(last.page);
+    // a page with a data point is looked up each time
+    c.i64(ROOM);
+    c.i64(0n);
     c.get(this.#found);
     c.i64(EACH_TIME);
     c.op(Op.i64_lt_u);
     c.op(Op.select);
-    c.set(last.page);
+    c.set(last.room);
     c.get(this.#found);
     c.op(Op.i32_wrap_i64);
     c.set(last.addend);
@@ -801,8 +810,8 @@ export class Generator {
   #forgetPages(): void {
     const { code: c } = this;
     for (const n of this.#pagesUsed) {
-      c.i64(NO_PAGE);
-      c.set(this.#pages[n].page);
+      c.i64(0n);
+      c.set(this.#pages[n].room);
     }
   }
 

@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { Reg } from "../../../ffi/registers.ts";
 import { openSoft, type SoftPlatform } from "../../../src/soft/mod.ts";
-import { CODE, DATA, Guest, STACK } from "../../contract/guest.ts";
+import { CODE, DATA, Guest, PD, STACK } from "../../contract/guest.ts";
 import { MEMORY_BYTES } from "../../contract/providers.ts";
 import { Prng } from "../../silicon/prng.ts";
 import { randomProgram } from "./programs.ts";
@@ -61,7 +61,8 @@ class Side {
           : BigInt(random.u32()) << 32n | BigInt(random.u32()),
       );
     }
-    vp.set(Reg.Rbp, BigInt(DATA));
+    vp.set(Reg.Rbp, BigInt(bits === 64 ? SCATTERED : DATA));
+    if (bits === 64) scatter(guest, random);
     if (bits === 32) {
       for (let n = 8; n < 16; n++) vp.set(Reg.Rax + n, 0n);
     }
@@ -120,6 +121,23 @@ function words({ guest: { memory } }: Side, from: number, to: number) {
     memory.byteOffset + from,
     (to - from) / 8,
   );
+}
+
+/** Where 64-bit programs see their data: its pages in another order. */
+const SCATTERED = 0x600000;
+const PAGE_TABLE = 0x19000;
+
+/** Maps the data's pages at SCATTERED in a random order, so that who goes from one into the
+ * next does not find what follows in memory. */
+function scatter(guest: Guest, random: Prng): void {
+  const { view } = guest;
+  view.setBigUint64(PD + (SCATTERED >> 21) * 8, BigInt(PAGE_TABLE) | 7n, true);
+  const pages = [0, 1, 2, 3];
+  for (let n = 0; n < 4; n++) {
+    const [page] = pages.splice(random.int(pages.length), 1);
+    const entry = BigInt(DATA + page * 0x1000) | 0x67n;
+    view.setBigUint64(PAGE_TABLE + n * 8, entry, true);
+  }
 }
 
 /** Flat 32-bit protected mode, without paging. */
