@@ -192,24 +192,26 @@ async function everything(): Promise<Outcome[]> {
     }
     const others = [...LONG, "tests/native", "tests/wine"];
     outcomes.push(await tests(["tests", `--ignore=${others}`]));
-    // The way of hosts, which the software platform can have, too.
-    console.log("tests/debug with breakpoints in memory:");
-    const memory = { ICEBP_TEST_BREAKPOINTS: "memory" };
-    outcomes.push(await tests(["tests/debug"], memory));
-    console.log("with every guest's code translated at once:");
-    const translated = ["contract", "debug", "soft", "watch", "machine"];
-    outcomes.push(
-      await tests(translated.map((path) => `tests/${path}`), {
-        ICEBP_TEST_TRANSLATE: "always",
-      }),
-    );
     await made;
     return [...outcomes, await runSuite(NATIVE)];
   };
   const second = async () => {
     // Fetching Wine keeps no processor busy, so it goes beside the rest.
     const [outcomes] = await Promise.all([made, WINE.whyNot()]);
-    return [...outcomes, await tests(LONG, {}, true), await runSuite(WINE)];
+    outcomes.push(await tests(LONG, {}, true), await runSuite(WINE));
+    // The way of hosts, which the software platform can have, too.
+    const memory = { ICEBP_TEST_BREAKPOINTS: "memory" };
+    outcomes.push(await tests(["tests/debug"], memory, true));
+    console.log("above: tests/debug with breakpoints in memory");
+    // Every guest's code translated at once.
+    const translated = ["contract", "debug", "soft", "watch", "machine"];
+    outcomes.push(
+      await tests(translated.map((path) => `tests/${path}`), {
+        ICEBP_TEST_TRANSLATE: "always",
+      }, true),
+    );
+    console.log("above: with every guest's code translated at once");
+    return outcomes;
   };
   return (await Promise.all([first(), second()])).flat();
 }
