@@ -33,3 +33,20 @@ export const IS_REGION: u32 = 0x80000000;
 /** What an access is answered with beside IcebpAnswer's Exit and Done: done,
  * and the VP is to come out behind its instruction. */
 export const LEAVE: u32 = 2;
+
+// A decoded record (code/record.ts): its bytes, its flags, and how the address
+// of its operand is computed.
+export const REC: usize = 32;
+export const RF_MEM: u32 = 1;
+export const RF_LOCK: u32 = 2;
+export const RF_REP: u32 = 4; // F3
+export const RF_REPNE: u32 = 8; // F2
+export const RF_OPSIZE: u32 = 16; // 66
+export const RF_REXW: u32 = 32;
+export const RF_VEXL: u32 = 64;
+export const RF_ADDR: u32 = 128; // 67
+export const EAK_64: u32 = 0; // 64-bit address, no segment base
+export const EAK_64SEG: u32 = 1; // 64-bit address, FS or GS
+export const EAK_64A32: u32 = 2; // 32-bit address in 64-bit code
+export const EAK_32: u32 = 3; // legacy, 32-bit address
+export const EAK_16: u32 = 4; // legacy, 16-bit address

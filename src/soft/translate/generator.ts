@@ -16,6 +16,8 @@ import {
   JC_ENTRIES,
   JCACHE,
   JGEN,
+  R_CODEBASE,
+  R_ZERO,
   REGION_LAST,
   REGION_LEFT,
   REGS,
@@ -30,20 +32,15 @@ import {
   TLBB,
 } from "../core/layout.ts";
 import {
-  type Block,
   EAK_16,
   EAK_32,
   EAK_64,
   EAK_64A32,
   EAK_64SEG,
-  type Instruction,
-  KEY_32,
-  KEY_64,
-  R_CODEBASE,
-  R_ZERO,
   REC,
   RF_MEM,
-} from "./records.ts";
+} from "../core/shared.ts";
+import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
 
 /** Log2 of an operand's bytes. */

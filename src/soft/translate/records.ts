@@ -3,31 +3,12 @@
 
 import "../number_types.ts";
 import { BH_ENTRIES, BHASH, POOL, POOL_END } from "../core/layout.ts";
-
-/** Bytes of a record. */
-export const REC = 32;
-
-// Record flags.
-export const RF_MEM = 1;
-export const RF_LOCK = 2;
-export const RF_REP = 4;
-export const RF_REPNE = 8;
-
-// How an operand's address is computed.
-export const EAK_64 = 0;
-export const EAK_64SEG = 1;
-export const EAK_64A32 = 2;
-export const EAK_32 = 3;
-export const EAK_16 = 4;
+import { REC } from "../core/shared.ts";
 
 /** Code sizes. */
 export const KEY_16 = 0;
 export const KEY_32 = 1;
 export const KEY_64 = 2;
-
-/** "No register" and "RIP's page" in a record's base and index. */
-export const R_ZERO = 128;
-export const R_CODEBASE = 136;
 
 /** A decoded instruction. */
 export interface Instruction {

@@ -17,21 +17,23 @@
 // The first 8 bytes are all that most cases of the inner loop need: one load.
 // XMM registers: reg and rm are register number * 8, so XMM + 2 * offset.
 import { REGS } from "../layout";
-
-export const REC: usize = 32;
-export const RF_MEM: u32 = 1;
-export const RF_LOCK: u32 = 2;
-export const RF_REP: u32 = 4; // F3
-export const RF_REPNE: u32 = 8; // F2
-export const RF_OPSIZE: u32 = 16; // 66
-export const RF_REXW: u32 = 32;
-export const RF_VEXL: u32 = 64;
-export const RF_ADDR: u32 = 128; // 67
-export const EAK_64: u32 = 0; // 64-bit address, no segment base
-export const EAK_64SEG: u32 = 1; // 64-bit address, FS or GS
-export const EAK_64A32: u32 = 2; // 32-bit address in 64-bit code
-export const EAK_32: u32 = 3; // legacy, 32-bit address
-export const EAK_16: u32 = 4; // legacy, 16-bit address
+import { EAK_16, EAK_64SEG, RF_REP, RF_REPNE } from "../shared";
+export {
+  EAK_16,
+  EAK_32,
+  EAK_64,
+  EAK_64A32,
+  EAK_64SEG,
+  REC,
+  RF_ADDR,
+  RF_LOCK,
+  RF_MEM,
+  RF_OPSIZE,
+  RF_REP,
+  RF_REPNE,
+  RF_REXW,
+  RF_VEXL,
+} from "../shared";
 
 @inline
 export function rLen(p: usize): u32 {
