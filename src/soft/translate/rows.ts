@@ -978,38 +978,53 @@ for (const opcode of [0xeb, 0xe9]) {
   }, true);
 }
 
-on(ONE, 0xe8, -1, WIDE, (g, i, size) => {
-  if (size !== g.stackSize) {
-    g.callHandler(i);
-    return;
-  }
-  const { code: c } = g;
+/** What moves the stack by its own size; other sizes are rare. */
+function stackSized(
+  emit: (g: Generator, i: Instruction, size: Size) => void,
+): Emitter {
+  return (g, i, size) => {
+    if (size === g.stackSize) emit(g, i, size);
+    else g.callHandler(i);
+  };
+}
+
+/** Pushes what `value` pushes onto the guest's stack; may leave the region before. */
+function pushOnStack(
+  g: Generator,
+  i: Instruction,
+  size: Size,
+  value: () => void,
+): void {
   const bytes = 1 << size;
-  const target = i.link;
-  if (target === 0) {
+  g.stack(i, -bytes, true);
+  g.storeHost(size, value);
+  g.moveStack(-bytes);
+}
+
+/** Pushes the address behind a CALL onto the guest's stack. */
+function pushReturn(g: Generator, i: Instruction, size: Size): void {
+  pushOnStack(g, i, size, () => {
+    g.instructionPointer(i.offset + i.length);
+    if (size < 3) g.code.op(Op.i32_wrap_i64);
+  });
+}
+
+const callNear = stackSized((g, i, size) => {
+  if (i.link === 0) {
     // in another page
     g.instructionPointer(i.offset + i.length + i.imm);
-    c.set(g.x);
+    g.code.set(g.x);
     g.lookUp(i.p, g.x);
   }
-  g.stack(i, -bytes, true);
-  g.storeHost(size, () => {
-    g.instructionPointer(i.offset + i.length);
-    if (size < 3) c.op(Op.i32_wrap_i64);
-  });
-  g.moveStack(-bytes);
-  if (target !== 0) {
-    g.goTo(target, 1);
-  } else g.jumpTo(g.x, []);
+  pushReturn(g, i, size);
+  if (i.link !== 0) g.goTo(i.link, 1);
+  else g.jumpTo(g.x, []);
   g.endBlock();
-}, true);
+});
+on(ONE, 0xe8, -1, WIDE, callNear, true);
 
-function ret(release: (i: Instruction) => number): Emitter {
-  return (g, i, size) => {
-    if (size !== g.stackSize) {
-      g.callHandler(i);
-      return;
-    }
+const ret = (release: (i: Instruction) => number) =>
+  stackSized((g, i, size) => {
     g.stack(i, 0, false);
     g.loadHost(size);
     g.setWide(g.x, size);
@@ -1017,85 +1032,50 @@ function ret(release: (i: Instruction) => number): Emitter {
     g.moveStack((1 << size) + release(i));
     g.jumpTo(g.x, g.returnSites());
     g.endBlock();
-  };
-}
+  });
 on(ONE, 0xc3, -1, WIDE, ret(() => 0), true);
 on(ONE, 0xc2, -1, WIDE, ret((i) => i.imm & 0xffff), true);
 
-on(ONE, 0xff, 4, WIDE, (g, i, size) => {
-  if (size !== g.stackSize) {
-    g.callHandler(i);
-    return;
-  }
-  g.getRm(i, size);
-  g.setWide(g.x, size);
-  g.lookUp(i.p, g.x);
-  g.jumpTo(g.x, []);
-  g.endBlock();
-}, true);
-on(ONE, 0xff, 2, WIDE, (g, i, size) => {
-  if (size !== g.stackSize) {
-    g.callHandler(i);
-    return;
-  }
-  const { code: c } = g;
-  const bytes = 1 << size;
-  g.getRm(i, size);
-  g.setWide(g.x, size);
-  g.lookUp(i.p, g.x);
-  g.stack(i, -bytes, true);
-  g.storeHost(size, () => {
-    g.instructionPointer(i.offset + i.length);
-    if (size < 3) c.op(Op.i32_wrap_i64);
+/** JMP and CALL to where ModRM.rm says. */
+const indirect = (call: boolean) =>
+  stackSized((g, i, size) => {
+    g.getRm(i, size);
+    g.setWide(g.x, size);
+    g.lookUp(i.p, g.x);
+    if (call) pushReturn(g, i, size);
+    g.jumpTo(g.x, []);
+    g.endBlock();
   });
-  g.moveStack(-bytes);
-  g.jumpTo(g.x, []);
-  g.endBlock();
-}, true);
+on(ONE, 0xff, 2, WIDE, indirect(true), true);
+on(ONE, 0xff, 4, WIDE, indirect(false), true);
 
 // --- PUSH POP LEAVE
 
 /** A PUSH of what `value` pushes, which may leave the region. */
-function push(
-  value: (g: Generator, i: Instruction, size: Size) => void,
-): Emitter {
-  return (g, i, size) => {
-    if (size !== g.stackSize) {
-      g.callHandler(i);
-      return;
-    }
+const push = (value: (g: Generator, i: Instruction, size: Size) => void) =>
+  stackSized((g, i, size) => {
     const t = size === 3 ? g.x : g.x32;
     value(g, i, size);
     g.code.set(t);
-    g.stack(i, -(1 << size), true);
-    g.storeHost(size, () => g.code.get(t));
-    g.moveStack(-(1 << size));
-  };
-}
+    pushOnStack(g, i, size, () => g.code.get(t));
+  });
+const pop = stackSized((g, i, size) => {
+  const t = size === 3 ? g.x : g.x32;
+  g.stack(i, 0, false);
+  g.loadHost(size);
+  g.code.set(t);
+  g.moveStack(1 << size);
+  g.code.get(t);
+  g.setRegister(i.reg, size);
+});
 for (let r = 0; r < 8; r++) {
   on(ONE, 0x50 + r, -1, WIDE, push(register));
-  on(ONE, 0x58 + r, -1, WIDE, (g, i, size) => {
-    if (size !== g.stackSize) {
-      g.callHandler(i);
-      return;
-    }
-    const t = size === 3 ? g.x : g.x32;
-    g.stack(i, 0, false);
-    g.loadHost(size);
-    g.code.set(t);
-    g.moveStack(1 << size);
-    g.code.get(t);
-    g.setRegister(i.reg, size);
-  });
+  on(ONE, 0x58 + r, -1, WIDE, pop);
 }
 on(ONE, 0x68, -1, WIDE, push(immediate));
 on(ONE, 0x6a, -1, WIDE, push(immediate));
 on(ONE, 0xff, 6, WIDE, push((g, i, size) => g.getRm(i, size)));
-on(ONE, 0xc9, -1, WIDE, (g, i, size) => {
-  if (size !== g.stackSize) {
-    g.callHandler(i);
-    return;
-  }
+const leave = stackSized((g, i, size) => {
   const { code: c } = g;
   const RBP = 5 << 3, RSP = 4 << 3;
   g.getRegister(RBP, size);
@@ -1115,6 +1095,7 @@ on(ONE, 0xc9, -1, WIDE, (g, i, size) => {
   g.getNarrow(g.x, size);
   g.setRegister(RBP, size);
 });
+on(ONE, 0xc9, -1, WIDE, leave);
 
 // --- bits
 

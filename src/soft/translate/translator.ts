@@ -155,15 +155,13 @@ export class Translator {
 
   /** Forgets regions whose code was dropped. */
   #sweep(): void {
-    const { view, table } = this.#instance;
+    const { view } = this.#instance;
     const drops = view.getUint32(CODE_DROPS, true);
     if (drops === this.#seenDrops) return;
     this.#seenDrops = drops;
     for (const region of this.#regions.values()) {
       if (region.entries.some((e) => this.#leads(e, region))) continue;
-      this.#regions.delete(region.index);
-      table.set(region.index, null);
-      this.#free.push(region.index);
+      this.#remove(region);
       const before = this.#drops.get(region.page) ?? 0;
       this.#drops.set(region.page, before + 1);
     }
@@ -176,16 +174,21 @@ export class Translator {
 
   /** Takes the oldest region away: its records are interpreted again. */
   #evict(): void {
-    const { view, memory, table } = this.#instance;
+    const { view, memory } = this.#instance;
     const [region] = this.#regions.values();
     for (const entry of region.entries) {
       if (!this.#leads(entry, region)) continue;
       memory[entry.p + 3] = entry.own;
       view.setUint32(entry.cell, 0, true);
     }
-    this.#regions.delete(region.index);
-    table.set(region.index, null);
-    this.#free.push(region.index);
+    this.#remove(region);
+  }
+
+  /** Gives up a region that no record leads to. */
+  #remove({ index }: Region): void {
+    this.#regions.delete(index);
+    this.#instance.table.set(index, null);
+    this.#free.push(index);
   }
 }
 
