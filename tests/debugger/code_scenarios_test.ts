@@ -1,5 +1,6 @@
 /** Breakpoints where code moves, is mapped twice or not yet, or looks at itself. */
 import { scenario } from "./scenario.ts";
+import { SECOND_PROCESSOR, START_SECOND } from "./second_processor.ts";
 
 scenario({
   name: "a loader copies the kernel over a breakpoint",
@@ -184,44 +185,12 @@ pd:     .skip 4096
   said: [/Breakpoint 1, fn/, /= 1000\n/, /= 1\n/],
 });
 
-const SMP = `
-_start: mov $tramp, %esi
-        mov $0x8000, %edi
-        mov $tramp_end - tramp, %ecx
-        rep movsb
-        mov %cr3, %rax
-        mov %eax, 0x7f00
-        sgdt 0x7f10
-        mov %cs, 0x7f20
-        mov $0xfee00300, %esi
-send:   movl $0x01000000, 0x10(%rsi)
-        movl $0x4500, (%rsi)
-        movl $0x01000000, 0x10(%rsi)
-        movl $0x4608, (%rsi)
+const SMP = `${START_SECOND}
 1:      pause
         cmpl $0, flag
         je 1b
         quit
-        .code16
-tramp:  xor %ax, %ax
-        mov %ax, %ds
-        lgdtl 0x7f10
-        mov $0x620, %eax
-        mov %eax, %cr4
-        mov 0x7f00, %eax
-        mov %eax, %cr3
-        mov $0xc0000080, %ecx
-        rdmsr
-        or $0x100, %eax
-        wrmsr
-        mov $0x80000033, %eax
-        mov %eax, %cr0
-        movl $ap64, 0x7f24
-        mov 0x7f20, %ax
-        mov %ax, 0x7f28
-        ljmpl *0x7f24
-tramp_end:
-        .code64
+${SECOND_PROCESSOR}
 ap64:   movl $1, %ebx
         movl $5, flag
 wrote:  nop
