@@ -6,25 +6,25 @@ import { Reg } from "../../ffi/registers.ts";
 import { getLogger } from "@logtape/logtape";
 import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../x86/paging.ts";
 import { setRefusable } from "../machine/refusable.ts";
-import { DeviceMemory } from "./device_memory.ts";
-import { kernelSpace } from "./linux.ts";
-import { runMonitorCommand } from "./monitor.ts";
-import { type ExamineFormat, FIRST_FORMAT } from "./qemu/examine.ts";
-import { type MemoryRegion, regionAt } from "./regions.ts";
-import type { Architecture } from "./register_sets.ts";
+import { DeviceMemory } from "./guest/device_memory.ts";
+import { kernelSpace } from "./linux/kernel.ts";
+import { runMonitorCommand } from "./monitor/monitor.ts";
+import { type ExamineFormat, FIRST_FORMAT } from "./monitor/qemu/examine.ts";
+import { type MemoryRegion, regionAt } from "./guest/regions.ts";
+import type { Architecture } from "./guest/register_sets.ts";
 import {
   readRegisterRange,
   registerNumber,
   writeRegisterRange,
-} from "./registers.ts";
-import { loadSegment, SEGMENTS } from "./segments.ts";
+} from "./guest/registers.ts";
+import { loadSegment, SEGMENTS } from "./guest/segments.ts";
 import {
   type DebugTarget,
   type ProcessorDescription,
   TargetError,
 } from "./target.ts";
-import { TimedControl } from "./timed_control.ts";
-import type { Vcpu } from "./vcpu.ts";
+import { TimedControl } from "./control/timed_control.ts";
+import type { Vcpu } from "./guest/vcpu.ts";
 
 const RIP = registerNumber("rip");
 const log = getLogger(["icebp", "debug"]);

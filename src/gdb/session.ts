@@ -6,7 +6,7 @@
  * step with requests.
  */
 import { getLogger } from "@logtape/logtape";
-import type { AgentExpression } from "../debug/agent.ts";
+import type { AgentExpression } from "../debug/breakpoints/agent.ts";
 import {
   type BreakpointKind,
   type DebugTarget,
@@ -18,7 +18,7 @@ import {
   type Architecture,
   REGISTER_SETS,
   type RegisterSet,
-} from "../debug/register_sets.ts";
+} from "../debug/guest/register_sets.ts";
 import type { Unsubscribe } from "../util/subscribers.ts";
 import type { Able, CommandTable } from "./command.ts";
 import { Deframer, Output } from "./framing.ts";

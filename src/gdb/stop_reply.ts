@@ -5,8 +5,11 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Stop, StopReason } from "../debug/target.ts";
-import { type Architecture, REGISTER_SETS } from "../debug/register_sets.ts";
-import { registerBytes } from "../debug/registers.ts";
+import {
+  type Architecture,
+  REGISTER_SETS,
+} from "../debug/guest/register_sets.ts";
+import { registerBytes } from "../debug/guest/registers.ts";
 import { Vector } from "../x86/vectors.ts";
 import type { Reply } from "./packet.ts";
 import type { Session } from "./session.ts";

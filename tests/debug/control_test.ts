@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { AgentExpression } from "../../src/debug/agent.ts";
-import { registerNumber } from "../../src/debug/registers.ts";
+import { AgentExpression } from "../../src/debug/breakpoints/agent.ts";
+import { registerNumber } from "../../src/debug/guest/registers.ts";
 import { type Stop, TargetError } from "../../src/debug/target.ts";
 import { once } from "../util/once.ts";
 import { CODE, Toy } from "./toy.ts";

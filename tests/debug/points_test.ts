@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DebugAccess, DebugSpace } from "../../ffi/debug_points.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { AgentExpression } from "../../src/debug/agent.ts";
+import { AgentExpression } from "../../src/debug/breakpoints/agent.ts";
 import type { BreakpointKind } from "../../src/debug/target.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { registerNumber } from "../../src/debug/registers.ts";
+import { registerNumber } from "../../src/debug/guest/registers.ts";
 import {
   type BreakpointKind,
   type ReverseAction,

@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../../src/machine/batch.ts";
-import { Simulator } from "../../src/debug/simulate.ts";
+import { Simulator } from "../../src/debug/stepping/simulate.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";
 
