@@ -9,9 +9,11 @@ const FREE = [
   "ffi",
   "src/boot",
   "src/cli",
+  "src/gdb",
   "src/machine",
   "src/soft",
   "src/util",
+  "src/x86",
 ];
 
 function sources(folder: string): string[] {
