@@ -324,7 +324,7 @@ function endWithoutDebugger(
     ended.reject(new GuestError(reason.message));
     return;
   }
-  const rip = guest.vcpus[processor].processor.vp.get(Reg.Rip);
+  const rip = guest.vcpus[processor].get(Reg.Rip);
   ended.reject(
     reason.kind === "exception"
       ? new ShutdownError(

@@ -2,10 +2,8 @@
  * A guest under run control as a protocol server sees it: run control, and
  * memory, registers and commands of a stopped guest.
  */
-import { Reg } from "../../ffi/registers.ts";
 import { getLogger } from "@logtape/logtape";
 import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../x86/paging.ts";
-import { setRefusable } from "../machine/refusable.ts";
 import { DeviceMemory } from "./guest/device_memory.ts";
 import { kernelSpace } from "./linux/kernel.ts";
 import { runMonitorCommand } from "./monitor/monitor.ts";
@@ -31,7 +29,7 @@ const log = getLogger(["icebp", "debug"]);
 
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
 export class Debugger extends TimedControl implements DebugTarget {
-  readonly #devices = new DeviceMemory(this.machine);
+  readonly #devices = new DeviceMemory(this.machine, this.vcpus);
   /** How the monitor showed memory the last time. */
   examineFormat: ExamineFormat = FIRST_FORMAT;
 
@@ -150,7 +148,7 @@ export class Debugger extends TimedControl implements DebugTarget {
   ): void {
     this.needStopped();
     readRegisterRange(
-      this.machine.processors[processor].vp,
+      this.vcpus[processor],
       first,
       count,
       into,
@@ -165,21 +163,20 @@ export class Debugger extends TimedControl implements DebugTarget {
   ): void {
     const v = this.#stopped(processor);
     const { linear } = v;
-    const { vp } = v.processor;
     this.changing();
     const selectors = [...SEGMENTS.keys()].map((register) => ({
       register,
-      before: vp.getSegment(register),
+      before: v.getSegment(register),
     }));
-    writeRegisterRange(vp, first, count, bytes);
+    writeRegisterRange(v, first, count, bytes);
     for (const { register, before } of selectors) {
-      const { selector } = vp.getSegment(register);
+      const { selector } = v.getSegment(register);
       if (selector === before.selector) continue;
       try {
         v.read();
         loadSegment(v, this.memory, register, selector);
       } catch (error) {
-        vp.setSegment(register, before);
+        v.setSegment(register, before);
         throw error;
       }
     }
@@ -188,7 +185,7 @@ export class Debugger extends TimedControl implements DebugTarget {
     if (!jumps && v.linear === linear) return;
     // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
     v.toldAt = v.passAt = null;
-    if (v.halted) setRefusable(vp, Reg.InternalActivityState, 0n);
+    if (v.halted) v.wake();
   }
 
   monitor(command: string, processor: number): string | Promise<string> {

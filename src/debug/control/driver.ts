@@ -4,13 +4,11 @@
  * over theirs. Whether it goes on at all is run control's to say.
  */
 import { Reg } from "../../../ffi/registers.ts";
-import { injectException } from "../../machine/events.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Return } from "../../machine/processor.ts";
 import { DR6_BS } from "../../x86/debug_registers.ts";
 import { RFLAGS_RF } from "../../x86/flags.ts";
 import { Vector } from "../../x86/vectors.ts";
-import { setRefusable } from "../../machine/refusable.ts";
 import type { DebugPointExit } from "../../platform/mod.ts";
 import {
   type BreakpointTable,
@@ -84,7 +82,9 @@ export abstract class Driver implements StepControl {
     if (partition.hasDebugPoints && way !== "memory") {
       this.points = this.breakpoints = new ProcessorPoints(partition);
       this.inMemory = null;
-      partition.setDebugPointFilter((vp, id) => this.#stopsAt(vp, id) ? 1 : 0);
+      partition.setDebugPointFilter((index, id) =>
+        this.#stopsAt(index, id) ? 1 : 0
+      );
     } else {
       this.points = null;
       this.breakpoints = this.inMemory = new MemoryBreakpoints(
@@ -163,11 +163,10 @@ export abstract class Driver implements StepControl {
 
   /** One instruction, whatever points there are. */
   async #stepPassing(v: Vcpu, interrupts = false): Promise<StepResult> {
-    const { vp } = v.processor;
-    vp.passDebugPoints();
+    v.passDebugPoints();
     const result = await this.#steppers[v.index].step(v, interrupts);
     // It has not run, and what runs next may be something else.
-    if (result === "canceled") vp.set(Reg.Rip, v.rip);
+    if (result === "canceled") v.set(Reg.Rip, v.rip);
     return result;
   }
 
@@ -283,7 +282,7 @@ export abstract class Driver implements StepControl {
       if (!(ending instanceof SoftwareBreakpoint)) return ending;
       // A breakpoint that nobody wants to be told about.
       if (this.points !== null) {
-        v.processor.vp.passDebugPoints();
+        v.passDebugPoints();
         continue;
       }
       if (this.#simulator.simulate(v)) continue;
@@ -308,7 +307,7 @@ export abstract class Driver implements StepControl {
       v.read();
       if (v.linear === at) {
         if (this.points !== null) {
-          v.processor.vp.passDebugPoints();
+          v.passDebugPoints();
           return "done";
         }
         const breakpoint = this.inMemory?.at(at);
@@ -317,7 +316,7 @@ export abstract class Driver implements StepControl {
           const over = await this.#overUntold(v, breakpoint);
           if (over !== "done") return over;
         } else if (this.hardware.installed(v)) {
-          v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
+          v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
         }
       }
     }
@@ -374,7 +373,7 @@ export abstract class Driver implements StepControl {
       return await this.#steppers[v.index].step(v);
     }
     this.hardware.addGuestStatus(v, v.guestTrap);
-    injectException(v.processor.vp, Vector.DB, null);
+    v.inject(Vector.DB, null);
     v.guestTrap = 0n;
     return "done";
   }
@@ -417,7 +416,7 @@ export abstract class Driver implements StepControl {
     v.read();
     if (v.pendingDebug !== 0n) {
       const hit = this.hardware.hit(v, v.pendingDebug);
-      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
+      v.dropPendingDebug();
       v.guestTrap |= hit.guest | (v.pendingDebug & DR6_BS);
       if (hit.slot !== null && !hit.slot.lent) {
         v.untold.push(reasonOf(hit.slot));

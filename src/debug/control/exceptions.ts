@@ -3,8 +3,6 @@
  * watchpoint of the debugger's, or something of the guest's, which it gets back.
  */
 import { Reg } from "../../../ffi/registers.ts";
-import { injectException } from "../../machine/events.ts";
-import { setRefusable } from "../../machine/refusable.ts";
 import type { ExceptionExit } from "../../platform/exits.ts";
 import { DR6_BD, DR6_BS, DR6_HITS } from "../../x86/debug_registers.ts";
 import { RFLAGS_IF, RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
@@ -139,10 +137,10 @@ export class DebugExceptions implements AgentContext {
 
   register(number: number): bigint {
     const { source, offset, width } = allRegisters[number];
-    const { vp } = this.#subject!.processor;
-    if (offset === 0 && width === 8) return vp.get(source);
+    const v = this.#subject!;
+    if (offset === 0 && width === 8) return v.get(source);
     const bytes = this.#bytes.fill(0);
-    readRegisterRange(vp, number, 1, bytes);
+    readRegisterRange(v, number, 1, bytes);
     return new DataView(bytes.buffer).getBigUint64(0, true);
   }
 
@@ -164,7 +162,7 @@ export class DebugExceptions implements AgentContext {
       status |= hardware.hitsAt(v.linear);
     }
     if (v.pendingDebug !== 0n) {
-      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
+      v.dropPendingDebug();
     }
     if ((status & DR6_HITS) !== 0n) {
       const hit = hardware.hit(v, status);
@@ -185,7 +183,7 @@ export class DebugExceptions implements AgentContext {
       this.#decodeAt(v);
       v.spins = this.#decoded.kind === Kind.Jump &&
         this.#decoded.target === 0 && (v.rflags & RFLAGS_IF) !== 0n;
-      v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
+      v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }
     if ((status & DR6_BD) === 0n) return null;
@@ -208,7 +206,7 @@ export class DebugExceptions implements AgentContext {
     if (exit.softwareException || exit.vector !== Vector.DB) return false;
     let bits = exit.parameter & (DR6_HITS | DR6_BS);
     if ((exit.rflags & RFLAGS_TF) !== 0n) {
-      bits |= v.processor.vp.get(Reg.Dr6) & DR6_BS;
+      bits |= v.get(Reg.Dr6) & DR6_BS;
     }
     // Nobody has to clear DR6. But once the guest has had its trap here, what
     // comes here again is the 0xF1.
@@ -253,7 +251,7 @@ export class DebugExceptions implements AgentContext {
 
 /** Has the guest take an exception. */
 function give(v: Vcpu, { vector, code, parameter }: Fault): void {
-  injectException(v.processor.vp, vector, code, parameter);
+  v.inject(vector, code, parameter);
 }
 
 /** The linear address of the instruction that an exit is about. */

@@ -233,7 +233,7 @@ function showRegisters(
   for (const [number, { name, bytes: size }] of registers.entries()) {
     if (words.length > 0 && !words.includes(name)) continue;
     readRegisterRange(
-      target.machine.processors[processor].vp,
+      target.vcpus[processor],
       number,
       1,
       bytes,

@@ -6,10 +6,8 @@
  * steps, which hold them off for an instruction; their handlers, and whatever else runs
  * until they return, may go through the same code.
  */
-import { Reg } from "../../../ffi/registers.ts";
 import { INTERRUPT_SHADOW } from "../../../ffi/values.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
-import { setRefusable } from "../../machine/refusable.ts";
 import { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import type { Driver, Ending } from "../control/driver.ts";
 import { Fence, type FenceSite } from "./fence.ts";
@@ -196,7 +194,7 @@ async function runFenced(
     }
     // Stepped through, HLT does not wait for what cannot come.
     if (v.halted && (v.rflags & RFLAGS_IF) === 0n) {
-      setRefusable(v.processor.vp, Reg.InternalActivityState, 0n);
+      v.wake();
     }
   }
 }

@@ -16,13 +16,12 @@ import {
 } from "../../../ffi/values.ts";
 import type { DebugHit, ExceptionExit } from "../../platform/mod.ts";
 import { RegisterBatch } from "../../machine/batch.ts";
-import { injectException } from "../../machine/events.ts";
 import type { Return } from "../../machine/processor.ts";
 import { DR6_BS, DR6_HITS } from "../../x86/debug_registers.ts";
 import { RFLAGS_IF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
 import { SYSTEM_32_BIT } from "../../x86/segments.ts";
 import { Vector } from "../../x86/vectors.ts";
-import { setRefusable, TolerantBatch } from "../../machine/refusable.ts";
+import { TolerantBatch } from "../../machine/refusable.ts";
 import type {
   BreakpointTable,
   SoftwareBreakpoint,
@@ -129,7 +128,7 @@ export class Stepper {
     // So does a debug exception of the guest's that is about to be raised.
     const pendingDebug = v.pendingDebug;
     if (pendingDebug !== 0n) {
-      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
+      v.dropPendingDebug();
       v.guestTrap |= pendingDebug;
     }
     if (v.guestTrap !== 0n) {
@@ -158,14 +157,14 @@ export class Stepper {
       case Kind.Syscall:
         return await this.#untilLinear(
           v,
-          v.processor.vp.get(v.codeBits === 64 ? Reg.Lstar : Reg.Cstar),
+          v.get(v.codeBits === 64 ? Reg.Lstar : Reg.Cstar),
         );
       case Kind.Sysenter:
-        return await this.#untilLinear(v, v.processor.vp.get(Reg.SysenterEip));
+        return await this.#untilLinear(v, v.get(Reg.SysenterEip));
       case Kind.Sysret:
-        return await this.#untilLinear(v, v.processor.vp.get(Reg.Rcx));
+        return await this.#untilLinear(v, v.get(Reg.Rcx));
       case Kind.Sysexit:
-        return await this.#untilLinear(v, v.processor.vp.get(Reg.Rdx));
+        return await this.#untilLinear(v, v.get(Reg.Rdx));
       case Kind.MoveDr:
         // Done by hand: DR6 and DR7 as the guest sees them are not what a step
         // has in them.
@@ -214,7 +213,7 @@ export class Stepper {
     ACTIVITY.HaltSuspend.set(batch.view, 1, 16);
     // STI before it has held interrupts off for long enough.
     batch.set(2, v.interruptState & ~INTERRUPT_SHADOW);
-    batch.write(v.processor.vp);
+    batch.write(v);
     v.read();
     return "done";
   }
@@ -228,7 +227,7 @@ export class Stepper {
     const at = v.linear;
     points.plant(at);
     try {
-      v.processor.vp.passDebugPoints(DebugPass.Spin);
+      v.passDebugPoints(DebugPass.Spin);
       for (;;) {
         const why = await this.#control.run(v, false);
         if (why === "machine") return why;
@@ -335,7 +334,6 @@ export class Stepper {
   /** The usual way. */
   async #trapFlag(v: Vcpu, kind: Kind): Promise<StepResult> {
     const { rip, rflags, interruptState, dr6 } = v;
-    const vp = v.processor.vp;
     const begin = this.#begin;
     // RF keeps a hardware breakpoint at this instruction from holding it up.
     const resume = this.#control.hardware.installed(v) ? RFLAGS_RF : 0n;
@@ -345,7 +343,7 @@ export class Stepper {
     begin.set(2, dr6 & ~(DR6_BS | DR6_HITS));
     // Stepping on from HLT wakes a processor, as any interrupt might.
     begin.set(3, 0n);
-    begin.write(vp);
+    begin.write(v);
     const task = this.#taskLeft(v);
     let fault: Fault | null = null;
     let result: StepResult;
@@ -378,7 +376,7 @@ export class Stepper {
       const hits = (v.dr6 | this.#status | v.pendingDebug) & 15n;
       end.set(2, dr6);
       end.set(3, 0n);
-      const second = again(() => end.write(vp));
+      const second = again(() => end.write(v));
       failure ??= second;
       v.stepped(end.get(0), end.get(1), dr6);
       if (hits !== 0n) this.#watch(v, hits);
@@ -408,8 +406,8 @@ export class Stepper {
         case "point":
           if (this.#pointHit(v)) return "done";
           // Somewhere else now, or here again after an event.
-          if (v.processor.vp.get(Reg.Rip) !== start) return "done";
-          v.processor.vp.passDebugPoints();
+          if (v.get(Reg.Rip) !== start) return "done";
+          v.passDebugPoints();
           break;
         case "fault": {
           const { faultVector, faultCode } = v.processor.handler;
@@ -433,7 +431,7 @@ export class Stepper {
         }
         default:
           // A cancel may come between the instruction and its trap.
-          if (v.processor.vp.get(Reg.Rip) !== start) return "done";
+          if (v.get(Reg.Rip) !== start) return "done";
           if (!this.#control.goesOn) return "canceled";
       }
     }
@@ -445,7 +443,7 @@ export class Stepper {
     const { inMemory, hardware } = this.#control;
     if (!isTrap(exit.vector, inMemory)) return false;
     if (exit.vector !== Vector.DB) return true;
-    const status = exit.parameter | v.processor.vp.get(Reg.Dr6);
+    const status = exit.parameter | v.get(Reg.Dr6);
     if ((status & DR6_BS) !== 0n) return false;
     // By itself the guest has debug registers of its own only.
     return (status & 15n) === 0n || hardware.installed(v);
@@ -470,7 +468,7 @@ export class Stepper {
   /** An instruction that was carried out for an exit: what it accessed. */
   #takeHits(v: Vcpu): void {
     if (this.#control.points === null) return;
-    this.#noteHits(v, v.processor.vp.takeDebugHits());
+    this.#noteHits(v, v.takeDebugHits());
   }
 
   /** Notes the data that debug registers say was accessed; true if one of the
@@ -500,7 +498,7 @@ export class Stepper {
 
   #taskOf(v: Vcpu): TaskState {
     const task = this.#task;
-    task.read(v.processor.vp);
+    task.read(v);
     return {
       selector: task.selector(0),
       base: task.base(0),
@@ -531,12 +529,7 @@ export class Stepper {
   /** Has the guest take an exception, up to its handler's first instruction. */
   async #deliver(v: Vcpu, fault: Fault): Promise<StepResult> {
     const handler = this.#control.gates.handler(v, fault.vector);
-    injectException(
-      v.processor.vp,
-      fault.vector,
-      fault.code,
-      fault.parameter,
-    );
+    v.inject(fault.vector, fault.code, fault.parameter);
     // Without a handler the guest takes it when it runs on.
     if (handler === null) return "done";
     const result = await this.#untilLinear(v, handler, fault.vector);
@@ -557,7 +550,6 @@ export class Stepper {
   ): Promise<StepResult> {
     const { breakpoints, vcpus } = this.#control;
     const { rip, interruptState } = v;
-    const vp = v.processor.vp;
     // A task gate goes to another address space.
     if (!breakpoints.plant(target, [v]) && !breakpoints.plant(target, vcpus)) {
       // It goes where nothing is mapped: running there faults, which is for
@@ -568,26 +560,18 @@ export class Stepper {
     let result: StepResult;
     try {
       if (delivering === null) {
-        setRefusable(
-          vp,
-          Reg.InterruptState,
-          interruptState | INTERRUPT_SHADOW,
-        );
+        v.setInterruptState(interruptState | INTERRUPT_SHADOW);
       }
       [result, again] = await this.#runTo(v, target, rip, delivering);
       if (result === "canceled" && delivering === null) {
-        setRefusable(vp, Reg.InterruptState, interruptState);
+        v.setInterruptState(interruptState);
       }
     } finally {
       breakpoints.pull(target);
     }
     if (again !== null) {
       v.read();
-      setRefusable(
-        vp,
-        Reg.InterruptState,
-        v.interruptState & ~INTERRUPT_SHADOW,
-      );
+      v.setInterruptState(v.interruptState & ~INTERRUPT_SHADOW);
       v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }
@@ -603,7 +587,6 @@ export class Stepper {
     delivering: number | null,
   ): Promise<[StepResult, Fault | null]> {
     const { breakpoints } = this.#control;
-    const vp = v.processor.vp;
     for (;;) {
       const why = await this.#control.run(v, true);
       if (why === "machine") return ["machine", null];
@@ -612,7 +595,7 @@ export class Stepper {
         if (this.#pointHit(v)) continue;
         v.read();
         if (v.linear !== target && v.rip === start) {
-          v.processor.vp.passDebugPoints();
+          v.passDebugPoints();
           continue;
         }
         // There, or an interrupt came first and its handler met a breakpoint.
@@ -620,7 +603,7 @@ export class Stepper {
       }
       if (why === "fault") {
         const { faultVector, faultCode } = v.processor.handler;
-        injectException(v.processor.vp, faultVector, faultCode);
+        v.inject(faultVector, faultCode);
         continue;
       }
       if (why === "canceled") {
@@ -646,12 +629,12 @@ export class Stepper {
           if (!this.#watch(v, hits)) continue;
           // A debug register is for the instruction here.
           if (v.rip !== start) return ["done", null];
-          vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
+          v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
         } else if (this.#control.meaningOf(v) !== "go on") {
           return ["done", null];
         } else if (v.guestTrap !== 0n) {
           this.#control.hardware.addGuestStatus(v, v.guestTrap);
-          injectException(v.processor.vp, Vector.DB, null);
+          v.inject(Vector.DB, null);
           v.guestTrap = 0n;
         }
         continue;
@@ -662,12 +645,7 @@ export class Stepper {
           delivering === null ? fault : nested(delivering, fault),
         ];
       }
-      injectException(
-        v.processor.vp,
-        fault.vector,
-        fault.code,
-        fault.parameter,
-      );
+      v.inject(fault.vector, fault.code, fault.parameter);
     }
   }
 }

@@ -42,16 +42,16 @@ const hex = (value: number, digits: number) =>
 /** `info lapic [APIC-ID]` */
 export function showLapic(target: Debugger, processor: number): string {
   target.needStopped();
-  const { vp } = target.machine.processors[processor];
+  const v = target.vcpus[processor];
   let state: Uint8Array;
   try {
-    state = vp.getLapic();
+    state = v.getLapic();
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     throw new TargetError("the platform keeps its local APICs to itself");
   }
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
-  const x2apic = (vp.get(Reg.ApicBase) & APIC_BASE_X2) !== 0n;
+  const x2apic = (v.get(Reg.ApicBase) & APIC_BASE_X2) !== 0n;
   const get = (field: { get(view: DataView): number }) => field.get(view);
   const divider = get(APIC_STATE.DivideConfiguration);
   const svr = get(APIC_STATE.Svr);

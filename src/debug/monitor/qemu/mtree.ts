@@ -61,7 +61,7 @@ export function showTree(
 
 const byAddress = (a: Range, b: Range) => a.first < b.first ? -1 : 1;
 
-function memory({ machine }: Debugger, processor: number): Range[] {
+function memory({ machine, vcpus }: Debugger, processor: number): Range[] {
   let ram = 0n;
   const ranges: Range[] = machine.memory.regions.map(({ gpa, bytes, kind }) => {
     const first = BigInt(gpa), last = first + BigInt(bytes) - 1n;
@@ -78,7 +78,7 @@ function memory({ machine }: Debugger, processor: number): Range[] {
       name,
     });
   }
-  const base = machine.processors[processor].vp.get(Reg.ApicBase);
+  const base = vcpus[processor].get(Reg.ApicBase);
   if ((base & APIC_BASE_ENABLED) !== 0n && (base & APIC_BASE_X2) === 0n) {
     const first = base & APIC_BASE_PAGE;
     ranges.push({

@@ -61,7 +61,6 @@ export function showRegisters(
 }
 
 function general(v: Vcpu): string {
-  const { vp } = v.processor;
   const wide = v.codeBits === 64;
   const names = wide
     ? [
@@ -70,7 +69,7 @@ function general(v: Vcpu): string {
     ]
     : "EAX EBX ECX EDX ESI EDI EBP ESP".split(" ");
   const of = (name: string) =>
-    vp.get(name[0] === "E" ? Reg.Rax + ORDER[name.slice(1)] : numberOf(name));
+    v.get(name[0] === "E" ? Reg.Rax + ORDER[name.slice(1)] : numberOf(name));
   let text = "";
   names.forEach((name, i) => {
     const value = of(name);
@@ -108,7 +107,6 @@ function numberOf(name: string): number {
 }
 
 function system(v: Vcpu): string {
-  const { vp } = v.processor;
   const wide = v.longMode;
   let text = "";
   const segments = "ES CS SS DS FS GS LDT TR".split(" ");
@@ -117,17 +115,17 @@ function system(v: Vcpu): string {
     ...[Reg.Ldtr, Reg.Tr],
   ];
   segments.forEach((name, i) => {
-    text += segment(v, name, vp.getSegment(at[i]));
+    text += segment(v, name, v.getSegment(at[i]));
   });
   for (
     const [name, register] of [["GDT", Reg.Gdtr], ["IDT", Reg.Idtr]] as const
   ) {
-    const { base, limit } = vp.getTable(register);
+    const { base, limit } = v.getTable(register);
     text += `${name}=     ${address(base, wide)} ${hex(limit, 8)}\n`;
   }
-  text += `CR0=${hex(v.cr0, 8)} CR2=${address(vp.get(Reg.Cr2), wide)} ` +
+  text += `CR0=${hex(v.cr0, 8)} CR2=${address(v.get(Reg.Cr2), wide)} ` +
     `CR3=${address(v.cr3, wide)} CR4=${hex(v.cr4, 8)}\n`;
-  const debug = (name: number) => hex(vp.get(name), 16);
+  const debug = (name: number) => hex(v.get(name), 16);
   for (let i = 0; i < 4; i++) text += `DR${i}=${debug(Reg.Dr0 + i)} `;
   return `${text}\nDR6=${debug(Reg.Dr6)} DR7=${debug(Reg.Dr7)}\n` +
     `EFER=${hex(v.efer, 16)}\n`;
