@@ -9,6 +9,7 @@ const FREE = [
   "ffi",
   "src/boot",
   "src/cli",
+  "src/debug",
   "src/gdb",
   "src/machine",
   "src/soft",

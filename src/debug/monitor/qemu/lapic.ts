@@ -6,7 +6,7 @@
 import { APIC_STATE } from "../../../../ffi/apic.ts";
 import { Reg } from "../../../../ffi/registers.ts";
 import { PlatformError } from "../../../platform/errors.ts";
-import type { Debugger } from "../../debugger.ts";
+import type { MonitorContext } from "../command.ts";
 import { TargetError } from "../../target.ts";
 import { APIC_BASE_X2 } from "../../../x86/apic_base.ts";
 
@@ -40,9 +40,9 @@ const hex = (value: number, digits: number) =>
   value.toString(16).padStart(digits, "0");
 
 /** `info lapic [APIC-ID]` */
-export function showLapic(target: Debugger, processor: number): string {
-  target.needStopped();
-  const v = target.vcpus[processor];
+export function showLapic(target: MonitorContext, processor: number): string {
+  target.course.needStopped();
+  const v = target.guest.vcpus[processor];
   let state: Uint8Array;
   try {
     state = v.getLapic();

@@ -5,10 +5,10 @@
  */
 import { Reg } from "../../../../ffi/registers.ts";
 import { INTERRUPT_SHADOW } from "../../../../ffi/values.ts";
-import type { Debugger } from "../../debugger.ts";
+import type { MonitorContext } from "../command.ts";
 import { registerNumber } from "../../guest/registers.ts";
 import type { Vcpu } from "../../guest/vcpu.ts";
-import type { DebugTarget } from "../../target.ts";
+import type { GuestState } from "../../guest/state.ts";
 import {
   ACCESSED,
   BIG,
@@ -48,15 +48,15 @@ const address = (value: bigint, wide: boolean) =>
 
 /** One processor, or (`-a`) all of them. */
 export function showRegisters(
-  target: Debugger,
+  target: MonitorContext,
   processors: readonly number[],
 ): string {
-  target.needStopped();
+  target.course.needStopped();
   return processors.map((processor) => {
-    const v = target.vcpus[processor];
+    const v = target.guest.vcpus[processor];
     v.read();
     return `\nCPU#${processor}\n` + general(v) + system(v) +
-      floating(target, v);
+      floating(target.state, v);
   }).join("");
 }
 
@@ -166,10 +166,10 @@ const FTAG = registerNumber("ftag"), MXCSR = registerNumber("mxcsr");
 const ST0 = registerNumber("st0"), XMM0 = registerNumber("xmm0");
 
 /** The x87's registers are shown in their places, not from the top. */
-function floating(target: DebugTarget, v: Vcpu): string {
+function floating(state: GuestState, v: Vcpu): string {
   const bytes = new Uint8Array(16);
   const read = (number: number) => {
-    target.readRegisters(v.index, number, 1, bytes);
+    state.readRegisters(v.index, number, 1, bytes);
     return new DataView(bytes.buffer);
   };
   const status = read(FSTAT).getUint16(0, true);
