@@ -24,7 +24,7 @@ export function showPic(target: Debugger): string {
 }
 
 function ioApic({ machine: { board } }: Debugger): string {
-  const { shown, version } = board.ioapic;
+  const { shown, chipVersion: version } = board.ioapic;
   const { select, id, low, high, lines } = shown;
   const pin = select < REDIRECTION
     ? ""

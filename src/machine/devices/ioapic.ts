@@ -3,9 +3,11 @@
  * entries, edge and level triggered, remote IRR cleared by the local APICs' EOI.
  * Wires carry "asserted", so the polarity bit is kept but changes nothing.
  */
-import type { EoiListener, MmioDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import type { EoiListener, InterruptRequest, MmioDevice } from "../device.ts";
+import { integer, record, several, type ValueOf } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import { PIC } from "./i8259.ts";
+import type { Part } from "./wiring.ts";
 
 /** Guest physical address of the register window. */
 export const IOAPIC_BASE = 0xfec00000;
@@ -39,27 +41,14 @@ const Mode = {
   extInt: 7,
 } as const;
 
-/** An interrupt message; the numbers are WHV_INTERRUPT_CONTROL's. */
-export interface InterruptRequest {
-  type: number;
-  /** 0 physical, 1 logical. */
-  destinationMode: number;
-  /** 0 edge, 1 level. */
-  triggerMode: number;
-  destination: number;
-  vector: number;
-}
-
-function initialState() {
-  return {
-    select: 0,
-    id: 0,
-    /** Asserted inputs. Input 2, the timer's, is high from power-on. */
-    lines: 1 << 2,
-    low: new Array<number>(IOAPIC_INPUTS).fill(Redir.mask),
-    high: new Array<number>(IOAPIC_INPUTS).fill(0),
-  };
-}
+const STATE = record({
+  select: integer(0),
+  id: integer(0),
+  /** Asserted inputs. Input 2, the timer's, is high from power-on. */
+  lines: integer(1 << 2),
+  low: several(IOAPIC_INPUTS, integer(Redir.mask)),
+  high: several(IOAPIC_INPUTS, integer(0)),
+});
 
 /** What the IOAPIC is wired to. */
 export interface IoApicWiring {
@@ -72,19 +61,22 @@ export interface IoApicWiring {
 export const IOAPIC = {
   name: "ioapic",
   memory: [IOAPIC_BASE, IOAPIC_SIZE],
-} as const satisfies Declaration;
+  make: ({ requestInterrupt, device }) =>
+    new IoApic({
+      requestInterrupt,
+      extIntVector: () => device(PIC).acknowledge(),
+    }),
+} as const satisfies Part;
 
-/** The IOAPIC. */
-export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
-  implements Declared, MmioDevice, EoiListener {
-  readonly declaration = IOAPIC;
-  readonly name = IOAPIC.name;
+/** The IOAPIC. Messages leave when a wire changes: nothing is wired to its state. */
+export class IoApic extends StatefulDevice<ValueOf<typeof STATE>>
+  implements MmioDevice, EoiListener {
   /** As the guest reads it. */
-  readonly version = VERSION;
+  readonly chipVersion = VERSION;
   readonly #wiring: IoApicWiring;
 
   constructor(wiring: IoApicWiring) {
-    super(initialState);
+    super(IOAPIC, STATE);
     this.#wiring = wiring;
   }
 
@@ -205,9 +197,5 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
       destination: s.high[pin] >>> 24,
       vector,
     });
-  }
-
-  protected rewire(): void {
-    // Nothing is wired to this state: messages leave when a wire changes.
   }
 }
