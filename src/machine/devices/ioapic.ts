@@ -15,10 +15,11 @@ export const IOAPIC_BASE = 0xfec00000;
 export const IOAPIC_SIZE = 0x1000;
 /** Redirection entries, one for each input. */
 export const IOAPIC_INPUTS = 24;
+/** As the guest reads it. */
+export const IOAPIC_VERSION = 0x11;
 
 const IOREGSEL = 0x00, IOWIN = 0x10;
 const IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10;
-const VERSION = 0x11;
 
 /** Low half of a redirection entry. */
 const Redir = {
@@ -71,8 +72,6 @@ export const IOAPIC = {
 /** The IOAPIC. Messages leave when a wire changes: nothing is wired to its state. */
 export class IoApic extends StatefulDevice<ValueOf<typeof STATE>>
   implements MmioDevice, EoiListener {
-  /** As the guest reads it. */
-  readonly chipVersion = VERSION;
   readonly #wiring: IoApicWiring;
 
   constructor(wiring: IoApicWiring) {
@@ -136,7 +135,9 @@ export class IoApic extends StatefulDevice<ValueOf<typeof STATE>>
   #read(index: number): number {
     const s = this.state;
     if (index === IOAPICID || index === IOAPICARB) return s.id << 24;
-    if (index === IOAPICVER) return VERSION | ((IOAPIC_INPUTS - 1) << 16);
+    if (index === IOAPICVER) {
+      return IOAPIC_VERSION | ((IOAPIC_INPUTS - 1) << 16);
+    }
     const pin = (index - IOREDTBL) >> 1;
     if (pin < 0 || pin >= IOAPIC_INPUTS) return 0;
     return index & 1 ? s.high[pin] : s.low[pin];
