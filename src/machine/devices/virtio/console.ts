@@ -37,8 +37,6 @@ export class VirtioConsole implements VirtioFunction<ConsoleState> {
   readonly kept: Kind<ConsoleState>;
   state: ConsoleState;
   readonly #output: (bytes: Uint8Array) => void;
-  /** The terminal as it is, which a reset leaves. */
-  #size: WindowSize | null;
 
   /** `output` takes what the guest prints; `size` is null where there is none. */
   constructor(
@@ -46,12 +44,12 @@ export class VirtioConsole implements VirtioFunction<ConsoleState> {
     size: WindowSize | null = null,
   ) {
     this.#output = output;
-    this.#size = size;
+    this.state = { waiting: [], size };
     this.kept = record({
       waiting: queue(integer(0)),
-      size: optional(WINDOW_SIZE, () => this.#size),
+      // A reset leaves it: a run that is repeated has that of then.
+      size: optional(WINDOW_SIZE, () => this.state.size),
     });
-    this.state = this.kept.initial();
   }
 
   get features(): bigint {
@@ -76,7 +74,6 @@ export class VirtioConsole implements VirtioFunction<ConsoleState> {
   /** The terminal has another size now, which the transport is to tell the driver; false
    * where the driver has it already, or was not told that there is a terminal. */
   setSize(size: WindowSize): boolean {
-    this.#size = size;
     const told = this.state.size;
     if (
       told === null || told.columns === size.columns && told.rows === size.rows
