@@ -92,7 +92,7 @@ const stateOf = (contents: CmosContents, lowEnd: number, clock: Clock) =>
   record({
     cmos: bytes(CMOS_BYTES, () => cmosImage(contents, lowEnd)),
     index: integer(0),
-    /** Wall-clock ns at guest time 0. */
+    /** Wall-clock ns at guest time 0, of a battery that was just put in. */
     epoch: big(contents.startTime * SECOND),
     /** SET or divider reset: the time registers stand still. */
     frozen: flag(false),
@@ -290,6 +290,13 @@ export class Rtc extends StatefulDevice<ValueOf<ReturnType<typeof stateOf>>>
     }
     if (next === null) this.#timer.disarm();
     else this.#timer.arm(next);
+  }
+
+  /** The battery keeps the time of day: RESET does not affect clock and calendar. */
+  override reset(): void {
+    const { epoch } = this.state;
+    super.reset();
+    this.state.epoch = epoch;
   }
 
   protected override rewire(): void {

@@ -142,6 +142,23 @@ Deno.test("memory sizes, processors, and memory that is the guest's own", () => 
   assertEquals(read(0x0f), 0);
 });
 
+Deno.test("a reset leaves the time of day, in whatever machine it is", () => {
+  const a = rtc();
+  a.write(0x00, 0x30);
+  a.clock.advance(SECOND);
+  assertEquals(a.time(), "20 24 02 28 23 59 31");
+  // Made with another start, as for a file that is restored.
+  const b = rtc("1980-01-01T00:00:00Z");
+  b.clock.set(a.clock.now());
+  carry(a, b);
+  for (const { device } of [a, b]) device.reset();
+  for (const { clock } of [a, b]) clock.advance(SECOND);
+  assertEquals([a.time(), b.time()], [
+    "20 24 02 28 23 59 32",
+    "20 24 02 28 23 59 32",
+  ]);
+});
+
 Deno.test("nothing is armed without an enabled interrupt", () => {
   const { clock, write } = rtc();
   assertEquals(clock.armed, false);
