@@ -5,16 +5,12 @@
  * or writes makes what cannot be repeated, and a snapshot behind it instead.
  */
 import { DebugAccess } from "../../ffi/debug_points.ts";
-import type {
-  PlatformTimeTravel,
-  ProcessorsState,
-  Replay,
-  ScheduleLog,
-} from "../../ffi/mod.ts";
-import type { BoardState, Machine } from "../machine/machine.ts";
+import type { PlatformTimeTravel, Replay, ScheduleLog } from "../../ffi/mod.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { Processor } from "../machine/processor.ts";
 import type { JournaledStore } from "./disks.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
+import { bringBack, type Moment, momentOf } from "./moment.ts";
 import { PageSet } from "./pages.ts";
 import type { RecordedRun, Recorder } from "./recording.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
@@ -33,9 +29,7 @@ const MOST_NEAR = 8;
 const BOARD_BYTES = 16_384;
 
 /** A snapshot and what followed it. */
-interface Segment {
-  readonly processors: ProcessorsState;
-  readonly board: BoardState;
+interface Segment extends Moment {
   /** Whether processors were being run, between two instructions; else none was. */
   readonly quiet: boolean;
   /** Whether the log before leads here: nothing else happened between. */
@@ -321,8 +315,7 @@ export class History implements TimeTravel {
       changed.length * PAGE_BYTES > guestMemory.length / 4;
     this.#forked = false;
     this.#segments.push({
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet,
       continues,
       full,
@@ -591,8 +584,7 @@ export class History implements TimeTravel {
     const index = this.#past!.segment;
     const log = replay.split();
     const segment: Segment = {
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet: true,
       continues: true,
       full: false,
@@ -697,13 +689,10 @@ export class History implements TimeTravel {
 
   /** Makes the machine what it was at the beginning of a segment. */
   #restore(index: number): void {
-    const { processors, board } = this.#segments[index];
-    const machine = this.#machine;
-    this.#restorePages(index);
-    this.#restoreDisks(index);
-    this.#platform.load(processors);
-    machine.loadBoard(board);
-    machine.partition.changes++;
+    bringBack(this.#machine, this.#segments[index], () => {
+      this.#restorePages(index);
+      this.#restoreDisks(index);
+    });
     this.#base = index;
     this.#past = { segment: index, replay: null };
   }

@@ -7,7 +7,7 @@ import type {
   Position,
   TimeTravel,
 } from "../../src/history/time_travel.ts";
-import type { MachineState } from "../../src/machine/machine.ts";
+import type { MachineState } from "../../src/machine/saved.ts";
 import type { LongMode } from "./long_mode.ts";
 
 /** Guest nanoseconds of an instruction. */
