@@ -956,13 +956,13 @@ export function inner(p: usize, left: i32): usize {
       case SHL_RI32:
         {
           const c = <u32> (rImm8(p) & 31);
+          const x = load<u32>(rm(w));
+          const r = <u32> (x << c);
+          setReg<u32>(rm(w), r);
           if (c) {
-            const x = load<u32>(rm(w));
-            const r = <u32> (x << c);
-            setReg<u32>(rm(w), r);
             const cf = <u64> ((x >> <u32> (32 - c)) & 1);
             flagsSet<u32>(r, cf, <u64> (r >> 31) ^ cf);
-          } else setReg<u32>(rm(w), load<u32>(rm(w)));
+          }
         }
         p += REC;
         break;
@@ -970,13 +970,11 @@ export function inner(p: usize, left: i32): usize {
         {
           const c = <u32> (rImm8(p) & 31);
           const x = load<u32>(rm(w));
-          setReg<u32>(rm(w), <u32> (x >> c));
+          const r = <u32> (x >> c);
+          setReg<u32>(rm(w), r);
           if (c) {
-            flagsSet<u32>(
-              <u32> (x >> c),
-              <u64> ((x >> <u32> (c - 1)) & 1),
-              <u64> ((x >> c >> 31) ^ (x >> c >> 30)) & 1,
-            );
+            const cf = <u64> ((x >> <u32> (c - 1)) & 1);
+            flagsSet<u32>(r, cf, <u64> (r >> 31) ^ <u64> ((r >> 30) & 1));
           }
         }
         p += REC;
@@ -984,13 +982,13 @@ export function inner(p: usize, left: i32): usize {
       case SHL_RI64:
         {
           const c = <u64> (rImm8(p) & 63);
+          const x = load<u64>(rm(w));
+          const r = <u64> (x << c);
+          setReg<u64>(rm(w), r);
           if (c) {
-            const x = load<u64>(rm(w));
-            const r = <u64> (x << c);
-            setReg<u64>(rm(w), r);
             const cf = <u64> ((x >> <u64> (64 - c)) & 1);
             flagsSet<u64>(r, cf, <u64> (r >> 63) ^ cf);
-          } else setReg<u64>(rm(w), load<u64>(rm(w)));
+          }
         }
         p += REC;
         break;
@@ -998,13 +996,11 @@ export function inner(p: usize, left: i32): usize {
         {
           const c = <u64> (rImm8(p) & 63);
           const x = load<u64>(rm(w));
-          setReg<u64>(rm(w), <u64> (x >> c));
+          const r = <u64> (x >> c);
+          setReg<u64>(rm(w), r);
           if (c) {
-            flagsSet<u64>(
-              <u64> (x >> c),
-              <u64> ((x >> <u64> (c - 1)) & 1),
-              ((x >> c >> 63) ^ (x >> c >> 62)) & 1,
-            );
+            const cf = <u64> ((x >> <u64> (c - 1)) & 1);
+            flagsSet<u64>(r, cf, <u64> (r >> 63) ^ <u64> ((r >> 62) & 1));
           }
         }
         p += REC;
