@@ -173,6 +173,14 @@ row("CALL", [form(ONE, 0xe8, -1, WIDE)], (m) => {
   m.push(m.next());
   m.jump(to);
 }, { anyPrefix: true, stack: true });
+row("JMP to a value", [form(ONE, 0xff, 4, WIDE, E)], (m, address) => {
+  m.jump(m.lookUp(m.read(address)));
+}, { anyPrefix: true, stack: true });
+row("CALL of a value", [form(ONE, 0xff, 2, WIDE, E)], (m, address) => {
+  const to = m.lookUp(m.read(address));
+  m.push(m.next());
+  m.jump(to);
+}, { anyPrefix: true, stack: true });
 row("RET", [form(ONE, 0xc3, -1, WIDE)], (m) => {
   const to = m.lookUp(m.top());
   m.pop();
@@ -183,8 +191,18 @@ row("RET", [form(ONE, 0xc3, -1, WIDE)], (m) => {
 
 row(
   "PUSH",
-  registers(ONE, 0x50, WIDE, Z),
+  [
+    ...registers(ONE, 0x50, WIDE, Z),
+    form(ONE, 0x68, -1, WIDE, I),
+    form(ONE, 0x6a, -1, WIDE, I),
+  ],
   (m, from) => m.push(m.read(from)),
+  { stack: true },
+);
+row(
+  "PUSH of a value",
+  [form(ONE, 0xff, 6, WIDE, E)],
+  (m, from) => m.push(m.let(m.read(from))),
   { stack: true },
 );
 row("POP", registers(ONE, 0x58, WIDE, Z), (m, to) => {

@@ -4,13 +4,10 @@
 import "../number_types.ts";
 import { OPTAB } from "../core/layout.ts";
 import { RF_MEM, RF_REP, RF_REPNE } from "../core/shared.ts";
+import { BYTE, WIDE } from "../instructions/forms.ts";
 import type { Emitter, Lookup, Row, Size } from "./generator.ts";
 
-/** Opcode maps: of one byte, and behind 0F. */
-export const ONE = 0, OF = 1;
-
-export const BYTE: readonly Size[] = [0];
-export const WIDE: readonly Size[] = [1, 2, 3];
+export { BYTE, OF, ONE, WIDE } from "../instructions/forms.ts";
 
 /** What an encoding may say besides its opcode. */
 interface Options {
