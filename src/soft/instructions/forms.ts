@@ -45,8 +45,8 @@ export const I: Operand = { at: "immediate" };
 export const J: Operand = { at: "wide immediate" };
 export const UNIT: Operand = { at: "one" };
 
-/** Opcode maps: of one byte, and behind 0F. */
-export const ONE = 0, OF = 1;
+/** Opcode maps: of one byte, and behind 0F, 0F 38, 0F 3A. */
+export const ONE = 0, OF = 1, OF38 = 2, OF3A = 3;
 
 /** A way to encode an instruction. */
 export interface Form {

@@ -4,10 +4,9 @@
 import "../number_types.ts";
 import { OPTAB } from "../core/layout.ts";
 import { RF_MEM, RF_REP, RF_REPNE } from "../core/shared.ts";
-import { BYTE, WIDE } from "../instructions/forms.ts";
 import type { Emitter, Lookup, Row, Size } from "./generator.ts";
 
-export { BYTE, OF, ONE, WIDE } from "../instructions/forms.ts";
+export { BYTE, OF, OF38, OF3A, ONE, WIDE } from "../instructions/forms.ts";
 
 /** What an encoding may say besides its opcode. */
 interface Options {
@@ -49,17 +48,6 @@ export function on(
   options: Partial<Options> = {},
 ): void {
   encodings.push({ ...USUAL, ...options, map, opcode, digit, sizes, emit });
-}
-
-/** Both the byte form of an even opcode and the wide form of the next. */
-export function both(
-  map: number,
-  opcode: number,
-  digit: number,
-  emit: Emitter,
-): void {
-  on(map, opcode, digit, BYTE, emit);
-  on(map, opcode + 1, digit, WIDE, emit);
 }
 
 const GROUP = 0x8000_0000;
