@@ -113,8 +113,8 @@ row("TEST", [
   ...byteAndWide(ONE, 0x84, -1, E, G),
   ...byteAndWide(ONE, 0xa8, -1, A, I),
   ...byteAndWide(ONE, 0xf6, 0, E, I),
+  ...byteAndWide(ONE, 0xf6, 1, E, I),
 ], compare("&"));
-row("TEST of F6 /1", byteAndWide(ONE, 0xf6, 1, E, I), compare("&"));
 row("INC", [
   ...byteAndWide(ONE, 0xfe, 0, E),
   ...registers(ONE, 0x40, [1, 2], Z),
@@ -137,19 +137,19 @@ function shift(
     m.setFlags(n, result, out, (carry) => overflow(m, result, carry));
   };
 }
-const left = shift(
-  "<<",
-  (m, result, carry) => m.differ(m.bit(result, 0), carry),
-);
 
-row("SHL", shiftForms(4), left, { counts: true });
+row(
+  "SHL",
+  [...shiftForms(4), ...shiftForms(6)],
+  shift("<<", (m, result, carry) => m.differ(m.bit(result, 0), carry)),
+  { counts: true },
+);
 row(
   "SHR",
   shiftForms(5),
   shift(">>>", (m, result) => m.differ(m.bit(result, 0), m.bit(result, 1))),
   { counts: true },
 );
-row("SHL of /6", shiftForms(6), left, { counts: true });
 row("SAR", shiftForms(7), shift(">>", (m) => m.clear()), { counts: true });
 
 // --- jumps
