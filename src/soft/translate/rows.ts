@@ -8,44 +8,21 @@ import {
   arithmeticForms,
   byteAndWide,
   E,
-  type Form,
   form,
   G,
+  I,
   type Operand,
   registers,
   shiftForms,
   Z,
 } from "../instructions/forms.ts";
-import { type RowOptions, TABLE } from "../instructions/table.ts";
+import { TABLE } from "../instructions/table.ts";
 import { BYTE, OF, on, ONE, WIDE } from "./encodings.ts";
-import {
-  type Emitter,
-  extend,
-  type Generator,
-  Lazy,
-  type Size,
-} from "./generator.ts";
-import { Emission, RAX, RCX, RDX, type Value } from "./machine.ts";
-import { type Instruction, KEY_64 } from "./records.ts";
+import { type Generator, Lazy, type Size } from "./generator.ts";
+import { type Emission, RAX, RCX, RDX, type Value } from "./machine.ts";
+import { KEY_64 } from "./records.ts";
+import { row } from "./row.ts";
 import { Op } from "./wasm.ts";
-
-/** Has forms be emitted as `meaning` tells. */
-function row(
-  forms: readonly Form[],
-  meaning: (m: Emission, first: Operand, second: Operand) => void,
-  { anyPrefix = false, stack = false, counts = false }: RowOptions = {},
-): void {
-  for (const { map, opcode, digit, sizes, operands } of forms) {
-    const [first, second] = operands;
-    on(map, opcode, digit, sizes, (g, i, size, memory) => {
-      const m = new Emission(g, i, size, memory);
-      if (
-        stack && size !== g.stackSize || counts && !m.isUsualCount(second)
-      ) g.callHandler(i);
-      else meaning(m, first, second);
-    }, { anyPrefix });
-  }
-}
 
 for (const { forms, meaning, ...options } of TABLE) {
   row(forms, meaning, options);
@@ -209,289 +186,12 @@ const rotate = (left: boolean) => (m: Emission, to: Operand, by: Operand) => {
 row(shiftForms(0), rotate(true), { counts: true });
 row(shiftForms(1), rotate(false), { counts: true });
 
-// --- multiplications and divisions
-
-/** IMUL of what is in x and y (signed, wide) into ModRM.reg. */
-function multiply(g: Generator, i: Instruction, size: Size): void {
-  const { code: c } = g;
-  c.get(g.x);
-  c.get(g.y);
-  c.op(Op.i64_mul);
-  c.set(g.z);
-  // whether the product fits
-  c.get(g.z);
-  c.get(g.z);
-  extend(c, size);
-  c.op(Op.i64_ne);
-  c.op(Op.i64_extend_i32_u);
-  c.tee(g.fa);
-  c.set(g.fb);
-  g.getNarrow(g.z, size);
-  if (size === 1) {
-    c.i32(0xffff);
-    c.op(Op.i32_and);
-  }
-  g.setWide(g.fr, size);
-  g.getNarrow(g.fr, size);
-  g.setRegister(i.reg, size);
-  g.setFlags(Lazy.SET, size);
-}
-
-/** Pushes an operand on the stack as a signed i64. */
-function widen(g: Generator, size: Size): void {
-  if (size === 3) return;
-  g.code.op(Op.i64_extend_i32_u);
-  extend(g.code, size);
-}
-
-on(OF, 0xaf, -1, WIDE, (g, i, size) => {
-  g.getRm(i, size);
-  widen(g, size);
-  g.code.set(g.y);
-  g.getRegister(i.reg, size);
-  widen(g, size);
-  g.code.set(g.x);
-  if (size === 3) wideMultiply(g, i);
-  else multiply(g, i, size);
-});
-for (const opcode of [0x69, 0x6b]) {
-  on(ONE, opcode, -1, WIDE, (g, i, size) => {
-    g.getRm(i, size);
-    widen(g, size);
-    g.code.set(g.x);
-    g.code.i64(BigInt(i.imm));
-    g.code.set(g.y);
-    if (size === 3) wideMultiply(g, i);
-    else multiply(g, i, size);
-  });
-}
-
-/** High half of the signed product of x and y, left in z; fa and fb are used. */
-function highSigned(g: Generator): void {
-  const { code: c } = g;
-  highUnsigned(g);
-  // minus y where x is negative, and x where y is
-  const correct = (sign: number, value: number) => {
-    c.get(g.z);
-    c.get(sign);
-    c.i64(63n);
-    c.op(Op.i64_shr_s);
-    c.get(value);
-    c.op(Op.i64_and);
-    c.op(Op.i64_sub);
-    c.set(g.z);
-  };
-  correct(g.x, g.y);
-  correct(g.y, g.x);
-}
-
-/** High half of the product of x and y, left in z; fa and fb are used. */
-function highUnsigned(g: Generator): void {
-  const { code: c } = g;
-  const low = (v: number) => {
-    c.get(v);
-    c.i64(0xffff_ffffn);
-    c.op(Op.i64_and);
-  };
-  const high = (v: number) => {
-    c.get(v);
-    c.i64(32n);
-    c.op(Op.i64_shr_u);
-  };
-  // fa = xl * yl >> 32, plus xh * yl
-  low(g.x);
-  low(g.y);
-  c.op(Op.i64_mul);
-  c.i64(32n);
-  c.op(Op.i64_shr_u);
-  high(g.x);
-  low(g.y);
-  c.op(Op.i64_mul);
-  c.op(Op.i64_add);
-  c.set(g.fa);
-  // fb = low half of that, plus xl * yh
-  low(g.fa);
-  low(g.x);
-  high(g.y);
-  c.op(Op.i64_mul);
-  c.op(Op.i64_add);
-  c.set(g.fb);
-  high(g.x);
-  high(g.y);
-  c.op(Op.i64_mul);
-  high(g.fa);
-  c.op(Op.i64_add);
-  high(g.fb);
-  c.op(Op.i64_add);
-  c.set(g.z);
-}
-
-function wideMultiply(g: Generator, i: Instruction): void {
-  const { code: c } = g;
-  highSigned(g);
-  c.get(g.x);
-  c.get(g.y);
-  c.op(Op.i64_mul);
-  c.set(g.fr);
-  c.get(g.z);
-  c.get(g.fr);
-  c.i64(63n);
-  c.op(Op.i64_shr_s);
-  c.op(Op.i64_ne);
-  c.op(Op.i64_extend_i32_u);
-  c.tee(g.fa);
-  c.set(g.fb);
-  c.get(g.fr);
-  g.setRegister(i.reg, 3);
-  g.setFlags(Lazy.SET, 3);
-}
-
-/** MUL and IMUL of rAX into rDX:rAX. */
-function multiplyAccumulator(signed: boolean): Emitter {
-  return (g, i, size) => {
-    const { code: c } = g;
-    g.getRm(i, size);
-    if (signed) widen(g, size);
-    else if (size < 3) c.op(Op.i64_extend_i32_u);
-    c.set(g.y);
-    g.getRegister(RAX, size);
-    if (signed) widen(g, size);
-    else if (size < 3) c.op(Op.i64_extend_i32_u);
-    c.set(g.x);
-    if (size === 3) {
-      if (signed) highSigned(g);
-      else highUnsigned(g);
-      c.get(g.x);
-      c.get(g.y);
-      c.op(Op.i64_mul);
-      c.set(g.fr);
-      c.get(g.fr);
-      g.setRegister(RAX, 3);
-      c.get(g.z);
-      g.setRegister(RDX, 3);
-      c.get(g.z);
-      if (signed) {
-        c.get(g.fr);
-        c.i64(63n);
-        c.op(Op.i64_shr_s);
-      } else c.i64(0n);
-    } else {
-      c.get(g.x);
-      c.get(g.y);
-      c.op(Op.i64_mul);
-      c.set(g.z);
-      const mask = (1n << BigInt(8 << size)) - 1n;
-      c.get(g.z);
-      c.i64(mask);
-      c.op(Op.i64_and);
-      c.set(g.fr);
-      g.getNarrow(g.fr, size);
-      g.setRegister(RAX, size);
-      c.get(g.z);
-      c.i64(BigInt(8 << size));
-      c.op(Op.i64_shr_u);
-      c.i64(mask);
-      c.op(Op.i64_and);
-      c.op(Op.i32_wrap_i64);
-      g.setRegister(RDX, size);
-      c.get(g.z);
-      if (signed) {
-        c.get(g.fr);
-        extend(c, size);
-      } else c.get(g.fr);
-    }
-    c.op(Op.i64_ne);
-    c.op(Op.i64_extend_i32_u);
-    c.tee(g.fa);
-    c.set(g.fb);
-    g.setFlags(Lazy.SET, size);
-  };
-}
-on(ONE, 0xf7, 4, WIDE, multiplyAccumulator(false));
-on(ONE, 0xf7, 5, WIDE, multiplyAccumulator(true));
-
-/** DIV and IDIV of rDX:rAX where the dividend fits 64 bits; else the interpreter's. */
-function divide(signed: boolean): Emitter {
-  return (g, i, size) => {
-    const { code: c } = g;
-    if (size === 1) {
-      g.callHandler(i);
-      return;
-    }
-    g.getRm(i, size);
-    if (signed) widen(g, size);
-    else if (size < 3) c.op(Op.i64_extend_i32_u);
-    c.tee(g.y);
-    c.op(Op.i64_eqz);
-    g.exitIf(i);
-    if (size === 3) {
-      g.getRegister(RAX, 3);
-      c.set(g.x);
-      g.getRegister(RDX, 3);
-      if (signed) {
-        c.get(g.x);
-        c.i64(63n);
-        c.op(Op.i64_shr_s);
-      } else c.i64(0n);
-      c.op(Op.i64_ne);
-    } else {
-      g.getRegister(RDX, 2);
-      c.op(Op.i64_extend_i32_u);
-      c.i64(32n);
-      c.op(Op.i64_shl);
-      g.getRegister(RAX, 2);
-      c.op(Op.i64_extend_i32_u);
-      c.op(Op.i64_or);
-      c.set(g.x);
-      c.i32(0);
-    }
-    if (signed) {
-      // the one quotient that does not fit
-      c.get(g.y);
-      c.i64(-1n);
-      c.op(Op.i64_eq);
-      c.get(g.x);
-      c.i64(-(1n << 63n));
-      c.op(Op.i64_eq);
-      c.op(Op.i32_and);
-      c.op(Op.i32_or);
-    }
-    g.exitIf(i);
-    c.get(g.x);
-    c.get(g.y);
-    c.op(signed ? Op.i64_div_s : Op.i64_div_u);
-    c.set(g.z);
-    if (size === 2) {
-      c.get(g.z);
-      c.get(g.z);
-      if (signed) extend(c, 2);
-      else {
-        c.i64(0xffff_ffffn);
-        c.op(Op.i64_and);
-      }
-      c.op(Op.i64_ne);
-      g.exitIf(i);
-    }
-    g.getNarrow(g.z, size);
-    g.setRegister(RAX, size);
-    c.get(g.x);
-    c.get(g.z);
-    c.get(g.y);
-    c.op(Op.i64_mul);
-    c.op(Op.i64_sub);
-    if (size < 3) c.op(Op.i32_wrap_i64);
-    g.setRegister(RDX, size);
-  };
-}
-on(ONE, 0xf7, 6, WIDE, divide(false));
-on(ONE, 0xf7, 7, WIDE, divide(true));
-
 // --- conditions
 
 for (let cc = 0; cc < 16; cc++) {
   row(
     [form(OF, 0x90 + cc, -1, BYTE, E)],
-    (m, to) => m.write(to, m.let({ push: () => m.g.condition(cc) })),
+    (m, to) => m.write(to, { push: () => m.g.condition(cc) }),
   );
   row([form(OF, 0x40 + cc, -1, WIDE, G, E)], (m, to, from) => {
     const { g } = m;
@@ -581,35 +281,43 @@ row([form(ONE, 0xc9, -1, WIDE)], (m) => {
 
 // --- bits
 
-/** BT BTS BTR BTC of a register; k is 0 to 3. */
-function bitOf(k: number, byRegister: boolean): Emitter {
-  return (g, i, size, memory) => {
-    if (memory) {
+// BT BTS BTR BTC of a register
+for (
+  const [k, operation] of [undefined, Op.i64_or, Op.i64_and, Op.i64_xor]
+    .entries()
+) {
+  const forms = [
+    form(OF, 0xa3 + (k << 3), -1, WIDE, E, G),
+    form(OF, 0xba, 4 + k, WIDE, E, I),
+  ];
+  row(forms, (m, to, by) => {
+    const { g, i, size } = m;
+    const { code: c } = g;
+    if (m.memory) {
       g.callHandler(i);
       return;
     }
-    const { code: c } = g;
     const mask = BigInt((8 << size) - 1);
-    g.getRegister(i.rm, size);
+    m.read(to).push();
     g.setWide(g.x, size);
-    if (byRegister) {
-      g.getRegister(i.reg, size);
-      g.setWide(g.y, size);
-      c.get(g.y);
+    if (by === I) c.i64(BigInt(i.imm) & mask);
+    else {
+      m.read(by).push();
+      if (size < 3) c.op(Op.i64_extend_i32_u);
       c.i64(mask);
       c.op(Op.i64_and);
-    } else c.i64(BigInt(i.imm) & mask);
+    }
     c.set(g.y);
-    if (k > 0) {
+    if (operation !== undefined) {
       c.get(g.x);
       c.i64(1n);
       c.get(g.y);
       c.op(Op.i64_shl);
-      if (k === 2) {
+      if (operation === Op.i64_and) {
         c.i64(-1n);
         c.op(Op.i64_xor);
       }
-      c.op(k === 1 ? Op.i64_or : k === 2 ? Op.i64_and : Op.i64_xor);
+      c.op(operation);
       if (size < 3) c.op(Op.i32_wrap_i64);
       g.setRegister(i.rm, size);
     }
@@ -620,11 +328,7 @@ function bitOf(k: number, byRegister: boolean): Emitter {
       c.i64(1n);
       c.op(Op.i64_and);
     });
-  };
-}
-for (let k = 0; k < 4; k++) {
-  on(OF, 0xa3 + (k << 3), -1, WIDE, bitOf(k, true));
-  on(OF, 0xba, 4 + k, WIDE, bitOf(k, false));
+  });
 }
 
 // CLC STC CMC
