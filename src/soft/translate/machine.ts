@@ -45,12 +45,20 @@ export class Emission implements Machine<Value> {
   /** The memory operand that is to be written was found. */
   #prepared = false;
   #conditional = false;
+  #kept = false;
+  /** Something was changed, and the region may not be left before the instruction. */
+  #changed = false;
 
   constructor(g: Generator, i: Instruction, size: Size, memory: boolean) {
     this.g = g;
     this.i = i;
     this.size = size;
     this.memory = memory;
+  }
+
+  /** What follows may leave the region. */
+  #mayLeave(): void {
+    if (this.#changed) throw new Error("it may fail too late");
   }
 
   // --- operands
@@ -100,6 +108,7 @@ export class Emission implements Machine<Value> {
     const size = this.#sizeOf(o);
     const memory = this.inMemory(o);
     if (memory) {
+      this.#mayLeave();
       g.operand(i, size, write);
       this.#prepared = write;
     }
@@ -117,7 +126,10 @@ export class Emission implements Machine<Value> {
     const { code: c } = g;
     const size = this.#sizeOf(from) as 0 | 1 | 2;
     const memory = this.inMemory(from);
-    if (memory) g.operand(i, size, false);
+    if (memory) {
+      this.#mayLeave();
+      g.operand(i, size, false);
+    }
     return {
       push: () => {
         if (memory) g.loadHostSigned(size);
@@ -134,12 +146,16 @@ export class Emission implements Machine<Value> {
   write(to: Operand, value: Value): void {
     const { g, i, size } = this;
     if (this.inMemory(to)) {
-      if (!this.#prepared) g.operand(i, size, true);
+      if (!this.#prepared) {
+        this.#mayLeave();
+        g.operand(i, size, true);
+      }
       g.storeHost(size, () => value.push());
     } else {
       value.push();
       g.setRegister(this.#register(to), size);
     }
+    this.#changed = true;
   }
 
   address(): Value {
@@ -154,6 +170,8 @@ export class Emission implements Machine<Value> {
 
   /** Kept in x: an instruction has one of these. */
   let(value: Value): Value {
+    if (this.#kept) throw new Error("an instruction keeps one value");
+    this.#kept = true;
     const { g, size } = this;
     const local = size === 3 ? g.x : g.x32;
     value.push();
@@ -249,6 +267,7 @@ export class Emission implements Machine<Value> {
     if (known !== undefined) {
       return { push: () => c.i64(BigInt(known)), known };
     }
+    this.#mayLeave();
     const push = () => {
       g.getRegister(RCX, 0);
       c.i32(this.#countMask);
@@ -378,19 +397,23 @@ export class Emission implements Machine<Value> {
   push(value: Value): void {
     const { g, i, size } = this;
     const bytes = 1 << size;
+    this.#mayLeave();
     g.stack(i, -bytes, true);
     g.storeHost(size, () => value.push());
     g.moveStack(-bytes);
+    this.#changed = true;
   }
 
   top(): Value {
     const { g, i, size } = this;
+    this.#mayLeave();
     g.stack(i, 0, false);
     return { push: () => g.loadHost(size) };
   }
 
   pop(more = 0): void {
     this.g.moveStack((1 << this.size) + more);
+    this.#changed = true;
   }
 
   // --- jumps
@@ -437,6 +460,7 @@ export class Emission implements Machine<Value> {
   /** The address, an i64, is kept in x. */
   #find(pushAddress: () => void): Value {
     const { g, i } = this;
+    this.#mayLeave();
     pushAddress();
     g.code.set(g.x);
     g.lookUp(i.p, g.x);
