@@ -4,6 +4,7 @@
 // interpreter carries that instruction out.
 
 import "../number_types.ts";
+import type { Size } from "../instructions/forms.ts";
 import {
   CHANGED,
   CODE_DROPS,
@@ -40,7 +41,6 @@ import {
   REC,
   RF_MEM,
 } from "../core/shared.ts";
-import type { Size } from "../instructions/forms.ts";
 import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
 

@@ -2,8 +2,8 @@
 // have an encoding the first one holds. What no module has is carried out by the
 // interpreter's handler.
 
-import "./rows.ts";
 import "./multiply.ts";
+import "./rows.ts";
 import "./floating.ts";
 
 export { instructionRows } from "./encodings.ts";
