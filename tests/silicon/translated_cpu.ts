@@ -15,6 +15,7 @@ import type { Batch, Results } from "./batch.ts";
 import { CoreCpu } from "./core_cpu.ts";
 import { Gpa, GUEST_BYTES } from "./guest.ts";
 import { Case, CODE } from "./layout.ts";
+import { hiddenPart } from "./ldt.ts";
 
 export class TranslatedCpu extends CoreCpu {
   readonly #instance: Instance;
@@ -45,8 +46,11 @@ export class TranslatedCpu extends CoreCpu {
   override async runBatch(batch: Batch): Promise<Results> {
     await super.runBatch(batch);
     for (let n = 0; n < batch.length; n++) {
-      const rip = batch.view.getUint32(batch.offsets[n] + Case.rip, true);
-      this.#translate(GUEST + Gpa.code + rip - CODE);
+      const record = batch.offsets[n];
+      const cs = batch.view.getUint16(record + Case.segments + 2, true);
+      const address = batch.view.getUint32(record + Case.rip, true) +
+        (hiddenPart(cs)?.base ?? 0);
+      this.#translate(GUEST + Gpa.code + address - CODE);
     }
     return await this.runCases(batch);
   }
