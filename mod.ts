@@ -12,7 +12,7 @@ export { MachineError } from "./src/machine/exits.ts";
 export { askHost } from "./src/machine/probe.ts";
 export { BootError, loadGuest, startGuest } from "./src/boot/mod.ts";
 export { attachDebugger } from "./src/debug/mod.ts";
-export { AgentError, AgentExpression } from "./src/debug/agent.ts";
+export { AgentError, AgentExpression } from "./src/debug/breakpoints/agent.ts";
 export { TargetError } from "./src/debug/target.ts";
 export { GdbServer } from "./src/gdb/server.ts";
 export { Timers } from "./src/machine/timers.ts";
@@ -150,11 +150,11 @@ export type {
 export type { icebp } from "./ffi/icebp.ts";
 export type { DmaAccess } from "./src/machine/machine.ts";
 export type { DmaMemory } from "./src/machine/devices/virtio/queue.ts";
-export type { Architecture } from "./src/debug/register_sets.ts";
-export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/regions.ts";
+export type { Architecture } from "./src/debug/guest/register_sets.ts";
+export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/guest/regions.ts";
 export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
 export type { DebugPoint } from "./src/platform/partition.ts";
-export type { AgentContext } from "./src/debug/agent.ts";
+export type { AgentContext } from "./src/debug/breakpoints/agent.ts";
 export type { VpExit } from "./src/platform/vp_exit.ts";
 
 if (import.meta.main) {
