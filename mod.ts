@@ -46,7 +46,10 @@ export type {
   StopReason,
   WatchAccess,
 } from "./src/debug/target.ts";
-export type { Translation } from "./src/platform/virtual_processor.ts";
+export type {
+  PartitionOfProcessor,
+  Translation,
+} from "./src/platform/virtual_processor.ts";
 export type {
   BoardState,
   MachineEvent,

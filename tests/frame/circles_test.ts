@@ -9,7 +9,9 @@ const FREE = [
   "ffi",
   "src/boot",
   "src/cli",
+  "src/history",
   "src/machine",
+  "src/platform",
   "src/soft",
   "src/util",
 ];
