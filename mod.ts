@@ -52,10 +52,10 @@ export type {
 } from "./src/platform/virtual_processor.ts";
 export type {
   BoardState,
-  MachineEvent,
   MachineOptions,
   MachineState,
 } from "./src/machine/machine.ts";
+export type { MachineEvent } from "./src/machine/outcome.ts";
 export type { ExitCounts } from "./src/machine/exits.ts";
 export type {
   Argument,

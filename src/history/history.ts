@@ -801,21 +801,22 @@ export class History implements TimeTravel {
     end: (how: "hit" | "end") => void,
   ): Promise<void> {
     for (;;) {
-      switch (await processor.run(false)) {
+      const why = await processor.run(false);
+      switch (why.kind) {
         case "canceled":
           return;
-        case "machine":
+        case "power":
           // What followed was a snapshot.
           return end("end");
         case "point": {
           const verdict = onHit?.({
             instructions: BigInt(this.#platform.instructions()),
             processor: processor.index,
-            point: processor.point,
+            point: why.exit,
           });
           if (verdict === "stop") return end("hit");
           // Behind an access of data there is nothing to pass.
-          if (processor.point!.hits[0].access === DebugAccess.Execute) {
+          if (why.exit.hits[0].access === DebugAccess.Execute) {
             processor.vp.passDebugPoints();
           }
           break;

@@ -6,12 +6,19 @@
 import { Reg } from "../../../ffi/registers.ts";
 import { injectException } from "../../machine/events.ts";
 import type { Machine } from "../../machine/machine.ts";
-import type { Return } from "../../machine/processor.ts";
+import {
+  CANCELED,
+  COMPLETED,
+  type ExceptionReturn,
+  type PointReturn,
+  type Power,
+  type Return,
+} from "../../machine/outcome.ts";
 import { DR6_BS } from "../../x86/debug_registers.ts";
 import { RFLAGS_RF } from "../../x86/flags.ts";
 import { Vector } from "../../x86/vectors.ts";
 import { setRefusable } from "../../machine/refusable.ts";
-import type { DebugPointExit } from "../../platform/mod.ts";
+import type { DebugPointExit, ExceptionExit } from "../../platform/mod.ts";
 import {
   type BreakpointTable,
   SoftwareBreakpoint,
@@ -44,8 +51,8 @@ import { PageWalker, type Paging } from "../guest/walk.ts";
 export type BreakpointWay = "memory" | "processor";
 
 /** What a processor's part of a plan ended with: a reason to stop everybody,
- * "machine" (the machine has an event), or null (somebody else stops). */
-export type Ending = StopReason | "machine" | null;
+ * the machine's own end, or null (somebody else stops). */
+export type Ending = StopReason | Power | null;
 
 export abstract class Driver implements StepControl {
   readonly machine: Machine;
@@ -142,7 +149,7 @@ export abstract class Driver implements StepControl {
       ? await this.#steppers[v.index].takeInterrupt(v)
       : null;
     const result = taken ?? await this.stepOne(v, interrupts);
-    if (result !== "done") return result === "machine" ? result : null;
+    if (result !== "done") return result === "canceled" ? null : result;
     return this.watchReason(v) ?? { kind: "step" };
   }
 
@@ -172,14 +179,17 @@ export abstract class Driver implements StepControl {
   }
 
   /** Takes the fault that a processor exited with, into its handler. */
-  stepInto(v: Vcpu): Promise<StepResult> {
-    return this.#steppers[v.index].takeFault(v);
+  stepInto(v: Vcpu, exit: ExceptionExit): Promise<StepResult> {
+    return this.#steppers[v.index].takeFault(v, exit);
   }
 
   /** What the exception, or the debug point, that a processor exited with means. */
-  meaningOf(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
-    const point = v.processor.point;
-    if (point === null) return this.#exceptions.handle(v);
+  meaningOf(
+    v: Vcpu,
+    why: ExceptionReturn | PointReturn,
+  ): StopReason | SoftwareBreakpoint | "go on" {
+    if (why.kind === "exception") return this.#exceptions.handle(v, why.exit);
+    const point = why.exit;
     v.read();
     const breakpoint = this.points!.breakpointOf(point);
     if (breakpoint !== undefined) {
@@ -267,15 +277,15 @@ export abstract class Driver implements StepControl {
     for (;;) {
       if (!this.goesOn) return null;
       const why = await this.run(v, false);
-      if (why === "machine") return why;
-      if (why !== "exception" && why !== "point") continue;
-      const ending = this.meaningOf(v);
+      if (why.kind === "power") return why;
+      if (why.kind !== "exception" && why.kind !== "point") continue;
+      const ending = this.meaningOf(v, why);
       if (ending === "go on") {
         if (!v.spins) continue;
         v.read();
         const spun = await this.#steppers[v.index].step(v);
         v.spins = false;
-        if (spun === "machine") return spun;
+        if (typeof spun === "object") return spun;
         const watched = this.watchReason(v);
         if (watched !== null) return watched;
         continue;
@@ -299,7 +309,7 @@ export abstract class Driver implements StepControl {
       if (v.pendingVector === Vector.DB) {
         // As in #giveTrap().
         const result = await this.#steppers[v.index].step(v);
-        if (result !== "done") return result === "machine" ? result : null;
+        if (result !== "done") return result === "canceled" ? null : result;
       }
     }
     const at = v.toldAt ?? v.passAt;
@@ -329,7 +339,7 @@ export abstract class Driver implements StepControl {
     breakpoint: SoftwareBreakpoint,
   ): Promise<Ending | "done"> {
     const result = await this.stepOver(v, breakpoint);
-    if (result === "machine") return result;
+    if (typeof result === "object") return result;
     if (result === "canceled") {
       // It has been decided on: the next resume goes past it.
       v.passAt = breakpoint.address;
@@ -343,6 +353,7 @@ export abstract class Driver implements StepControl {
     const exclusive = this.exclusive;
     if (v.guestTrap !== 0n && !single) {
       const given = await this.#giveTrap(v);
+      if (given === "canceled") return CANCELED;
       if (given !== "done") return given;
     }
     for (;;) {
@@ -351,7 +362,7 @@ export abstract class Driver implements StepControl {
       }
       // From here to the platform's run nothing is waited for.
       while (exclusive.blocks(v.index)) {
-        if (!this.goesOn) return "canceled";
+        if (!this.goesOn) return CANCELED;
         await exclusive.wait();
       }
       let why: Return;
@@ -360,9 +371,9 @@ export abstract class Driver implements StepControl {
       } finally {
         exclusive.returned(v.index);
       }
-      if (why !== "startup") return why;
-      await this.startups.send(v);
-      if (single) return "completed";
+      if (why.kind !== "startup") return why;
+      await this.startups.send(v, why);
+      if (single) return COMPLETED;
     }
   }
 

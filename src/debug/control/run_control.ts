@@ -12,6 +12,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { History } from "../../history/history.ts";
 import type { DmaAccess, Machine } from "../../machine/machine.ts";
+import type { MachineEvent } from "../../machine/outcome.ts";
 import type { Snapshots } from "../../history/snapshots.ts";
 import { Subscribers } from "../../util/subscribers.ts";
 import { Vector, vectorBits } from "../../x86/vectors.ts";
@@ -191,7 +192,7 @@ export class RunControl extends Driver {
     if (event === null || event.kind === "reset") return null;
     // Told already: as on a PC, what follows a triple fault is a reset.
     if (event.kind === "triple-fault") return null;
-    return { processor: 0, reason: this.#machineReason() };
+    return { processor: 0, reason: reasonOf(event) };
   }
 
   #start(plan: Plan): void {
@@ -289,7 +290,7 @@ export class RunControl extends Driver {
   async #drive(v: Vcpu, action: Action): Promise<void> {
     try {
       const ending = await this.perform(v, action);
-      if (ending === "machine") this.#found(v, this.#machineReason());
+      if (ending?.kind === "power") this.#found(v, reasonOf(ending.event));
       else if (ending !== null) this.#found(v, ending);
     } catch (error) {
       this.#found(v, failure(error));
@@ -325,9 +326,7 @@ export class RunControl extends Driver {
       this.#takeDebugRegisters();
       this.machine.suspendTime();
       this.history?.stopped();
-      if (
-        this.machine.event?.kind === "reset" && cause.reason.kind === "paused"
-      ) {
+      if (cause.reason.kind === "paused") {
         // The guest restarted itself: it goes on.
         this.#start(this.vcpus.map(() => ({ kind: "continue" })));
         return;
@@ -367,20 +366,6 @@ export class RunControl extends Driver {
 
   #tellExit({ reason }: Stop): void {
     if (reason.kind === "exited") this.onExit.tell(reason.code);
-  }
-
-  #machineReason(): StopReason {
-    const event = this.machine.event;
-    switch (event?.kind) {
-      case "exit":
-        return { kind: "exited", code: event.code };
-      case "power-off":
-        return { kind: "exited", code: 0 };
-      case "triple-fault":
-        return { kind: "exception", vector: Vector.DF };
-      default:
-        return { kind: "paused" };
-    }
   }
 
   #resetMachine(): void {
@@ -489,6 +474,20 @@ const FORGOTTEN: ReadonlySet<StopReason["kind"]> = new Set([
   "watchpoint",
   "step",
 ]);
+
+/** What an end of the machine is told as; a reset only pauses it. */
+function reasonOf(event: MachineEvent): StopReason {
+  switch (event.kind) {
+    case "exit":
+      return { kind: "exited", code: event.code };
+    case "power-off":
+      return { kind: "exited", code: 0 };
+    case "triple-fault":
+      return { kind: "exception", vector: Vector.DF };
+    case "reset":
+      return { kind: "paused" };
+  }
+}
 
 /** Keeps a reason for the next resume; what failed is also said, for it may be
  * that nobody resumes. */

@@ -9,6 +9,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Machine } from "../../machine/machine.ts";
+import type { StartupReturn } from "../../machine/outcome.ts";
 import { type Exclusive, NOBODY } from "./exclusive.ts";
 import type { HardwareBreakpoints } from "../breakpoints/hardware.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
@@ -80,9 +81,9 @@ export class Startups {
   }
 
   /** Sends the INIT or start-up IPI that a processor has exited for. */
-  async send(v: Vcpu): Promise<void> {
+  async send(v: Vcpu, why: StartupReturn): Promise<void> {
     const { machine, vcpus, exclusive, hardware } = this.#control;
-    const ipi = machine.startupIpi(v.processor);
+    const ipi = machine.startupIpi(v.processor, why);
     const targets = ipi.targets.map((i) => vcpus[i]);
     // Whoever holds the others cannot wait for them.
     const waits = !exclusive.holds(v.index);

@@ -87,7 +87,7 @@ function endOfStep(
   result: StepResult,
   inside: () => boolean,
 ): Ending | "go on" {
-  if (result !== "done") return result === "machine" ? result : null;
+  if (result !== "done") return result === "canceled" ? null : result;
   const watched = control.watchReason(v);
   if (watched !== null) return watched;
   if (!inside()) return { kind: "step" };
@@ -118,14 +118,14 @@ async function admit(control: Driver, v: Vcpu): Promise<Ending | "go on"> {
     for (;;) {
       if (!control.goesOn) return null;
       const why = await control.run(v, false);
-      if (why === "machine") return why;
-      if (why !== "exception" && why !== "point") continue;
+      if (why.kind === "power") return why;
+      if (why.kind !== "exception" && why.kind !== "point") continue;
       v.read();
       // Also with a fault of its own, which it will have again.
       if (v.linear === linear && v.stack === stack && v.cpl === cpl) {
         return "go on";
       }
-      const meaning = control.meaningOf(v);
+      const meaning = control.meaningOf(v, why);
       if (meaning === "go on") continue;
       if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
       const over = await stepElsewhere(control, v, meaning);
@@ -144,7 +144,7 @@ async function stepElsewhere(
   breakpoint: SoftwareBreakpoint,
 ): Promise<Ending | "go on"> {
   const result = await control.stepOver(v, breakpoint);
-  if (result !== "done") return result === "machine" ? result : null;
+  if (result !== "done") return result === "canceled" ? null : result;
   return control.watchReason(v) ?? "go on";
 }
 
@@ -158,22 +158,21 @@ async function runFenced(
   for (let steps = 1;; steps++) {
     if (!control.goesOn) return null;
     const why = await control.run(v, false);
-    if (why === "machine") return why;
-    if (why !== "exception" && why !== "point") continue;
-    const fault = v.processor.exception;
+    if (why.kind === "power") return why;
+    if (why.kind !== "exception" && why.kind !== "point") continue;
     v.read();
     const place = fence.placeOf(v);
     const gate = v.rip;
     let result: StepResult;
     if (
-      fault !== null && !isTrap(fault.vector, control.inMemory) &&
-      place !== null
+      why.kind === "exception" &&
+      !isTrap(why.exit.vector, control.inMemory) && place !== null
     ) {
       // Outside it is of the fetch there: the next step will have it again.
       if (place === "exit") return { kind: "step" };
-      result = await control.stepInto(v);
+      result = await control.stepInto(v, why.exit);
     } else {
-      const meaning = control.meaningOf(v);
+      const meaning = control.meaningOf(v, why);
       if (meaning === "go on") continue;
       if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
       if (place === "exit") return { kind: "step" };
