@@ -786,7 +786,10 @@ export class History implements TimeTravel {
       if (failed !== null) throw failed;
       return outcome;
     } finally {
-      for (const processor of processors) processor.clearRequest();
+      for (const processor of processors) {
+        processor.clearRequest();
+        processor.vp.expectRun(false);
+      }
       this.#platform.release();
       machine.suspendTime();
       machine.repeating = false;

@@ -199,6 +199,24 @@ export class VirtualProcessor {
   }
 
   /**
+   * Tells the platform whether this processor is about to be run, now and after every
+   * exit. Where all processors run on one thread the others wait for one that is
+   * expected, and do not for one that stays away: until its next run. Who waits for
+   * another processor stays away meanwhile. Other platforms need not know.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
+  expectRun(expected: boolean): void {
+    const call = "IcebpExpectRun";
+    const hresult = this.#provider.extensions[call]?.(
+      this.#handle,
+      this.index,
+      expected ? 1 : 0,
+    );
+    if (hresult !== undefined && hresult < 0) this.#fail(call, hresult);
+  }
+
+  /**
    * Has the next instruction not be stopped at by a debug point; `how` is a DebugPass.
    * Setting RIP takes that back.
    *

@@ -358,12 +358,12 @@ export abstract class Driver implements StepControl {
     }
     for (;;) {
       if (this.hardware.crowded && !exclusive.holds(v.index)) {
-        await this.rearm();
+        await this.waitFor(v, this.rearm());
       }
       // From here to the platform's run nothing is waited for.
       while (exclusive.blocks(v.index)) {
         if (!this.goesOn) return CANCELED;
-        await exclusive.wait();
+        await exclusive.wait(v.index);
       }
       let why: Return;
       try {
@@ -374,6 +374,17 @@ export abstract class Driver implements StepControl {
       if (why.kind !== "startup") return why;
       await this.startups.send(v, why);
       if (single) return COMPLETED;
+    }
+  }
+
+  /** Has a processor wait for what others have to run for, or to stop. */
+  async waitFor(v: Vcpu, until: Promise<void>): Promise<void> {
+    const { vp } = v.processor;
+    vp.expectRun(false);
+    try {
+      await until;
+    } finally {
+      vp.expectRun(true);
     }
   }
 

@@ -213,6 +213,10 @@ export class RunControl extends Driver {
     const starting = this.vcpus.filter((v) => plan[v.index].kind !== "stay");
     this.#active = starting.length;
     this.#state = "running";
+    // Before the first one comes: none begins without the others.
+    for (const v of this.vcpus) {
+      v.processor.vp.expectRun(plan[v.index].kind !== "stay");
+    }
     for (const v of starting) this.#drive(v, plan[v.index]);
     this.startups.goOn();
     if (starting.length === 0) {
@@ -295,6 +299,8 @@ export class RunControl extends Driver {
     } catch (error) {
       this.#found(v, failure(error));
     }
+    // Behind what others are stopped for: they are not to go on without it.
+    v.processor.vp.expectRun(false);
     if (--this.#active === 0) this.#allStopped();
   }
 

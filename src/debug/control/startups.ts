@@ -34,6 +34,8 @@ export interface StartupControl {
   takesPart(v: Vcpu): boolean;
   /** What nobody waits for has failed: a reason to stop. */
   failed(error: unknown): void;
+  /** Has a processor wait for what others have to run for. */
+  waitFor(v: Vcpu, until: Promise<void>): Promise<void>;
 }
 
 export class Startups {
@@ -93,7 +95,9 @@ export class Startups {
       }
     };
     if (!ipi.isInit) {
-      if (waits && targets.some((t) => this.#sent.has(t))) await this.#look();
+      if (waits && targets.some((t) => this.#sent.has(t))) {
+        await this.#control.waitFor(v, this.#look());
+      }
       send();
       return;
     }
@@ -104,7 +108,7 @@ export class Startups {
     if (this.#sent.size === 0) return;
     const looked = this.#look();
     // Its own it takes when it runs.
-    if (waits && !targets.includes(v)) await looked;
+    if (waits && !targets.includes(v)) await this.#control.waitFor(v, looked);
   }
 
   #look(): Promise<void> {
