@@ -40,6 +40,7 @@ import {
   Stepper,
   type StepResult,
 } from "../stepping/stepper.ts";
+import { PointStepper } from "../stepping/point_stepper.ts";
 import { type Action, type StopReason, TargetError } from "../target.ts";
 import { Vcpu } from "../guest/vcpu.ts";
 import { INT1, INT3 } from "../breakpoints/trap.ts";
@@ -72,7 +73,7 @@ export abstract class Driver implements StepControl {
   protected lookedAt = 0;
   readonly exclusive: Exclusive;
   protected readonly startups: Startups;
-  readonly #steppers: readonly Stepper[];
+  readonly #steppers: readonly (Stepper | PointStepper)[];
   readonly #exceptions: DebugExceptions;
   readonly #simulator: Simulator;
 
@@ -109,7 +110,10 @@ export abstract class Driver implements StepControl {
     this.gates = new Gates(this.memory);
     this.exclusive = new Exclusive(machine.processors);
     this.startups = new Startups(this);
-    this.#steppers = this.vcpus.map(() => new Stepper(this));
+    const { points } = this;
+    this.#steppers = this.vcpus.map(() =>
+      points === null ? new Stepper(this) : new PointStepper(this, points)
+    );
     this.#exceptions = new DebugExceptions(this);
     this.#simulator = new Simulator(machine.memory, this.memory, this.walker);
   }
@@ -156,7 +160,9 @@ export abstract class Driver implements StepControl {
   /** One instruction, also where a breakpoint is; `v` has been read, and is when
    * it is done. */
   async stepOne(v: Vcpu, interrupts = false): Promise<StepResult> {
-    if (this.points !== null) return await this.#stepPassing(v, interrupts);
+    if (this.points !== null) {
+      return await this.#steppers[v.index].step(v, interrupts);
+    }
     for (;;) {
       const breakpoint = this.inMemory!.at(v.linear) ??
         this.inMemory!.heldAt(this.walker.translate(v, v.linear));
@@ -166,16 +172,6 @@ export abstract class Driver implements StepControl {
       const result = await this.#steppers[v.index].step(v, interrupts);
       if (result !== "canceled" || !this.goesOn) return result;
     }
-  }
-
-  /** One instruction, whatever points there are. */
-  async #stepPassing(v: Vcpu, interrupts = false): Promise<StepResult> {
-    const { vp } = v.processor;
-    vp.passDebugPoints();
-    const result = await this.#steppers[v.index].step(v, interrupts);
-    // It has not run, and what runs next may be something else.
-    if (result === "canceled") vp.set(Reg.Rip, v.rip);
-    return result;
   }
 
   /** Takes the fault that a processor exited with, into its handler. */
@@ -248,7 +244,7 @@ export abstract class Driver implements StepControl {
     interrupts = false,
   ): Promise<StepResult> {
     const { machine, inMemory } = this;
-    if (inMemory === null) return await this.#stepPassing(v);
+    if (inMemory === null) return await this.#steppers[v.index].step(v);
     const held = this.exclusive.acquire(v.index);
     if (held !== null) await held;
     const sites = inMemory.at(breakpoint.address);

@@ -203,7 +203,7 @@ export class RunControl extends Driver {
     try {
       if (this.machine.event !== null) this.#resetMachine();
       this.#arm(true);
-      this.history?.resuming(plan.every((a) => a.kind === "continue"));
+      this.history?.resuming(plan.every(isRepeatable));
       this.machine.resumeTime();
     } catch (error) {
       this.#found(this.vcpus[0], failure(error));
@@ -283,11 +283,14 @@ export class RunControl extends Driver {
   /** The exceptions that exit, a bit each. */
   #vectors(steps: boolean): bigint {
     const { inMemory } = this;
-    const trap = inMemory === null ? 0n : 1n << BigInt(inMemory.trap.vector);
+    if (inMemory === null) {
+      // Steps need none; a range is left by a fault.
+      return this.#plan.some((a) => a.kind === "range") ? STEP_VECTORS : 0n;
+    }
+    const trap = 1n << BigInt(inMemory.trap.vector);
     if (steps) return STEP_VECTORS | trap;
     // With debug registers alone the guest's own traps are stepped into.
-    const armed = inMemory !== null &&
-      (inMemory.size > 0 || this.hardware.armed);
+    const armed = inMemory.size > 0 || this.hardware.armed;
     return armed ? DB_BIT | trap : 0n;
   }
 
@@ -493,6 +496,14 @@ function reasonOf(event: MachineEvent): StopReason {
     case "reset":
       return { kind: "paused" };
   }
+}
+
+/** Whether what a processor does for its part of a plan is in the log of its runs: all of
+ * a range's is not, for exceptions exit in it, and what an interrupt is taken for. */
+function isRepeatable(action: Action): boolean {
+  return action.kind === "step"
+    ? action.interrupts !== true
+    : action.kind !== "range";
 }
 
 /** Keeps a reason for the next resume; what failed is also said, for it may be
