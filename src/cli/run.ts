@@ -149,7 +149,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
         say,
       );
     }
-    guest.snapshots = snapshots;
+    guest.keepSnapshots(snapshots);
     if (snapshot !== null) {
       try {
         snapshots!.load(snapshot);
@@ -209,7 +209,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       // A debugger that has gone may leave a stop of its own behind.
       const ends = server === null || stop.reason.kind === "exception" ||
         stop.reason.kind === "failed";
-      if (ends) endWithoutDebugger(stop, guest, ended);
+      if (ends) endWithoutDebugger(stop, machine, ended);
     });
     if (run !== null && server === null) {
       repeat(history!, run, say).then(ended.resolve, ended.reject);
@@ -316,7 +316,7 @@ export function runAll(guest: Debugger): void {
 /** Without a debugger a stop that is no end is the end all the same. */
 function endWithoutDebugger(
   { processor, reason }: Stop,
-  guest: Debugger,
+  machine: Machine,
   ended: PromiseWithResolvers<number>,
 ): void {
   if (reason.kind === "exited") return;
@@ -324,7 +324,7 @@ function endWithoutDebugger(
     ended.reject(new GuestError(reason.message));
     return;
   }
-  const rip = guest.vcpus[processor].processor.vp.get(Reg.Rip);
+  const rip = machine.processors[processor].vp.get(Reg.Rip);
   ended.reject(
     reason.kind === "exception"
       ? new ShutdownError(

@@ -4,9 +4,20 @@
  * not expected to run meanwhile (VirtualProcessor.expectRun()).
  */
 import type { Processor } from "../../machine/processor.ts";
+import type { Vcpu } from "../guest/vcpu.ts";
 
 /** The holder's number when it is no processor (the debugger itself). */
 export const NOBODY = -1;
+
+/** Has a processor wait for what others have to run for, or to stop. */
+export async function awayUntil(v: Vcpu, until: Promise<void>): Promise<void> {
+  v.expectRun(false);
+  try {
+    await until;
+  } finally {
+    v.expectRun(true);
+  }
+}
 
 export class Exclusive {
   readonly #processors: readonly Processor[];

@@ -8,11 +8,12 @@
  * start-up IPI that follows finds the debug registers in their place.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Machine } from "../../machine/machine.ts";
 import type { StartupReturn } from "../../machine/outcome.ts";
-import { type Exclusive, NOBODY } from "./exclusive.ts";
-import type { HardwareBreakpoints } from "../breakpoints/hardware.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
+import type { Guest } from "../guest/guest.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
+import type { Course } from "./course.ts";
+import { awayUntil, type Exclusive, NOBODY } from "./exclusive.ts";
 
 const log = getLogger(["icebp", "debug"]);
 
@@ -24,18 +25,10 @@ const LOOKS_AT_ONCE = 10;
 
 /** What of run control is needed. */
 export interface StartupControl {
-  readonly machine: Machine;
-  readonly vcpus: readonly Vcpu[];
-  readonly hardware: HardwareBreakpoints;
+  readonly guest: Guest;
+  readonly breakpoints: Breakpoints;
   readonly exclusive: Exclusive;
-  /** False once the guest is to stop, and while it is stopped. */
-  readonly goesOn: boolean;
-  /** Whether a processor takes part in what the guest does now. */
-  takesPart(v: Vcpu): boolean;
-  /** What nobody waits for has failed: a reason to stop. */
-  failed(error: unknown): void;
-  /** Has a processor wait for what others have to run for. */
-  waitFor(v: Vcpu, until: Promise<void>): Promise<void>;
+  readonly course: Course;
 }
 
 export class Startups {
@@ -52,7 +45,8 @@ export class Startups {
 
   /** What is armed is known, and in the processors; none runs. */
   arm(): void {
-    const { hardware, machine, vcpus } = this.#control;
+    const { guest: { machine, vcpus }, breakpoints } = this.#control;
+    const { hardware } = breakpoints;
     const armed = hardware.armed;
     if (!armed) this.#sent.clear();
     const blind = armed && !machine.trapStartupIpis() && vcpus.length > 1;
@@ -84,7 +78,9 @@ export class Startups {
 
   /** Sends the INIT or start-up IPI that a processor has exited for. */
   async send(v: Vcpu, why: StartupReturn): Promise<void> {
-    const { machine, vcpus, exclusive, hardware } = this.#control;
+    const { guest, breakpoints, exclusive } = this.#control;
+    const { machine, vcpus } = guest;
+    const { hardware } = breakpoints;
     const ipi = machine.startupIpi(v.processor, why);
     const targets = ipi.targets.map((i) => vcpus[i]);
     // Whoever holds the others cannot wait for them.
@@ -96,7 +92,7 @@ export class Startups {
     };
     if (!ipi.isInit) {
       if (waits && targets.some((t) => this.#sent.has(t))) {
-        await this.#control.waitFor(v, this.#look());
+        await awayUntil(v, this.#look());
       }
       send();
       return;
@@ -108,39 +104,39 @@ export class Startups {
     if (this.#sent.size === 0) return;
     const looked = this.#look();
     // Its own it takes when it runs.
-    if (waits && !targets.includes(v)) await this.#control.waitFor(v, looked);
+    if (waits && !targets.includes(v)) await awayUntil(v, looked);
   }
 
   #look(): Promise<void> {
     return this.#looking ??= this.#untilTaken()
-      .catch((error) => this.#control.failed(error))
+      .catch((error) => this.#control.course.failed(error))
       .finally(() => this.#looking = null);
   }
 
   async #untilTaken(): Promise<void> {
-    const { exclusive } = this.#control;
+    const { course, exclusive } = this.#control;
     for (let look = 0; look < LOOKS; look++) {
       await new Promise((resolve) =>
         setTimeout(resolve, look < LOOKS_AT_ONCE ? 0 : 1)
       );
-      if (!this.#control.goesOn) return;
+      if (!course.goesOn) return;
       await exclusive.acquire(NOBODY);
       try {
         // What stops the guest meanwhile takes the registers out.
-        if (!this.#control.goesOn) return;
+        if (!course.goesOn) return;
         this.#putBack();
       } finally {
-        exclusive.release(this.#control.goesOn);
+        exclusive.release(course.goesOn);
       }
-      if (![...this.#sent].some((v) => this.#control.takesPart(v))) return;
+      if (![...this.#sent].some((v) => course.takesPart(v))) return;
     }
     for (const v of this.#sent) {
-      if (this.#control.takesPart(v)) this.#sent.delete(v);
+      if (course.takesPart(v)) this.#sent.delete(v);
     }
   }
 
   #putBack(): void {
-    const { hardware } = this.#control;
+    const { hardware } = this.#control.breakpoints;
     for (const v of this.#sent) {
       v.read();
       if (!hardware.lost(v)) continue;

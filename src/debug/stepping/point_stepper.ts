@@ -3,7 +3,7 @@
  * of a step is in the guest then, and it can be repeated.
  */
 import { DebugPass } from "../../../ffi/debug_points.ts";
-import { injectException } from "../../machine/events.ts";
+import type { Return } from "../../machine/outcome.ts";
 import type { DebugHit, ExceptionExit } from "../../platform/mod.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
 import { Vector } from "../../x86/vectors.ts";
@@ -13,7 +13,8 @@ import type { Vcpu } from "../guest/vcpu.ts";
 import { type StopReason, TargetError } from "../target.ts";
 import { faultOf } from "./faults.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
-import type { StepControl, StepResult } from "./stepper.ts";
+import type { StepResult } from "./results.ts";
+import type { StepControl } from "./stepper.ts";
 
 export class PointStepper {
   /** The watchpoint that the last step hit, if any. */
@@ -26,6 +27,13 @@ export class PointStepper {
   constructor(control: StepControl, points: ProcessorPoints) {
     this.#control = control;
     this.#points = points;
+  }
+
+  /** Runs a processor freely, with a debug exception of its own that was intercepted
+   * first. */
+  run(v: Vcpu): Promise<Return> {
+    this.#giveTrap(v);
+    return this.#control.runner.run(v, false);
   }
 
   /** Makes one instruction; `v` has been read, and is when it is done. With `interrupts`
@@ -57,18 +65,17 @@ export class PointStepper {
    * instruction. */
   takeFault(v: Vcpu, exit: ExceptionExit): Promise<StepResult> {
     const { vector, code, parameter } = faultOf(exit);
-    injectException(v.processor.vp, vector, code, parameter);
+    v.inject(vector, code, parameter);
     return this.#make(v, DebugPass.Step);
   }
 
   async #make(v: Vcpu, how: number): Promise<StepResult> {
-    const { vp } = v.processor;
-    vp.passDebugPoints(how);
+    v.passDebugPoints(how);
     for (;;) {
-      const why = await this.#control.run(v, true);
+      const why = await this.#control.runner.run(v, true);
       switch (why.kind) {
         case "completed":
-          this.#note(v, vp.takeDebugHits());
+          this.#note(v, v.takeDebugHits());
           v.read();
           return "done";
         case "power":
@@ -78,18 +85,18 @@ export class PointStepper {
           v.read();
           return "done";
         case "fault":
-          injectException(vp, why.vector, why.errorCode);
-          vp.passDebugPoints(DebugPass.Step);
+          v.inject(why.vector, why.errorCode);
+          v.passDebugPoints(DebugPass.Step);
           break;
         case "exception":
           // Of a range's, which all exit.
-          this.#control.meaningOf(v, why);
+          this.#control.meaning.of(v, why);
           this.#giveTrap(v);
-          vp.passDebugPoints(DebugPass.Step);
+          v.passDebugPoints(DebugPass.Step);
           break;
         default:
-          if (this.#control.goesOn) break;
-          vp.passDebugPoints(DebugPass.None);
+          if (this.#control.course.goesOn) break;
+          v.passDebugPoints(DebugPass.None);
           return "canceled";
       }
     }
@@ -98,8 +105,8 @@ export class PointStepper {
   /** A debug exception of the guest's own that was intercepted comes next. */
   #giveTrap(v: Vcpu): void {
     if (v.guestTrap === 0n) return;
-    this.#control.hardware.addGuestStatus(v, v.guestTrap);
-    injectException(v.processor.vp, Vector.DB, null);
+    this.#control.breakpoints.hardware.addGuestStatus(v, v.guestTrap);
+    v.inject(Vector.DB, null);
     v.guestTrap = 0n;
   }
 
@@ -113,7 +120,7 @@ export class PointStepper {
   /** Whether `v` (read) is at a JMP to itself, and takes interrupts. */
   #spins(v: Vcpu): boolean {
     if ((v.rflags & RFLAGS_IF) === 0n) return false;
-    const length = this.#control.memory.read(v, v.linear, this.#code);
+    const length = this.#control.guest.memory.read(v, v.linear, this.#code);
     decode(this.#code.subarray(0, length), 0, v.codeBits, this.#decoded);
     return this.#decoded.kind === Kind.Jump && this.#decoded.target === 0;
   }
@@ -125,13 +132,13 @@ export class PointStepper {
     const at = v.linear;
     this.#points.plant(at);
     try {
-      v.processor.vp.passDebugPoints(DebugPass.Spin);
+      v.passDebugPoints(DebugPass.Spin);
       for (;;) {
-        const why = await this.#control.run(v, false);
+        const why = await this.#control.runner.run(v, false);
         if (why.kind === "power") return why;
         if (why.kind === "exception" || why.kind === "point") {
-          if (this.#control.meaningOf(v, why) !== "go on") break;
-        } else if (!this.#control.goesOn) break;
+          if (this.#control.meaning.of(v, why) !== "go on") break;
+        } else if (!this.#control.course.goesOn) break;
       }
     } finally {
       this.#points.pull(at);
