@@ -5,7 +5,7 @@
 import type { DebugPointExit } from "../platform/debug_exits.ts";
 import type { InitSipiExit } from "../platform/event_exits.ts";
 import type { ExceptionExit } from "../platform/access_exits.ts";
-import type { PowerEvent } from "./devices/power.ts";
+import type { PowerEvent } from "./device.ts";
 
 /**
  * What ended the machine, or is to start it anew.
