@@ -46,8 +46,12 @@ export type {
   StopReason,
   WatchAccess,
 } from "./src/debug/target.ts";
-export type { Translation } from "./src/platform/virtual_processor.ts";
-export type { MachineEvent, MachineOptions } from "./src/machine/machine.ts";
+export type {
+  PartitionOfProcessor,
+  Translation,
+} from "./src/platform/virtual_processor.ts";
+export type { MachineOptions } from "./src/machine/machine.ts";
+export type { MachineEvent } from "./src/machine/outcome.ts";
 export type { BoardState, MachineState } from "./src/machine/saved.ts";
 export type { ExitCounts } from "./src/machine/exits.ts";
 export type {

@@ -45,8 +45,10 @@ export class DebugExceptions {
 
   /** A reason to stop, a breakpoint to step over, or nothing more to do: then
    * an exception of the guest's has been given to it, or (#DB) noted for it. */
-  handle(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
-    const exit = v.processor.exception!;
+  handle(
+    v: Vcpu,
+    exit: ExceptionExit,
+  ): StopReason | SoftwareBreakpoint | "go on" {
     const { inMemory, hardware } = this.#breakpoints;
     const isDebug = exit.vector === Vector.DB;
     const maybeOurs = exit.vector === inMemory?.trap.vector;

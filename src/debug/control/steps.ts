@@ -2,7 +2,8 @@
  * Steps of all processors, also where breakpoints are: one in memory is taken out for
  * the instruction, with all others held.
  */
-import type { Return } from "../../machine/processor.ts";
+import type { Return } from "../../machine/outcome.ts";
+import type { ExceptionExit } from "../../platform/mod.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { STEP_VECTORS } from "../stepping/faults.ts";
@@ -96,8 +97,8 @@ export class Steps {
   }
 
   /** Takes the fault that a processor exited with, into its handler. */
-  into(v: Vcpu): Promise<StepResult> {
-    return this.#steppers[v.index].takeFault(v);
+  into(v: Vcpu, exit: ExceptionExit): Promise<StepResult> {
+    return this.#steppers[v.index].takeFault(v, exit);
   }
 
   /** The watchpoint that the last step of a processor hit. */

@@ -113,6 +113,11 @@ export class Vcpu implements Paging, RegisterAccess {
     this.rsp = context.get(RSP);
   }
 
+  /** Tells the platform whether it is about to be run (VirtualProcessor.expectRun()). */
+  expectRun(expected: boolean): void {
+    this.#vp.expectRun(expected);
+  }
+
   getRegisters(names: Uint32Array, values: Uint8Array): void {
     this.#vp.getRegisters(names, values);
   }

@@ -3,8 +3,8 @@
  * of a step is in the guest then, and it can be repeated.
  */
 import { DebugPass } from "../../../ffi/debug_points.ts";
-import type { Return } from "../../machine/processor.ts";
-import type { DebugHit } from "../../platform/mod.ts";
+import type { Return } from "../../machine/outcome.ts";
+import type { DebugHit, ExceptionExit } from "../../platform/mod.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
 import { Vector } from "../../x86/vectors.ts";
 import type { ProcessorPoints } from "../breakpoints/points.ts";
@@ -63,8 +63,8 @@ export class PointStepper {
 
   /** Has the guest take the fault that `v` has exited with, up to the handler's first
    * instruction. */
-  takeFault(v: Vcpu): Promise<StepResult> {
-    const { vector, code, parameter } = faultOf(v.processor.exception!);
+  takeFault(v: Vcpu, exit: ExceptionExit): Promise<StepResult> {
+    const { vector, code, parameter } = faultOf(exit);
     v.inject(vector, code, parameter);
     return this.#make(v, DebugPass.Step);
   }
@@ -72,26 +72,25 @@ export class PointStepper {
   async #make(v: Vcpu, how: number): Promise<StepResult> {
     v.passDebugPoints(how);
     for (;;) {
-      switch (await this.#control.runner.run(v, true)) {
+      const why = await this.#control.runner.run(v, true);
+      switch (why.kind) {
         case "completed":
           this.#note(v, v.takeDebugHits());
           v.read();
           return "done";
-        case "machine":
-          return "machine";
+        case "power":
+          return why;
         case "point":
-          this.#note(v, v.processor.point!.hits);
+          this.#note(v, why.exit.hits);
           v.read();
           return "done";
-        case "fault": {
-          const { faultVector, faultCode } = v.processor.handler;
-          v.inject(faultVector, faultCode);
+        case "fault":
+          v.inject(why.vector, why.errorCode);
           v.passDebugPoints(DebugPass.Step);
           break;
-        }
         case "exception":
           // Of a range's, which all exit.
-          this.#control.meaning.of(v);
+          this.#control.meaning.of(v, why);
           this.#giveTrap(v);
           v.passDebugPoints(DebugPass.Step);
           break;
@@ -136,9 +135,9 @@ export class PointStepper {
       v.passDebugPoints(DebugPass.Spin);
       for (;;) {
         const why = await this.#control.runner.run(v, false);
-        if (why === "machine") return why;
-        if (why === "exception" || why === "point") {
-          if (this.#control.meaning.of(v) !== "go on") break;
+        if (why.kind === "power") return why;
+        if (why.kind === "exception" || why.kind === "point") {
+          if (this.#control.meaning.of(v, why) !== "go on") break;
         } else if (!this.#control.course.goesOn) break;
       }
     } finally {

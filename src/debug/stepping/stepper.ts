@@ -16,7 +16,12 @@ import {
 } from "../../../ffi/values.ts";
 import type { DebugHit, ExceptionExit } from "../../platform/mod.ts";
 import { RegisterBatch } from "../../machine/batch.ts";
-import type { Return } from "../../machine/processor.ts";
+import {
+  CANCELED,
+  type PointReturn,
+  type Power,
+  type Return,
+} from "../../machine/outcome.ts";
 import { DR6_BS, DR6_HITS } from "../../x86/debug_registers.ts";
 import { RFLAGS_IF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
 import { SYSTEM_32_BIT } from "../../x86/segments.ts";
@@ -29,7 +34,7 @@ import type { Gates } from "./gates.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import { reasonOf } from "../breakpoints/hardware.ts";
 import type { Guest } from "../guest/guest.ts";
-import type { StepResult } from "./results.ts";
+import type { Occurrence, StepResult } from "./results.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "../target.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
@@ -44,7 +49,7 @@ export interface StepControl {
   readonly runner: { run(v: Vcpu, single: boolean): Promise<Return> };
   /** What it means that a processor has exited. */
   readonly meaning: {
-    of(v: Vcpu): StopReason | SoftwareBreakpoint | "go on";
+    of(v: Vcpu, why: Occurrence): StopReason | SoftwareBreakpoint | "go on";
   };
   /** goesOn is false if the guest is to stop. */
   readonly course: { readonly goesOn: boolean };
@@ -59,6 +64,17 @@ const SPIN_MS = 1;
 const HANDLER_MS = 100;
 /** Interrupt vectors. */
 const VECTORS = 256;
+
+/** A step with TF that is done. */
+interface Trapped {
+  readonly kind: "trapped";
+  /** What it ran into. */
+  readonly fault: Fault | null;
+  /** What DR6 gets by the trap that ended it, where the exit tells. */
+  readonly status: bigint;
+}
+
+const TRAPPED: Trapped = { kind: "trapped", fault: null, status: 0n };
 
 /** TR: which task runs. */
 interface TaskState {
@@ -88,10 +104,6 @@ export class Stepper {
   );
   readonly #image = new Uint8Array(1);
   readonly #task = new RegisterBatch(Reg.Tr);
-  /** The fault that the run of a step ended with. */
-  #fault: Fault | null = null;
-  /** What DR6 gets by the trap that ended it, where the exit tells. */
-  #status = 0n;
 
   constructor(control: StepControl) {
     this.#control = control;
@@ -111,6 +123,7 @@ export class Stepper {
     v.read();
     if (hardware.installed(v)) {
       const given = await this.step(v);
+      if (given === "canceled") return CANCELED;
       if (given !== "done") return given;
     } else {
       hardware.addGuestStatus(v, v.guestTrap);
@@ -208,8 +221,8 @@ export class Stepper {
 
   /** Has the guest take the fault that `v` (read) has exited with, up to the
    * handler's first instruction. */
-  takeFault(v: Vcpu): Promise<StepResult> {
-    return this.#deliver(v, faultOf(v.processor.exception!));
+  takeFault(v: Vcpu, exit: ExceptionExit): Promise<StepResult> {
+    return this.#deliver(v, faultOf(exit));
   }
 
   #decodeAt(v: Vcpu): Kind {
@@ -247,9 +260,9 @@ export class Stepper {
       v.passDebugPoints(DebugPass.Spin);
       for (;;) {
         const why = await this.run(v);
-        if (why === "machine") return why;
-        if (why === "exception" || why === "point") {
-          if (this.#control.meaning.of(v) !== "go on") return "done";
+        if (why.kind === "power") return why;
+        if (why.kind === "exception" || why.kind === "point") {
+          if (this.#control.meaning.of(v, why) !== "go on") return "done";
         } else if (!this.#control.course.goesOn) return "done";
       }
     } finally {
@@ -307,10 +320,10 @@ export class Stepper {
     try {
       for (;;) {
         const why = await this.run(v);
-        if (why === "machine") return why;
+        if (why.kind === "power") return why;
         if (this.#control.course.goesOn && over) processor.clearRequest();
-        const meaning = why === "exception"
-          ? this.#control.meaning.of(v)
+        const meaning = why.kind === "exception"
+          ? this.#control.meaning.of(v, why)
           : "go on";
         v.read();
         if (typeof meaning === "object" && "kind" in meaning) {
@@ -365,20 +378,18 @@ export class Stepper {
     begin.set(3, 0n);
     begin.write(v);
     const task = this.#taskLeft(v);
-    let fault: Fault | null = null;
-    let result: StepResult;
-    let ran = false;
+    let result: StepResult = "done";
+    let ran: Trapped | null = null;
     let failure: { error: unknown } | null = null;
     try {
-      result = await this.#runTrap(v, rip);
-      ran = result === "done";
-      if (ran) fault = this.#fault;
+      const end = await this.#runTrap(v, rip);
+      if (end !== "canceled" && end.kind === "trapped") ran = end;
+      else result = end;
     } finally {
-      this.#fault = null;
       failure = again(() => v.read());
       const own = kind === Kind.Popf || kind === Kind.Iret;
       const end = this.#end;
-      const done = ran && fault === null;
+      const done = ran !== null && ran.fault === null;
       end.set(
         0,
         done && own
@@ -393,7 +404,8 @@ export class Stepper {
           ? v.interruptState
           : v.interruptState & ~INTERRUPT_SHADOW,
       );
-      const hits = (v.dr6 | this.#status | v.pendingDebug) & 15n;
+      const status = ran === null ? 0n : ran.status;
+      const hits = (v.dr6 | status | v.pendingDebug) & 15n;
       end.set(2, dr6);
       end.set(3, 0n);
       const second = again(() => end.write(v));
@@ -408,50 +420,51 @@ export class Stepper {
       }
     }
     if (failure !== null) throw failure.error;
-    if (fault !== null) return await this.#deliver(v, fault);
-    if (ran && (rflags & RFLAGS_TF) !== 0n) v.guestTrap |= DR6_BS;
-    return result;
+    if (ran === null) return result;
+    if (ran.fault !== null) return await this.#deliver(v, ran.fault);
+    if ((rflags & RFLAGS_TF) !== 0n) v.guestTrap |= DR6_BS;
+    return "done";
   }
 
-  async #runTrap(v: Vcpu, start: bigint): Promise<StepResult> {
-    this.#status = 0n;
+  async #runTrap(
+    v: Vcpu,
+    start: bigint,
+  ): Promise<Trapped | "canceled" | Power> {
     for (;;) {
       const why = await this.#control.runner.run(v, true);
-      switch (why) {
+      switch (why.kind) {
         case "completed":
           this.#takeHits(v);
-          return "done";
-        case "machine":
-          return "machine";
+          return TRAPPED;
+        case "power":
+          return why;
         case "point":
-          if (this.#pointHit(v)) return "done";
+          if (this.#pointHit(v, why)) return TRAPPED;
           // Somewhere else now, or here again after an event.
-          if (v.get(Reg.Rip) !== start) return "done";
+          if (v.get(Reg.Rip) !== start) return TRAPPED;
           v.passDebugPoints();
           break;
         case "fault": {
-          const { faultVector, faultCode } = v.processor.handler;
-          this.#fault = {
-            vector: faultVector,
-            code: faultCode,
-            parameter: NO_PARAMETER,
-          };
-          return "done";
+          const { vector, errorCode: code } = why;
+          const fault = { vector, code, parameter: NO_PARAMETER };
+          return { kind: "trapped", fault, status: 0n };
         }
         case "exception": {
-          const exit = v.processor.exception!;
+          const { exit } = why;
           if (exit.rip === start && this.#metBreakpoint(v, exit)) {
             return "canceled";
           }
-          if (exit.vector === Vector.DB) this.#status = exit.parameter;
-          else if (!isTrap(exit.vector, this.#control.breakpoints.inMemory)) {
-            this.#fault = faultOf(exit);
+          if (exit.vector === Vector.DB) {
+            return { kind: "trapped", fault: null, status: exit.parameter };
           }
-          return "done";
+          if (isTrap(exit.vector, this.#control.breakpoints.inMemory)) {
+            return TRAPPED;
+          }
+          return { kind: "trapped", fault: faultOf(exit), status: 0n };
         }
         default:
           // A cancel may come between the instruction and its trap.
-          if (v.get(Reg.Rip) !== start) return "done";
+          if (v.get(Reg.Rip) !== start) return TRAPPED;
           if (!this.#control.course.goesOn) return "canceled";
       }
     }
@@ -478,8 +491,7 @@ export class Stepper {
   }
 
   /** Whether a processor has exited for data; then that is noted. */
-  #pointHit(v: Vcpu): boolean {
-    const exit = v.processor.point!;
+  #pointHit(v: Vcpu, { exit }: PointReturn): boolean {
     if (this.#control.breakpoints.points!.breakpointOf(exit) !== undefined) {
       return false;
     }
@@ -613,10 +625,10 @@ export class Stepper {
     const { table } = this.#control.breakpoints;
     for (;;) {
       const why = await this.#control.runner.run(v, true);
-      if (why === "machine") return ["machine", null];
-      if (why === "completed") continue;
-      if (why === "point") {
-        if (this.#pointHit(v)) continue;
+      if (why.kind === "power") return [why, null];
+      if (why.kind === "completed") continue;
+      if (why.kind === "point") {
+        if (this.#pointHit(v, why)) continue;
         v.read();
         if (v.linear !== target && v.rip === start) {
           v.passDebugPoints();
@@ -625,18 +637,17 @@ export class Stepper {
         // There, or an interrupt came first and its handler met a breakpoint.
         return ["done", null];
       }
-      if (why === "fault") {
-        const { faultVector, faultCode } = v.processor.handler;
-        v.inject(faultVector, faultCode);
+      if (why.kind === "fault") {
+        v.inject(why.vector, why.errorCode);
         continue;
       }
-      if (why === "canceled") {
+      if (why.kind !== "exception") {
         if (this.#control.course.goesOn) continue;
         v.read();
         const moved = v.rip !== start;
         return [moved ? "done" : "canceled", null];
       }
-      const exit = v.processor.exception!;
+      const { exit } = why;
       v.read();
       const there = v.linear === target;
       const fault = faultOf(exit);
@@ -654,7 +665,7 @@ export class Stepper {
           // A debug register is for the instruction here.
           if (v.rip !== start) return ["done", null];
           v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
-        } else if (this.#control.meaning.of(v) !== "go on") {
+        } else if (this.#control.meaning.of(v, why) !== "go on") {
           return ["done", null];
         } else if (v.guestTrap !== 0n) {
           this.#control.breakpoints.hardware.addGuestStatus(v, v.guestTrap);
