@@ -88,6 +88,8 @@ export class History implements TimeTravel {
   readonly #inputs: Input[] = [];
   readonly #waiting: Input[] = [];
   readonly #channels = new Map<string, (bytes: Uint8Array) => void>();
+  /** What the segments took when they were last added up, and those since. */
+  #estimate = 0;
   /** The segment that memory is made of, but for what changed since. */
   #base = -1;
   /** Null while the machine is at its end. */
@@ -96,7 +98,13 @@ export class History implements TimeTravel {
   readonly #near: Segment[] = [];
   /** The last segment is what going back began from. */
   #endSaved = false;
+  /** Whether the guest runs live. */
   #live = false;
+  /** Whether the last segment's log goes on: all that changed the machine is in it. */
+  #open = false;
+  /** The platform's count of changes when the guest stopped. */
+  #changes = 0;
+  /** Whether the guest runs as no log has it. */
   #opaque = false;
   /** What came behind here is gone: in a file, too, nothing leads here. */
   #forked = false;
@@ -165,7 +173,7 @@ export class History implements TimeTravel {
       this.#waiting.push({ channel, bytes: bytes.slice() });
       return;
     }
-    const log = this.#live ? this.#segments.at(-1)?.log : null;
+    const log = this.#open ? this.#segments.at(-1)!.log : null;
     if (log) {
       log.event(this.#inputs.length);
       this.#inputs.push({ channel, bytes: bytes.slice() });
@@ -174,34 +182,62 @@ export class History implements TimeTravel {
     this.#channels.get(channel)!(bytes);
   }
 
-  /** The guest is about to run live. `plain`: all processors just run. */
-  resuming(plain: boolean): void {
+  /** The guest is about to run live. `repeatable`: the log of what is run is all that
+   * happens; steps that the platform makes are in it, too. */
+  resuming(repeatable: boolean): void {
     if (this.#past !== null) this.fork();
     for (const { channel, bytes } of this.#waiting.splice(0)) {
       this.#channels.get(channel)!(bytes);
     }
-    if (this.#segments.length === 0) this.#add(false, false);
-    this.#opaque = !plain;
-    if (!plain) return;
-    this.#whenQuiet(0, false);
+    this.#live = true;
+    this.#opaque = !repeatable;
+    if (this.#platform.changes() !== this.#changes) this.#close();
+    if (!repeatable) {
+      this.#close();
+      if (this.#segments.length === 0) this.#add(false, false);
+      return;
+    }
+    if (!this.#open) {
+      this.#add(false, false);
+      this.#record();
+    }
+    this.#platform.whenQuiet(this.#next, this.#snap);
   }
 
-  #whenQuiet(instructions: number, continues: boolean): void {
-    this.#platform.whenQuiet(instructions, () => {
-      this.#live = true;
-      this.#add(true, continues);
-      const log = this.#platform.record();
-      this.#segments.at(-1)!.log = log;
-      this.#recorder?.follow(log);
-      this.#whenQuiet(this.#platform.instructions() + this.#interval, true);
-    });
+  /** Where the next snapshot is due. */
+  get #next(): number {
+    return this.#startOf(this.#segments.length - 1) + this.#interval;
   }
 
-  /** The guest has stopped: no processor is run. */
-  stopped(): void {
-    this.#platform.whenQuiet(0, null);
+  /** A snapshot while the guest runs. */
+  readonly #snap = (): void => {
+    this.#add(true, true);
+    this.#record();
+    this.#platform.whenQuiet(this.#next, this.#snap);
+  };
+
+  /** What follows the last snapshot is noted from now on. */
+  #record(): void {
+    const log = this.#platform.record();
+    this.#segments.at(-1)!.log = log;
+    this.#recorder?.follow(log);
+    this.#open = true;
+  }
+
+  /** The last segment's log ends here. */
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     this.#platform.stopRecording();
     this.#recorder?.settle();
+  }
+
+  /** The guest has stopped: no processor is run. What is noted goes on with the next
+   * resume, unless something is changed before. */
+  stopped(): void {
+    this.#platform.whenQuiet(0, null);
+    this.#recorder?.flush();
+    this.#changes = this.#platform.changes();
     this.#live = false;
     this.#endSaved = false;
     if (this.#opaque) this.#addIfCheap();
@@ -224,6 +260,7 @@ export class History implements TimeTravel {
 
   /** Forgets everything: the machine, which nobody runs, has become another one. */
   restart(): void {
+    this.#close();
     this.#segments.length = 0;
     this.#base = -1;
     this.#past = null;
@@ -326,13 +363,17 @@ export class History implements TimeTravel {
 
   /** Joins segments until history takes no more than it may. */
   #thin(): void {
+    // All are gone through only where their sum may be too much.
+    this.#estimate += sizeOf(this.#segments.at(-1)!);
+    if (this.#estimate <= this.#most) return;
     let bytes = this.bytes;
     while (bytes > this.#most && this.#segments.length > RECENT + 1) {
       const before = bytes;
       this.#join(this.#leastMissed());
       bytes = this.bytes;
-      if (bytes >= before && this.#segments.length <= RECENT + 1) return;
+      if (bytes >= before && this.#segments.length <= RECENT + 1) break;
     }
+    this.#estimate = bytes;
   }
 
   /** The segment whose snapshot is missed least: the gap that it leaves is the
@@ -548,6 +589,7 @@ export class History implements TimeTravel {
       log,
     };
     this.#segments.splice(index + 1, 0, segment);
+    this.#estimate += sizeOf(segment);
     this.#base = index + 1;
     const rest = this.#replayOf(log);
     this.#past = { segment: index + 1, replay: rest };
@@ -630,6 +672,7 @@ export class History implements TimeTravel {
    * have been changed meanwhile. */
   #leavePresent(): void {
     if (this.#past !== null) return;
+    this.#close();
     const before = this.#endSaved ? this.#segments.length - 1 : -1;
     this.#add(false, false);
     if (before > 0 && before === this.#segments.length - 2) this.#drop(before);
@@ -808,6 +851,8 @@ export class History implements TimeTravel {
           // What followed was a snapshot.
           return end("end");
         case "point": {
+          const [first] = processor.point!.hits;
+          if (first === undefined) break;
           const verdict = onHit?.({
             instructions: BigInt(this.#platform.instructions()),
             processor: processor.index,
@@ -815,7 +860,7 @@ export class History implements TimeTravel {
           });
           if (verdict === "stop") return end("hit");
           // Behind an access of data there is nothing to pass.
-          if (processor.point!.hits[0].access === DebugAccess.Execute) {
+          if (first.access === DebugAccess.Execute) {
             processor.vp.passDebugPoints();
           }
           break;

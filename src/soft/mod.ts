@@ -275,6 +275,7 @@ export class SoftPlatform implements WinHvPlatform {
   /** To be called after the host wrote guestMemory: decoded code there is stale. */
   hostWrote(offset: number, bytes: number): void {
     this.#instance.core.hostWrote(GUEST + offset, bytes);
+    this.#scheduler.changes++;
   }
 
   /** What the core has counted since the start. */

@@ -223,9 +223,11 @@ export class ProcessorPoints extends BreakpointTable {
     );
   }
 
-  /** The breakpoint that an exit is about; undefined if it is about data. */
+  /** The breakpoint that an exit is about; undefined if it is about data, or the end of a
+   * step that hit nothing. */
   breakpointOf(exit: DebugPointExit): SoftwareBreakpoint | undefined {
-    return this.codeAt(exit.hits[0].identifier);
+    const [hit] = exit.hits;
+    return hit && this.codeAt(hit.identifier);
   }
 
   /** What hits of data mean; those of watches that are gone mean nothing. */

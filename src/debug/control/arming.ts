@@ -95,10 +95,15 @@ export class Arming {
   /** The exceptions that exit, a bit each. */
   #vectors(steps: boolean): bigint {
     const { inMemory, hardware } = this.#parts.breakpoints;
-    const trap = inMemory === null ? 0n : 1n << BigInt(inMemory.trap.vector);
+    if (inMemory === null) {
+      // Steps need none; a range is left by a fault.
+      const ranges = this.#parts.course.plan.some((a) => a.kind === "range");
+      return ranges ? STEP_VECTORS : 0n;
+    }
+    const trap = 1n << BigInt(inMemory.trap.vector);
     if (steps) return STEP_VECTORS | trap;
     // With debug registers alone the guest's own traps are stepped into.
-    const armed = inMemory !== null && (inMemory.size > 0 || hardware.armed);
+    const armed = inMemory.size > 0 || hardware.armed;
     return armed ? DB_BIT | trap : 0n;
   }
 

@@ -144,7 +144,7 @@ export class RunControl {
       if (machine.event !== null) this.#resetMachine();
       arming.arm(true);
       lookout.begin();
-      this.history?.resuming(plan.every((a) => a.kind === "continue"));
+      this.history?.resuming(plan.every(isRepeatable));
       machine.resumeTime();
     } catch (error) {
       this.#course.failed(error);
@@ -277,3 +277,11 @@ const FORGOTTEN: ReadonlySet<StopReason["kind"]> = new Set([
   "watchpoint",
   "step",
 ]);
+
+/** Whether what a processor does for its part of a plan is in the log of its runs: all of
+ * a range's is not, for exceptions exit in it, and what an interrupt is taken for. */
+function isRepeatable(action: Action): boolean {
+  return action.kind === "step"
+    ? action.interrupts !== true
+    : action.kind !== "range";
+}

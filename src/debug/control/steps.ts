@@ -2,13 +2,14 @@
  * Steps of all processors, also where breakpoints are: one in memory is taken out for
  * the instruction, with all others held.
  */
-import { Reg } from "../../../ffi/registers.ts";
 import type { Return } from "../../machine/processor.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { STEP_VECTORS } from "../stepping/faults.ts";
+import type { ProcessorStepper, StepControl } from "../stepping/control.ts";
+import { PointStepper } from "../stepping/point_stepper.ts";
 import type { StepResult } from "../stepping/results.ts";
-import { type StepControl, Stepper } from "../stepping/stepper.ts";
+import { Stepper } from "../stepping/stepper.ts";
 import type { StopReason } from "../target.ts";
 import type { Exclusive } from "./exclusive.ts";
 
@@ -19,11 +20,14 @@ export interface Stepping extends StepControl {
 
 export class Steps {
   readonly #parts: Stepping;
-  readonly #steppers: readonly Stepper[];
+  readonly #steppers: readonly ProcessorStepper[];
 
   constructor(parts: Stepping) {
     this.#parts = parts;
-    this.#steppers = parts.guest.vcpus.map(() => new Stepper(parts));
+    const { guest: { vcpus }, breakpoints: { points } } = parts;
+    this.#steppers = vcpus.map(() =>
+      points === null ? new Stepper(parts) : new PointStepper(parts, points)
+    );
   }
 
   /** Runs a processor freely, with a debug exception of its own first. */
@@ -41,7 +45,9 @@ export class Steps {
    * it is done. */
   async one(v: Vcpu, interrupts = false): Promise<StepResult> {
     const { guest, breakpoints: { inMemory }, course } = this.#parts;
-    if (inMemory === null) return await this.#passing(v, interrupts);
+    if (inMemory === null) {
+      return await this.#steppers[v.index].step(v, interrupts);
+    }
     for (;;) {
       const breakpoint = inMemory.at(v.linear) ??
         inMemory.heldAt(guest.walker.translate(v, v.linear));
@@ -53,15 +59,6 @@ export class Steps {
     }
   }
 
-  /** One instruction, whatever points there are. */
-  async #passing(v: Vcpu, interrupts = false): Promise<StepResult> {
-    v.passDebugPoints();
-    const result = await this.#steppers[v.index].step(v, interrupts);
-    // It has not run, and what runs next may be something else.
-    if (result === "canceled") v.set(Reg.Rip, v.rip);
-    return result;
-  }
-
   /** One instruction at a breakpoint, with all others held; `v` has been read. */
   async over(
     v: Vcpu,
@@ -70,7 +67,7 @@ export class Steps {
   ): Promise<StepResult> {
     const { guest: { machine }, breakpoints, course, exclusive } = this.#parts;
     const { inMemory } = breakpoints;
-    if (inMemory === null) return await this.#passing(v);
+    if (inMemory === null) return await this.#steppers[v.index].step(v);
     const held = exclusive.acquire(v.index);
     if (held !== null) await held;
     const sites = inMemory.at(breakpoint.address);

@@ -39,6 +39,11 @@ export enum Kind {
   Unknown,
 }
 
+/** Whether it is a JMP to itself: that waits for an interrupt. */
+export function isSpin({ kind, target }: Decoded): boolean {
+  return kind === Kind.Jump && target === 0;
+}
+
 /** What was decoded; one object, reused. */
 export interface Decoded {
   kind: Kind;

@@ -22,33 +22,15 @@ import { RFLAGS_IF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
 import { SYSTEM_32_BIT } from "../../x86/segments.ts";
 import { Vector } from "../../x86/vectors.ts";
 import { TolerantBatch } from "../../machine/refusable.ts";
-import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import { decode, Kind, newDecoded } from "../guest/decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
-import type { Gates } from "./gates.ts";
-import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import { reasonOf } from "../breakpoints/hardware.ts";
-import type { Guest } from "../guest/guest.ts";
+import type { ProcessorStepper, StepControl } from "./control.ts";
 import type { StepResult } from "./results.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "../target.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { isTrap } from "../breakpoints/trap.ts";
-
-/** What the stepper needs of run control. */
-export interface StepControl {
-  readonly guest: Guest;
-  readonly breakpoints: Breakpoints;
-  readonly gates: Gates;
-  /** Runs a processor with regard to those who hold others. */
-  readonly runner: { run(v: Vcpu, single: boolean): Promise<Return> };
-  /** What it means that a processor has exited. */
-  readonly meaning: {
-    of(v: Vcpu): StopReason | SoftwareBreakpoint | "go on";
-  };
-  /** goesOn is false if the guest is to stop. */
-  readonly course: { readonly goesOn: boolean };
-}
 
 const STI = 0xfb;
 /** Where a task's flags are in its TSS (Intel SDM volume 3, "Task-State Segment"). */
@@ -68,7 +50,7 @@ interface TaskState {
   readonly wide: boolean;
 }
 
-export class Stepper {
+export class Stepper implements ProcessorStepper {
   /** The watchpoint that the last step hit, if any. */
   watched: StopReason | null = null;
   readonly #control: StepControl;

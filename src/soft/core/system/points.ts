@@ -16,6 +16,9 @@
 // the values before and after, and exits behind its instruction.
 import { cacheFlush } from "../code/cache";
 import {
+  A_HALT,
+  A_RUN,
+  ACTIVITY,
   CR3,
   EXITBUF,
   F_POINT,
@@ -286,6 +289,15 @@ const PASS_UNTOLD: u8 = 3;
 const PASS_SPIN: u8 = 4;
 
 /**
+ * As PASS_NEXT, and an exit behind it: behind one iteration of a REP, or at the
+ * handler of an exception that comes first or instead.
+ */
+export const PASS_STEP: u8 = 5;
+
+/** As PASS_STEP, with interrupts as ever: at the handler of one, then. */
+export const PASS_STEP_OPEN: u8 = 6;
+
+/**
  * Together with one of them: the instruction is being executed (cpu/run.ts).
  */
 export const PASSING: u8 = 0x80;
@@ -316,7 +328,7 @@ export function pointReached(p: usize): usize {
   const own = p + REC;
   const pass = load<u8>(PASS) & ~PASSING;
   const next = call_indirect<usize>(load<u16>(own), own);
-  if (load<u32>(FAULT)) return next;
+  if (load<u32>(FAULT) || pass >= PASS_STEP) return next;
   if (next == 0 && isRepeated(own)) passOn(PASS_REP);
   else if (
     pass >= PASS_UNTOLD && (rOpcode(own) | 2) == 0xeb &&
@@ -372,7 +384,7 @@ function takeHits(to: usize): void {
   store<u32>(PENDING, load<u32>(PENDING) & ~P_POINT);
 }
 
-/** Describes the exit for the hits; RIP is in its cell. */
+/** Describes the exit for the hits, or the end of a step; RIP is in its cell. */
 export function pointExit(): void {
   beginExit(EXIT_POINT);
   takeHits(EXITBUF + 48);
@@ -628,10 +640,7 @@ export function pointClear(id: u32): bool {
   return true;
 }
 
-/**
- * The next instruction of the VP in STATE is not stopped at, and comes before
- * any interrupt.
- */
+/** The next instruction of the VP in STATE is not stopped at: PASS_NEXT. */
 export function pointPass(): void {
   passOn(PASS_NEXT);
 }
@@ -641,11 +650,26 @@ export function pointUntold(): void {
   passOn(PASS_UNTOLD);
 }
 
-/** A slice begins: who spins is asked about again. */
-export function pointsSlice(): void {
-  if (load<u8>(PASS) != PASS_SPIN) return;
+/** The VP in STATE exits behind its next instruction; a halted one goes on. */
+export function pointStep(open: bool): void {
+  if (load<u8>(ACTIVITY) == A_HALT) store<u8>(ACTIVITY, <u8> A_RUN);
+  passOn(open ? PASS_STEP_OPEN : PASS_STEP);
+}
+
+/** Takes back what the VP in STATE was to pass. */
+export function pointPassNone(): void {
   store<u8>(PASS, PASS_NONE);
   store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
+}
+
+/** Whether the VP in STATE is to exit behind its next instruction. */
+export function stepping(): bool {
+  return <u8> (load<u8>(PASS) & ~PASSING) >= PASS_STEP;
+}
+
+/** A slice begins: who spins is asked about again. */
+export function pointsSlice(): void {
+  if (load<u8>(PASS) == PASS_SPIN) pointPassNone();
 }
 
 /** The hits that wait for the VP in STATE to be run again, to IOBUF. */

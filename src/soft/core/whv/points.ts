@@ -5,7 +5,9 @@ import {
   pointClear,
   pointHits,
   pointPass,
+  pointPassNone,
   pointSet,
+  pointStep,
   pointUntold,
 } from "../system/points";
 import { switchTo } from "../cpu/vps";
@@ -26,12 +28,23 @@ export function whvClearDebugPoint(id: u32): i32 {
 
 /** The VP's next instruction is not stopped at; `how` is a DebugPass. */
 export function whvPassDebugPoints(vp: u32, how: u32): i32 {
-  if (how > 1) return E_INVALIDARG;
+  if (how > 4) return E_INVALIDARG;
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
-  if (how == 0) pointPass();
-  else pointUntold();
+  switch (how) {
+    case 0:
+      pointPass();
+      break;
+    case 1:
+      pointUntold();
+      break;
+    case 2:
+      pointPassNone();
+      break;
+    default:
+      pointStep(how == 4);
+  }
   return S_OK;
 }
 
