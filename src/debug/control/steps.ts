@@ -24,9 +24,11 @@ export class Steps {
 
   constructor(parts: Stepping) {
     this.#parts = parts;
-    const { guest: { vcpus }, breakpoints: { points } } = parts;
+    const { guest: { vcpus }, breakpoints: { points, inMemory } } = parts;
     this.#steppers = vcpus.map(() =>
-      points === null ? new Stepper(parts) : new PointStepper(parts, points)
+      inMemory === null
+        ? new PointStepper(parts, points!)
+        : new Stepper(parts, inMemory)
     );
   }
 

@@ -28,6 +28,8 @@ export enum Kind {
   Sysenter,
   Sysexit,
   Halt,
+  /** STI: holds interrupts off for one instruction. */
+  Sti,
   /** MOV SS, POP SS (and LSS): holds back traps for one instruction. */
   LoadSs,
   /** MOV to or from a debug register. */
@@ -398,6 +400,8 @@ function oneByteKind(
       return Kind.Branch;
     case 0xf4:
       return Kind.Halt;
+    case 0xfb:
+      return Kind.Sti;
     case 0xff: {
       const operation = (into.modrm >> 3) & 7;
       if (operation === 2 || operation === 3) return Kind.Call;

@@ -5,6 +5,7 @@
 import { PendingEvent } from "../../../ffi/enums.ts";
 import { Reg } from "../../../ffi/registers.ts";
 import {
+  INTERRUPT_SHADOW,
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
   WHV_X64_PENDING_EXCEPTION_EVENT as EVENT_REGISTER,
   WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT,
@@ -178,6 +179,14 @@ export class Vcpu implements Paging, RegisterAccess {
   /** It neither halts nor waits for a start-up IPI any more. */
   wake(): void {
     setRefusable(this.#vp, Reg.InternalActivityState, 0n);
+  }
+
+  /** Goes behind the instruction of `length` bytes at RIP, which is complete, and with it
+   * RF and the interrupt shadow. */
+  passInstruction(length: number): void {
+    this.passTrap(length);
+    if ((this.interruptState & INTERRUPT_SHADOW) === 0n) return;
+    this.setInterruptState(this.interruptState & ~INTERRUPT_SHADOW);
   }
 
   /** Goes behind a trap of the guest's own, an INT1 or INT3 of `length` bytes at RIP that

@@ -1,5 +1,6 @@
 /** What becomes of a step, and of a processor's part of a plan. */
 import type { StopReason } from "../target.ts";
+import type { Fault } from "./faults.ts";
 
 /** "canceled": the instruction has not run; the guest is to stop, or if it goes on there
  * is a breakpoint there now. "machine": the machine has an event. */
@@ -8,3 +9,9 @@ export type StepResult = "done" | "canceled" | "machine";
 /** What a processor's part of a plan ended with: a reason to stop everybody,
  * "machine" (the machine has an event), or null (somebody else stops). */
 export type Ending = StopReason | "machine" | null;
+
+/** A step, and the fault that it ran into, which the guest has still to take. */
+export interface Stepped {
+  readonly result: StepResult;
+  readonly fault: Fault | null;
+}
