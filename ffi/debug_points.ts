@@ -63,7 +63,21 @@ export const debugPoints = {
     result: "i32",
     optional: true,
   },
-  /** Has a callback asked at every instruction point that is reached; where it returns 0
+  /** Gives an instruction point a condition (ConditionOp): where it is 0 the processor goes
+   * on as if there were no point. None (0 bytes) takes it away, and so does setting the
+   * point anew. E_NOTIMPL: it is one for the filter to judge. No processor runs. */
+  IcebpSetDebugPointCondition: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u32", // UINT32 Identifier
+      "buffer", // const UINT8 *Condition
+      "u32", // UINT32 ConditionSizeInBytes
+    ],
+    result: "i32",
+    optional: true,
+  },
+  /** Has a callback asked at every instruction point that is reached and whose condition,
+   * if it has one, is not 0 or cannot be told; where it returns 0
    * the processor goes on as if there were none. NULL takes it back. */
   IcebpSetDebugPointFilter: {
     parameters: [

@@ -73,6 +73,8 @@ const POINT_BYTES: usize = 40;
 
 const P_ADDRESS: usize = 0;
 const P_LENGTH: usize = 8;
+/** Of an instruction point, in place of a length: its condition's function. */
+const P_CONDITION: usize = P_LENGTH;
 const P_CR3: usize = 16;
 const P_ACCESS: usize = 24;
 const P_SPACE: usize = 28;
@@ -250,13 +252,30 @@ function inSpace(p: usize): bool {
 }
 
 /**
- * Identifier + 1 of a live point among those of a key that counts here, or 0.
+ * Hits whose condition was 0; and whether that is so of one at this
+ * instruction.
+ */
+export let passed: u64 = 0;
+let isUntold: bool = false;
+
+/** Whether a point's condition holds, or cannot be told. */
+@inline
+function holds(p: usize): bool {
+  const condition = <u32> load<u64>(p, P_CONDITION);
+  return condition == 0 || call_indirect<u32>(condition) != 0;
+}
+
+/**
+ * Identifier + 1 of a live point among those of a key that counts here and
+ * holds, or 0.
  */
 function liveAt(key: u64): u32 {
   const s = find(POINT_ADDRESSES, ADDRESS_SLOTS, key);
   if (!load<u32>(s, 12)) return 0;
   for (let id = load<u32>(s, 8); id; id = load<u32>(pointOf(id - 1), P_NEXT)) {
-    if (inSpace(pointOf(id - 1))) return id;
+    if (!inSpace(pointOf(id - 1))) continue;
+    if (holds(pointOf(id - 1))) return id;
+    isUntold = true;
   }
   return 0;
 }
@@ -313,7 +332,9 @@ function passOn(pass: u8): void {
  */
 export function pointReached(p: usize): usize {
   const ip = ipOf(p);
+  let pass = load<u8>(PASS) & ~PASSING;
   if (!load<u8>(PASS)) {
+    isUntold = false;
     const lin = load<u8>(MODE) == MODE_LONG
       ? ip
       : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
@@ -324,9 +345,12 @@ export function pointReached(p: usize): usize {
       store<u32>(FAULT, F_POINT);
       return 0;
     }
+    if (isUntold) {
+      passed++;
+      pass = PASS_UNTOLD;
+    }
   }
   const own = p + REC;
-  const pass = load<u8>(PASS) & ~PASSING;
   const next = call_indirect<usize>(load<u16>(own), own);
   if (load<u32>(FAULT) || pass >= PASS_STEP) return next;
   if (next == 0 && isRepeated(own)) passOn(PASS_REP);
@@ -609,7 +633,7 @@ export function pointSet(): bool {
   used = true;
   remove(id);
   store<u64>(p, address, P_ADDRESS);
-  store<u64>(p, length, P_LENGTH);
+  store<u64>(p, access == POINT_EXECUTE ? 0 : length, P_LENGTH);
   store<u64>(p, load<u64>(IOBUF, 32), P_CR3);
   store<u32>(p, space, P_SPACE);
   store<u32>(p, 0, P_NEXT);
@@ -637,6 +661,18 @@ export function pointClear(id: u32): bool {
   const data = !(load<u32>(pointOf(id), P_ACCESS) & POINT_EXECUTE);
   remove(id);
   if (data) retag();
+  return true;
+}
+
+/**
+ * Gives an instruction point the function of its condition, or 0; false if
+ * there is no such point.
+ */
+export function pointCondition(id: u32, condition: u32): bool {
+  if (id >= MAX_POINTS) return false;
+  const p = pointOf(id);
+  if (!(load<u32>(p, P_ACCESS) & POINT_EXECUTE)) return false;
+  store<u64>(p, condition, P_CONDITION);
   return true;
 }
 

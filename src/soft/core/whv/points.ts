@@ -3,6 +3,7 @@
 // buffers lie at IOBUF.
 import {
   pointClear,
+  pointCondition,
   pointHits,
   pointPass,
   pointPassNone,
@@ -20,6 +21,11 @@ import { exists, ready, whvCheckVp } from "./state";
  */
 export function whvSetDebugPoint(): i32 {
   return exists && ready && pointSet() ? S_OK : E_INVALIDARG;
+}
+
+/** The point's condition is the function at `condition` of the table; 0: none. */
+export function whvSetDebugPointCondition(id: u32, condition: u32): i32 {
+  return exists && ready && pointCondition(id, condition) ? S_OK : E_INVALIDARG;
 }
 
 export function whvClearDebugPoint(id: u32): i32 {
