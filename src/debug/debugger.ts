@@ -24,7 +24,7 @@ import { Steps } from "./control/steps.ts";
 import { TimedControl } from "./control/timed_control.ts";
 import { Guest } from "./guest/guest.ts";
 import type { Architecture } from "./guest/register_sets.ts";
-import type { MemoryRegion } from "./guest/regions.ts";
+import type { MemoryRegion } from "./paging/regions.ts";
 import { GuestState } from "./guest/state.ts";
 import { Monitor } from "./monitor/monitor.ts";
 import { Gates } from "./stepping/gates.ts";

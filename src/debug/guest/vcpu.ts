@@ -26,7 +26,7 @@ import {
 } from "../../x86/segments.ts";
 import { setRefusable, TolerantBatch } from "../../machine/refusable.ts";
 import type { StopReason } from "../target.ts";
-import type { Paging } from "./walk.ts";
+import type { Paging } from "../paging/walk.ts";
 
 /** In guestTrap: a debug exception without a bit in DR6, INT1's. */
 export const TRAP_INT1 = 1n << 63n;

@@ -12,7 +12,7 @@ import { RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
 import { decode, isSpin, Kind, newDecoded } from "../guest/decode.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { VirtualMemory } from "../guest/vmemory.ts";
-import type { PageWalker } from "../guest/walk.ts";
+import type { PageWalker } from "../paging/walk.ts";
 
 const CF = 1n, PF = 4n, AF = 0x10n, ZF = 0x40n, SF = 0x80n, OF = 0x800n;
 const ARITHMETIC = CF | PF | AF | ZF | SF | OF;
