@@ -89,12 +89,13 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
+  const size = options.console?.kind === "stdio" ? terminal.size : null;
   const virtio = new VirtioDevices(
     options,
     (bytes) => {
       if (!virtio.machine?.repeating) hvc.write(bytes);
     },
-    options.console?.kind === "stdio" ? terminal.size : null,
+    size,
     keepsHistory,
     run?.run ?? null,
   );
@@ -156,6 +157,8 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       } catch (error) {
         throw snapshotProblem(error, options.restore!);
       }
+      // The terminal may be another one than then.
+      if (size !== null) virtio.resize(size);
     }
     const history = keepsHistory
       ? new History(machine, {
@@ -179,7 +182,13 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       const [columns, rows] = new Uint32Array(bytes.slice().buffer);
       resized({ columns, rows });
     });
-    if (run !== null) history!.take(run.run);
+    if (run !== null) {
+      try {
+        history!.take(run.run);
+      } catch (error) {
+        throw snapshotProblem(error, options.replay!);
+      }
+    }
     recording?.begin();
     guest.onQuit.subscribe(() => ended.resolve(0));
     if (readsInput) {

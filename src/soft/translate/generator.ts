@@ -4,6 +4,7 @@
 // interpreter carries that instruction out.
 
 import "../number_types.ts";
+import type { Size } from "../instructions/forms.ts";
 import {
   CHANGED,
   CODE_DROPS,
@@ -43,8 +44,7 @@ import {
 import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
 
-/** Log2 of an operand's bytes. */
-export type Size = 0 | 1 | 2 | 3;
+export type { Size };
 
 /** Flags that are yet to be computed: what of, times four, plus the operands' size. */
 export const Lazy = {
