@@ -7,7 +7,7 @@ import "../number_types.ts";
 import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
 import { IS_REGION, REGION } from "../core/shared.ts";
 import type { Instance } from "../module.ts";
-import { generate, type Lookup } from "./generator.ts";
+import { generate, type Lookup, sharedModule } from "./generator.ts";
 import { type Block, Records } from "./records.ts";
 import { formRegion } from "./regions.ts";
 import { instructionRows } from "./rows.ts";
@@ -61,6 +61,8 @@ export class Translator {
   readonly #instance: Instance;
   readonly #records: Records;
   readonly #lookup: Lookup;
+  /** What regions import. */
+  readonly #env: WebAssembly.ModuleImports;
   readonly #regions = new Map<number, Region>();
   readonly #free: number[] = [];
   readonly #drops = new Map<number, number>();
@@ -82,6 +84,13 @@ export class Translator {
     this.#instance = instance;
     this.#records = new Records(instance.view);
     this.#lookup = instructionRows(instance.view);
+    const { wasmMemory: memory, table } = instance;
+    const env = { memory, table };
+    const shared = new WebAssembly.Module(sharedModule() as BufferSource);
+    this.#env = {
+      ...env,
+      ...new WebAssembly.Instance(shared, { env }).exports,
+    };
     this.#most = mostRegions;
     this.#patient = mode === "auto";
     const { every, heat } = SAMPLING[mode];
@@ -133,9 +142,7 @@ export class Translator {
     if (this.#regions.size >= this.#most) this.#evict();
     const { bytes, instructions } = generate(blocks, this.#lookup);
     const module = new WebAssembly.Module(bytes as BufferSource);
-    const { exports } = new WebAssembly.Instance(module, {
-      env: { memory: this.#instance.wasmMemory, table },
-    });
+    const { exports } = new WebAssembly.Instance(module, { env: this.#env });
     const index = this.#free.pop() ?? table.grow(1);
     table.set(index, exports.run as unknown as never);
     const entries: Entry[] = [];
