@@ -45,6 +45,7 @@ import {
 } from "../core/shared.ts";
 import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
 import { MOST_BLOCKS } from "./regions.ts";
+import { Effect, type Effects } from "./unseen.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
 
 /** Log2 of an operand's bytes. */
@@ -140,8 +141,9 @@ export interface Generated {
 export function generate(
   blocks: readonly Block[],
   lookup: Lookup,
+  effects: Effects,
 ): Generated {
-  const { code } = new Generator(blocks, lookup);
+  const { code } = new Generator(blocks, lookup, effects);
   const run = { type: T_REGION, code, name: "run" };
   return {
     bytes: moduleBytes(TYPES, SHARED, [run], GUEST / 65536),
@@ -161,6 +163,7 @@ export class Generator {
   readonly key: number;
   readonly #blocks: readonly Block[];
   readonly #lookup: Lookup;
+  readonly #effects: Effects;
   readonly #numbers = new Map<number, number>();
   /** Registers that are in variables, by their numbers, and those of them that change;
    * whole when all is written. */
@@ -200,9 +203,10 @@ export class Generator {
   readonly #pages: (LastPage | undefined)[] = [];
   readonly #scratch: number[] = [];
 
-  constructor(blocks: readonly Block[], lookup: Lookup) {
+  constructor(blocks: readonly Block[], lookup: Lookup, effects: Effects) {
     this.#blocks = blocks;
     this.#lookup = lookup;
+    this.#effects = effects;
     this.key = blocks[0].key;
     blocks.forEach(({ head }, n) => this.#numbers.set(head, n));
     const { code } = this;
@@ -1146,10 +1150,25 @@ export class Generator {
     this.#flags = { lazy, size };
   }
 
+  /** Whether nothing sees the flags that the current instruction leaves. */
+  get #unseen(): boolean {
+    const { instructions } = this.#blocks[this.#block];
+    for (let n = this.#executed + 1; n < this.#length; n++) {
+      const i = instructions[n];
+      const effect = this.#effects(i);
+      if (
+        effect === Effect.SEEN || this.#lookup(i) === undefined ||
+        !this.#addressable(i)
+      ) return false;
+      if (effect === Effect.OVERWRITTEN) return true;
+    }
+    return false;
+  }
+
   /** Has CF be in its variable: what keeps it needs that. */
   keepCarry(): void {
     const { code: c } = this;
-    if (this.#flags === "cells") return;
+    if (this.#flags === "cells" || this.#unseen) return;
     if (this.#flags === "dynamic") {
       c.get(this.#kind);
       c.i32(Lazy.ADD << 2);
@@ -1157,7 +1176,8 @@ export class Generator {
       c.i32((Lazy.INC - Lazy.ADD) << 2);
       c.op(Op.i32_lt_u);
       c.if_();
-      this.#compute(() => c.get(this.#kind));
+      this.#carryByKind();
+      c.set(this.#fc);
       c.end();
       return;
     }
@@ -1166,6 +1186,30 @@ export class Generator {
     this.condition(2);
     c.op(Op.i64_extend_i32_u);
     c.set(this.#fc);
+  }
+
+  /** Pushes CF as an i64, where `kind` is one of those before INC. */
+  #carryByKind(): void {
+    const { code: c } = this;
+    const less = (a: number, b: number) => {
+      c.get(a);
+      c.get(b);
+      c.op(Op.i64_lt_u);
+      c.op(Op.i64_extend_i32_u);
+    };
+    const below = (lazy: Lazy) => {
+      c.get(this.#kind);
+      c.i32(lazy << 2);
+      c.op(Op.i32_lt_u);
+      c.op(Op.select);
+    };
+    less(this.fr, this.fa);
+    less(this.fa, this.fb);
+    below(Lazy.SUB);
+    c.i64(0n);
+    c.get(this.fa);
+    below(Lazy.SET);
+    below(Lazy.LOGIC);
   }
 
   /** Pushes CF as an i64. */
@@ -1181,6 +1225,7 @@ export class Generator {
   /** Sets CF to what `push` pushes (0 or 1 as an i64), and keeps the others. */
   setCarry(push: () => void): void {
     const { code: c } = this;
+    if (this.#unseen) return;
     this.#cells();
     push();
     c.set(this.z);
@@ -1199,6 +1244,7 @@ export class Generator {
   /** Sets CF and OF (locals, 0 or 1), and keeps the others. */
   setCarryOverflow(cf: number, of: number): void {
     const { code: c } = this;
+    if (this.#unseen) return;
     this.#cells();
     c.get(this.#fx);
     c.i64(0x10n);

@@ -11,6 +11,7 @@ import { generate, type Lookup, sharedModule } from "./generator.ts";
 import { type Block, Records } from "./records.ts";
 import { formRegion } from "./regions.ts";
 import { instructionRows } from "./rows.ts";
+import { type Effects, flagEffects } from "./unseen.ts";
 
 /** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */
 export type TranslateMode = "never" | "auto" | "always";
@@ -18,7 +19,7 @@ export type TranslateMode = "never" | "auto" | "always";
 /** How often samples are taken, in instructions, and the heat that is enough: a sample counts
  * 64, each time that translated code is left for a record 1 (core/code/regions.ts). */
 const SAMPLING = {
-  auto: { every: 4096, heat: 2000 },
+  auto: { every: 4096, heat: 8000 },
   always: { every: 32, heat: 1 },
 } as const;
 
@@ -61,6 +62,7 @@ export class Translator {
   readonly #instance: Instance;
   readonly #records: Records;
   readonly #lookup: Lookup;
+  readonly #effects: Effects;
   /** What regions import. */
   readonly #env: WebAssembly.ModuleImports;
   readonly #regions = new Map<number, Region>();
@@ -84,6 +86,7 @@ export class Translator {
     this.#instance = instance;
     this.#records = new Records(instance.view);
     this.#lookup = instructionRows(instance.view);
+    this.#effects = flagEffects(instance.view);
     const { wasmMemory: memory, table } = instance;
     const env = { memory, table };
     const shared = new WebAssembly.Module(sharedModule() as BufferSource);
@@ -140,7 +143,11 @@ export class Translator {
     const page = blocks[0].host >>> 12;
     if (this.#patient && (this.#drops.get(page) ?? 0) > MOST_DROPS) return;
     if (this.#regions.size >= this.#most) this.#evict();
-    const { bytes, instructions } = generate(blocks, this.#lookup);
+    const { bytes, instructions } = generate(
+      blocks,
+      this.#lookup,
+      this.#effects,
+    );
     const module = new WebAssembly.Module(bytes as BufferSource);
     const { exports } = new WebAssembly.Instance(module, { env: this.#env });
     const index = this.#free.pop() ?? table.grow(1);
