@@ -69,6 +69,7 @@ const AREAS: Record<string, number> = {
   REGION_LEFT: 4,
   REGION_LAST: 4,
   CODE_DROPS: 4,
+  REGION_USED: layout.REGION_ENTRIES,
   GUEST: 2 ** 32 - layout.GUEST,
 };
 

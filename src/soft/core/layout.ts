@@ -277,6 +277,9 @@ export const REGION_LEFT: usize = 0x3f00404;
 export const REGION_LAST: usize = 0x3f00408; // u32: the record that ended it
 /** u32: goes up when decoded code is dropped */
 export const CODE_DROPS: usize = 0x3f0040c;
+/** per region u8: it was entered since last looked at */
+export const REGION_USED: usize = 0x3f01000;
+export const REGION_ENTRIES: u32 = 4096;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

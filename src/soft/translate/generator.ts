@@ -21,6 +21,7 @@ import {
   R_ZERO,
   REGION_LAST,
   REGION_LEFT,
+  REGION_USED,
   REGIONS,
   REGS,
   S_CS,
@@ -135,15 +136,16 @@ export interface Generated {
 
 /**
  * The module of a region of `blocks`, of one page and code size, in their order; its
- * function "run" takes the record, the number of the block to begin with and the
+ * function "run" says in the cell of `slot` that it was entered, takes the record, the number of the block to begin with and the
  * instructions left, and returns the record to go on with, or 0 (as core/code/inner.ts has it).
  */
 export function generate(
   blocks: readonly Block[],
   lookup: Lookup,
   effects: Effects,
+  slot: number,
 ): Generated {
-  const { code } = new Generator(blocks, lookup, effects);
+  const { code } = new Generator(blocks, lookup, effects, slot);
   const run = { type: T_REGION, code, name: "run" };
   return {
     bytes: moduleBytes(TYPES, SHARED, [run], GUEST / 65536),
@@ -164,6 +166,7 @@ export class Generator {
   readonly #blocks: readonly Block[];
   readonly #lookup: Lookup;
   readonly #effects: Effects;
+  readonly #slot: number;
   readonly #numbers = new Map<number, number>();
   /** Registers that are in variables, by their numbers, and those of them that change;
    * whole when all is written. */
@@ -203,7 +206,13 @@ export class Generator {
   readonly #pages: (LastPage | undefined)[] = [];
   readonly #scratch: number[] = [];
 
-  constructor(blocks: readonly Block[], lookup: Lookup, effects: Effects) {
+  constructor(
+    blocks: readonly Block[],
+    lookup: Lookup,
+    effects: Effects,
+    slot: number,
+  ) {
+    this.#slot = slot;
     this.#blocks = blocks;
     this.#lookup = lookup;
     this.#effects = effects;
@@ -303,6 +312,9 @@ export class Generator {
   #begin(): void {
     const { code: c } = this;
     if (this.key === KEY_32) this.#guard(() => this.#noProgress());
+    c.i32(0);
+    c.i32(1);
+    c.memory(Op.i32_store8, REGION_USED + this.#slot);
     this.#loadCell(CODEBASE, this.#codeBase);
     this.#loadFlags();
     for (const [n, local] of this.#registers) {
