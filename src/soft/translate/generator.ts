@@ -16,6 +16,7 @@ import {
   JC_ENTRIES,
   JCACHE,
   JGEN,
+  MAPPINGS,
   POOL,
   R_CODEBASE,
   R_ZERO,
@@ -325,7 +326,7 @@ export class Generator {
     c.set(this.#drops);
     if (this.#mappings < 0) return;
     c.i32(0);
-    c.memory(Op.i32_load, JGEN);
+    c.memory(Op.i32_load, MAPPINGS);
     c.set(this.#mappings);
   }
 
@@ -472,7 +473,7 @@ export class Generator {
     }
     if (this.#mappings < 0) this.#mappings = c.local(I32);
     c.i32(0);
-    c.memory(Op.i32_load, JGEN);
+    c.memory(Op.i32_load, MAPPINGS);
     c.get(this.#mappings);
     c.op(Op.i32_ne);
     c.ifUnlikely();
