@@ -151,7 +151,7 @@ export type { icebp } from "./ffi/icebp.ts";
 export type { DmaAccess } from "./src/machine/machine.ts";
 export type { DmaMemory } from "./src/machine/devices/virtio/queue.ts";
 export type { Architecture } from "./src/debug/guest/register_sets.ts";
-export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/guest/regions.ts";
+export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/paging/regions.ts";
 export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
 export type { DebugPoint } from "./src/platform/partition.ts";
 export type { AgentContext } from "./src/debug/breakpoints/agent.ts";

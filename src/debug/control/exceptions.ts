@@ -11,7 +11,7 @@ import { Vector } from "../../x86/vectors.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Conditions } from "../breakpoints/conditions.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
-import { decode, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, Kind, newDecoded } from "../guest/decode.ts";
 import type { Gates } from "../stepping/gates.ts";
 import { type Fault, faultOf } from "../stepping/faults.ts";
 import { reasonOf } from "../breakpoints/hardware.ts";
@@ -128,8 +128,7 @@ export class DebugExceptions {
         if (told) return told;
       } else if (this.#conditions.wanted(v, slot)) return reasonOf(slot);
       this.#decodeAt(v);
-      v.spins = this.#decoded.kind === Kind.Jump &&
-        this.#decoded.target === 0 && (v.rflags & RFLAGS_IF) !== 0n;
+      v.spins = isSpin(this.#decoded) && (v.rflags & RFLAGS_IF) !== 0n;
       v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }

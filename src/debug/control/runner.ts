@@ -1,6 +1,6 @@
 /** Runs a processor, with regard to those who hold others, and to what it starts. */
 import { CANCELED, COMPLETED, type Return } from "../../machine/outcome.ts";
-import type { HardwareBreakpoints } from "../breakpoints/hardware.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { Arming } from "./arming.ts";
 import type { Course } from "./course.ts";
@@ -9,6 +9,7 @@ import type { Startups } from "./startups.ts";
 
 /** What running needs. */
 export interface Running {
+  readonly breakpoints: Breakpoints;
   readonly course: Course;
   readonly exclusive: Exclusive;
   readonly startups: Startups;
@@ -17,18 +18,17 @@ export interface Running {
 
 export class Runner {
   readonly #parts: Running;
-  readonly #hardware: HardwareBreakpoints;
 
-  constructor(parts: Running, hardware: HardwareBreakpoints) {
+  constructor(parts: Running) {
     this.#parts = parts;
-    this.#hardware = hardware;
   }
 
   /** Runs a processor, unless somebody holds it. `single`: as Processor.run() has it. */
   async run(v: Vcpu, single: boolean): Promise<Return> {
     const { course, exclusive, startups, arming } = this.#parts;
+    const { hardware } = this.#parts.breakpoints;
     for (;;) {
-      if (this.#hardware.crowded && !exclusive.holds(v.index)) {
+      if (hardware.crowded && !exclusive.holds(v.index)) {
         await awayUntil(v, arming.sync());
       }
       // From here to the platform's run nothing is waited for.
