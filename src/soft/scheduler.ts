@@ -25,7 +25,7 @@ import {
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
-import { ACCESS, EXITBUF } from "./core/layout.ts";
+import { ACCESS, EXITBUF, MAX_VPS } from "./core/layout.ts";
 import { LEAVE, RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
 import { type Core, type Instance } from "./module.ts";
 import type { Cursor, Schedule } from "./schedule.ts";
@@ -62,8 +62,8 @@ const SHORT_RUNS = 1024;
 /** Microtasks that callers have to come (back) with a run if they have not told whether
  * they do: who only awaits one run after the other is there by then. */
 const PATIENCE = 24;
-/** Whom a turn that is about to begin waits for. */
-const NOBODY = 0, SILENT = 1, EXPECTED = 2;
+/** What a caller has told of itself; and whom a turn that is about to begin waits for. */
+const SILENT = 1, EXPECTED = 2, AWAY = 3, NOBODY = 0;
 const NEVER = Infinity;
 const EXIT_CONTEXT_BYTES = WHV_RUN_VP_EXIT_CONTEXT.size;
 const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
@@ -140,8 +140,10 @@ export class Scheduler {
    * nobody can run. "held": nobody may. "follow": a replay waits for all to be back.
    */
   #phase: "idle" | "gather" | "turn" | "owner" | "held" | "follow" = "idle";
-  /** Of each processor whether its caller is going to run it, where that is told. */
-  readonly #expected: (boolean | undefined)[] = [];
+  /** Of each processor what its caller has told: SILENT, EXPECTED or AWAY. */
+  readonly #told = new Uint8Array(MAX_VPS).fill(SILENT);
+  /** One more than the highest processor that has run, or was told of. */
+  #known = 0;
   /** Whether #await() is about to look. */
   #looks = false;
   /** How many runs have returned, and at which number patience was last at an end. */
@@ -200,7 +202,7 @@ export class Scheduler {
     this.#asking = true;
     // one that had its turn as the only one, see run()
     this.#leave = --this.#untilClock < 0 ||
-      this.#left > MOST_OF_TURN && this.#hasOthers;
+      this.#left > MOST_OF_TURN && this.#known > 1;
     const answer = this.#answer!(vp, this.#access);
     this.#asking = false;
     if (answer === IcebpAnswer.Return) this.#return = true;
@@ -243,17 +245,13 @@ export class Scheduler {
     this.kick();
   }
 
-  /** Whether anybody has heard of more than one processor. */
-  get #hasOthers(): boolean {
-    return this.#runs.length > 1 || this.#expected.length > 1;
-  }
-
   /** WHvRunVirtualProcessor, once whvRunBegin allowed it. */
   run(vp: number, context: Uint8Array): Promise<number> {
     return new Promise((resolve) => {
       this.#runs[vp] = { resolve, context };
       this.#pending++;
-      if (this.#expected[vp] === false) this.#expected[vp] = undefined;
+      if (this.#told[vp] === AWAY) this.#told[vp] = SILENT;
+      if (vp >= this.#known) this.#known = vp + 1;
       if (this.#latched[vp]) {
         this.#latched[vp] = false;
         this.#cancelNow(vp);
@@ -262,7 +260,7 @@ export class Scheduler {
         if (this.#complete) this.#pump();
       } else if (this.#phase === "owner" && vp === this.#owner) {
         const fresh = this.#left > MOST_OF_TURN || this.#left <= 0;
-        if (fresh && this.#hasOthers) {
+        if (fresh && this.#known > 1) {
           // Its turn was given to it as the only one: others may want to run by now. Else
           // a processor that steps over a breakpoint, others held, would run on to the
           // next one after every stop, and the others never get to theirs.
@@ -332,19 +330,21 @@ export class Scheduler {
 
   /** IcebpExpectRun. */
   expect(vp: number, expected: boolean): void {
-    this.#expected[vp] = expected;
+    this.#told[vp] = expected ? EXPECTED : AWAY;
+    if (vp >= this.#known) this.#known = vp + 1;
     if (!expected) this.#await();
   }
 
   /** Forgets what there was to know of all processors. */
   forgetAll(): void {
-    this.#latched.length = this.#expected.length = 0;
+    this.#latched.length = this.#known = 0;
+    this.#told.fill(SILENT);
   }
 
   /** Forgets latched cancels of a deleted processor, and what was told of it. */
   forget(vp: number): void {
     this.#latched[vp] = false;
-    this.#expected[vp] = undefined;
+    this.#told[vp] = SILENT;
     this.#await();
   }
 
@@ -475,10 +475,10 @@ export class Scheduler {
   /** Whom a turn would begin without. */
   #missing(): number {
     let known = this.#pending;
-    for (let vp = 0; vp < this.#expected.length; vp++) {
+    for (let vp = 0; vp < this.#known; vp++) {
       if (this.#runs[vp]) continue;
-      if (this.#expected[vp] === true) return EXPECTED;
-      if (this.#expected[vp] === false) known++;
+      if (this.#told[vp] === EXPECTED) return EXPECTED;
+      if (this.#told[vp] === AWAY) known++;
     }
     return known < this.#core.vpsCreated() ? SILENT : NOBODY;
   }
@@ -630,14 +630,14 @@ export class Scheduler {
         this.#phase = "owner";
         this.#finish(vp);
         if (asked) this.#cancelAsked();
-        if (this.#expected[vp] !== true) this.#await();
+        if (this.#pending > 0 && this.#told[vp] !== EXPECTED) this.#await();
         return;
       }
       if (asked) {
         this.#cancelAsked();
         // as when it comes back from an exit
         const fresh = this.#left > MOST_OF_TURN;
-        if (fresh && this.#hasOthers) this.#left = 0;
+        if (fresh && this.#known > 1) this.#left = 0;
       }
       if (result === RUN_IDLE) this.#left = 0;
       else if (result === RUN_SPUN) {
