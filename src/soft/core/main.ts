@@ -61,6 +61,7 @@ import {
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
 import { conditionLoad } from "./system/conditions";
+export { unwatched } from "./system/unwatched";
 import { passed, pointReached, pointsInit, pointsTrim } from "./system/points";
 import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
