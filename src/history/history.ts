@@ -232,7 +232,7 @@ export class History implements TimeTravel {
   }
 
   /** Takes a run that was recorded, instead of what there is; the machine, which nobody
-   * runs, is at its beginning then. */
+   * runs, is at its beginning then. Where that is what files make, memory is it now. */
   take(run: RecordedRun): void {
     this.restart();
     this.#inputs.push(...run.inputs);
@@ -257,14 +257,19 @@ export class History implements TimeTravel {
       });
     }
     const memory = this.#machine.options.guestMemory;
-    const { numbers, bytes } = this.#segments[0].pages;
-    memory.fill(0);
+    const first = this.#segments[0];
+    const { numbers, bytes } = first.pages;
+    if (first.full) memory.fill(0);
     numbers.forEach((page, i) =>
       memory.set(
         bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
         page * PAGE_BYTES,
       )
     );
+    if (!first.full) {
+      first.pages = PageSet.nonZero(memory);
+      first.full = true;
+    }
     for (let page = 0; page * PAGE_BYTES < memory.length; page++) {
       this.#platform.replaced(page);
     }
@@ -310,9 +315,11 @@ export class History implements TimeTravel {
       );
     });
     if (segment.continues) return;
+    const full = segment.full && !this.#recorder!.based;
     this.#recorder!.segment({
       ...segment,
-      pages: segment.full ? segment.pages : PageSet.of(
+      full,
+      pages: full ? segment.pages : PageSet.of(
         Uint32Array.from(this.#unwritten).sort(),
         this.#machine.options.guestMemory,
       ),

@@ -16,7 +16,7 @@ import {
 } from "./container.ts";
 import { createHash } from "node:crypto";
 import { PAGE_BYTES } from "../x86/paging.ts";
-import { PageSet } from "./pages.ts";
+import { nonZeroPages, PageSet } from "./pages.ts";
 
 /** Pages of one section. */
 const PAGES_AT_A_TIME = 8192;
@@ -79,6 +79,22 @@ export function identify(disk: BlockStore): DiskIdentity {
     bytes: disk.bytes,
     sha256: hash.digest("hex"),
   };
+}
+
+/** The hash of guest memory, by its pages that are not all zeros. */
+export function identifyMemory(memory: Uint8Array): string {
+  const hash = createHash("sha256");
+  const numbers = nonZeroPages(memory);
+  hash.update(new Uint8Array(numbers.buffer));
+  for (const page of numbers) {
+    hash.update(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+  }
+  return hash.digest("hex");
+}
+
+/** The hash of a file. */
+export function identifyBytes(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /**

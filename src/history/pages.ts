@@ -27,23 +27,7 @@ export class PageSet {
 
   /** The pages that are not all zeros. */
   static nonZero(memory: Uint8Array): PageSet {
-    const words = new Int32Array(
-      memory.buffer,
-      memory.byteOffset,
-      memory.byteLength >> 2,
-    );
-    const numbers: number[] = [];
-    for (let page = 0; page * PAGE_BYTES < memory.byteLength; page++) {
-      const to = (page + 1) * PAGE_BYTES / 4;
-      for (let i = page * PAGE_BYTES / 4; i < to; i += 4) {
-        if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) === 0) {
-          continue;
-        }
-        numbers.push(page);
-        break;
-      }
-    }
-    return PageSet.of(Uint32Array.from(numbers), memory);
+    return PageSet.of(nonZeroPages(memory), memory);
   }
 
   /** These pages, and of an older set those that these are not. */
@@ -68,4 +52,25 @@ export class PageSet {
     }
     return new PageSet(numbers.slice(0, n), bytes.slice(0, n * PAGE_BYTES));
   }
+}
+
+/** The numbers of the pages that are not all zeros. */
+export function nonZeroPages(memory: Uint8Array): Uint32Array {
+  const words = new Int32Array(
+    memory.buffer,
+    memory.byteOffset,
+    memory.byteLength >> 2,
+  );
+  const numbers: number[] = [];
+  for (let page = 0; page * PAGE_BYTES < memory.byteLength; page++) {
+    const to = (page + 1) * PAGE_BYTES / 4;
+    for (let i = page * PAGE_BYTES / 4; i < to; i += 4) {
+      if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) === 0) {
+        continue;
+      }
+      numbers.push(page);
+      break;
+    }
+  }
+  return Uint32Array.from(numbers);
 }

@@ -9,7 +9,8 @@ import {
   Recorder,
   type RecordingSink,
 } from "../../src/history/recording.ts";
-import { command } from "../cli/icebp.ts";
+import { command, icebp as run } from "../cli/icebp.ts";
+import { bootSector, out } from "../cli/sectors.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
@@ -54,7 +55,11 @@ interface Recorded {
   readonly errors: unknown[];
 }
 
-async function recorded(cpus: number, interval: number): Promise<Recorded> {
+async function recorded(
+  cpus: number,
+  interval: number,
+  loaded = false,
+): Promise<Recorded> {
   const guest = await LongMode.start(WORK, cpus);
   const sink = new Memory();
   const errors: unknown[] = [];
@@ -64,9 +69,12 @@ async function recorded(cpus: number, interval: number): Promise<Recorded> {
     format,
     about: { cpus },
     disks: [],
+    files: [],
+    loaded: loaded ? guest.machine.options.guestMemory : null,
     contents: false,
     failed: (error) => errors.push(error),
   });
+  guest.machine.options.platform.timeTravel!.takeChanged();
   const history = new History(guest.machine, {
     bytes: 512 << 20,
     interval,
@@ -95,7 +103,8 @@ async function runFor({ guest, history, recorder }: Recorded, count: number) {
 async function repeated(file: Uint8Array, cpus: number) {
   const run = readRecording(file);
   assertEquals(run.about, { cpus });
-  const guest = await LongMode.start("hlt", cpus);
+  const source = run.loaded === null ? "hlt" : WORK;
+  const guest = await LongMode.start(source, cpus);
   const history = new History(guest.machine, { bytes: 512 << 20 });
   const { serial } = guest.machine.board;
   history.channel("serial", (bytes) => serial.receive(bytes));
@@ -151,6 +160,55 @@ for (const cpus of [1, 2, 4]) {
     },
   });
 }
+
+Deno.test({
+  name: "memory as files make it is not recorded; what came before a run is",
+  ignore,
+  async fn() {
+    for (const loaded of [false, true]) {
+      const first = await recorded(2, Infinity, loaded);
+      const { guest, history } = first;
+      const { machine } = guest;
+      // This guest's reset leaves them.
+      machine.memory.write(0x3000e0, Uint8Array.of(5));
+      guest.debugger.restart();
+      machine.memory.write(0x3000f0, Uint8Array.of(7));
+      await runFor(first, 2_000_000);
+      // A reset in the middle is whole memory in any case.
+      guest.debugger.restart();
+      machine.memory.write(0x3000f8, Uint8Array.of(8));
+      await runFor(first, 2_000_000);
+      const end = history.now();
+      first.recorder.end({ instructions: Number(end.instructions), code: 0 });
+      const { segments } = readRecording(first.sink.bytes);
+      assertEquals(segments[0].state.full, !loaded);
+      assertEquals(segments.at(-1)!.state.full, true);
+      const second = await repeated(first.sink.bytes, 2);
+      for (
+        const count of [0n, end.instructions / 3n, end.instructions - 1000n]
+      ) {
+        await second.history.goTo(count);
+        await history.goTo(count);
+        assertEquals(
+          await digest(second.guest.machine),
+          await digest(machine),
+        );
+      }
+      const { memory } = second.guest.machine;
+      assertEquals(
+        [0x3000e0, 0x3000f0, 0x3000f8].map((at) => memory.readByte(at)),
+        [5, 7, 8],
+      );
+      await second.history.goTo(1000n);
+      assertEquals(
+        [0x3000e0, 0x3000f0, 0x3000f8].map((at) => memory.readByte(at)),
+        [5, 7, 0],
+      );
+      guest.close();
+      second.guest.close();
+    }
+  },
+});
 
 Deno.test({
   name: "a future that a debugger ended is not repeated",
@@ -249,10 +307,7 @@ Deno.test({
   },
 });
 
-async function icebp(...args: string[]) {
-  const { code, stdout, stderr } = await command(args).output();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
+const icebp = (...args: string[]) => run(args);
 
 Deno.test({
   name:
@@ -303,6 +358,66 @@ Deno.test({
       const { code, err } = await icebp("replay", file);
       assertEquals(code, 4);
       assertEquals(err, `icebp: ${file}: no recording of icebp's\n`);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+/** Says A and ends with 7. */
+const SAYS_A = bootSector(...out(0x3f8, 0x41, 1), ...out(0xf4, 3, 1), 0xf4);
+
+Deno.test({
+  name: "a recording names its files by their hashes, or has them with it",
+  ignore: !soft,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const at = (name: string) => `${folder}/${name}`;
+      await Deno.mkdir(at("was"));
+      await Deno.mkdir(at("sent"));
+      await Deno.writeFile(at("was/guest"), SAYS_A);
+      await Deno.writeFile(at("was/disk"), new Uint8Array(1024).fill(5));
+      const args = ["--platform", "soft", "--disk", at("was/disk")];
+      const record = (name: string, ...more: string[]) =>
+        icebp(...args, "--record", at(name), ...more, at("was/guest"));
+      const wanted = { code: 7, out: "A", err: "" };
+      assertEquals(await record("sent/hashes"), wanted);
+      assertEquals(await record("all", "--record-all"), wanted);
+      // What it was made of is there as it was; the memory is not in the file.
+      const { size } = await Deno.stat(at("sent/hashes"));
+      assert(size < 8192, `${size}`);
+      assertEquals(await icebp("replay", at("sent/hashes")), wanted);
+      const changed = (name: string) =>
+        `icebp: ${name}: not as it was when the run was recorded; a copy from ` +
+        "then, here or beside the recording, or a recording with --record-all, " +
+        "can be repeated\n";
+      for (const name of ["was/guest", "was/disk"]) {
+        const before = await Deno.readFile(at(name));
+        const other = before.slice();
+        other[300] ^= 1;
+        await Deno.writeFile(at(name), other);
+        assertEquals(await icebp("replay", at("sent/hashes")), {
+          code: 4,
+          out: "",
+          err: changed(at(name)),
+        });
+        assertEquals(await icebp("replay", at("all")), wanted);
+        await Deno.writeFile(at(name), before);
+      }
+      // Sent to somebody else: beside the recording.
+      await Deno.rename(at("was/guest"), at("sent/guest"));
+      assertEquals(await icebp("replay", at("sent/hashes")), wanted);
+      await Deno.rename(at("was/disk"), at("sent/disk"));
+      assertEquals(await icebp("replay", at("sent/hashes")), wanted);
+      await Deno.remove(at("sent/guest"));
+      assertEquals(await icebp("replay", at("sent/hashes")), {
+        code: 4,
+        out: "",
+        err: `icebp: ${at("was/guest")}: no such file\n`,
+      });
+      await Deno.remove(at("was"), { recursive: true });
+      assertEquals(await icebp("replay", at("all")), wanted);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
