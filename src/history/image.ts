@@ -126,17 +126,14 @@ export function applyImage(
   const platform = machine.options.platform.timeTravel!;
   const memory = machine.options.guestMemory;
   const kept = new Uint8Array(Math.ceil(memory.length / PAGE_BYTES));
-  for (const { numbers, bytes } of image.pages) {
-    numbers.forEach((page, i) => {
+  for (const set of image.pages) {
+    set.numbers.forEach((page, i) => {
       kept[page] = 1;
-      memory.set(
-        bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
-        page * PAGE_BYTES,
-      );
+      memory.set(set.page(i), page * PAGE_BYTES);
       platform.replaced(page);
     });
   }
-  for (const page of PageSet.nonZero(memory).numbers) {
+  for (const page of nonZeroPages(memory)) {
     if (kept[page] === 1) continue;
     memory.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
     platform.replaced(page);
@@ -189,9 +186,8 @@ export function encodePages(
   );
   new DataView(bytes.buffer).setUint32(0, numbers.length, true);
   bytes.set(new Uint8Array(numbers.buffer), 4);
-  bytes.set(
-    set.bytes.subarray(from * PAGE_BYTES, (from + numbers.length) * PAGE_BYTES),
-    4 + numbers.byteLength,
+  numbers.forEach((_, i) =>
+    bytes.set(set.page(from + i), 4 + numbers.byteLength + i * PAGE_BYTES)
   );
   return bytes;
 }
@@ -203,7 +199,7 @@ export function decodePages(bytes: Uint8Array): PageSet {
     throw new ContainerError("its memory is incomplete");
   }
   const numbers = new Uint32Array(bytes.slice(4, 4 + count * 4).buffer);
-  return new PageSet(numbers, bytes.subarray(4 + count * 4));
+  return PageSet.joined(numbers, bytes.subarray(4 + count * 4));
 }
 
 /** The image that a file has; throws a ContainerError for what is none. */

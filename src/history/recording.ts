@@ -375,13 +375,5 @@ function concatenate(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Sets whose numbers follow each other, as one. */
 function joined(sets: readonly PageSet[]): PageSet {
-  const numbers = new Uint32Array(
-    sets.reduce((sum, set) => sum + set.numbers.length, 0),
-  );
-  let at = 0;
-  for (const set of sets) {
-    numbers.set(set.numbers, at);
-    at += set.numbers.length;
-  }
-  return new PageSet(numbers, concatenate(sets.map(({ bytes }) => bytes)));
+  return sets.reduce((all, set) => set.over(all), PageSet.none);
 }

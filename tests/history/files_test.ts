@@ -14,6 +14,7 @@ import {
   decodeImage,
   encodeImage,
 } from "../../src/history/image.ts";
+import { PageSet } from "../../src/history/pages.ts";
 import type { BlockStore } from "../../src/machine/devices/virtio/block.ts";
 import { command } from "../cli/icebp.ts";
 import { LongMode } from "../debug/long_mode.ts";
@@ -85,16 +86,10 @@ Deno.test({
     await digestAt(guest, 100_000);
     const image = captureImage(guest.machine, [], false, null);
     // Of memory only a little, so that all places can be tried.
-    const [pages] = image.pages;
+    const numbers = image.pages[0].numbers.slice(0, 2);
     const few = join(encodeImage({
       ...image,
-      pages: [
-        {
-          ...pages,
-          numbers: pages.numbers.slice(0, 2),
-          bytes: pages.bytes.slice(0, 8192),
-        } as typeof pages,
-      ],
+      pages: [PageSet.of(numbers, guest.machine.options.guestMemory)],
     }));
     guest.close();
     assertEquals(decodeImage(few).pages[0].numbers.length, 2);
