@@ -161,6 +161,8 @@ export class PageSet {
    * more then. */
   over(older: PageSet): PageSet {
     const a = this.numbers, b = older.numbers;
+    if (a.length === 0) return older;
+    if (b.length === 0) return this;
     const numbers = new Uint32Array(a.length + b.length);
     const places = new Uint32Array(numbers.length);
     const isOne = this.#pool === older.#pool;

@@ -96,5 +96,9 @@ Deno.test("pages that are not all zeros, and bytes that are pages", () => {
   bytes.set(filled(8), PAGE_BYTES);
   const joined = PageSet.joined(Uint32Array.of(4, 9), bytes);
   assertEquals([...told(joined)], [[4, 7], [9, 8]]);
-  assertEquals([...told(joined.over(PageSet.none))], [[4, 7], [9, 8]]);
+  for (const none of [PageSet.none, PageSet.of(Uint32Array.of(), memory)]) {
+    assertEquals([...told(joined.over(none))], [[4, 7], [9, 8]]);
+    assertEquals([...told(none.over(joined))], [[4, 7], [9, 8]]);
+    assertEquals([...told(none.copy().over(none))], []);
+  }
 });
