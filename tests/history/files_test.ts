@@ -221,6 +221,47 @@ Deno.test({
 });
 
 Deno.test({
+  name: "--restore: a damaged file is one line and exit code 4, whatever it is",
+  ignore: ignore || !soft,
+  async fn() {
+    const guest = await LongMode.start(WORK, 1);
+    await digestAt(guest, 100_000);
+    const whole = join(
+      encodeImage(captureImage(guest.machine, [], false, null)),
+    );
+    guest.close();
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/x`;
+      const change = (at: number, by: number) => {
+        const bytes = whole.slice();
+        bytes[at] ^= by;
+        return bytes;
+      };
+      const half = whole.length >> 1;
+      const cases: readonly [Uint8Array, RegExp][] = [
+        [whole.slice(0, half), new RegExp(`^cut off after ${half} bytes$`)],
+        [whole.slice(0, 9), /^cut off at its very beginning$/],
+        [change(half, 8), /^damaged at byte \d+$/],
+        [change(8, 64), /^made by another icebp: its version is \d+, this/],
+        [change(12, 3), /^a recording, no snapshot$/],
+        [join([whole, Uint8Array.of(1, 2)]), /^2 bytes too long$/],
+        [new Uint8Array(0), /^cut off at its very beginning$/],
+      ];
+      for (const [bytes, said] of cases) {
+        await Deno.writeFile(file, bytes);
+        const { code, out, err } = await icebp("--restore", file, "--gdb=:0");
+        assertEquals([code, out], [4, ""]);
+        const [, what] = /^icebp: [^:]+: ([^\n]*)\n$/.exec(err) ?? [];
+        assert(what !== undefined && said.test(what), err);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name: "--save-at-exit and --restore: the demo goes on in another process",
   ignore: !soft || Deno.build.os === "windows",
   async fn() {

@@ -21,6 +21,7 @@ const soft = testPlatform() === "soft" &&
   Deno.env.get("ICEBP_TEST_BREAKPOINTS") !== "memory";
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy") || !soft;
 const decoder = new TextDecoder();
+const MOD = new URL("../../mod.ts", import.meta.url).pathname;
 
 class Memory implements RecordingSink {
   parts: Uint8Array[] = [];
@@ -273,10 +274,28 @@ Deno.test({
         await digest(first.guest.machine),
       );
     }
-    // A bit that is another is damage, not an end.
-    const damaged = file.slice();
-    damaged[damaged.length >> 1] ^= 4;
-    assertThrows(() => readRecording(damaged), ContainerError, "damaged");
+    // A bit that is another is damage, not an end; a length that leads behind the end
+    // of the file is one. Nothing of what it is in is taken.
+    const all = readRecording(file);
+    const damages = { refused: 0, shorter: 0 };
+    for (let at = 0; at < file.length; at += 1 + (file.length >> 8)) {
+      const damaged = file.slice();
+      damaged[at] ^= 1 << (at % 8);
+      try {
+        const { segments, inputs } = readRecording(damaged);
+        const last = segments.at(-1)!;
+        const was = all.segments[segments.length - 1];
+        assertEquals(last.state, was.state);
+        const { length } = last.log!;
+        assertEquals(last.log, was.log!.slice(0, length));
+        assertEquals(inputs, all.inputs.slice(0, inputs.length));
+        damages.shorter++;
+      } catch (error) {
+        assert(error instanceof ContainerError, String(error));
+        damages.refused++;
+      }
+    }
+    assert(damages.refused > 200 && damages.shorter < 20, `${damages.refused}`);
     first.guest.close();
     second.guest.close();
   },
@@ -418,6 +437,53 @@ Deno.test({
       });
       await Deno.remove(at("was"), { recursive: true });
       assertEquals(await icebp("replay", at("all")), wanted);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "--record: a full disk is said, the guest goes on, the rest is repeated",
+  ignore: !soft || Deno.build.os !== "linux" || !requireTool("bash"),
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/run.rec`;
+      // Files end at 8 KiB, as on a disk that is full.
+      const { code, stdout, stderr } = await new Deno.Command("bash", {
+        args: [
+          "-c",
+          'ulimit -f 8; trap "" XFSZ; exec "$@"',
+          "bash",
+          Deno.execPath(),
+          ...["run", "-A", "--no-check", "--no-code-cache", MOD],
+          ...["--platform", "soft", "--append", "ticks=1000"],
+          ...["--record", file],
+        ],
+        stdin: "null",
+      }).output();
+      const out = decoder.decode(stdout);
+      assert(code === 0 && out.endsWith("the demo ends\r\n"), out.slice(-200));
+      const [, end] =
+        /^The recording ends before instruction (\d+), the guest goes on: .*\n$/
+          .exec(decoder.decode(stderr))!;
+      assertEquals((await Deno.stat(file)).size, 8192);
+      const again = await icebp("replay", file);
+      assert(again.code === 0 && out.startsWith(again.out));
+      const [, last] = /^The recording ends after (\d+) instructions\.\n$/
+        .exec(again.err)!;
+      assert(Number(last) > 0 && Number(last) <= Number(end), `${last} ${end}`);
+      // Where nothing can be written at all the guest runs, too.
+      const none = await icebp(
+        ...["--platform", "soft", "--append", "ticks=50"],
+        ...["--record", "/dev/full"],
+      );
+      assertEquals([none.code, none.err.split(":")[0]], [
+        0,
+        "The recording ends before instruction 0, the guest goes on",
+      ]);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
