@@ -1,7 +1,7 @@
 // Recordings: the same run to the same bytes in another process, as far as the file is
 // whole.
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ContainerError } from "../../src/history/container.ts";
 import { History } from "../../src/history/history.ts";
 import {
