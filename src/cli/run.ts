@@ -191,7 +191,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       // What changes from now on is what the files do not make.
       opened.platform.timeTravel!.takeChanged();
     }
-    guest.snapshots = snapshots;
+    guest.keepSnapshots(snapshots);
     if (snapshot !== null) {
       try {
         snapshots!.load(snapshot);
@@ -251,7 +251,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       // A debugger that has gone may leave a stop of its own behind.
       const ends = server === null || stop.reason.kind === "exception" ||
         stop.reason.kind === "failed";
-      if (ends) endWithoutDebugger(stop, guest, ended);
+      if (ends) endWithoutDebugger(stop, machine, ended);
     });
     let panicked = false;
     panics.subscribe((line, isEnd) => {
@@ -375,7 +375,7 @@ export function runAll(guest: Debugger): void {
 /** Without a debugger a stop that is no end is the end all the same. */
 function endWithoutDebugger(
   { processor, reason }: Stop,
-  guest: Debugger,
+  machine: Machine,
   ended: PromiseWithResolvers<number>,
 ): void {
   if (reason.kind === "exited") return;
@@ -383,7 +383,7 @@ function endWithoutDebugger(
     ended.reject(new GuestError(reason.message));
     return;
   }
-  const rip = guest.vcpus[processor].processor.vp.get(Reg.Rip);
+  const rip = machine.processors[processor].vp.get(Reg.Rip);
   ended.reject(
     reason.kind === "exception"
       ? new ShutdownError(

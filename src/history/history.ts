@@ -93,6 +93,8 @@ export class History implements TimeTravel {
   readonly #inputs: Input[] = [];
   readonly #waiting: Input[] = [];
   readonly #channels = new Map<string, (bytes: Uint8Array) => void>();
+  /** What the segments took when they were last added up, and those since. */
+  #estimate = 0;
   /** The segment that memory is made of, but for what changed since. */
   #base = -1;
   /** Null while the machine is at its end. */
@@ -103,7 +105,13 @@ export class History implements TimeTravel {
   readonly #near: Segment[] = [];
   /** The last segment is what going back began from. */
   #endSaved = false;
+  /** Whether the guest runs live. */
   #live = false;
+  /** Whether the last segment's log goes on: all that changed the machine is in it. */
+  #open = false;
+  /** The platform's count of changes when the guest stopped. */
+  #changes = 0;
+  /** Whether the guest runs as no log has it. */
   #opaque = false;
   /** What came behind here is gone: in a file, too, nothing leads here. */
   #forked = false;
@@ -172,7 +180,7 @@ export class History implements TimeTravel {
       this.#waiting.push({ channel, bytes: bytes.slice() });
       return;
     }
-    const log = this.#live ? this.#segments.at(-1)?.log : null;
+    const log = this.#open ? this.#segments.at(-1)!.log : null;
     if (log) {
       log.event(this.#inputs.length);
       this.#inputs.push({ channel, bytes: bytes.slice() });
@@ -181,48 +189,76 @@ export class History implements TimeTravel {
     this.#channels.get(channel)!(bytes);
   }
 
-  /** The guest is about to run live. `plain`: all processors just run. */
-  resuming(plain: boolean): void {
+  /** The guest is about to run live. `repeatable`: the log of what is run is all that
+   * happens; steps that the platform makes are in it, too. */
+  resuming(repeatable: boolean): void {
     if (this.#past !== null) this.fork();
     for (const { channel, bytes } of this.#waiting.splice(0)) {
       this.#channels.get(channel)!(bytes);
     }
-    if (this.#segments.length === 0) this.#add(false, false);
-    this.#opaque = !plain;
-    if (!plain) return;
-    this.#whenQuiet(0, false);
-  }
-
-  #whenQuiet(instructions: number, continues: boolean): void {
-    this.#platform.whenQuiet(instructions, () => {
-      this.#live = true;
-      this.#add(true, continues);
-      const log = this.#platform.record();
-      this.#segments.at(-1)!.log = log;
-      this.#recorder?.follow(log);
-      this.#untilNext(this.#platform.instructions(), 1);
-    });
-  }
-
-  /** From a snapshot to the next one: that is to be short. */
-  #untilNext(from: number, part: number): void {
-    const parts = PREPARATIONS + 1;
-    if (part === parts || this.#interval === Infinity) {
-      return this.#whenQuiet(from + this.#interval, true);
+    this.#live = true;
+    this.#opaque = !repeatable;
+    if (this.#platform.changes() !== this.#changes) this.#close();
+    if (!repeatable) {
+      this.#close();
+      if (this.#segments.length === 0) this.#add(false, false);
+      return;
     }
-    this.#platform.whenQuiet(from + this.#interval * part / parts, () => {
+    if (!this.#open) {
+      this.#add(false, false);
+      this.#record();
+    }
+    this.#platform.whenQuiet(this.#due, this.#snap);
+  }
+
+  /** Where the next snapshot is due. */
+  get #next(): number {
+    return this.#startOf(this.#segments.length - 1) + this.#interval;
+  }
+
+  /** Where that is due, or before it to find memory for it. */
+  get #due(): number {
+    const from = this.#startOf(this.#segments.length - 1);
+    const part = Math.ceil(this.#interval / (PREPARATIONS + 1));
+    const over = Math.floor((this.#platform.instructions() - from) / part);
+    return Math.min(from + (over + 1) * part, this.#next);
+  }
+
+  /** While the guest runs: a snapshot, or what makes the next one short. */
+  readonly #snap = (): void => {
+    if (this.#platform.instructions() >= this.#next) {
+      this.#add(true, true);
+      this.#record();
+    } else {
       const { length } = this.#machine.options.guestMemory;
       const most = Math.min(length, this.#most / 4) / PAGE_BYTES;
       this.#pool.prepare(Math.min(most, MOST_PREPARED), PREPARED_PAGES);
-      this.#untilNext(from, part + 1);
-    });
+    }
+    this.#platform.whenQuiet(this.#due, this.#snap);
+  };
+
+  /** What follows the last snapshot is noted from now on. */
+  #record(): void {
+    const log = this.#platform.record();
+    this.#segments.at(-1)!.log = log;
+    this.#recorder?.follow(log);
+    this.#open = true;
   }
 
-  /** The guest has stopped: no processor is run. */
-  stopped(): void {
-    this.#platform.whenQuiet(0, null);
+  /** The last segment's log ends here. */
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     this.#platform.stopRecording();
     this.#recorder?.settle();
+  }
+
+  /** The guest has stopped: no processor is run. What is noted goes on with the next
+   * resume, unless something is changed before. */
+  stopped(): void {
+    this.#platform.whenQuiet(0, null);
+    this.#recorder?.flush();
+    this.#changes = this.#platform.changes();
     this.#live = false;
     this.#endSaved = false;
     if (this.#opaque) this.#addIfCheap();
@@ -245,6 +281,7 @@ export class History implements TimeTravel {
 
   /** Forgets everything: the machine, which nobody runs, has become another one. */
   restart(): void {
+    this.#close();
     this.#forget(0);
     this.#base = -1;
     this.#past = null;
@@ -351,13 +388,17 @@ export class History implements TimeTravel {
 
   /** Joins segments until history takes no more than it may. */
   #thin(): void {
+    // All are gone through only where their sum may be too much.
+    this.#estimate += sizeOf(this.#segments.at(-1)!);
+    if (this.#estimate <= this.#most) return;
     let bytes = this.bytes;
     while (bytes > this.#most && this.#segments.length > RECENT + 1) {
       const before = bytes;
       this.#join(this.#leastMissed());
       bytes = this.bytes;
-      if (bytes >= before && this.#segments.length <= RECENT + 1) return;
+      if (bytes >= before && this.#segments.length <= RECENT + 1) break;
     }
+    this.#estimate = bytes;
   }
 
   /** The segment whose snapshot is missed least: the gap that it leaves is the
@@ -582,6 +623,7 @@ export class History implements TimeTravel {
       log,
     };
     this.#segments.splice(index + 1, 0, segment);
+    this.#estimate += sizeOf(segment);
     this.#base = index + 1;
     const rest = this.#replayOf(log);
     this.#past = { segment: index + 1, replay: rest };
@@ -664,6 +706,7 @@ export class History implements TimeTravel {
    * have been changed meanwhile. */
   #leavePresent(): void {
     if (this.#past !== null) return;
+    this.#close();
     const before = this.#endSaved ? this.#segments.length - 1 : -1;
     this.#add(false, false);
     if (before > 0 && before === this.#segments.length - 2) this.#drop(before);
@@ -840,6 +883,8 @@ export class History implements TimeTravel {
           // What followed was a snapshot.
           return end("end");
         case "point": {
+          const [first] = processor.point!.hits;
+          if (first === undefined) break;
           const verdict = onHit?.({
             instructions: BigInt(this.#platform.instructions()),
             processor: processor.index,
@@ -847,7 +892,7 @@ export class History implements TimeTravel {
           });
           if (verdict === "stop") return end("hit");
           // Behind an access of data there is nothing to pass.
-          if (processor.point!.hits[0].access === DebugAccess.Execute) {
+          if (first.access === DebugAccess.Execute) {
             processor.vp.passDebugPoints();
           }
           break;

@@ -577,6 +577,22 @@ export class Partition {
   }
 
   /**
+   * Gives an instruction point a condition (ConditionOp), or with none takes it away; no
+   * processor runs. False if the platform cannot judge it: the point has none then.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
+  setDebugPointCondition(identifier: number, condition: Uint8Array): boolean {
+    const call = "IcebpSetDebugPointCondition";
+    const set = this.functions.extensions[call];
+    if (set === null) return false;
+    const hresult = set(this.handle, identifier, condition, condition.length);
+    if (hresult === HResult.E_NOTIMPL) return false;
+    if (hresult < 0) check(hresult, call, `point ${identifier}`);
+    return true;
+  }
+
+  /**
    * Has instruction points ask `filter` before they make an exit: 0 is to go on. Returns
    * what takes it back.
    *

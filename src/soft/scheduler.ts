@@ -119,6 +119,8 @@ export class Scheduler {
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
+  /** How often the caller changed something. */
+  changes = 0;
   /** Translates hot code; null if none is. */
   translator: Translator | null = null;
   #pending = 0;
@@ -198,14 +200,26 @@ export class Scheduler {
   /** Whether the exit is an instruction point's that the filter lets pass: the turn goes on
    * as if there were none. */
   #passed(vp: number): boolean {
-    const view = this.#exitView;
     if (
-      this.filter === null || REASON.get(view) !== DEBUG_POINT ||
-      HIT.Access.get(view, POINT_AT) !== DebugAccess.Execute ||
-      this.filter(vp, HIT.Identifier.get(view, POINT_AT)) !== 0
+      this.filter === null || !this.#atPoint ||
+      this.filter(vp, HIT.Identifier.get(this.#exitView, POINT_AT)) !== 0
     ) return false;
     this.#core.whvPassDebugPoints(vp, DebugPass.Spin);
     return true;
+  }
+
+  /** Whether the exit is an instruction point's. */
+  get #atPoint(): boolean {
+    const view = this.#exitView;
+    return REASON.get(view) === DEBUG_POINT &&
+      HIT.Access.get(view, POINT_AT) === DebugAccess.Execute;
+  }
+
+  /** Whether the exit is the end of a step (DebugPass.Step) that hit nothing. */
+  #stepped(): boolean {
+    const view = this.#exitView;
+    return REASON.get(view) === DEBUG_POINT &&
+      ICEBP_DEBUG_POINT_CONTEXT.Count.get(view, POINT_AT) === 0;
   }
 
   /** Guest time at which `fn` is to be called once, between instructions. */
@@ -284,7 +298,14 @@ export class Scheduler {
     this.#finish(vp);
   }
 
-  /** Something outside changed (an interrupt, a register): wake whoever waits. */
+  /** The caller changed something (an interrupt, a register, memory): whoever waits may
+   * have a reason to go on. */
+  changed(): void {
+    this.changes++;
+    this.kick();
+  }
+
+  /** Wakes whoever waits. */
   kick(): void {
     if (this.#phase !== "idle" || this.#pending === 0) return;
     this.#wake();
@@ -534,15 +555,16 @@ export class Scheduler {
       }
       const result = this.#core.vpRun(vp, budget);
       const executed = this.#core.executed();
-      this.log?.ran(vp, executed);
+      const exited = result === RUN_EXIT && !this.#passed(vp);
+      const met = exited && this.#atPoint;
+      if (executed > 0 || !met) this.log?.ran(vp, executed);
+      if (met) this.log?.met(vp);
       if (this.translator?.due) this.translator.translate();
       this.#left -= executed;
       this.#untilClock -= executed >>> 5;
       const asked = this.#cameOut;
       this.#cameOut = false;
-      if (
-        result === RUN_EXIT ? !this.#passed(vp) : asked && this.#toReturn(vp)
-      ) {
+      if (result === RUN_EXIT ? exited : asked && this.#toReturn(vp)) {
         this.#phase = "owner";
         this.#exits++;
         this.#finish(vp);
@@ -578,8 +600,10 @@ export class Scheduler {
       return false;
     }
     const { cursor } = follow;
-    const entry = cursor.total < follow.to ? cursor.peek() : null;
-    if (entry === null) {
+    const entry = cursor.peek();
+    if (
+      entry === null || cursor.total >= follow.to && entry.kind !== "met"
+    ) {
       this.#phase = "held";
       follow.arrived(null);
       return false;
@@ -600,8 +624,10 @@ export class Scheduler {
         return true;
     }
     const { vp } = entry;
+    const isMet = entry.kind === "met";
+    const whole = isMet ? 0 : entry.value;
     let budget = Math.min(
-      entry.value - cursor.done,
+      whole - cursor.done,
       follow.to - cursor.total,
       MOST_AT_ONCE,
     );
@@ -618,10 +644,11 @@ export class Scheduler {
     const asked = this.#cameOut;
     this.#cameOut = false;
     const exited = result === RUN_EXIT
-      ? !this.#passed(vp)
+      ? !this.#stepped() && !this.#passed(vp)
       : asked && this.#toReturn(vp);
-    if (executed > 0 || entry.value === 0) cursor.advance(executed);
-    else if (!exited && result !== RUN_EXIT) {
+    if (executed > 0 || whole === 0 && !(isMet && exited)) {
+      cursor.advance(executed);
+    } else if (!exited && result !== RUN_EXIT) {
       this.#phase = "held";
       follow.arrived(
         new Error(

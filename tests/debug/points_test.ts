@@ -224,7 +224,7 @@ test("a processor that starts later", async () => {
   for (const at of [0x8000, 0x8002]) {
     const { processor, reason } = await guest.run();
     assertEquals([processor, reason.kind], [1, "hardwareBreakpoint"]);
-    assertEquals(guest.debugger.vcpus[1].linear, BigInt(at));
+    assertEquals(guest.debugger.guest.vcpus[1].linear, BigInt(at));
   }
   const { processor, reason } = await guest.run();
   assertEquals([processor, reason.kind], [1, "watchpoint"]);

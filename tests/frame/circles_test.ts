@@ -9,9 +9,12 @@ const FREE = [
   "ffi",
   "src/boot",
   "src/cli",
+  "src/debug",
+  "src/gdb",
   "src/machine",
   "src/soft",
   "src/util",
+  "src/x86",
 ];
 
 function sources(folder: string): string[] {

@@ -9,6 +9,8 @@
  * refused: conditions never use them. So are loops, which no condition has.
  */
 
+import { ConditionOp, MAX_CONDITION_BYTES } from "../../../ffi/condition.ts";
+
 /**
  * What an expression may ask about the processor that hit.
  *
@@ -127,11 +129,32 @@ interface Instruction {
 }
 
 /** A value that an expression computes. */
-interface Value {
-  /** What it is, where that is known without a processor; else null. */
-  readonly constant: bigint | null;
-  readonly of: (context: AgentContext) => bigint;
-}
+type Value =
+  | { readonly kind: "constant"; readonly value: bigint }
+  | { readonly kind: "register"; readonly number: number }
+  | { readonly kind: "load"; readonly bytes: number; readonly address: Value }
+  | {
+    readonly kind: "extension";
+    readonly signed: boolean;
+    readonly bits: number;
+    readonly of: Value;
+  }
+  | { readonly kind: "not"; readonly logical: boolean; readonly of: Value }
+  | {
+    readonly kind: "binary";
+    readonly op: number;
+    readonly left: Value;
+    readonly right: Value;
+  }
+  | {
+    readonly kind: "choice";
+    readonly by: Value;
+    readonly yes: Value;
+    readonly no: Value;
+  };
+
+/** What a value is for a processor. */
+type Evaluation = (context: AgentContext) => bigint;
 
 const unsigned = (v: bigint) => BigInt.asUintN(64, v);
 const signed = (v: bigint) => BigInt.asIntN(64, v);
@@ -159,7 +182,8 @@ export class AgentExpression {
   readonly bytes: Uint8Array;
   /** The registers it can ask for, without repetition. */
   readonly registers: readonly number[];
-  readonly #evaluate: (context: AgentContext) => bigint;
+  readonly #value: Value;
+  readonly #evaluate: Evaluation;
 
   /**
    * `renumber` makes numbers in `allRegisters` of those in `bytes`.
@@ -169,7 +193,8 @@ export class AgentExpression {
   constructor(bytes: Uint8Array, renumber?: (number: number) => number) {
     this.bytes = renumber === undefined ? bytes : renumbered(bytes, renumber);
     const code = decode(this.bytes);
-    this.#evaluate = new Compiler(code).follow(0, []).of;
+    this.#value = new Compiler(code).follow(0, []);
+    this.#evaluate = evaluationOf(this.#value);
     this.registers = [
       ...new Set(code.filter((i) => i.op === REG).map((i) => i.number)),
     ];
@@ -183,13 +208,21 @@ export class AgentExpression {
   evaluate(context: AgentContext): bigint {
     return this.#evaluate(context);
   }
+
+  /**
+   * The same as a condition for the platform (ConditionOp), to the end of `to`; false if
+   * it is none that a platform tells. `registerOf` has the low 64 bits of which
+   * WHV_REGISTER_NAME a register is, and how many of them; null if it is none such.
+   */
+  encode(to: number[], registerOf: RegisterOf): boolean {
+    return encode(this.#value, to, registerOf);
+  }
 }
 
-const constant = (value: bigint): Value => ({
-  constant: value,
-  of: () => value,
-});
-const computed = (of: Value["of"]): Value => ({ constant: null, of });
+/** Where a platform has a register: its low `bytes` bytes are of `source`'s. */
+export type RegisterOf = (
+  number: number,
+) => { readonly source: number; readonly bytes: number } | null;
 
 /** Follows the bytecode with values that are yet to be computed. */
 class Compiler {
@@ -209,35 +242,31 @@ class Compiler {
         case CONST16:
         case CONST32:
         case CONST64:
-          stack.push(constant(value));
+          stack.push({ kind: "constant", value });
           break;
         case REG:
-          stack.push(computed((context) => context.register(number)));
+          stack.push({ kind: "register", number });
           break;
         case REF8:
         case REF16:
         case REF32:
         case REF64: {
-          const address = pop(stack).of, size = 1 << (op - REF8);
-          stack.push(
-            computed((context) => load(context, address(context), size)),
-          );
+          const bytes = 1 << (op - REF8);
+          stack.push({ kind: "load", bytes, address: pop(stack) });
           break;
         }
         case EXT:
-          stack.push(
-            unary(pop(stack), (v) => unsigned(BigInt.asIntN(number, v))),
-          );
+        case ZERO_EXT: {
+          const signed = op === EXT, of = pop(stack);
+          stack.push(folded({ kind: "extension", signed, bits: number, of }));
           break;
-        case ZERO_EXT:
-          stack.push(unary(pop(stack), (v) => BigInt.asUintN(number, v)));
-          break;
+        }
         case LOG_NOT:
-          stack.push(unary(pop(stack), (v) => truth(v === 0n)));
+        case BIT_NOT: {
+          const logical = op === LOG_NOT, of = pop(stack);
+          stack.push(folded({ kind: "not", logical, of }));
           break;
-        case BIT_NOT:
-          stack.push(unary(pop(stack), (v) => unsigned(~v)));
-          break;
+        }
         case DUP:
           stack.push(peek(stack, 0));
           break;
@@ -261,23 +290,20 @@ class Compiler {
           index = number;
           break;
         case IF_GOTO: {
-          const condition = pop(stack);
-          if (condition.constant === null) {
-            const { of } = condition;
-            const yes = this.follow(number, [...stack], jumps + 1).of;
-            const no = this.follow(index, stack, jumps + 1).of;
-            return computed((context) =>
-              of(context) !== 0n ? yes(context) : no(context)
-            );
+          const by = pop(stack);
+          if (by.kind !== "constant") {
+            const yes = this.follow(number, [...stack], jumps + 1);
+            const no = this.follow(index, stack, jumps + 1);
+            return { kind: "choice", by, yes, no };
           }
-          if (condition.constant !== 0n) index = number;
+          if (by.value !== 0n) index = number;
           break;
         }
         case END:
           return pop(stack);
         default: {
-          const b = pop(stack), a = pop(stack);
-          stack.push(binary(op, a, b));
+          const right = pop(stack), left = pop(stack);
+          stack.push({ kind: "binary", op, left, right });
         }
       }
       if (stack.length > MAX_DEPTH) throw new AgentError("stack overflow");
@@ -286,17 +312,117 @@ class Compiler {
   }
 }
 
-function unary(operand: Value, of: (v: bigint) => bigint): Value {
-  if (operand.constant !== null) return constant(of(operand.constant));
-  const v = operand.of;
-  return computed((context) => of(v(context)));
+/** The same; what is made of a constant is one. */
+function folded(value: Value & { readonly of: Value }): Value {
+  return value.of.kind === "constant"
+    ? { kind: "constant", value: evaluationOf(value)(NOTHING) }
+    : value;
 }
 
-function binary(op: number, a: Value, b: Value): Value {
-  const of = OPERATORS.get(op)!;
-  const left = a.of, right = b.of;
-  return computed((context) => of(left(context), right(context)));
+/** For values that ask for nothing. */
+const NOTHING: AgentContext = { register: () => 0n, memory: () => false };
+
+/** A function that computes a value. */
+function evaluationOf(value: Value): Evaluation {
+  switch (value.kind) {
+    case "constant":
+      return () => value.value;
+    case "register":
+      return (context) => context.register(value.number);
+    case "load": {
+      const { bytes } = value, address = evaluationOf(value.address);
+      return (context) => load(context, address(context), bytes);
+    }
+    case "extension": {
+      const { signed, bits } = value, of = evaluationOf(value.of);
+      return signed
+        ? (context) => unsigned(BigInt.asIntN(bits, of(context)))
+        : (context) => BigInt.asUintN(bits, of(context));
+    }
+    case "not": {
+      const of = evaluationOf(value.of);
+      return value.logical
+        ? (context) => truth(of(context) === 0n)
+        : (context) => unsigned(~of(context));
+    }
+    case "binary": {
+      const operator = OPERATORS.get(value.op)!;
+      const left = evaluationOf(value.left), right = evaluationOf(value.right);
+      return (context) => operator(left(context), right(context));
+    }
+    case "choice": {
+      const by = evaluationOf(value.by);
+      const yes = evaluationOf(value.yes), no = evaluationOf(value.no);
+      return (context) => by(context) !== 0n ? yes(context) : no(context);
+    }
+  }
 }
+
+/** Appends a value to a condition; false where a platform has no such operator. */
+function encode(value: Value, to: number[], registerOf: RegisterOf): boolean {
+  if (to.length > MAX_CONDITION_BYTES) return false;
+  const each = (...values: readonly Value[]) =>
+    values.every((v) => encode(v, to, registerOf));
+  switch (value.kind) {
+    case "constant":
+      to.push(ConditionOp.Constant, ...littleEndian(value.value, 8));
+      return true;
+    case "register": {
+      const where = registerOf(value.number);
+      if (where === null) return false;
+      if (where.bytes < 8) to.push(ConditionOp.ZeroExtend, 8 * where.bytes);
+      to.push(
+        ConditionOp.Register,
+        ...littleEndian(BigInt(where.source), 4),
+      );
+      return true;
+    }
+    case "load":
+      to.push(ConditionOp.Load, value.bytes);
+      return each(value.address);
+    case "extension":
+      to.push(
+        value.signed ? ConditionOp.SignExtend : ConditionOp.ZeroExtend,
+        value.bits,
+      );
+      return value.bits >= 1 && value.bits <= 64 && each(value.of);
+    case "not":
+      to.push(value.logical ? ConditionOp.LogicalNot : ConditionOp.Not);
+      return each(value.of);
+    case "binary": {
+      const op = CONDITION_OPS.get(value.op);
+      if (op === undefined) return false;
+      to.push(op);
+      return each(value.left, value.right);
+    }
+    case "choice":
+      to.push(ConditionOp.Choose);
+      return each(value.by, value.yes, value.no);
+  }
+}
+
+function littleEndian(value: bigint, bytes: number): number[] {
+  return Array.from(
+    { length: bytes },
+    (_, i) => Number(value >> BigInt(8 * i) & 0xffn),
+  );
+}
+
+/** What a platform has of the operators; dividing by zero is for who can say so. */
+const CONDITION_OPS: ReadonlyMap<number, number> = new Map<number, number>([
+  [ADD, ConditionOp.Add],
+  [SUB, ConditionOp.Subtract],
+  [MUL, ConditionOp.Multiply],
+  [LSH, ConditionOp.ShiftLeft],
+  [RSH_SIGNED, ConditionOp.ShiftRightSigned],
+  [RSH_UNSIGNED, ConditionOp.ShiftRightUnsigned],
+  [BIT_AND, ConditionOp.And],
+  [BIT_OR, ConditionOp.Or],
+  [BIT_XOR, ConditionOp.Xor],
+  [EQUAL, ConditionOp.Equal],
+  [LESS_SIGNED, ConditionOp.LessSigned],
+  [LESS_UNSIGNED, ConditionOp.LessUnsigned],
+]);
 
 /** Whether a breakpoint with these conditions stops: without any, if one holds,
  * or if one cannot be evaluated (the user then sees where). */

@@ -309,7 +309,7 @@ export class HardwareBreakpoints {
     }
     batch.set(4, DR6_CLEAR);
     batch.set(5, dr7);
-    batch.write(v.processor.vp);
+    batch.write(v);
   }
 
   /** DR6's bits for an instruction, as far as a register of the debugger's is for it: on a
@@ -354,7 +354,7 @@ export class HardwareBreakpoints {
     const guest = this.#guests.get(v.index);
     if (guest === undefined) {
       v.dr6 |= bits;
-      v.processor.vp.set(Reg.Dr6, v.dr6);
+      v.set(Reg.Dr6, v.dr6);
     } else guest.dr6 |= bits;
   }
 
@@ -372,7 +372,7 @@ export class HardwareBreakpoints {
 
   /** Clears what a hit left in the processor's DR6. */
   clearStatus(v: Vcpu): void {
-    v.processor.vp.set(Reg.Dr6, DR6_CLEAR);
+    v.set(Reg.Dr6, DR6_CLEAR);
   }
 
   /**
@@ -389,26 +389,25 @@ export class HardwareBreakpoints {
       if ((v.cr4 & CR4_DE) !== 0n) return false;
       number += 2;
     }
-    const vp = v.processor.vp;
     const general = (instruction.modrm & 7) | ((instruction.rex & 1) << 3);
     if (instruction.opcode === 0x21) {
-      vp.set(Reg.Rax + general, readGuest(guest, number));
+      v.set(Reg.Rax + general, readGuest(guest, number));
     } else {
-      let value = vp.get(Reg.Rax + general);
+      let value = v.get(Reg.Rax + general);
       if (v.codeBits !== 64) value &= 0xffffffffn;
       if (number >= 6 && value >> 32n !== 0n) return false;
       writeGuest(guest, number, value);
       if (installed === undefined) this.#writeOwn(v, guest);
       else this.#write(v, guest);
     }
-    vp.set(Reg.Rip, v.rip + BigInt(instruction.length));
+    v.set(Reg.Rip, v.rip + BigInt(instruction.length));
     return true;
   }
 
   /** The registers of a processor that has none of ours. */
   #own(v: Vcpu): GuestRegisters {
     const batch = this.#batch;
-    batch.read(v.processor.vp);
+    batch.read(v);
     return {
       dr: [batch.get(0), batch.get(1), batch.get(2), batch.get(3)],
       dr6: batch.get(4),
@@ -422,7 +421,7 @@ export class HardwareBreakpoints {
     for (let i = 0; i < SLOTS; i++) batch.set(i, guest.dr[i]);
     batch.set(4, guest.dr6);
     batch.set(5, guest.dr7);
-    batch.write(v.processor.vp);
+    batch.write(v);
   }
 }
 

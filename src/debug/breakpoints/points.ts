@@ -8,6 +8,7 @@
  * that a debugger which takes everything away at a stop and puts it back costs
  * nothing.
  */
+import { ConditionOp } from "../../../ffi/condition.ts";
 import {
   DebugAccess,
   DebugSpace,
@@ -19,6 +20,7 @@ import type {
   DebugPointExit,
   Partition,
 } from "../../platform/mod.ts";
+import { allRegisters } from "../guest/registers.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./table.ts";
 import { type Breakpoint, type StopReason, TargetError } from "../target.ts";
 
@@ -38,6 +40,36 @@ const ACCESS = {
   access: DebugAccess.Read | DebugAccess.Write,
 } as const;
 
+const NO_CONDITION = new Uint8Array();
+
+/** The condition on which anybody wants to be told of a breakpoint, as the platform has
+ * it: any of its owners' holds. None where somebody always is, or it cannot say. */
+function conditionOf(breakpoint: SoftwareBreakpoint): Uint8Array {
+  const { owners, plants, conditional } = breakpoint;
+  if (plants > 0 || !conditional || owners.length === 0) return NO_CONDITION;
+  const all = owners.flatMap(({ conditions }) => conditions);
+  const bytes: number[] = [];
+  for (const [n, condition] of all.entries()) {
+    if (n < all.length - 1) bytes.push(ConditionOp.Or);
+    // Only whether it is 0 counts.
+    bytes.push(ConditionOp.LogicalNot, ConditionOp.LogicalNot);
+    if (!condition.encode(bytes, wholeRegister)) return NO_CONDITION;
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** A register that is the low bytes of a platform's. */
+function wholeRegister(
+  number: number,
+): { source: number; bytes: number } | null {
+  const { source, offset, width } = allRegisters[number];
+  return offset === 0 && width <= 8 ? { source, bytes: width } : null;
+}
+
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 export class ProcessorPoints extends BreakpointTable {
   readonly #partition: Partition;
   /** By the platform's identifier; null is a probe. */
@@ -45,6 +77,8 @@ export class ProcessorPoints extends BreakpointTable {
   readonly #free: number[] = [];
   /** Code points that the platform has, wanted or not. */
   readonly #ids = new Map<SoftwareBreakpoint, number>();
+  /** The conditions that the platform has been given. */
+  readonly #conditions = new WeakMap<SoftwareBreakpoint, Uint8Array>();
   readonly #watches: DataWatch[] = [];
   /** Data points that the platform has and nobody wants any more. */
   readonly #stale = new Set<SoftwareBreakpoint | DataWatch>();
@@ -68,6 +102,7 @@ export class ProcessorPoints extends BreakpointTable {
     const breakpoint = this.take(address);
     breakpoint.plants++;
     this.#setCode(breakpoint);
+    this.#setCondition(breakpoint);
     return true;
   }
 
@@ -75,6 +110,7 @@ export class ProcessorPoints extends BreakpointTable {
     const breakpoint = this.at(address);
     if (breakpoint === undefined || breakpoint.plants === 0) return;
     breakpoint.plants--;
+    if (this.#ids.has(breakpoint)) this.#setCondition(breakpoint);
     this.release(breakpoint);
   }
 
@@ -86,6 +122,7 @@ export class ProcessorPoints extends BreakpointTable {
         if (this.at(point.address) === point) continue;
         const id = this.#ids.get(point);
         this.#ids.delete(point);
+        this.#conditions.delete(point);
         if (id !== undefined) this.#clear(id);
       } else if (!this.#watches.includes(point) && point.id >= 0) {
         this.#clear(point.id);
@@ -95,6 +132,7 @@ export class ProcessorPoints extends BreakpointTable {
     this.#stale.clear();
     for (const breakpoint of this.all()) {
       this.#setCode(breakpoint);
+      this.#setCondition(breakpoint);
       breakpoint.hold("a debug point in the processor", now);
     }
     for (const watch of this.#watches) {
@@ -123,6 +161,16 @@ export class ProcessorPoints extends BreakpointTable {
       cr3: 0n,
     });
     this.#ids.set(breakpoint, identifier);
+  }
+
+  /** Has the processor judge by itself whether anybody is to be told, where it can. */
+  #setCondition(breakpoint: SoftwareBreakpoint): void {
+    const condition = conditionOf(breakpoint);
+    const before = this.#conditions.get(breakpoint) ?? NO_CONDITION;
+    if (areEqual(condition, before)) return;
+    const id = this.#ids.get(breakpoint)!;
+    const is = this.#partition.setDebugPointCondition(id, condition);
+    this.#conditions.set(breakpoint, is ? condition : NO_CONDITION);
   }
 
   #allocate(point: SoftwareBreakpoint | DataWatch | null): number {
@@ -223,9 +271,11 @@ export class ProcessorPoints extends BreakpointTable {
     );
   }
 
-  /** The breakpoint that an exit is about; undefined if it is about data. */
+  /** The breakpoint that an exit is about; undefined if it is about data, or the end of a
+   * step that hit nothing. */
   breakpointOf(exit: DebugPointExit): SoftwareBreakpoint | undefined {
-    return this.codeAt(exit.hits[0].identifier);
+    const [hit] = exit.hits;
+    return hit && this.codeAt(hit.identifier);
   }
 
   /** What hits of data mean; those of watches that are gone mean nothing. */

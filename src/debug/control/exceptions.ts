@@ -3,71 +3,53 @@
  * watchpoint of the debugger's, or something of the guest's, which it gets back.
  */
 import { Reg } from "../../../ffi/registers.ts";
-import { injectException } from "../../machine/events.ts";
-import { setRefusable } from "../../machine/refusable.ts";
 import type { ExceptionExit } from "../../platform/exits.ts";
 import { DR6_BD, DR6_BS, DR6_HITS } from "../../x86/debug_registers.ts";
 import { RFLAGS_IF, RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
 import { codeBitsOf } from "../../x86/segments.ts";
 import { Vector } from "../../x86/vectors.ts";
-import {
-  type AgentContext,
-  type AgentExpression,
-  conditionsHold,
-} from "../breakpoints/agent.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
+import type { Conditions } from "../breakpoints/conditions.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import { decode, Kind, newDecoded } from "../guest/decode.ts";
 import type { Gates } from "../stepping/gates.ts";
 import { type Fault, faultOf } from "../stepping/faults.ts";
-import {
-  type HardwareBreakpoints,
-  reasonOf,
-  type WatchSlot,
-} from "../breakpoints/hardware.ts";
-import type {
-  MemoryBreakpoint,
-  MemoryBreakpoints,
-} from "../breakpoints/memory.ts";
-import { allRegisters, readRegisterRange } from "../guest/registers.ts";
+import { reasonOf } from "../breakpoints/hardware.ts";
+import type { MemoryBreakpoint } from "../breakpoints/memory.ts";
+import type { Guest } from "../guest/guest.ts";
 import type { StopReason } from "../target.ts";
 import { TRAP_INT1, type Vcpu } from "../guest/vcpu.ts";
 import { INT1, INT3 } from "../breakpoints/trap.ts";
-import type { VirtualMemory } from "../guest/vmemory.ts";
-import type { PageWalker } from "../guest/walk.ts";
 
 const DR6_KNOWN = DR6_HITS | DR6_BS | DR6_BD;
 
-/** The parts of run control that decide. */
-export interface Armed {
-  readonly inMemory: MemoryBreakpoints | null;
-  readonly hardware: HardwareBreakpoints;
-  readonly memory: VirtualMemory;
-  readonly gates: Gates;
-  readonly walker: PageWalker;
-}
-
-const BREAKPOINT: StopReason = { kind: "breakpoint" };
-const HARDWARE_BREAKPOINT: StopReason = { kind: "hardwareBreakpoint" };
-
-export class DebugExceptions implements AgentContext {
-  readonly #armed: Armed;
-  readonly #bytes = new Uint8Array(16);
+export class DebugExceptions {
+  readonly #guest: Guest;
+  readonly #breakpoints: Breakpoints;
+  readonly #gates: Gates;
+  readonly #conditions: Conditions;
+  readonly #bytes = new Uint8Array(15);
   readonly #decoded = newDecoded();
-  /** The processor that a condition is evaluated for. */
-  #subject: Vcpu | null = null;
-  #subjectRead = false;
 
-  constructor(armed: Armed) {
-    this.#armed = armed;
+  constructor(
+    guest: Guest,
+    breakpoints: Breakpoints,
+    gates: Gates,
+    conditions: Conditions,
+  ) {
+    this.#guest = guest;
+    this.#breakpoints = breakpoints;
+    this.#gates = gates;
+    this.#conditions = conditions;
   }
 
   /** A reason to stop, a breakpoint to step over, or nothing more to do: then
    * an exception of the guest's has been given to it, or (#DB) noted for it. */
   handle(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
     const exit = v.processor.exception!;
-    const { inMemory: breakpoints, hardware } = this.#armed;
+    const { inMemory, hardware } = this.#breakpoints;
     const isDebug = exit.vector === Vector.DB;
-    const maybeOurs = exit.vector === breakpoints?.trap.vector;
+    const maybeOurs = exit.vector === inMemory?.trap.vector;
     if (!isDebug && !maybeOurs) {
       give(v, faultOf(exit));
       return "go on";
@@ -80,7 +62,9 @@ export class DebugExceptions implements AgentContext {
     const breakpoint = maybeOurs ? this.#inMemory(v, at) : undefined;
     if (breakpoint === undefined || v.trapAt !== at) v.trapAt = null;
     if (breakpoint !== undefined && !this.#isTrap(v, exit, at)) {
-      const told = breakpoint.address === at ? this.told(v, breakpoint) : null;
+      const told = breakpoint.address === at
+        ? this.#conditions.told(v, breakpoint)
+        : null;
       if (told === null) return breakpoint;
       v.read();
       return told;
@@ -92,10 +76,10 @@ export class DebugExceptions implements AgentContext {
   /** The breakpoint whose 0xF1 is here: the one at this address, if it is in the program
    * that runs, or one at another address of the same frame. */
   #inMemory(v: Vcpu, at: bigint): MemoryBreakpoint | undefined {
-    const { inMemory, walker } = this.#armed;
+    const { inMemory } = this.#breakpoints;
     if (inMemory === null || inMemory.isClear) return undefined;
     v.read();
-    const gpa = walker.translate(v, at);
+    const gpa = this.#guest.walker.translate(v, at);
     if (gpa < 0) return undefined;
     const own = inMemory.at(at);
     return own !== undefined && inMemory.isAt(own, gpa)
@@ -103,60 +87,19 @@ export class DebugExceptions implements AgentContext {
       : inMemory.heldAt(gpa);
   }
 
-  /** What a processor at a breakpoint is told; null if nobody wants to be told: every owner
-   * has conditions, and none holds. */
-  told(v: Vcpu, breakpoint: SoftwareBreakpoint): StopReason | null {
-    const { owners } = breakpoint;
-    for (let i = 0; i < owners.length; i++) {
-      const { kind, conditions } = owners[i];
-      if (conditions.length > 0 && !this.#holds(v, conditions)) continue;
-      return kind === "software" ? BREAKPOINT : HARDWARE_BREAKPOINT;
-    }
-    return null;
-  }
-
   /** What a processor is told where it is, if a debug register of the debugger's is for
    * this instruction. */
   hardwareAt(v: Vcpu): StopReason | null {
-    const slot = this.#armed.hardware.codeAt(v.linear);
-    return slot !== undefined && this.#wanted(v, slot) ? reasonOf(slot) : null;
-  }
-
-  /** Whether somebody wants to be told of a debug register's hit. */
-  #wanted(v: Vcpu, { kind, owners }: WatchSlot): boolean {
-    return kind !== "hardware" ||
-      owners.some((conditions) =>
-        conditions.length === 0 || this.#holds(v, conditions)
-      );
-  }
-
-  /** Whether one of an owner's conditions holds for a processor. */
-  #holds(v: Vcpu, conditions: readonly AgentExpression[]): boolean {
-    this.#subject = v;
-    this.#subjectRead = false;
-    return conditionsHold(conditions, this);
-  }
-
-  register(number: number): bigint {
-    const { source, offset, width } = allRegisters[number];
-    const { vp } = this.#subject!.processor;
-    if (offset === 0 && width === 8) return vp.get(source);
-    const bytes = this.#bytes.fill(0);
-    readRegisterRange(vp, number, 1, bytes);
-    return new DataView(bytes.buffer).getBigUint64(0, true);
-  }
-
-  memory(address: bigint, into: Uint8Array): boolean {
-    const v = this.#subject!;
-    if (!this.#subjectRead) v.read();
-    this.#subjectRead = true;
-    return this.#armed.memory.read(v, address, into) === into.length;
+    const slot = this.#breakpoints.hardware.codeAt(v.linear);
+    return slot !== undefined && this.#conditions.wanted(v, slot)
+      ? reasonOf(slot)
+      : null;
   }
 
   /** Null if it has nothing to do with debug registers. */
   #hardware(v: Vcpu, exit: ExceptionExit): StopReason | "go on" | null {
     v.read();
-    const { hardware } = this.#armed;
+    const { hardware } = this.#breakpoints;
     let status = v.dr6 | (exit.parameter & DR6_KNOWN) | v.pendingDebug;
     const mayBeOurs = !exit.softwareException &&
       (exit.rflags & RFLAGS_TF) === 0n;
@@ -164,7 +107,7 @@ export class DebugExceptions implements AgentContext {
       status |= hardware.hitsAt(v.linear);
     }
     if (v.pendingDebug !== 0n) {
-      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
+      v.dropPendingDebug();
     }
     if ((status & DR6_HITS) !== 0n) {
       const hit = hardware.hit(v, status);
@@ -178,14 +121,14 @@ export class DebugExceptions implements AgentContext {
       const { slot } = hit;
       if (slot.kind === "hardware" && v.guestTrap !== 0n) return "go on";
       if (slot.lent) {
-        const breakpoint = this.#armed.inMemory?.at(slot.address);
-        const told = breakpoint && this.told(v, breakpoint);
+        const breakpoint = this.#breakpoints.inMemory?.at(slot.address);
+        const told = breakpoint && this.#conditions.told(v, breakpoint);
         if (told) return told;
-      } else if (this.#wanted(v, slot)) return reasonOf(slot);
+      } else if (this.#conditions.wanted(v, slot)) return reasonOf(slot);
       this.#decodeAt(v);
       v.spins = this.#decoded.kind === Kind.Jump &&
         this.#decoded.target === 0 && (v.rflags & RFLAGS_IF) !== 0n;
-      v.processor.vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
+      v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }
     if ((status & DR6_BD) === 0n) return null;
@@ -197,7 +140,7 @@ export class DebugExceptions implements AgentContext {
   }
 
   #decodeAt(v: Vcpu): void {
-    const length = this.#armed.memory.read(v, v.linear, this.#bytes);
+    const length = this.#guest.memory.read(v, v.linear, this.#bytes);
     const bytes = this.#bytes.subarray(0, length);
     decode(bytes, 0, v.codeBits, this.#decoded);
   }
@@ -208,7 +151,7 @@ export class DebugExceptions implements AgentContext {
     if (exit.softwareException || exit.vector !== Vector.DB) return false;
     let bits = exit.parameter & (DR6_HITS | DR6_BS);
     if ((exit.rflags & RFLAGS_TF) !== 0n) {
-      bits |= v.processor.vp.get(Reg.Dr6) & DR6_BS;
+      bits |= v.get(Reg.Dr6) & DR6_BS;
     }
     // Nobody has to clear DR6. But once the guest has had its trap here, what
     // comes here again is the 0xF1.
@@ -231,7 +174,7 @@ export class DebugExceptions implements AgentContext {
     v.read();
     if (exit.vector === INT3.vector) {
       const length = this.#interrupt(v, INT3.opcode);
-      if (length > 0) give(v, this.#armed.gates.ownInt3(v, length));
+      if (length > 0) give(v, this.#gates.ownInt3(v, length));
       return;
     }
     const status = exit.parameter & DR6_KNOWN;
@@ -245,7 +188,7 @@ export class DebugExceptions implements AgentContext {
     } else {
       const trap = status === 0n && (v.dr6 & DR6_HITS) === 0n ? DR6_BS : 0n;
       v.guestTrap |= status | trap;
-      const { hardware } = this.#armed;
+      const { hardware } = this.#breakpoints;
       if (hardware.installed(v)) hardware.clearStatus(v);
     }
   }
@@ -253,7 +196,7 @@ export class DebugExceptions implements AgentContext {
 
 /** Has the guest take an exception. */
 function give(v: Vcpu, { vector, code, parameter }: Fault): void {
-  injectException(v.processor.vp, vector, code, parameter);
+  v.inject(vector, code, parameter);
 }
 
 /** The linear address of the instruction that an exit is about. */

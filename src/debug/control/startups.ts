@@ -8,10 +8,11 @@
  * start-up IPI that follows finds the debug registers in their place.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Machine } from "../../machine/machine.ts";
-import { type Exclusive, NOBODY } from "./exclusive.ts";
-import type { HardwareBreakpoints } from "../breakpoints/hardware.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
+import type { Guest } from "../guest/guest.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
+import type { Course } from "./course.ts";
+import { type Exclusive, NOBODY } from "./exclusive.ts";
 
 const log = getLogger(["icebp", "debug"]);
 
@@ -23,16 +24,10 @@ const LOOKS_AT_ONCE = 10;
 
 /** What of run control is needed. */
 export interface StartupControl {
-  readonly machine: Machine;
-  readonly vcpus: readonly Vcpu[];
-  readonly hardware: HardwareBreakpoints;
+  readonly guest: Guest;
+  readonly breakpoints: Breakpoints;
   readonly exclusive: Exclusive;
-  /** False once the guest is to stop, and while it is stopped. */
-  readonly goesOn: boolean;
-  /** Whether a processor takes part in what the guest does now. */
-  takesPart(v: Vcpu): boolean;
-  /** What nobody waits for has failed: a reason to stop. */
-  failed(error: unknown): void;
+  readonly course: Course;
 }
 
 export class Startups {
@@ -49,7 +44,8 @@ export class Startups {
 
   /** What is armed is known, and in the processors; none runs. */
   arm(): void {
-    const { hardware, machine, vcpus } = this.#control;
+    const { guest: { machine, vcpus }, breakpoints } = this.#control;
+    const { hardware } = breakpoints;
     const armed = hardware.armed;
     if (!armed) this.#sent.clear();
     const blind = armed && !machine.trapStartupIpis() && vcpus.length > 1;
@@ -81,7 +77,9 @@ export class Startups {
 
   /** Sends the INIT or start-up IPI that a processor has exited for. */
   async send(v: Vcpu): Promise<void> {
-    const { machine, vcpus, exclusive, hardware } = this.#control;
+    const { guest, breakpoints, exclusive } = this.#control;
+    const { machine, vcpus } = guest;
+    const { hardware } = breakpoints;
     const ipi = machine.startupIpi(v.processor);
     const targets = ipi.targets.map((i) => vcpus[i]);
     // Whoever holds the others cannot wait for them.
@@ -108,34 +106,34 @@ export class Startups {
 
   #look(): Promise<void> {
     return this.#looking ??= this.#untilTaken()
-      .catch((error) => this.#control.failed(error))
+      .catch((error) => this.#control.course.failed(error))
       .finally(() => this.#looking = null);
   }
 
   async #untilTaken(): Promise<void> {
-    const { exclusive } = this.#control;
+    const { course, exclusive } = this.#control;
     for (let look = 0; look < LOOKS; look++) {
       await new Promise((resolve) =>
         setTimeout(resolve, look < LOOKS_AT_ONCE ? 0 : 1)
       );
-      if (!this.#control.goesOn) return;
+      if (!course.goesOn) return;
       await exclusive.acquire(NOBODY);
       try {
         // What stops the guest meanwhile takes the registers out.
-        if (!this.#control.goesOn) return;
+        if (!course.goesOn) return;
         this.#putBack();
       } finally {
-        exclusive.release(this.#control.goesOn);
+        exclusive.release(course.goesOn);
       }
-      if (![...this.#sent].some((v) => this.#control.takesPart(v))) return;
+      if (![...this.#sent].some((v) => course.takesPart(v))) return;
     }
     for (const v of this.#sent) {
-      if (this.#control.takesPart(v)) this.#sent.delete(v);
+      if (course.takesPart(v)) this.#sent.delete(v);
     }
   }
 
   #putBack(): void {
-    const { hardware } = this.#control;
+    const { hardware } = this.#control.breakpoints;
     for (const v of this.#sent) {
       v.read();
       if (!hardware.lost(v)) continue;

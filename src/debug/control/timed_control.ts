@@ -4,9 +4,9 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { TimeTravel } from "../../history/time_travel.ts";
-import type { DmaAccess } from "../../machine/machine.ts";
 import { Subscribers } from "../../util/subscribers.ts";
-import { failure, type LiveHistory, RunControl } from "./run_control.ts";
+import { type Course, failure } from "./course.ts";
+import type { LiveHistory, RunControl } from "./run_control.ts";
 import {
   type Plan,
   type ReverseAction,
@@ -14,7 +14,7 @@ import {
   type StopReason,
   TargetError,
 } from "../target.ts";
-import { Traveller } from "./travel.ts";
+import { type Travelled, Traveller } from "./travel.ts";
 
 const log = getLogger(["icebp", "debug"]);
 
@@ -29,10 +29,15 @@ interface Remembered {
   readonly untold: readonly StopReason[];
 }
 
-export class TimedControl extends RunControl {
+/** What going through time needs. */
+export interface Timed extends Travelled {
+  readonly course: Course;
+}
+
+export class TimedControl {
   readonly onNotice = new Subscribers<[line: string]>();
-  /** Goes back in time; absent where there is no history. */
-  reverse?: (action: ReverseAction, processor: number) => void;
+  readonly #parts: Timed;
+  readonly #run: RunControl;
   #traveller: Traveller | null = null;
   /** Why there is none. */
   #unavailable = NO_HISTORY;
@@ -41,21 +46,33 @@ export class TimedControl extends RunControl {
   /** What is to become of the guest when it has arrived; null: what was asked. */
   #then: "ended" | "let go" | null = null;
 
-  /** Takes a machine's history, before anybody debugs it; or why there is none. */
-  keepHistory(time: (TimeTravel & LiveHistory) | string): void {
+  constructor(parts: Timed, run: RunControl) {
+    this.#parts = parts;
+    this.#run = run;
+    parts.guest.machine.onDma.subscribe((access) => {
+      if (this.#away) this.#traveller!.accessed(access);
+    });
+  }
+
+  /** Takes a machine's history, before anybody debugs it; or why there is none. Returns
+   * whether there is. */
+  keepHistory(time: (TimeTravel & LiveHistory) | string): boolean {
+    const { points } = this.#parts.breakpoints;
     const why = typeof time === "string"
       ? time
-      : time.available ?? (this.points === null ? IN_MEMORY : null);
+      : time.available ?? (points === null ? IN_MEMORY : null);
     if (typeof time === "string" || why !== null) {
       this.#unavailable = why!;
-      return;
+      return false;
     }
-    this.history = time;
-    const traveller = new Traveller(this, time);
-    this.#traveller = traveller;
-    this.reverse = (action, processor) => {
-      this.#travel(() => traveller.reverse(action, processor), this.#allGo());
-    };
+    this.#run.history = time;
+    this.#traveller = new Traveller(this.#parts, time);
+    return true;
+  }
+
+  /** Whether it is in the past, on its way. */
+  get #away(): boolean {
+    return this.#parts.course.state === "away";
   }
 
   /** The way through time. Throws a TargetError that says why there is none. */
@@ -64,16 +81,20 @@ export class TimedControl extends RunControl {
     throw new TargetError(this.#unavailable);
   }
 
-  #allGo(): Plan {
-    return this.vcpus.map(() => ({ kind: "continue" }));
+  /** Goes back (DebugTarget.reverse()). */
+  reverse(action: ReverseAction, processor: number): void {
+    const { traveller } = this;
+    const plan = this.#run.everybody();
+    this.#travel(() => traveller.reverse(action, processor), plan);
   }
 
-  override resume(plan: Plan, stepOff = true): void {
+  /** Starts the guest, in the past or live (DebugTarget.resume()). */
+  resume(plan: Plan, stepOff = true): void {
     const traveller = this.#traveller;
     if (
-      traveller === null || this.stop?.reason.kind === "exited" ||
+      traveller === null || this.#run.stop?.reason.kind === "exited" ||
       !traveller.time.inPast
-    ) return super.resume(plan, stepOff);
+    ) return this.#run.resume(plan, stepOff);
     this.#travel(() => traveller.resume(plan), plan);
   }
 
@@ -81,7 +102,7 @@ export class TimedControl extends RunControl {
    * a stop: where it was stopped it is, somewhere else. */
   async visit<T>(journey: (traveller: Traveller) => Promise<T>): Promise<T> {
     const traveller = this.traveller;
-    const processor = this.stop?.processor ?? 0;
+    const processor = this.#run.stop?.processor ?? 0;
     this.#leave();
     let stop: Stop = { processor, reason: { kind: "step" } };
     try {
@@ -90,7 +111,7 @@ export class TimedControl extends RunControl {
       stop = { processor, reason: failure(error) };
       throw error;
     } finally {
-      await this.#arrive(stop, false, this.#allGo());
+      await this.#arrive(stop, false, this.#run.everybody());
     }
   }
 
@@ -109,10 +130,10 @@ export class TimedControl extends RunControl {
   }
 
   #leave(): void {
-    this.leave();
+    this.#run.leave();
     this.#then = null;
     if (!this.#traveller!.time.inPast) {
-      this.#atEnd = this.vcpus.map(({ guestTrap, untold }) => ({
+      this.#atEnd = this.#parts.guest.vcpus.map(({ guestTrap, untold }) => ({
         guestTrap,
         untold: [...untold],
       }));
@@ -122,32 +143,34 @@ export class TimedControl extends RunControl {
   /** Stands, or goes on live where `stop` is null. */
   async #arrive(stop: Stop | null, tell: boolean, plan: Plan): Promise<void> {
     const { time } = this.#traveller!;
+    const { guest } = this.#parts;
     if (this.#then === "let go" && time.inPast) {
       await time.goTo(time.end().instructions);
     }
     // Nobody may ask for anything between here and the end.
     const then = this.#then;
     this.#then = null;
-    this.machine.partition.changes++;
-    for (const v of this.vcpus) {
+    guest.changed();
+    for (const v of guest.vcpus) {
       const remembered = time.inPast ? undefined : this.#atEnd[v.index];
       v.guestTrap = remembered?.guestTrap ?? 0n;
       v.toldAt = v.passAt = v.trapAt = null;
       v.untold.splice(0, Infinity, ...remembered?.untold ?? []);
     }
     if (then === "ended") {
-      this.arrive({ processor: 0, reason: { kind: "exited", code: 0 } }, tell);
+      const reason = { kind: "exited", code: 0 } as const;
+      this.#run.arrive({ processor: 0, reason }, tell);
       return;
     }
     if (stop === null || then === "let go") {
-      this.arrive({ processor: 0, reason: { kind: "step" } }, false);
-      super.resume(then === "let go" ? this.#allGo() : plan);
+      this.#run.arrive({ processor: 0, reason: { kind: "step" } }, false);
+      this.#run.resume(then === "let go" ? this.#run.everybody() : plan);
       return;
     }
-    const v = this.vcpus[stop.processor];
+    const v = guest.vcpus[stop.processor];
     v.read();
     if (BREAKS.has(stop.reason.kind)) v.toldAt = v.linear;
-    this.arrive(stop, tell);
+    this.#run.arrive(stop, tell);
   }
 
   /** Something of the guest is about to be changed by its user: in the past that begins
@@ -166,40 +189,37 @@ export class TimedControl extends RunControl {
     this.onNotice.tell(line);
   }
 
-  override restart(): void {
-    this.needStopped();
+  /** As RunControl has it; in the past, another future begins. */
+  restart(): void {
+    this.#parts.course.needStopped();
     this.changing();
-    super.restart();
+    this.#run.restart();
   }
 
-  override interrupt(): void {
-    if (this.away) this.#traveller!.interrupt();
-    else super.interrupt();
+  /** Ends what is under way, soon. */
+  interrupt(): void {
+    if (this.#away) this.#traveller!.interrupt();
+    else this.#run.interrupt();
   }
 
-  override kill(): void {
-    if (!this.away) return super.kill();
+  /** Ends the guest. */
+  kill(): void {
+    if (!this.#away) return this.#run.kill();
     this.#then = "ended";
     this.#traveller!.interrupt();
   }
 
   /** From the past it goes to where its history ends, and on from there. */
-  override letGo(): void {
-    if (this.away) {
+  letGo(): void {
+    if (this.#away) {
       if (this.#then === null) this.#then = "let go";
       this.#traveller!.interrupt();
     } else if (
-      this.#traveller?.time.inPast && this.stop?.reason.kind !== "exited"
+      this.#traveller?.time.inPast && this.#run.stop?.reason.kind !== "exited"
     ) {
-      const plan = this.#allGo();
-      this.#travel(() => Promise.resolve(null), plan);
+      this.#travel(() => Promise.resolve(null), this.#run.everybody());
       this.#then = "let go";
-    } else super.letGo();
-  }
-
-  protected override accessed(access: DmaAccess): void {
-    if (this.away) this.#traveller!.accessed(access);
-    else super.accessed(access);
+    } else this.#run.letGo();
   }
 }
 

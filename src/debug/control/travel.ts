@@ -15,14 +15,12 @@
  */
 import { DebugAccess, DebugSpace } from "../../../ffi/debug_points.ts";
 import type { Hit, HitVerdict, TimeTravel } from "../../history/time_travel.ts";
-import type { DmaAccess, Machine } from "../../machine/machine.ts";
-import type { DebugPointExit } from "../../platform/mod.ts";
+import type { DmaAccess } from "../../machine/machine.ts";
 import { DmaWatch } from "../breakpoints/dma.ts";
-import type { ProcessorPoints } from "../breakpoints/points.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Plan, ReverseAction, Stop, StopReason } from "../target.ts";
-import type { Vcpu } from "../guest/vcpu.ts";
-import type { VirtualMemory } from "../guest/vmemory.ts";
-import type { PageWalker, Paging } from "../guest/walk.ts";
+import type { Guest } from "../guest/guest.ts";
+import type { Meaning } from "./meaning.ts";
 
 /** Instructions after which a request to stop is looked for. */
 const PIECE = 20_000_000n;
@@ -31,19 +29,9 @@ const BREATH_MS = 50;
 
 /** What the traveller needs of run control. */
 export interface Travelled {
-  readonly machine: Machine;
-  readonly vcpus: readonly Vcpu[];
-  readonly walker: PageWalker;
-  readonly points: ProcessorPoints | null;
-  readonly memory: VirtualMemory;
-  /** What a debug point that a processor has exited for means; null for nothing. */
-  reasonOfPoint(v: Vcpu, point: DebugPointExit): StopReason | null;
-  /** What a processor is told where it is. */
-  breaksAt(v: Vcpu): StopReason | null;
-  /** Where processors are, and the kernels behind. */
-  spaces(): Paging[];
-  /** Gives the platform the points that are wanted. */
-  setBreakpoints(chosen: boolean): void;
+  readonly guest: Guest;
+  readonly breakpoints: Breakpoints;
+  readonly meaning: Meaning;
 }
 
 /** A hit, by the position to go to for it. */
@@ -83,7 +71,9 @@ export interface PhysicalRange {
 
 export class Traveller {
   readonly time: TimeTravel;
-  readonly #guest: Travelled;
+  readonly #guest: Guest;
+  readonly #breakpoints: Breakpoints;
+  readonly #meaning: Meaning;
   /** Watched data by where it is now, and by where it was at a piece's beginning. */
   readonly #dma: readonly DmaWatch[];
   /** While a piece of history runs. */
@@ -91,8 +81,10 @@ export class Traveller {
   #stopAsked = false;
   #breathed = 0;
 
-  constructor(guest: Travelled, time: TimeTravel) {
+  constructor({ guest, breakpoints, meaning }: Travelled, time: TimeTravel) {
     this.#guest = guest;
+    this.#breakpoints = breakpoints;
+    this.#meaning = meaning;
     this.time = time;
     this.#dma = [new DmaWatch(guest.walker), new DmaWatch(guest.walker)];
   }
@@ -176,7 +168,7 @@ export class Traveller {
     if (at === null || v.linear === at) return true;
     this.#arm();
     const outcome = await this.time.replay(position + 1n, (hit) => {
-      const meaning = this.#meaning(hit);
+      const meaning = this.#met(hit);
       const isIt = meaning?.processor === processor && meaning.at === at;
       return isIt && meaning.position === position ? "stop" : "go on";
     });
@@ -217,7 +209,7 @@ export class Traveller {
     ranges: readonly PhysicalRange[],
   ): Promise<LastWrite | null | "interrupted"> {
     this.#begin();
-    const points = this.#guest.points!;
+    const points = this.#breakpoints.points!;
     const origin = this.#now;
     const probes = ranges.map(({ gpa, length }) =>
       points.probe({
@@ -278,12 +270,12 @@ export class Traveller {
   }
 
   get #watched() {
-    return this.#guest.points!.watched;
+    return this.#breakpoints.points!.watched;
   }
 
   /** Whether anything could be hit. */
   get #armed(): boolean {
-    return this.#guest.points!.size > 0 || this.#watched.length > 0;
+    return this.#breakpoints.points!.size > 0 || this.#watched.length > 0;
   }
 
   /** Lets the event loop have its turn now and then: somebody may ask for a stop. Short
@@ -296,7 +288,7 @@ export class Traveller {
 
   /** What was read of the machine is old. */
   #moved(): void {
-    this.#guest.machine.partition.changes++;
+    this.#guest.changed();
   }
 
   /** The processor whose instruction begins at a position. */
@@ -314,13 +306,13 @@ export class Traveller {
   }
 
   /** What a hit means, and the position to go to when it is met going back. */
-  #meaning({ instructions, processor, point }: Hit): Found | null {
+  #met({ instructions, processor, point }: Hit): Found | null {
     this.#moved();
     const v = this.#guest.vcpus[processor];
     v.read();
     const reason = point === null
-      ? this.#guest.breaksAt(v)
-      : this.#guest.reasonOfPoint(v, point);
+      ? this.#meaning.breaksAt(v)
+      : this.#meaning.ofPoint(v, point);
     if (reason === null) return null;
     return reason.kind === "watchpoint"
       ? { position: instructions - 1n, processor, reason, at: null }
@@ -345,7 +337,7 @@ export class Traveller {
         before = this.#watchedBytes();
       },
       hit: (hit) => {
-        take(this.#meaning(hit));
+        take(this.#met(hit));
         return "go on";
       },
       accessed: (access) => {
@@ -368,7 +360,7 @@ export class Traveller {
     const next = this.time.processorAt(position);
     for (const v of next === null ? vcpus : [vcpus[next]]) {
       v.read();
-      const reason = this.#guest.breaksAt(v);
+      const reason = this.#meaning.breaksAt(v);
       if (reason === null) continue;
       return { position, processor: v.index, reason, at: v.linear };
     }
@@ -434,7 +426,7 @@ export class Traveller {
   /** Gives the platform its points, where the machine is now. */
   #arm(): void {
     this.#moved();
-    this.#guest.setBreakpoints(false);
+    this.#breakpoints.set();
     this.#dma[1].locate(this.#watched, this.#guest.spaces());
   }
 
@@ -466,7 +458,7 @@ export class Traveller {
       begins: () => before = this.#watchedBytes(),
       hit: (hit) => {
         if (byDevice !== null) return "stop";
-        const meaning = this.#meaning(hit);
+        const meaning = this.#met(hit);
         if (meaning === null) return "go on";
         const isPassed = meaning.reason.kind !== "watchpoint" &&
           hit.processor === passing;

@@ -13,12 +13,15 @@ import {
   APIC_BASE_PAGE,
   APIC_BASE_X2,
 } from "../../x86/apic_base.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 export class DeviceMemory {
   readonly #machine: Machine;
+  readonly #vcpus: readonly Vcpu[];
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, vcpus: readonly Vcpu[]) {
     this.#machine = machine;
+    this.#vcpus = vcpus;
   }
 
   /** What is at a guest physical address; null if nothing is. `processor` is
@@ -56,7 +59,7 @@ export class DeviceMemory {
   }
 
   #inApic(processor: number, gpa: number): boolean {
-    const base = this.#machine.processors[processor].vp.get(Reg.ApicBase);
+    const base = this.#vcpus[processor].get(Reg.ApicBase);
     if ((base & APIC_BASE_ENABLED) === 0n || (base & APIC_BASE_X2) !== 0n) {
       return false;
     }
@@ -70,7 +73,7 @@ export class DeviceMemory {
   ): ((at: number) => number | null) | null {
     const page = gpa - gpa % APIC_STATE_SIZE;
     try {
-      const state = this.#machine.processors[processor].vp.getLapic();
+      const state = this.#vcpus[processor].getLapic();
       const data = new DataView(state.buffer, state.byteOffset);
       return (at) =>
         at - page >= APIC_STATE_SIZE ? null : data.getUint32(at - page, true);

@@ -40,11 +40,10 @@ export function loadSegment(
   register: number,
   selector: number,
 ): void {
-  const { vp } = v.processor;
-  const old = vp.getSegment(register);
+  const old = v.getSegment(register);
   if (!v.protectedMode) {
     // Limit and attributes stay, as the processor leaves them.
-    vp.setSegment(register, {
+    v.setSegment(register, {
       ...old,
       selector,
       base: BigInt(realBase(selector)),
@@ -52,7 +51,7 @@ export function loadSegment(
     return;
   }
   if (v.v86) {
-    vp.setSegment(register, {
+    v.setSegment(register, {
       selector,
       base: BigInt(realBase(selector)),
       limit: 0xffff,
@@ -70,7 +69,7 @@ export function loadSegment(
     if (register === Reg.Cs || (register === Reg.Ss && v.codeBits !== 64)) {
       refuse("is null");
     }
-    vp.setSegment(register, {
+    v.setSegment(register, {
       selector,
       base: 0n,
       limit: 0,
@@ -79,7 +78,7 @@ export function loadSegment(
     return;
   }
   const local = (selector & TABLE_INDICATOR) !== 0;
-  const table = local ? vp.getSegment(Reg.Ldtr) : vp.getTable(Reg.Gdtr);
+  const table = local ? v.getSegment(Reg.Ldtr) : v.getTable(Reg.Gdtr);
   const offset = descriptorOffset(selector);
   const bytes = new Uint8Array(8);
   if (offset + 7 > table.limit) refuse(`is beyond the ${local ? "L" : "G"}DT`);
@@ -98,7 +97,7 @@ export function loadSegment(
   if (register === Reg.Cs && !code) refuse("is no code segment");
   if (register === Reg.Ss && (code || !rw)) refuse("is no stack segment");
   if (register !== Reg.Cs && code && !rw) refuse("cannot be read");
-  vp.setSegment(register, {
+  v.setSegment(register, {
     selector,
     base: BigInt(base),
     limit,

@@ -9,13 +9,21 @@ import {
   WHV_X64_PENDING_EXCEPTION_EVENT as EVENT_REGISTER,
   WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT,
 } from "../../../ffi/values.ts";
-import { RegisterBatch } from "../../machine/batch.ts";
+import { type RegisterAccess, RegisterBatch } from "../../machine/batch.ts";
+import { injectException } from "../../machine/events.ts";
 import type { Processor } from "../../machine/processor.ts";
+import type { DebugHit, VirtualProcessor } from "../../platform/mod.ts";
 import { CR0_PE, EFER_LMA } from "../../x86/control_registers.ts";
 import { DR6_BS, DR6_HITS } from "../../x86/debug_registers.ts";
 import { RFLAGS_RF, RFLAGS_VM } from "../../x86/flags.ts";
-import { BIG, codeBitsOf, dplOf } from "../../x86/segments.ts";
-import { TolerantBatch } from "../../machine/refusable.ts";
+import {
+  BIG,
+  codeBitsOf,
+  dplOf,
+  type Segment,
+  type Table,
+} from "../../x86/segments.ts";
+import { setRefusable, TolerantBatch } from "../../machine/refusable.ts";
 import type { StopReason } from "../target.ts";
 import type { Paging } from "./walk.ts";
 
@@ -27,9 +35,10 @@ const RIP = 0, RFLAGS = 1, CS = 2, SS = 3, CR0 = 4, CR3 = 5, CR4 = 6, EFER = 7;
 const DR6 = 8, INTERRUPT = 9, ACTIVITY_AT = 10, RSP = 11, EVENT = 12;
 const DEBUG_EVENT = 13, DR7 = 14;
 
-export class Vcpu implements Paging {
+export class Vcpu implements Paging, RegisterAccess {
   readonly index: number;
   readonly processor: Processor;
+  readonly #vp: VirtualProcessor;
   /** Linear address of a breakpoint, or a step's end, that was told to the
    * debugger: running on from there does not stop there again. */
   toldAt: bigint | null = null;
@@ -81,13 +90,14 @@ export class Vcpu implements Paging {
 
   constructor(processor: Processor) {
     this.processor = processor;
+    this.#vp = processor.vp;
     this.index = processor.index;
   }
 
   /** Reads the context, unless nothing has changed since it was read; the
    * processor is not running. */
   read(): void {
-    const { vp } = this.processor;
+    const vp = this.#vp;
     if (this.#readAt === vp.partition.changes) return;
     const context = this.#context;
     context.read(vp);
@@ -103,12 +113,79 @@ export class Vcpu implements Paging {
     this.rsp = context.get(RSP);
   }
 
+  getRegisters(names: Uint32Array, values: Uint8Array): void {
+    this.#vp.getRegisters(names, values);
+  }
+
+  setRegisters(names: Uint32Array, values: Uint8Array): void {
+    this.#vp.setRegisters(names, values);
+  }
+
+  /** A register as it is now. */
+  get(register: number): bigint {
+    return this.#vp.get(register);
+  }
+
+  set(register: number, value: bigint): void {
+    this.#vp.set(register, value);
+  }
+
+  getSegment(register: number): Segment {
+    return this.#vp.getSegment(register);
+  }
+
+  setSegment(register: number, segment: Segment): void {
+    this.#vp.setSegment(register, segment);
+  }
+
+  getTable(register: number): Table {
+    return this.#vp.getTable(register);
+  }
+
+  /** The local APIC's registers. Throws a PlatformError where the platform keeps them to
+   * itself. */
+  getLapic(): Uint8Array {
+    return this.#vp.getLapic();
+  }
+
+  /** Has it take an exception before its next instruction. */
+  inject(vector: number, code: number | null, parameter = 0n): void {
+    injectException(this.#vp, vector, code, parameter);
+  }
+
+  /** Has no debug point stop it at its next instruction; `how` is a DebugPass. */
+  passDebugPoints(how?: number): void {
+    this.#vp.passDebugPoints(how);
+  }
+
+  /** The data that an instruction, carried out for an exit, was found to have
+   * accessed. */
+  takeDebugHits(): readonly DebugHit[] {
+    return this.#vp.takeDebugHits();
+  }
+
+  /** Sets the interrupt shadow, and whatever else is in that register, where the host
+   * lets one. */
+  setInterruptState(state: bigint): void {
+    setRefusable(this.#vp, Reg.InterruptState, state);
+  }
+
+  /** No debug exception is about to be raised any more. */
+  dropPendingDebug(): void {
+    setRefusable(this.#vp, Reg.PendingDebugException, 0n);
+  }
+
+  /** It neither halts nor waits for a start-up IPI any more. */
+  wake(): void {
+    setRefusable(this.#vp, Reg.InternalActivityState, 0n);
+  }
+
   /** Goes behind a trap of the guest's own, an INT1 or INT3 of `length` bytes at RIP that
    * was intercepted: it is complete, and RF with it. */
   passTrap(length: number): void {
     this.#past.set(0, this.rip + BigInt(length));
     this.#past.set(1, this.rflags & ~RFLAGS_RF);
-    this.#past.write(this.processor.vp);
+    this.#past.write(this.#vp);
   }
 
   /** What a step has written after the last read(). */
@@ -117,7 +194,7 @@ export class Vcpu implements Paging {
     this.interruptState = interruptState;
     this.dr6 = dr6;
     this.#context.set(DEBUG_EVENT, 0n);
-    this.#readAt = this.processor.vp.partition.changes;
+    this.#readAt = this.#vp.partition.changes;
   }
 
   /** An INIT has undone whatever the processor was about. */

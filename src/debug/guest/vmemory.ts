@@ -2,22 +2,22 @@
 import type { GuestMemory } from "../../machine/memory.ts";
 import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../../x86/paging.ts";
 import { kernelSpace } from "../linux/kernel.ts";
-import type { MemoryBreakpoints } from "../breakpoints/memory.ts";
 import type { PageWalker, Paging } from "./walk.ts";
 
+/** What is written over the guest's bytes and is not to show. */
+export interface Overlay {
+  /** Undoes what it hides in `bytes`, read from guest physical address `gpa` on. */
+  hide(gpa: number, bytes: Uint8Array): void;
+}
+
 export class VirtualMemory {
+  overlay: Overlay | null = null;
   readonly #memory: GuestMemory;
   readonly #walker: PageWalker;
-  readonly #breakpoints: MemoryBreakpoints | null;
 
-  constructor(
-    memory: GuestMemory,
-    walker: PageWalker,
-    breakpoints: MemoryBreakpoints | null,
-  ) {
+  constructor(memory: GuestMemory, walker: PageWalker) {
     this.#memory = memory;
     this.#walker = walker;
-    this.#breakpoints = breakpoints;
   }
 
   /** Where an address is, also one of the kernel's while a user program runs on
@@ -30,7 +30,7 @@ export class VirtualMemory {
   }
 
   /** Fills `into` as far as memory is mapped, and returns how far that is.
-   * Breakpoints do not show. */
+   * The overlay does not show. */
   read(space: Paging, linear: bigint, into: Uint8Array): number {
     let done = 0;
     while (done < into.length) {
@@ -43,7 +43,7 @@ export class VirtualMemory {
       );
       const part = into.subarray(done, done + count);
       const read = this.#memory.read(gpa, part);
-      this.#breakpoints?.hide(gpa, part);
+      this.overlay?.hide(gpa, part);
       done += read;
       if (read < count) break;
     }

@@ -1,13 +1,21 @@
 /** `monitor breakpoints`: how each breakpoint and watchpoint is held, where, since when. */
 import type { Owner, SoftwareBreakpoint } from "../breakpoints/table.ts";
-import type { Driver } from "../control/driver.ts";
+import type { Commands, MonitorContext } from "./command.ts";
+
+export const breakpointCommands: Commands = {
+  breakpoints: {
+    usage: "breakpoints",
+    help: "how each breakpoint is held, where, and since when",
+    run: showBreakpoints,
+  },
+};
 
 /** A line for each. */
-export function showBreakpoints(target: Driver): string {
+function showBreakpoints({ breakpoints }: MonitorContext): string {
   const lines: string[] = [];
-  const { breakpoints } = target;
-  const now = [...breakpoints.all()].filter(({ owners }) => owners.length > 0);
-  const removed = [...breakpoints.removed].filter(({ address }) =>
+  const { table, points, hardware, inMemory } = breakpoints;
+  const now = [...table.all()].filter(({ owners }) => owners.length > 0);
+  const removed = [...table.removed].filter(({ address }) =>
     !now.some((breakpoint) => breakpoint.address === address)
   );
   for (const breakpoint of [...now, ...removed]) {
@@ -22,7 +30,6 @@ export function showBreakpoints(target: Driver): string {
           : `${held}, since ${seconds(since)} s of guest time`),
     );
   }
-  const { points, hardware, inMemory } = target;
   for (const { kind, address, length } of points?.watched ?? []) {
     lines.push(
       `${hex(address)}  ${kind} watchpoint, ${length} bytes: a debug point`,

@@ -4,14 +4,36 @@ import type {
   SnapshotDescription,
   Snapshots,
 } from "../../history/snapshots.ts";
-import type { Debugger } from "../debugger.ts";
 import { TargetError } from "../target.ts";
+import { type Commands, type MonitorContext, STALE } from "./command.ts";
+
+export const snapshotCommands: Commands = {
+  snapshot: {
+    usage: "snapshot NAME",
+    help: "keep the whole machine as it is, under a name",
+    run: takeSnapshot,
+  },
+  restore: {
+    usage: "restore NAME",
+    help: "make the machine what it was at a snapshot",
+    run: restoreSnapshot,
+  },
+  snapshots: {
+    usage: "snapshots",
+    help: "the snapshots that are kept",
+    run: listSnapshots,
+  },
+  save: {
+    usage: "save FILE",
+    help: "write the whole machine to a file, for icebp --restore",
+    run: saveSnapshot,
+  },
+};
 
 const MIB = 2 ** 20;
-const STALE = "gdb does not know: maintenance flush register-cache\n";
 
-function snapshotsOf(target: Debugger): Snapshots {
-  target.needStopped();
+function snapshotsOf(target: MonitorContext): Snapshots {
+  target.course.needStopped();
   if (target.snapshots !== null) return target.snapshots;
   throw new TargetError(
     "this platform makes no snapshots: --platform soft does",
@@ -25,8 +47,8 @@ function tell({ name, instructions, time, bytes }: SnapshotDescription) {
 }
 
 /** `snapshot NAME`. */
-export function takeSnapshot(
-  target: Debugger,
+function takeSnapshot(
+  target: MonitorContext,
   words: readonly string[],
 ): string {
   const snapshots = snapshotsOf(target);
@@ -35,7 +57,7 @@ export function takeSnapshot(
 }
 
 /** `snapshots`. */
-export function listSnapshots(target: Debugger): string {
+function listSnapshots(target: MonitorContext): string {
   const list = snapshotsOf(target).list();
   return list.length === 0
     ? 'no snapshots: "monitor snapshot NAME" makes one\n'
@@ -43,8 +65,8 @@ export function listSnapshots(target: Debugger): string {
 }
 
 /** `restore NAME`. */
-export function restoreSnapshot(
-  target: Debugger,
+function restoreSnapshot(
+  target: MonitorContext,
   words: readonly string[],
 ): string {
   const snapshots = snapshotsOf(target);
@@ -61,13 +83,13 @@ export function restoreSnapshot(
       `no snapshot ${words[0]}: "monitor snapshots" lists them`,
     );
   }
-  target.replaced();
+  target.run.replaced();
   return `${tell(found)}history begins anew here\n${STALE}`;
 }
 
 /** `save FILE`. */
-export async function saveSnapshot(
-  target: Debugger,
+async function saveSnapshot(
+  target: MonitorContext,
   _words: readonly string[],
   _processor: number,
   path: string,

@@ -1,13 +1,30 @@
 /** The monitor's commands for time: where the machine is, elsewhere, and who wrote. */
-import type { Debugger } from "../debugger.ts";
 import type { Position } from "../../history/time_travel.ts";
 import { PAGE_OFFSET } from "../../x86/paging.ts";
 import { TargetError } from "../target.ts";
 import type { PhysicalRange, Traveller } from "../control/travel.ts";
+import type { Guest } from "../guest/guest.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
+import { type Commands, type MonitorContext, STALE } from "./command.ts";
 
-/** gdb keeps what it has read while it thinks that nothing has moved. */
-const STALE = "gdb does not know: maintenance flush register-cache\n";
+export const timeCommands: Commands = {
+  when: {
+    usage: "when",
+    help: "instructions so far, and guest time; what history there is",
+    run: showWhen,
+  },
+  goto: {
+    usage: "goto COUNT|TIME|start|end",
+    help: "go to an instruction count, or to a guest time (1.5s, 20ms, 7us)",
+    run: goTo,
+  },
+  "last-write": {
+    usage: "last-write [phys] ADDRESS [LENGTH]",
+    help: "go back to before memory was last written, by whomever",
+    run: lastWrite,
+  },
+};
+
 const UNITS: Readonly<Record<string, number>> = {
   s: 9,
   ms: 6,
@@ -16,9 +33,9 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 
 /** `when`. */
-export function showWhen(target: Debugger): string {
-  target.needStopped();
-  const { time } = target.traveller;
+function showWhen(target: MonitorContext): string {
+  target.course.needStopped();
+  const { time } = target.time.traveller;
   return `${describe(time.now())}${time.inPast ? ", in the past" : ""}\n` +
     `history: from ${describe(time.start())}\n` +
     `           to ${describe(time.end())}\n`;
@@ -35,12 +52,12 @@ function seconds(ns: bigint): string {
 }
 
 /** `goto`. */
-export async function goTo(
-  target: Debugger,
+async function goTo(
+  target: MonitorContext,
   words: readonly string[],
 ): Promise<string> {
-  target.needStopped();
-  const { time } = target.traveller;
+  target.course.needStopped();
+  const { time } = target.time.traveller;
   const [word] = words;
   const place = words.length === 1 ? placeOf(word) : null;
   if (place === null) return "usage: goto COUNT|TIME|start|end\n";
@@ -55,7 +72,7 @@ export async function goTo(
         `to ${describe(end)}`,
     );
   }
-  await target.visit(async (traveller) => {
+  await target.time.visit(async (traveller) => {
     const position = "instructions" in place
       ? place.instructions
       : "time" in place
@@ -63,7 +80,7 @@ export async function goTo(
       : (place.edge === "start" ? start : end).instructions;
     await traveller.goTo(position, true);
   });
-  return `${describe(time.now())}\n${where(target)}${STALE}`;
+  return `${describe(time.now())}\n${where(target.guest)}${STALE}`;
 }
 
 type Place =
@@ -84,7 +101,7 @@ function placeOf(word: string): Place | null {
 }
 
 /** Every processor's place. */
-function where({ vcpus }: Debugger): string {
+function where({ vcpus }: Guest): string {
   return vcpus.map((v) => {
     v.read();
     return `CPU${v.index} at 0x${v.linear.toString(16)}\n`;
@@ -92,13 +109,13 @@ function where({ vcpus }: Debugger): string {
 }
 
 /** `last-write`. */
-export async function lastWrite(
-  target: Debugger,
+async function lastWrite(
+  target: MonitorContext,
   words: readonly string[],
   processor: number,
 ): Promise<string> {
-  target.needStopped();
-  const { time } = target.traveller;
+  target.course.needStopped();
+  const { time } = target.time.traveller;
   const physical = words[0] === "phys";
   const [address, length] = words.slice(physical ? 1 : 0).map(numberOf);
   if (
@@ -106,13 +123,13 @@ export async function lastWrite(
     length === 0n || (length ?? 1n) > 1n << 30n
   ) return "usage: last-write [phys] ADDRESS [LENGTH]\n";
   const bytes = Number(length ?? 1n);
-  const v = target.vcpus[processor];
+  const v = target.guest.vcpus[processor];
   v.read();
   const ranges = physical
     ? [{ gpa: Number(address), length: bytes }]
-    : physicalRanges(target, v, address, bytes);
+    : physicalRanges(target.guest, v, address, bytes);
   const at = time.now().instructions;
-  const found = await target.visit(async (traveller: Traveller) => {
+  const found = await target.time.visit(async (traveller: Traveller) => {
     const found = await traveller.lastWrite(ranges);
     if (found === null) await traveller.goTo(at);
     else if (found !== "interrupted") {
@@ -128,7 +145,7 @@ export async function lastWrite(
   if (found === null) {
     return `nobody wrote there since ${describe(time.start())}\n`;
   }
-  const writer = target.vcpus[found.processor];
+  const writer = target.guest.vcpus[found.processor];
   writer.read();
   const cpu = `CPU${found.processor}`;
   const rip = `0x${writer.linear.toString(16)}`;
@@ -148,7 +165,7 @@ function numberOf(word: string): bigint | null {
 
 /** Where linear addresses are now. */
 function physicalRanges(
-  { walker, machine }: Debugger,
+  { walker, machine }: Guest,
   v: Vcpu,
   address: bigint,
   length: number,

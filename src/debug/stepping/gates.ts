@@ -36,7 +36,7 @@ export class Gates {
   /** The linear address of the handler of `vector`; null if there is none
    * that can be found out (no entry, not mapped, a task gate). */
   handler(v: Vcpu, vector: number): bigint | null {
-    this.#tables.read(v.processor.vp);
+    this.#tables.read(v);
     const base = this.#tables.tableBase(IDTR);
     const size = !v.protectedMode ? 4 : v.longMode ? 16 : 8;
     if (vector * size + size - 1 > this.#tables.tableLimit(IDTR)) return null;
@@ -83,7 +83,7 @@ export class Gates {
    * where what comes is the same for any event (Intel SDM volume 2, "INT n"). */
   #refusal(v: Vcpu, vector: number): number | null {
     if (!v.protectedMode) return null;
-    this.#tables.read(v.processor.vp);
+    this.#tables.read(v);
     const size = v.longMode ? 16 : 8;
     if (vector * size + size - 1 > this.#tables.tableLimit(IDTR)) {
       return Vector.GP;

@@ -31,10 +31,10 @@ export function takesInterrupts(v: Vcpu): boolean {
 
 /** The vector that a processor's local APIC is about to deliver; -1 if none, and
  * where the platform keeps its local APICs to itself. */
-export function apicVector({ processor: { vp } }: Vcpu): number {
+export function apicVector(v: Vcpu): number {
   let state: Uint8Array;
   try {
-    state = vp.getLapic();
+    state = v.getLapic();
   } catch (error) {
     if (error instanceof PlatformError) return -1;
     throw error;
@@ -56,7 +56,7 @@ export function timerAsks({ board }: Machine, v: Vcpu): boolean {
   if (v.index === 0 && TIMER_IRQS.includes(board.pic.asking)) return true;
   const vector = apicVector(v);
   if (vector < 0) return false;
-  const state = v.processor.vp.getLapic();
+  const state = v.getLapic();
   const lvt = APIC_STATE.LvtTimer.get(new DataView(state.buffer));
   return (lvt & MASKED) === 0 && (lvt & 0xff) === vector ||
     TIMER_PINS.some((pin) => {

@@ -6,14 +6,15 @@
  * steps, which hold them off for an instruction; their handlers, and whatever else runs
  * until they return, may go through the same code.
  */
-import { Reg } from "../../../ffi/registers.ts";
 import { INTERRUPT_SHADOW } from "../../../ffi/values.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
-import { setRefusable } from "../../machine/refusable.ts";
+import type { Return } from "../../machine/processor.ts";
 import { SoftwareBreakpoint } from "../breakpoints/table.ts";
-import type { Driver, Ending } from "../control/driver.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
+import type { Guest } from "../guest/guest.ts";
+import type { StopReason } from "../target.ts";
 import { Fence, type FenceSite } from "./fence.ts";
-import type { StepResult } from "./stepper.ts";
+import type { Ending, StepResult } from "./results.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { isTrap } from "../breakpoints/trap.ts";
 
@@ -22,9 +23,27 @@ const STEPS_FIRST = 12;
 /** Where most instructions are stepped, interrupts are let in this often. */
 const STEPS_HELD = 16;
 
+/** What stepping through a range needs of run control. */
+export interface RangeControl {
+  readonly guest: Guest;
+  readonly breakpoints: Breakpoints;
+  readonly course: { readonly goesOn: boolean };
+  readonly meaning: {
+    of(v: Vcpu): StopReason | SoftwareBreakpoint | "go on";
+    breaksAt(v: Vcpu): StopReason | null;
+  };
+  readonly steps: {
+    run(v: Vcpu): Promise<Return>;
+    one(v: Vcpu): Promise<StepResult>;
+    over(v: Vcpu, breakpoint: SoftwareBreakpoint): Promise<StepResult>;
+    into(v: Vcpu): Promise<StepResult>;
+    watched(v: Vcpu): StopReason | null;
+  };
+}
+
 /** Steps `v` while RIP is in [start, end); at least once. */
 export async function rangeStep(
-  control: Driver,
+  control: RangeControl,
   v: Vcpu,
   start: bigint,
   end: bigint,
@@ -36,7 +55,7 @@ export async function rangeStep(
     if (ending !== "go on") return ending;
   }
   for (let steps = 0;; steps++) {
-    if (!control.goesOn) return null;
+    if (!control.course.goesOn) return null;
     if (steps >= STEPS_FIRST) {
       const ending = await fenced(control, v, start, end, inside);
       if (ending === "new fence") continue;
@@ -45,14 +64,14 @@ export async function rangeStep(
       const admitted = await admit(control, v);
       if (admitted !== "go on") return admitted;
     }
-    const result = await control.stepOne(v);
+    const result = await control.steps.one(v);
     const ending = endOfStep(control, v, result, inside);
     if (ending !== "go on") return ending;
   }
 }
 
 async function fenced(
-  control: Driver,
+  control: RangeControl,
   v: Vcpu,
   start: bigint,
   end: bigint,
@@ -63,12 +82,13 @@ async function fenced(
   try {
     return await runFenced(control, v, fence, inside);
   } finally {
-    for (const address of fence.stops) control.breakpoints.pull(address);
+    for (const address of fence.stops) control.breakpoints.table.pull(address);
   }
 }
 
-function siteOf(control: Driver): FenceSite {
-  const { memory, walker, machine, inMemory } = control;
+function siteOf(control: RangeControl): FenceSite {
+  const { memory, walker, machine } = control.guest;
+  const { inMemory } = control.breakpoints;
   return {
     memory,
     inMemory: inMemory !== null,
@@ -82,24 +102,24 @@ function siteOf(control: Driver): FenceSite {
 
 /** What a step that was made inside the range means; "go on" if nothing. */
 function endOfStep(
-  control: Driver,
+  control: RangeControl,
   v: Vcpu,
   result: StepResult,
   inside: () => boolean,
 ): Ending | "go on" {
   if (result !== "done") return result === "machine" ? result : null;
-  const watched = control.watchReason(v);
+  const watched = control.steps.watched(v);
   if (watched !== null) return watched;
   if (!inside()) return { kind: "step" };
-  return control.breaksAt(v) ?? "go on";
+  return control.meaning.breaksAt(v) ?? "go on";
 }
 
 /** Puts the fence up; false (and nothing is up) if some of it is not mapped. */
-function plant(control: Driver, v: Vcpu, { stops }: Fence): boolean {
-  const { breakpoints } = control;
+function plant(control: RangeControl, v: Vcpu, { stops }: Fence): boolean {
+  const { table } = control.breakpoints;
   for (const [count, address] of stops.entries()) {
-    if (breakpoints.plant(address, [v])) continue;
-    for (const done of stops.slice(0, count)) breakpoints.pull(done);
+    if (table.plant(address, [v])) continue;
+    for (const done of stops.slice(0, count)) table.pull(done);
     return false;
   }
   return true;
@@ -107,17 +127,20 @@ function plant(control: Driver, v: Vcpu, { stops }: Fence): boolean {
 
 /** Lets interrupts come that steps have held off, and their handlers return; of the
  * range's own code nothing runs. */
-async function admit(control: Driver, v: Vcpu): Promise<Ending | "go on"> {
-  const { breakpoints } = control;
+async function admit(
+  control: RangeControl,
+  v: Vcpu,
+): Promise<Ending | "go on"> {
+  const { table } = control.breakpoints;
   const closed = (v.rflags & RFLAGS_IF) === 0n ||
     (v.interruptState & INTERRUPT_SHADOW) !== 0n;
   if (closed && !v.pendingInterrupt) return "go on";
   const { linear, stack, cpl } = v;
-  if (!breakpoints.plant(linear, [v])) return "go on";
+  if (!table.plant(linear, [v])) return "go on";
   try {
     for (;;) {
-      if (!control.goesOn) return null;
-      const why = await control.run(v, false);
+      if (!control.course.goesOn) return null;
+      const why = await control.steps.run(v);
       if (why === "machine") return why;
       if (why !== "exception" && why !== "point") continue;
       v.read();
@@ -125,39 +148,39 @@ async function admit(control: Driver, v: Vcpu): Promise<Ending | "go on"> {
       if (v.linear === linear && v.stack === stack && v.cpl === cpl) {
         return "go on";
       }
-      const meaning = control.meaningOf(v);
+      const meaning = control.meaning.of(v);
       if (meaning === "go on") continue;
       if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
       const over = await stepElsewhere(control, v, meaning);
       if (over !== "go on") return over;
     }
   } finally {
-    breakpoints.pull(linear);
+    table.pull(linear);
   }
 }
 
 /** Past a breakpoint, or a stop of a fence, that is nobody's where the range's frame
  * is not. */
 async function stepElsewhere(
-  control: Driver,
+  control: RangeControl,
   v: Vcpu,
   breakpoint: SoftwareBreakpoint,
 ): Promise<Ending | "go on"> {
-  const result = await control.stepOver(v, breakpoint);
+  const result = await control.steps.over(v, breakpoint);
   if (result !== "done") return result === "machine" ? result : null;
-  return control.watchReason(v) ?? "go on";
+  return control.steps.watched(v) ?? "go on";
 }
 
 /** Runs inside the fence. "new fence" if it went where this one has not looked. */
 async function runFenced(
-  control: Driver,
+  control: RangeControl,
   v: Vcpu,
   fence: Fence,
   inside: () => boolean,
 ): Promise<Ending | "new fence"> {
   for (let steps = 1;; steps++) {
-    if (!control.goesOn) return null;
-    const why = await control.run(v, false);
+    if (!control.course.goesOn) return null;
+    const why = await control.steps.run(v);
     if (why === "machine") return why;
     if (why !== "exception" && why !== "point") continue;
     const fault = v.processor.exception;
@@ -166,14 +189,14 @@ async function runFenced(
     const gate = v.rip;
     let result: StepResult;
     if (
-      fault !== null && !isTrap(fault.vector, control.inMemory) &&
+      fault !== null && !isTrap(fault.vector, control.breakpoints.inMemory) &&
       place !== null
     ) {
       // Outside it is of the fetch there: the next step will have it again.
       if (place === "exit") return { kind: "step" };
-      result = await control.stepInto(v);
+      result = await control.steps.into(v);
     } else {
-      const meaning = control.meaningOf(v);
+      const meaning = control.meaning.of(v);
       if (meaning === "go on") continue;
       if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
       if (place === "exit") return { kind: "step" };
@@ -187,7 +210,7 @@ async function runFenced(
         if (admitted !== "go on") return admitted;
       }
       // A gate; or somebody else's stop, or a breakpoint whose condition does not hold.
-      result = await control.stepOver(v, meaning);
+      result = await control.steps.over(v, meaning);
     }
     const ending = endOfStep(control, v, result, inside);
     if (ending !== "go on") return ending;
@@ -196,7 +219,7 @@ async function runFenced(
     }
     // Stepped through, HLT does not wait for what cannot come.
     if (v.halted && (v.rflags & RFLAGS_IF) === 0n) {
-      setRefusable(v.processor.vp, Reg.InternalActivityState, 0n);
+      v.wake();
     }
   }
 }

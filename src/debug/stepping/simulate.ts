@@ -79,7 +79,7 @@ export class Simulator {
   }
 
   #go(v: Vcpu, rip: bigint): boolean {
-    v.processor.vp.set(Reg.Rip, rip);
+    v.set(Reg.Rip, rip);
     return true;
   }
 
@@ -91,7 +91,7 @@ export class Simulator {
     if (code[first] === opcode && (first === 0 || code[0] === rex)) {
       if (opcode >= 0x50 && opcode <= 0x57) {
         const from = (opcode & 7) | ((rex & 1) << 3);
-        return this.#push(v, v.processor.vp.get(Reg.Rax + from), next);
+        return this.#push(v, v.get(Reg.Rax + from), next);
       }
       if (opcode === 0x90 && rex === 0) return this.#go(v, next);
       if (modrm >= 0xc0 && (opcode === 0x89 || opcode === 0x8b)) {
@@ -125,18 +125,16 @@ export class Simulator {
     wide: boolean,
     next: bigint,
   ): boolean {
-    const vp = v.processor.vp;
     const reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
     const rm = (modrm & 7) | ((rex & 1) << 3);
     const [to, from] = opcode === 0x89 ? [rm, reg] : [reg, rm];
-    const value = vp.get(Reg.Rax + from);
-    vp.set(Reg.Rax + to, wide ? value : value & 0xffffffffn);
+    const value = v.get(Reg.Rax + from);
+    v.set(Reg.Rax + to, wide ? value : value & 0xffffffffn);
     return this.#go(v, next);
   }
 
   #subtract(v: Vcpu, register: number, by: number, next: bigint): boolean {
-    const vp = v.processor.vp;
-    const a = vp.get(Reg.Rax + register);
+    const a = v.get(Reg.Rax + register);
     const b = BigInt.asUintN(64, BigInt(by));
     const result = BigInt.asUintN(64, a - b);
     let flags = v.rflags & ~ARITHMETIC;
@@ -146,10 +144,10 @@ export class Simulator {
     if (result === 0n) flags |= ZF;
     if ((result & SIGN) !== 0n) flags |= SF;
     if (((a ^ b) & (a ^ result) & SIGN) !== 0n) flags |= OF;
-    vp.set(Reg.Rax + register, result);
+    v.set(Reg.Rax + register, result);
     this.#ripFlags.set(0, next);
     this.#ripFlags.set(1, flags);
-    this.#ripFlags.write(vp);
+    this.#ripFlags.write(v);
     return true;
   }
 
@@ -163,7 +161,7 @@ export class Simulator {
     this.#memory.wrote(gpa, 8);
     this.#ripRsp.set(0, next);
     this.#ripRsp.set(1, rsp);
-    this.#ripRsp.write(v.processor.vp);
+    this.#ripRsp.write(v);
     return true;
   }
 }

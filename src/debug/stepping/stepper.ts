@@ -16,49 +16,38 @@ import {
 } from "../../../ffi/values.ts";
 import type { DebugHit, ExceptionExit } from "../../platform/mod.ts";
 import { RegisterBatch } from "../../machine/batch.ts";
-import { injectException } from "../../machine/events.ts";
 import type { Return } from "../../machine/processor.ts";
 import { DR6_BS, DR6_HITS } from "../../x86/debug_registers.ts";
 import { RFLAGS_IF, RFLAGS_OF, RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
 import { SYSTEM_32_BIT } from "../../x86/segments.ts";
 import { Vector } from "../../x86/vectors.ts";
-import { setRefusable, TolerantBatch } from "../../machine/refusable.ts";
-import type {
-  BreakpointTable,
-  SoftwareBreakpoint,
-} from "../breakpoints/table.ts";
+import { TolerantBatch } from "../../machine/refusable.ts";
+import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import { decode, Kind, newDecoded } from "../guest/decode.ts";
 import { type Fault, faultOf, nested, NO_PARAMETER } from "./faults.ts";
 import type { Gates } from "./gates.ts";
-import { type HardwareBreakpoints, reasonOf } from "../breakpoints/hardware.ts";
-import type { MemoryBreakpoints } from "../breakpoints/memory.ts";
-import type { ProcessorPoints } from "../breakpoints/points.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
+import { reasonOf } from "../breakpoints/hardware.ts";
+import type { Guest } from "../guest/guest.ts";
+import type { StepResult } from "./results.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
 import { type StopReason, TargetError } from "../target.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { isTrap } from "../breakpoints/trap.ts";
-import type { VirtualMemory } from "../guest/vmemory.ts";
-
-/** "canceled": the instruction has not run; the guest is to stop, or if it goes on there
- * is a breakpoint there now. */
-export type StepResult = "done" | "canceled" | "machine";
 
 /** What the stepper needs of run control. */
 export interface StepControl {
-  /** Runs a processor with regard to those who hold others. */
-  run(v: Vcpu, single: boolean): Promise<Return>;
-  /** What the exception that a processor exited with means; the guest's own
-   * are given back ("go on"). */
-  meaningOf(v: Vcpu): StopReason | SoftwareBreakpoint | "go on";
-  /** False if the guest is to stop. */
-  readonly goesOn: boolean;
-  readonly vcpus: readonly Vcpu[];
-  readonly breakpoints: BreakpointTable;
-  readonly inMemory: MemoryBreakpoints | null;
-  readonly points: ProcessorPoints | null;
-  readonly hardware: HardwareBreakpoints;
-  readonly memory: VirtualMemory;
+  readonly guest: Guest;
+  readonly breakpoints: Breakpoints;
   readonly gates: Gates;
+  /** Runs a processor with regard to those who hold others. */
+  readonly runner: { run(v: Vcpu, single: boolean): Promise<Return> };
+  /** What it means that a processor has exited. */
+  readonly meaning: {
+    of(v: Vcpu): StopReason | SoftwareBreakpoint | "go on";
+  };
+  /** goesOn is false if the guest is to stop. */
+  readonly course: { readonly goesOn: boolean };
 }
 
 const STI = 0xfb;
@@ -108,6 +97,29 @@ export class Stepper {
     this.#control = control;
   }
 
+  /** Runs a processor freely, with a debug exception of its own first: by its own TF, or
+   * debug register, that a step took. */
+  run(v: Vcpu): Promise<Return> {
+    return v.guestTrap === 0n
+      ? this.#control.runner.run(v, false)
+      : this.#runTrapped(v);
+  }
+
+  async #runTrapped(v: Vcpu): Promise<Return> {
+    const { hardware } = this.#control.breakpoints;
+    // Delivering it clears DR7.GD, which has to be set again in the handler.
+    v.read();
+    if (hardware.installed(v)) {
+      const given = await this.step(v);
+      if (given !== "done") return given;
+    } else {
+      hardware.addGuestStatus(v, v.guestTrap);
+      v.inject(Vector.DB, null);
+      v.guestTrap = 0n;
+    }
+    return await this.#control.runner.run(v, false);
+  }
+
   /** Makes one instruction; `v` has been read, and is when it is done. On any
    * way out TF and the shadow are the guest's own again; if even that fails,
    * the first error is thrown. With `interrupts` takeInterrupt() comes first. */
@@ -122,18 +134,20 @@ export class Stepper {
       const handler = this.#control.gates.handler(v, pending);
       if (handler !== null) {
         const result = await this.#untilLinear(v, handler, pending);
-        if (pending === Vector.DB) this.#control.hardware.refresh(v);
+        if (pending === Vector.DB) {
+          this.#control.breakpoints.hardware.refresh(v);
+        }
         return result;
       }
     }
     // So does a debug exception of the guest's that is about to be raised.
     const pendingDebug = v.pendingDebug;
     if (pendingDebug !== 0n) {
-      setRefusable(v.processor.vp, Reg.PendingDebugException, 0n);
+      v.dropPendingDebug();
       v.guestTrap |= pendingDebug;
     }
     if (v.guestTrap !== 0n) {
-      this.#control.hardware.addGuestStatus(v, v.guestTrap);
+      this.#control.breakpoints.hardware.addGuestStatus(v, v.guestTrap);
       v.guestTrap = 0n;
       return await this.#deliver(v, {
         vector: Vector.DB,
@@ -158,18 +172,20 @@ export class Stepper {
       case Kind.Syscall:
         return await this.#untilLinear(
           v,
-          v.processor.vp.get(v.codeBits === 64 ? Reg.Lstar : Reg.Cstar),
+          v.get(v.codeBits === 64 ? Reg.Lstar : Reg.Cstar),
         );
       case Kind.Sysenter:
-        return await this.#untilLinear(v, v.processor.vp.get(Reg.SysenterEip));
+        return await this.#untilLinear(v, v.get(Reg.SysenterEip));
       case Kind.Sysret:
-        return await this.#untilLinear(v, v.processor.vp.get(Reg.Rcx));
+        return await this.#untilLinear(v, v.get(Reg.Rcx));
       case Kind.Sysexit:
-        return await this.#untilLinear(v, v.processor.vp.get(Reg.Rdx));
+        return await this.#untilLinear(v, v.get(Reg.Rdx));
       case Kind.MoveDr:
         // Done by hand: DR6 and DR7 as the guest sees them are not what a step
         // has in them.
-        if (this.#control.hardware.moveDebugRegister(v, this.#decoded)) {
+        if (
+          this.#control.breakpoints.hardware.moveDebugRegister(v, this.#decoded)
+        ) {
           v.read();
           if ((v.rflags & RFLAGS_TF) !== 0n) v.guestTrap |= DR6_BS;
           return "done";
@@ -197,7 +213,7 @@ export class Stepper {
   }
 
   #decodeAt(v: Vcpu): Kind {
-    const length = this.#control.memory.read(v, v.linear, this.#code);
+    const length = this.#control.guest.memory.read(v, v.linear, this.#code);
     const bytes = this.#code.subarray(0, length);
     decode(bytes, 0, v.codeBits, this.#decoded);
     return this.#decoded.kind;
@@ -214,7 +230,7 @@ export class Stepper {
     ACTIVITY.HaltSuspend.set(batch.view, 1, 16);
     // STI before it has held interrupts off for long enough.
     batch.set(2, v.interruptState & ~INTERRUPT_SHADOW);
-    batch.write(v.processor.vp);
+    batch.write(v);
     v.read();
     return "done";
   }
@@ -223,18 +239,18 @@ export class Stepper {
    * Stepped with interrupts held off, as by a debugger that judges a condition there
    * by itself, it would wait for ever. */
   async #spin(v: Vcpu): Promise<StepResult> {
-    const { points } = this.#control;
+    const { points } = this.#control.breakpoints;
     if (points === null) return await this.#spinInMemory(v);
     const at = v.linear;
     points.plant(at);
     try {
-      v.processor.vp.passDebugPoints(DebugPass.Spin);
+      v.passDebugPoints(DebugPass.Spin);
       for (;;) {
-        const why = await this.#control.run(v, false);
+        const why = await this.run(v);
         if (why === "machine") return why;
         if (why === "exception" || why === "point") {
-          if (this.#control.meaningOf(v) !== "go on") return "done";
-        } else if (!this.#control.goesOn) return "done";
+          if (this.#control.meaning.of(v) !== "go on") return "done";
+        } else if (!this.#control.course.goesOn) return "done";
       }
     } finally {
       points.pull(at);
@@ -244,32 +260,33 @@ export class Stepper {
   /** As #spin(): up to an interrupt's handler, if one comes soon, and out of it again if
    * that takes not too long. Others may be held meanwhile. */
   async #spinInMemory(v: Vcpu): Promise<StepResult> {
-    const { breakpoints, gates, hardware, inMemory } = this.#control;
+    const { gates, breakpoints } = this.#control;
+    const { table, hardware, inMemory } = breakpoints;
     const at = v.linear;
     const handlers = new Set<bigint>();
     for (let vector = 0; vector < VECTORS; vector++) {
       const handler = gates.handler(v, vector);
       if (handler === null || handler === at || handlers.has(handler)) continue;
-      if (breakpoints.plant(handler, [v])) handlers.add(handler);
+      if (table.plant(handler, [v])) handlers.add(handler);
     }
     hardware.lift(v, at);
     try {
       const why = await this.#runFor(v, SPIN_MS, () => v.linear !== at);
-      if (why !== "done" || v.linear === at || !this.#control.goesOn) {
+      if (why !== "done" || v.linear === at || !this.#control.course.goesOn) {
         return why;
       }
     } finally {
-      for (const handler of handlers) breakpoints.pull(handler);
+      for (const handler of handlers) table.pull(handler);
       hardware.refresh(v);
     }
     // Whoever steps over the breakpoint there has lifted it.
     const own = inMemory!.at(at);
     if (own !== undefined) inMemory!.settle(own);
-    if (!breakpoints.plant(at, [v])) return "done";
+    if (!table.plant(at, [v])) return "done";
     try {
       return await this.#runFor(v, HANDLER_MS, () => v.linear === at);
     } finally {
-      breakpoints.pull(at);
+      table.pull(at);
     }
   }
 
@@ -289,18 +306,18 @@ export class Stepper {
     }, ms);
     try {
       for (;;) {
-        const why = await this.#control.run(v, false);
+        const why = await this.run(v);
         if (why === "machine") return why;
-        if (this.#control.goesOn && over) processor.clearRequest();
+        if (this.#control.course.goesOn && over) processor.clearRequest();
         const meaning = why === "exception"
-          ? this.#control.meaningOf(v)
+          ? this.#control.meaning.of(v)
           : "go on";
         v.read();
         if (typeof meaning === "object" && "kind" in meaning) {
           if (meaning.kind === "watchpoint") this.watched = meaning;
           return "done";
         }
-        if (there() || over || !this.#control.goesOn) return "done";
+        if (there() || over || !this.#control.course.goesOn) return "done";
         // A breakpoint's, for whoever runs it next to judge.
         if (meaning !== "go on") return "done";
       }
@@ -323,7 +340,7 @@ export class Stepper {
         parameter: NO_PARAMETER,
       });
     }
-    if (opcode === this.#control.inMemory?.trap.opcode) {
+    if (opcode === this.#control.breakpoints.inMemory?.trap.opcode) {
       // INT3, where that is what is intercepted.
       return await this.#deliver(v, this.#control.gates.ownInt3(v, length));
     }
@@ -335,17 +352,18 @@ export class Stepper {
   /** The usual way. */
   async #trapFlag(v: Vcpu, kind: Kind): Promise<StepResult> {
     const { rip, rflags, interruptState, dr6 } = v;
-    const vp = v.processor.vp;
     const begin = this.#begin;
     // RF keeps a hardware breakpoint at this instruction from holding it up.
-    const resume = this.#control.hardware.installed(v) ? RFLAGS_RF : 0n;
+    const resume = this.#control.breakpoints.hardware.installed(v)
+      ? RFLAGS_RF
+      : 0n;
     begin.set(0, rflags | RFLAGS_TF | resume);
     begin.set(1, interruptState | INTERRUPT_SHADOW);
     // Hits of this step are told from older ones by clearing those.
     begin.set(2, dr6 & ~(DR6_BS | DR6_HITS));
     // Stepping on from HLT wakes a processor, as any interrupt might.
     begin.set(3, 0n);
-    begin.write(vp);
+    begin.write(v);
     const task = this.#taskLeft(v);
     let fault: Fault | null = null;
     let result: StepResult;
@@ -378,7 +396,7 @@ export class Stepper {
       const hits = (v.dr6 | this.#status | v.pendingDebug) & 15n;
       end.set(2, dr6);
       end.set(3, 0n);
-      const second = again(() => end.write(vp));
+      const second = again(() => end.write(v));
       failure ??= second;
       v.stepped(end.get(0), end.get(1), dr6);
       if (hits !== 0n) this.#watch(v, hits);
@@ -398,7 +416,7 @@ export class Stepper {
   async #runTrap(v: Vcpu, start: bigint): Promise<StepResult> {
     this.#status = 0n;
     for (;;) {
-      const why = await this.#control.run(v, true);
+      const why = await this.#control.runner.run(v, true);
       switch (why) {
         case "completed":
           this.#takeHits(v);
@@ -408,8 +426,8 @@ export class Stepper {
         case "point":
           if (this.#pointHit(v)) return "done";
           // Somewhere else now, or here again after an event.
-          if (v.processor.vp.get(Reg.Rip) !== start) return "done";
-          v.processor.vp.passDebugPoints();
+          if (v.get(Reg.Rip) !== start) return "done";
+          v.passDebugPoints();
           break;
         case "fault": {
           const { faultVector, faultCode } = v.processor.handler;
@@ -426,15 +444,15 @@ export class Stepper {
             return "canceled";
           }
           if (exit.vector === Vector.DB) this.#status = exit.parameter;
-          else if (!isTrap(exit.vector, this.#control.inMemory)) {
+          else if (!isTrap(exit.vector, this.#control.breakpoints.inMemory)) {
             this.#fault = faultOf(exit);
           }
           return "done";
         }
         default:
           // A cancel may come between the instruction and its trap.
-          if (v.processor.vp.get(Reg.Rip) !== start) return "done";
-          if (!this.#control.goesOn) return "canceled";
+          if (v.get(Reg.Rip) !== start) return "done";
+          if (!this.#control.course.goesOn) return "canceled";
       }
     }
   }
@@ -442,10 +460,10 @@ export class Stepper {
   /** Whether a step that is where it began has met a breakpoint that was put there, or the
    * end of another processor's step, since it began. */
   #metBreakpoint(v: Vcpu, exit: ExceptionExit): boolean {
-    const { inMemory, hardware } = this.#control;
+    const { inMemory, hardware } = this.#control.breakpoints;
     if (!isTrap(exit.vector, inMemory)) return false;
     if (exit.vector !== Vector.DB) return true;
-    const status = exit.parameter | v.processor.vp.get(Reg.Dr6);
+    const status = exit.parameter | v.get(Reg.Dr6);
     if ((status & DR6_BS) !== 0n) return false;
     // By itself the guest has debug registers of its own only.
     return (status & 15n) === 0n || hardware.installed(v);
@@ -454,7 +472,7 @@ export class Stepper {
   /** Notes the data that an instruction was found to have accessed; the first counts, the
    * others are told later. */
   #noteHits(v: Vcpu, hits: readonly DebugHit[]): void {
-    const reasons = this.#control.points!.reasons(hits);
+    const reasons = this.#control.breakpoints.points!.reasons(hits);
     if (this.watched === null) this.watched = reasons.shift() ?? null;
     v.untold.push(...reasons);
   }
@@ -462,21 +480,23 @@ export class Stepper {
   /** Whether a processor has exited for data; then that is noted. */
   #pointHit(v: Vcpu): boolean {
     const exit = v.processor.point!;
-    if (this.#control.points!.breakpointOf(exit) !== undefined) return false;
+    if (this.#control.breakpoints.points!.breakpointOf(exit) !== undefined) {
+      return false;
+    }
     this.#noteHits(v, exit.hits);
     return true;
   }
 
   /** An instruction that was carried out for an exit: what it accessed. */
   #takeHits(v: Vcpu): void {
-    if (this.#control.points === null) return;
-    this.#noteHits(v, v.processor.vp.takeDebugHits());
+    if (this.#control.breakpoints.points === null) return;
+    this.#noteHits(v, v.takeDebugHits());
   }
 
   /** Notes the data that debug registers say was accessed; true if one of the
    * debugger's is for the next instruction instead, which is nothing to note. */
   #watch(v: Vcpu, hits: bigint): boolean {
-    const { slot, guest } = this.#control.hardware.hit(v, hits);
+    const { slot, guest } = this.#control.breakpoints.hardware.hit(v, hits);
     v.guestTrap |= guest;
     if (slot === null) return false;
     if (slot.kind === "hardware") return true;
@@ -500,7 +520,7 @@ export class Stepper {
 
   #taskOf(v: Vcpu): TaskState {
     const task = this.#task;
-    task.read(v.processor.vp);
+    task.read(v);
     return {
       selector: task.selector(0),
       base: task.base(0),
@@ -521,7 +541,7 @@ export class Stepper {
 
   /** Clears TF in an image of the flags: bit 8, which is in its second byte. */
   #clearTrapFlag(v: Vcpu, image: bigint): void {
-    const { memory } = this.#control;
+    const { memory } = this.#control.guest;
     const at = image + 1n;
     if (memory.read(v, at, this.#image) < 1) return;
     this.#image[0] &= ~1;
@@ -531,16 +551,13 @@ export class Stepper {
   /** Has the guest take an exception, up to its handler's first instruction. */
   async #deliver(v: Vcpu, fault: Fault): Promise<StepResult> {
     const handler = this.#control.gates.handler(v, fault.vector);
-    injectException(
-      v.processor.vp,
-      fault.vector,
-      fault.code,
-      fault.parameter,
-    );
+    v.inject(fault.vector, fault.code, fault.parameter);
     // Without a handler the guest takes it when it runs on.
     if (handler === null) return "done";
     const result = await this.#untilLinear(v, handler, fault.vector);
-    if (fault.vector === Vector.DB) this.#control.hardware.refresh(v);
+    if (fault.vector === Vector.DB) {
+      this.#control.breakpoints.hardware.refresh(v);
+    }
     return result;
   }
 
@@ -555,11 +572,10 @@ export class Stepper {
     target: bigint,
     delivering: number | null = null,
   ): Promise<StepResult> {
-    const { breakpoints, vcpus } = this.#control;
+    const { guest: { vcpus }, breakpoints: { table } } = this.#control;
     const { rip, interruptState } = v;
-    const vp = v.processor.vp;
     // A task gate goes to another address space.
-    if (!breakpoints.plant(target, [v]) && !breakpoints.plant(target, vcpus)) {
+    if (!table.plant(target, [v]) && !table.plant(target, vcpus)) {
       // It goes where nothing is mapped: running there faults, which is for
       // the next step to find.
       return delivering === null ? await this.#trapFlag(v, Kind.Iret) : "done";
@@ -568,26 +584,18 @@ export class Stepper {
     let result: StepResult;
     try {
       if (delivering === null) {
-        setRefusable(
-          vp,
-          Reg.InterruptState,
-          interruptState | INTERRUPT_SHADOW,
-        );
+        v.setInterruptState(interruptState | INTERRUPT_SHADOW);
       }
       [result, again] = await this.#runTo(v, target, rip, delivering);
       if (result === "canceled" && delivering === null) {
-        setRefusable(vp, Reg.InterruptState, interruptState);
+        v.setInterruptState(interruptState);
       }
     } finally {
-      breakpoints.pull(target);
+      table.pull(target);
     }
     if (again !== null) {
       v.read();
-      setRefusable(
-        vp,
-        Reg.InterruptState,
-        v.interruptState & ~INTERRUPT_SHADOW,
-      );
+      v.setInterruptState(v.interruptState & ~INTERRUPT_SHADOW);
       v.interruptState &= ~INTERRUPT_SHADOW;
       return await this.#deliver(v, again);
     }
@@ -602,17 +610,16 @@ export class Stepper {
     start: bigint,
     delivering: number | null,
   ): Promise<[StepResult, Fault | null]> {
-    const { breakpoints } = this.#control;
-    const vp = v.processor.vp;
+    const { table } = this.#control.breakpoints;
     for (;;) {
-      const why = await this.#control.run(v, true);
+      const why = await this.#control.runner.run(v, true);
       if (why === "machine") return ["machine", null];
       if (why === "completed") continue;
       if (why === "point") {
         if (this.#pointHit(v)) continue;
         v.read();
         if (v.linear !== target && v.rip === start) {
-          v.processor.vp.passDebugPoints();
+          v.passDebugPoints();
           continue;
         }
         // There, or an interrupt came first and its handler met a breakpoint.
@@ -620,11 +627,11 @@ export class Stepper {
       }
       if (why === "fault") {
         const { faultVector, faultCode } = v.processor.handler;
-        injectException(v.processor.vp, faultVector, faultCode);
+        v.inject(faultVector, faultCode);
         continue;
       }
       if (why === "canceled") {
-        if (this.#control.goesOn) continue;
+        if (this.#control.course.goesOn) continue;
         v.read();
         const moved = v.rip !== start;
         return [moved ? "done" : "canceled", null];
@@ -635,23 +642,23 @@ export class Stepper {
       const fault = faultOf(exit);
       // A fault at the target is of its fetch: the next step will see it.
       if (there) return ["done", null];
-      if (isTrap(exit.vector, this.#control.inMemory)) {
+      if (isTrap(exit.vector, this.#control.breakpoints.inMemory)) {
         // An interrupt came first and its handler met a breakpoint.
-        if (breakpoints.at(v.linear) !== undefined) return ["done", null];
+        if (table.at(v.linear) !== undefined) return ["done", null];
         const hits = exit.vector === Vector.DB
           ? (v.dr6 | exit.parameter) & DR6_HITS
           : 0n;
-        if (hits !== 0n && this.#control.hardware.installed(v)) {
-          this.#control.hardware.clearStatus(v);
+        if (hits !== 0n && this.#control.breakpoints.hardware.installed(v)) {
+          this.#control.breakpoints.hardware.clearStatus(v);
           if (!this.#watch(v, hits)) continue;
           // A debug register is for the instruction here.
           if (v.rip !== start) return ["done", null];
-          vp.set(Reg.Rflags, v.rflags | RFLAGS_RF);
-        } else if (this.#control.meaningOf(v) !== "go on") {
+          v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
+        } else if (this.#control.meaning.of(v) !== "go on") {
           return ["done", null];
         } else if (v.guestTrap !== 0n) {
-          this.#control.hardware.addGuestStatus(v, v.guestTrap);
-          injectException(v.processor.vp, Vector.DB, null);
+          this.#control.breakpoints.hardware.addGuestStatus(v, v.guestTrap);
+          v.inject(Vector.DB, null);
           v.guestTrap = 0n;
         }
         continue;
@@ -662,12 +669,7 @@ export class Stepper {
           delivering === null ? fault : nested(delivering, fault),
         ];
       }
-      injectException(
-        v.processor.vp,
-        fault.vector,
-        fault.code,
-        fault.parameter,
-      );
+      v.inject(fault.vector, fault.code, fault.parameter);
     }
   }
 }

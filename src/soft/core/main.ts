@@ -52,6 +52,7 @@ import {
   COUNTER_LEFT_BY_HANDLER,
   COUNTER_LEFT_FOR_OTHER,
   COUNTER_LEFT_FOR_REGION,
+  COUNTER_PASSED,
   COUNTER_TLB_FLUSHES,
   COUNTER_TLB_MISSES,
   COUNTER_TRANSLATED,
@@ -59,7 +60,8 @@ import {
 } from "./shared";
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
-import { pointReached, pointsInit, pointsTrim } from "./system/points";
+import { conditionLoad } from "./system/conditions";
+import { passed, pointReached, pointsInit, pointsTrim } from "./system/points";
 import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { checkState } from "./whv/valid";
@@ -116,6 +118,7 @@ export {
   whvClearDebugPoint,
   whvPassDebugPoints,
   whvSetDebugPoint,
+  whvSetDebugPointCondition,
   whvTakeDebugHits,
 } from "./whv/points";
 export {
@@ -172,6 +175,11 @@ export function vpRun(vp: u32, budget: i32): u32 {
   if (r == RUN_EXIT) countExit();
   last = <i32> (total - before);
   return r;
+}
+
+/** Where the table has conditionLoad(). */
+export function conditionLoader(): u32 {
+  return load<u32>(changetype<usize>(conditionLoad));
 }
 
 /** Describes a canceled exit of VP `vp` at EXITBUF. */
@@ -253,6 +261,8 @@ export function counter(n: u32): u64 {
       return statTlbFlushes;
     case COUNTER_EVENTS:
       return statEvents;
+    case COUNTER_PASSED:
+      return passed;
     case COUNTER_BESIDE_CODE:
       return statBesideCode;
     case COUNTER_TRANSLATED:

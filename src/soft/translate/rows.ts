@@ -1,60 +1,20 @@
-// The instructions that are translated: for each encoding, what is emitted. What is not here
-// is carried out by the interpreter's handler. Meaning: SDM vol. 2, as the handlers
-// in core/insn have it.
+// The general instructions that are translated: for each encoding, what is emitted.
+// Meaning: SDM vol. 2, as the handlers in core/insn have it.
 
 import "../number_types.ts";
-import { OPTAB } from "../core/layout.ts";
+import { RF_MEM } from "../core/shared.ts";
+import { both, BYTE, OF, on, ONE, WIDE } from "./encodings.ts";
 import {
   type Emitter,
   extend,
   type Generator,
   Lazy,
-  type Lookup,
-  type Row,
   type Size,
 } from "./generator.ts";
-import { RF_MEM, RF_REP, RF_REPNE } from "../core/shared.ts";
 import { type Instruction, KEY_64 } from "./records.ts";
 import { Op } from "./wasm.ts";
 
-const ONE = 0, OF = 1;
 const RAX = 0, RCX = 8, RDX = 16;
-
-/** An encoding: opcode map, opcode, ModRM.reg of a group or -1, operand sizes. */
-interface Encoding {
-  readonly map: number;
-  readonly opcode: number;
-  readonly digit: number;
-  readonly sizes: readonly Size[];
-  /** With REP or REPNE, too, which mean nothing then, or another instruction of the kind. */
-  readonly anyPrefix: boolean;
-  /** Memory forms, register forms, or both. */
-  readonly forms: "both" | "memory" | "register";
-  readonly emit: Emitter;
-}
-
-const encodings: Encoding[] = [];
-
-function on(
-  map: number,
-  opcode: number,
-  digit: number,
-  sizes: readonly Size[],
-  emit: Emitter,
-  anyPrefix = false,
-  forms: Encoding["forms"] = "both",
-): void {
-  encodings.push({ map, opcode, digit, sizes, emit, anyPrefix, forms });
-}
-
-const BYTE: readonly Size[] = [0];
-const WIDE: readonly Size[] = [1, 2, 3];
-
-/** Both the byte form of an even opcode and the wide form of the next. */
-function both(map: number, opcode: number, digit: number, emit: Emitter): void {
-  on(map, opcode, digit, BYTE, emit);
-  on(map, opcode + 1, digit, WIDE, emit);
-}
 
 /** Stores into the ModRM.rm operand what `push` pushes; `host` is set for memory. */
 function putRm(
@@ -895,6 +855,9 @@ function divide(signed: boolean): Emitter {
 on(ONE, 0xf7, 6, WIDE, divide(false));
 on(ONE, 0xf7, 7, WIDE, divide(true));
 
+/** REP and REPNE mean nothing. */
+const ANY = { anyPrefix: true };
+
 // --- conditions
 
 for (let cc = 0; cc < 16; cc++) {
@@ -904,8 +867,8 @@ for (let cc = 0; cc < 16; cc++) {
     g.branch(i);
     g.code.end();
   };
-  on(ONE, 0x70 + cc, -1, WIDE, jump, true);
-  on(OF, 0x80 + cc, -1, WIDE, jump, true);
+  on(ONE, 0x70 + cc, -1, WIDE, jump, ANY);
+  on(OF, 0x80 + cc, -1, WIDE, jump, ANY);
   on(OF, 0x90 + cc, -1, BYTE, (g, i, size, memory) => {
     if (memory) g.operand(i, size, true);
     g.condition(cc);
@@ -975,7 +938,7 @@ for (const opcode of [0xeb, 0xe9]) {
   on(ONE, opcode, -1, WIDE, (g, i) => {
     g.branch(i);
     g.endBlock();
-  }, true);
+  }, ANY);
 }
 
 /** What moves the stack by its own size; other sizes are rare. */
@@ -1021,7 +984,7 @@ const callNear = stackSized((g, i, size) => {
   else g.jumpTo(g.x, []);
   g.endBlock();
 });
-on(ONE, 0xe8, -1, WIDE, callNear, true);
+on(ONE, 0xe8, -1, WIDE, callNear, ANY);
 
 const ret = (release: (i: Instruction) => number) =>
   stackSized((g, i, size) => {
@@ -1033,8 +996,8 @@ const ret = (release: (i: Instruction) => number) =>
     g.jumpTo(g.x, g.returnSites());
     g.endBlock();
   });
-on(ONE, 0xc3, -1, WIDE, ret(() => 0), true);
-on(ONE, 0xc2, -1, WIDE, ret((i) => i.imm & 0xffff), true);
+on(ONE, 0xc3, -1, WIDE, ret(() => 0), ANY);
+on(ONE, 0xc2, -1, WIDE, ret((i) => i.imm & 0xffff), ANY);
 
 /** JMP and CALL to where ModRM.rm says. */
 const indirect = (call: boolean) =>
@@ -1046,8 +1009,8 @@ const indirect = (call: boolean) =>
     g.jumpTo(g.x, []);
     g.endBlock();
   });
-on(ONE, 0xff, 2, WIDE, indirect(true), true);
-on(ONE, 0xff, 4, WIDE, indirect(false), true);
+on(ONE, 0xff, 2, WIDE, indirect(true), ANY);
+on(ONE, 0xff, 4, WIDE, indirect(false), ANY);
 
 // --- PUSH POP LEAVE
 
@@ -1211,91 +1174,3 @@ both(OF, 0xb0, -1, (g, i, size, memory) => {
   g.setRegister(RAX, size);
   c.end();
 });
-
-// --- SSE and x87: the handlers', which leave general registers and flags alone
-
-const floating: Emitter = (g, i) => g.callFloating(i);
-const range = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, n) => from + n);
-for (
-  const opcode of [
-    ...range(0x10, 0x17),
-    ...range(0x28, 0x2b),
-    ...range(0x51, 0x6f),
-    0x70,
-    ...range(0x74, 0x76),
-    0x7f,
-    0xc2,
-    0xc4,
-    0xc6,
-    ...range(0xd1, 0xd6),
-    ...range(0xd8, 0xfe),
-  ]
-) on(OF, opcode, -1, WIDE, floating, true);
-for (const opcode of range(0x71, 0x73)) {
-  for (const digit of range(0, 7)) on(OF, opcode, digit, WIDE, floating, true);
-}
-for (const opcode of range(0xd8, 0xdf)) {
-  for (const digit of range(0, 7)) {
-    // FCMOVcc, FCOMI and its like, FNSTSW AX
-    const registers = !([0xda, 0xdb].includes(opcode) && digit < 4) &&
-      !([0xdb, 0xdf].includes(opcode) && digit > 3);
-    const forms = registers ? "both" : "memory";
-    on(ONE, opcode, digit, WIDE, floating, true, forms);
-  }
-}
-
-// --- the look-up
-
-const GROUP = 0x8000_0000;
-
-/** The rows by the interpreter's handlers, as its instruction table has them (core/code/optable.ts). */
-export function instructionRows(view: DataView): Lookup {
-  interface Entry extends Row {
-    readonly encoding: Encoding;
-    readonly memory: boolean;
-  }
-  const rows = new Map<number, Entry[]>();
-  const add = (encoding: Encoding, spec: number) => {
-    const { opcode, digit, emit, forms } = encoding;
-    for (const memory of [false, true]) {
-      if (forms !== "both" && memory !== (forms === "memory")) continue;
-      let s = spec;
-      if ((view.getUint32(s, true) & GROUP) !== 0) {
-        const members = view.getUint32(s + 24, true);
-        if (digit < 0) continue;
-        s = view.getUint32(members + (memory ? 0 : 32) + digit * 4, true);
-        if (s === 0) continue;
-      }
-      for (const size of encoding.sizes) {
-        const handler = view.getUint16(s + (memory ? 16 : 8) + size * 2, true);
-        if (handler === 0) continue;
-        const key = handler << 8 | opcode;
-        const list = rows.get(key) ?? [];
-        list.push({ emit, size, encoding, memory });
-        rows.set(key, list);
-      }
-    }
-  };
-  for (const encoding of encodings) {
-    const { map, opcode, emit } = encoding;
-    const seen = new Set<number>();
-    // SSE's mandatory prefixes make other instructions of the kind
-    for (let prefix = 0; prefix < (emit === floating ? 4 : 1); prefix++) {
-      const cell = OPTAB + (((map << 2 | prefix) << 8 | opcode) << 2);
-      const spec = view.getUint32(cell, true);
-      if (spec === 0 || seen.has(spec)) continue;
-      seen.add(spec);
-      add(encoding, spec);
-    }
-  }
-  return (i) => {
-    const memory = (i.flags & RF_MEM) !== 0;
-    return rows.get(i.handler << 8 | i.opcode)?.find((row) =>
-      row.memory === memory &&
-      (row.size === 0 || row.size === i.osz || row.emit === floating) &&
-      (row.encoding.digit < 0 || row.encoding.digit === (i.modrm >> 3 & 7)) &&
-      (row.encoding.anyPrefix || (i.flags & (RF_REP | RF_REPNE)) === 0)
-    );
-  };
-}

@@ -8,9 +8,9 @@ import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
 import { IS_REGION, REGION } from "../core/shared.ts";
 import type { Instance } from "../module.ts";
 import { generate, type Lookup } from "./generator.ts";
+import { instructionRows } from "./instructions.ts";
 import { type Block, Records } from "./records.ts";
 import { formRegion } from "./regions.ts";
-import { instructionRows } from "./rows.ts";
 
 /** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */
 export type TranslateMode = "never" | "auto" | "always";

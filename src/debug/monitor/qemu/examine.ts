@@ -3,10 +3,11 @@
  * Source of facts: QEMU 7.2's monitor, asked.
  */
 import { decode, newDecoded } from "../../guest/decode.ts";
-import type { Debugger } from "../../debugger.ts";
+import type { MonitorContext } from "../command.ts";
 import { TargetError } from "../../target.ts";
 import type { Vcpu } from "../../guest/vcpu.ts";
 import { evaluate } from "./expression.ts";
+import type { ExamineFormat } from "./format.ts";
 
 const SIZES: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4, g: 8 };
 const FORMATS = "xduoci";
@@ -16,42 +17,26 @@ const MAX_INSTRUCTION = 15;
 const CODE_COLUMNS = 8;
 const PAGE_ADDRESS = 0xfffffffffffffn;
 
-/** How memory is shown where a command does not say. */
-export interface ExamineFormat {
-  readonly letter: string;
-  readonly size: number;
-}
-
-export const FIRST_FORMAT: ExamineFormat = { letter: "x", size: 4 };
-
-/** A processor of the stopped guest, read. */
-function stopped(target: Debugger, processor: number): Vcpu {
-  target.needStopped();
-  const v = target.vcpus[processor];
-  v.read();
-  return v;
-}
-
 /** `gva2gpa ADDRESS` */
 export function gva2gpa(
-  target: Debugger,
+  target: MonitorContext,
   text: string,
   processor: number,
 ): string {
-  const v = stopped(target, processor);
+  const v = target.state.processor(processor);
   const linear = evaluate(text, v);
-  const gpa = target.memory.translate(v, linear);
+  const gpa = target.guest.memory.translate(v, linear);
   return gpa < 0 ? "Unmapped\n" : `gpa: 0x${gpa.toString(16)}\n`;
 }
 
 /** `print[/FORMAT] NUMBER` */
 export function print(
-  target: Debugger,
+  target: MonitorContext,
   text: string,
   processor: number,
 ): string {
   const { format: { letter }, rest } = takeFormat(target, text);
-  const value = evaluate(rest, stopped(target, processor));
+  const value = evaluate(rest, target.state.processor(processor));
   switch (letter) {
     case "x":
       return `0x${value.toString(16)}\n`;
@@ -67,18 +52,18 @@ export function print(
 /** `x` and `xp`: `[/[COUNT][FORMAT][SIZE]] ADDRESS`. What is not given is as it was
  * the last time. */
 export function examine(
-  target: Debugger,
+  target: MonitorContext,
   text: string,
   processor: number,
   physical: boolean,
 ): string {
   const { format, count, rest } = takeFormat(target, text);
-  const v = stopped(target, processor);
+  const v = target.state.processor(processor);
   const start = evaluate(rest, v);
   const read = (at: bigint, into: Uint8Array) =>
     physical
-      ? target.readPhysical(at & PAGE_ADDRESS, into, processor)
-      : target.readMemory(processor, at, into);
+      ? target.state.readPhysical(at & PAGE_ADDRESS, into, processor)
+      : target.state.readMemory(processor, at, into);
   if (format.letter === "i") return instructions(v, start, count, read);
   return numbers(start, count, format, read);
 }
@@ -91,7 +76,7 @@ interface Wanted {
 }
 
 /** Takes what stands before an address; the format stays for later commands. */
-function takeFormat(target: Debugger, text: string): Wanted {
+function takeFormat(target: MonitorContext, text: string): Wanted {
   const [, slash, digits, letters, rest] = /^\s*(\/(\d*)(\S*))?(.*)$/s
     .exec(text)!;
   let { letter, size } = target.examineFormat;

@@ -150,6 +150,6 @@ function registerValue(v: Vcpu, name: string): bigint {
     throw new TargetError("unknown register");
   }
   const bytes = new Uint8Array(8);
-  readRegisterRange(v.processor.vp, number, 1, bytes);
+  readRegisterRange(v, number, 1, bytes);
   return new DataView(bytes.buffer).getBigInt64(0, true);
 }

@@ -6,7 +6,7 @@
 import { APIC_STATE } from "../../../../ffi/apic.ts";
 import { Reg } from "../../../../ffi/registers.ts";
 import { PlatformError } from "../../../platform/errors.ts";
-import type { Debugger } from "../../debugger.ts";
+import type { MonitorContext } from "../command.ts";
 import { TargetError } from "../../target.ts";
 import { APIC_BASE_X2 } from "../../../x86/apic_base.ts";
 
@@ -40,18 +40,18 @@ const hex = (value: number, digits: number) =>
   value.toString(16).padStart(digits, "0");
 
 /** `info lapic [APIC-ID]` */
-export function showLapic(target: Debugger, processor: number): string {
-  target.needStopped();
-  const { vp } = target.machine.processors[processor];
+export function showLapic(target: MonitorContext, processor: number): string {
+  target.course.needStopped();
+  const v = target.guest.vcpus[processor];
   let state: Uint8Array;
   try {
-    state = vp.getLapic();
+    state = v.getLapic();
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     throw new TargetError("the platform keeps its local APICs to itself");
   }
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
-  const x2apic = (vp.get(Reg.ApicBase) & APIC_BASE_X2) !== 0n;
+  const x2apic = (v.get(Reg.ApicBase) & APIC_BASE_X2) !== 0n;
   const get = (field: { get(view: DataView): number }) => field.get(view);
   const divider = get(APIC_STATE.DivideConfiguration);
   const svr = get(APIC_STATE.Svr);

@@ -3,7 +3,7 @@
  * Source of facts: QEMU 7.2's monitor, asked.
  */
 import config from "../../../../deno.json" with { type: "json" };
-import type { Debugger } from "../../debugger.ts";
+import type { Command, Commands, MonitorContext } from "../command.ts";
 import { type Stop, TargetError } from "../../target.ts";
 import { EXTRANEOUS } from "./expression.ts";
 import { examine, gva2gpa, print } from "./examine.ts";
@@ -14,7 +14,7 @@ import { showRegisters } from "./registers.ts";
 import { showMem, showTlb } from "./tables.ts";
 
 /** A command: what follows its name, for a processor. */
-type Run = (target: Debugger, text: string, processor: number) => string;
+type Run = (target: MonitorContext, text: string, processor: number) => string;
 
 interface Subject {
   readonly usage: string;
@@ -27,7 +27,7 @@ const INFO: Readonly<Record<string, Subject>> = {
     usage: "",
     help: "the processors; * is the current one",
     run: (target, _text, processor) =>
-      target.vcpus.map(({ index }) =>
+      target.guest.vcpus.map(({ index }) =>
         // Nothing here has a thread of the host's: the number gdb knows.
         `${index === processor ? "*" : " "} CPU #${index}: thread_id=${
           index + 1
@@ -44,7 +44,7 @@ const INFO: Readonly<Record<string, Subject>> = {
     help: "a local APIC",
     run(target, text, processor) {
       const wanted = text === "" ? processor : Number(text);
-      if (target.vcpus[wanted] === undefined) return "No CPU available\n";
+      if (target.guest.vcpus[wanted] === undefined) return "No CPU available\n";
       return showLapic(target, wanted);
     },
   },
@@ -68,7 +68,7 @@ const INFO: Readonly<Record<string, Subject>> = {
     usage: " [-a|CPU]",
     help: "the registers of the current processor, of all, or of one",
     run(target, text, processor) {
-      const all = [...target.vcpus.keys()];
+      const all = [...target.guest.vcpus.keys()];
       if (/^\d+$/.test(text)) {
         if (all.includes(Number(text))) {
           return showRegisters(target, [Number(text)]);
@@ -82,7 +82,7 @@ const INFO: Readonly<Record<string, Subject>> = {
   status: {
     usage: "",
     help: "whether the guest runs",
-    run: ({ stop }) => `VM status: ${statusOf(stop)}\n`,
+    run: ({ run }) => `VM status: ${statusOf(run.stop)}\n`,
   },
   tlb: {
     usage: "",
@@ -139,7 +139,7 @@ function told(name: string, run: Run, group = ""): Run {
     } catch (error) {
       if (!(error instanceof TargetError)) throw error;
       // As every other command of a guest that runs.
-      if (target.stop === null) throw error;
+      if (target.run.stop === null) throw error;
       const who = error.message === EXTRANEOUS ? `${name}: ` : "";
       return `${who}${error.message}\n` +
         `Try "help ${group}${name}" for more information\n`;
@@ -147,17 +147,42 @@ function told(name: string, run: Run, group = ""): Run {
   };
 }
 
-/** The commands by name. */
-export const qemuCommands = {
-  info,
-  gva2gpa: told("gva2gpa", gva2gpa),
-  print: told("print", print),
-  x: told(
-    "x",
-    (target, text, processor) => examine(target, text, processor, false),
+/** A command of QEMU's, with its ends of lines: tools look for those. */
+function fromQemu(usage: string, help: string, run: Run): Command {
+  return {
+    usage,
+    help,
+    run: (target, _words, processor, text) =>
+      run(target, text, processor).replaceAll("\n", "\r\n"),
+  };
+}
+
+export const qemuCommands: Commands = {
+  info: fromQemu("info SUBJECT", "as QEMU tells it; info alone lists", info),
+  gva2gpa: fromQemu(
+    "gva2gpa ADDRESS",
+    "the guest physical address, as QEMU tells it",
+    told("gva2gpa", gva2gpa),
   ),
-  xp: told(
-    "xp",
-    (target, text, processor) => examine(target, text, processor, true),
+  x: fromQemu(
+    "x[/FMT] ADDRESS",
+    "memory as QEMU shows it: /4xw, /2xg, /8db, /3i...",
+    told(
+      "x",
+      (target, text, processor) => examine(target, text, processor, false),
+    ),
   ),
-} as const;
+  xp: fromQemu(
+    "xp[/FMT] ADDRESS",
+    "the same by guest physical address",
+    told(
+      "xp",
+      (target, text, processor) => examine(target, text, processor, true),
+    ),
+  ),
+  print: fromQemu(
+    "print[/FMT] NUMBER",
+    "a number, such as $rsp+8",
+    told("print", print),
+  ),
+};

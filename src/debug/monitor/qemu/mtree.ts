@@ -5,7 +5,8 @@
  */
 import { APIC_STATE_SIZE } from "../../../../ffi/apic.ts";
 import { Reg } from "../../../../ffi/registers.ts";
-import type { Debugger } from "../../debugger.ts";
+import type { Guest } from "../../guest/guest.ts";
+import type { MonitorContext } from "../command.ts";
 import {
   APIC_BASE_ENABLED,
   APIC_BASE_PAGE,
@@ -38,13 +39,13 @@ function line(depth: number, range: Range): string {
 }
 
 export function showTree(
-  target: Debugger,
+  target: MonitorContext,
   processor: number,
   flat: boolean,
 ): string {
   const spaces = [
-    { name: "memory", root: "system", ranges: memory(target, processor) },
-    { name: "I/O", root: "io", ranges: ports(target) },
+    { name: "memory", root: "system", ranges: memory(target.guest, processor) },
+    { name: "I/O", root: "io", ranges: ports(target.guest) },
   ];
   return spaces.map(({ name, root, ranges }, i) => {
     if (!flat) {
@@ -61,7 +62,7 @@ export function showTree(
 
 const byAddress = (a: Range, b: Range) => a.first < b.first ? -1 : 1;
 
-function memory({ machine }: Debugger, processor: number): Range[] {
+function memory({ machine, vcpus }: Guest, processor: number): Range[] {
   let ram = 0n;
   const ranges: Range[] = machine.memory.regions.map(({ gpa, bytes, kind }) => {
     const first = BigInt(gpa), last = first + BigInt(bytes) - 1n;
@@ -78,7 +79,7 @@ function memory({ machine }: Debugger, processor: number): Range[] {
       name,
     });
   }
-  const base = machine.processors[processor].vp.get(Reg.ApicBase);
+  const base = vcpus[processor].get(Reg.ApicBase);
   if ((base & APIC_BASE_ENABLED) !== 0n && (base & APIC_BASE_X2) === 0n) {
     const first = base & APIC_BASE_PAGE;
     ranges.push({
@@ -92,7 +93,7 @@ function memory({ machine }: Debugger, processor: number): Range[] {
   return ranges.sort(byAddress);
 }
 
-function ports({ machine }: Debugger): Range[] {
+function ports({ machine }: Guest): Range[] {
   return machine.ports.claims.map(({ first, count, name }): Range => ({
     first: BigInt(first),
     last: BigInt(first + count - 1),

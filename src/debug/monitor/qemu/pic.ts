@@ -2,7 +2,8 @@
  * `info pic` of QEMU's monitor: the IOAPIC and the two 8259A.
  * Source of facts: QEMU 7.2's monitor, asked.
  */
-import type { Debugger } from "../../debugger.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import type { MonitorContext } from "../command.ts";
 
 const REDIRECTION = 0x10;
 const Entry = {
@@ -18,12 +19,13 @@ const PIN_COLUMNS = 11;
 const hex = (value: number, digits: number) =>
   (value >>> 0).toString(16).padStart(digits, "0");
 
-export function showPic(target: Debugger): string {
-  target.needStopped();
-  return ioApic(target) + pics(target);
+export function showPic(target: MonitorContext): string {
+  target.course.needStopped();
+  const { machine } = target.guest;
+  return ioApic(machine) + pics(machine);
 }
 
-function ioApic({ machine: { board } }: Debugger): string {
+function ioApic({ board }: Machine): string {
   const { shown, version } = board.ioapic;
   const { select, id, low, high, lines } = shown;
   const pin = select < REDIRECTION
@@ -60,7 +62,7 @@ function pinList(title: string, set: readonly boolean[]): string {
     "\n";
 }
 
-function pics({ machine: { board } }: Debugger): string {
+function pics({ board }: Machine): string {
   const { master, slave } = board.pic.shown;
   return ([["pic1", slave], ["pic0", master]] as const).map(([name, chip]) =>
     `${name}: irr=${hex(chip.irr, 2)} imr=${hex(chip.imr, 2)} ` +

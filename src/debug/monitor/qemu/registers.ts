@@ -5,10 +5,10 @@
  */
 import { Reg } from "../../../../ffi/registers.ts";
 import { INTERRUPT_SHADOW } from "../../../../ffi/values.ts";
-import type { Debugger } from "../../debugger.ts";
+import type { MonitorContext } from "../command.ts";
 import { registerNumber } from "../../guest/registers.ts";
 import type { Vcpu } from "../../guest/vcpu.ts";
-import type { DebugTarget } from "../../target.ts";
+import type { GuestState } from "../../guest/state.ts";
 import {
   ACCESSED,
   BIG,
@@ -48,20 +48,19 @@ const address = (value: bigint, wide: boolean) =>
 
 /** One processor, or (`-a`) all of them. */
 export function showRegisters(
-  target: Debugger,
+  target: MonitorContext,
   processors: readonly number[],
 ): string {
-  target.needStopped();
+  target.course.needStopped();
   return processors.map((processor) => {
-    const v = target.vcpus[processor];
+    const v = target.guest.vcpus[processor];
     v.read();
     return `\nCPU#${processor}\n` + general(v) + system(v) +
-      floating(target, v);
+      floating(target.state, v);
   }).join("");
 }
 
 function general(v: Vcpu): string {
-  const { vp } = v.processor;
   const wide = v.codeBits === 64;
   const names = wide
     ? [
@@ -70,7 +69,7 @@ function general(v: Vcpu): string {
     ]
     : "EAX EBX ECX EDX ESI EDI EBP ESP".split(" ");
   const of = (name: string) =>
-    vp.get(name[0] === "E" ? Reg.Rax + ORDER[name.slice(1)] : numberOf(name));
+    v.get(name[0] === "E" ? Reg.Rax + ORDER[name.slice(1)] : numberOf(name));
   let text = "";
   names.forEach((name, i) => {
     const value = of(name);
@@ -108,7 +107,6 @@ function numberOf(name: string): number {
 }
 
 function system(v: Vcpu): string {
-  const { vp } = v.processor;
   const wide = v.longMode;
   let text = "";
   const segments = "ES CS SS DS FS GS LDT TR".split(" ");
@@ -117,17 +115,17 @@ function system(v: Vcpu): string {
     ...[Reg.Ldtr, Reg.Tr],
   ];
   segments.forEach((name, i) => {
-    text += segment(v, name, vp.getSegment(at[i]));
+    text += segment(v, name, v.getSegment(at[i]));
   });
   for (
     const [name, register] of [["GDT", Reg.Gdtr], ["IDT", Reg.Idtr]] as const
   ) {
-    const { base, limit } = vp.getTable(register);
+    const { base, limit } = v.getTable(register);
     text += `${name}=     ${address(base, wide)} ${hex(limit, 8)}\n`;
   }
-  text += `CR0=${hex(v.cr0, 8)} CR2=${address(vp.get(Reg.Cr2), wide)} ` +
+  text += `CR0=${hex(v.cr0, 8)} CR2=${address(v.get(Reg.Cr2), wide)} ` +
     `CR3=${address(v.cr3, wide)} CR4=${hex(v.cr4, 8)}\n`;
-  const debug = (name: number) => hex(vp.get(name), 16);
+  const debug = (name: number) => hex(v.get(name), 16);
   for (let i = 0; i < 4; i++) text += `DR${i}=${debug(Reg.Dr0 + i)} `;
   return `${text}\nDR6=${debug(Reg.Dr6)} DR7=${debug(Reg.Dr7)}\n` +
     `EFER=${hex(v.efer, 16)}\n`;
@@ -168,10 +166,10 @@ const FTAG = registerNumber("ftag"), MXCSR = registerNumber("mxcsr");
 const ST0 = registerNumber("st0"), XMM0 = registerNumber("xmm0");
 
 /** The x87's registers are shown in their places, not from the top. */
-function floating(target: DebugTarget, v: Vcpu): string {
+function floating(state: GuestState, v: Vcpu): string {
   const bytes = new Uint8Array(16);
   const read = (number: number) => {
-    target.readRegisters(v.index, number, 1, bytes);
+    state.readRegisters(v.index, number, 1, bytes);
     return new DataView(bytes.buffer);
   };
   const status = read(FSTAT).getUint16(0, true);

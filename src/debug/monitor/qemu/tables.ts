@@ -3,7 +3,7 @@
  * Source of facts: QEMU 7.2's monitor, asked; Intel SDM 3, chapter 4.
  */
 import type { GuestMemory } from "../../../machine/memory.ts";
-import type { Debugger } from "../../debugger.ts";
+import type { MonitorContext } from "../command.ts";
 import { type Paging, type PagingMode, pagingMode } from "../../guest/walk.ts";
 import { CR4_PSE } from "../../../x86/control_registers.ts";
 import {
@@ -134,15 +134,15 @@ function canonical(mode: PagingMode): (address: bigint) => bigint {
 const hex = (value: bigint) => value.toString(16).padStart(16, "0");
 
 /** The address space that a processor of the stopped guest is in. */
-function spaceOf(target: Debugger, processor: number): Paging {
-  target.needStopped();
-  const v = target.vcpus[processor];
+function spaceOf(target: MonitorContext, processor: number): Paging {
+  target.course.needStopped();
+  const v = target.guest.vcpus[processor];
   v.read();
   return v;
 }
 
 /** `info mem`: ranges of the same rights. */
-export function showMem(target: Debugger, processor: number): string {
+export function showMem(target: MonitorContext, processor: number): string {
   const space = spaceOf(target, processor);
   const mode = pagingMode(space);
   if (mode === "none") return NOT_PAGING;
@@ -158,7 +158,7 @@ export function showMem(target: Debugger, processor: number): string {
         }\n`,
     );
   };
-  for (const page of pages(target.machine.memory, space)) {
+  for (const page of pages(target.guest.machine.memory, space)) {
     if (page.start !== end || page.rights !== rights) {
       close();
       start = page.start;
@@ -171,7 +171,7 @@ export function showMem(target: Debugger, processor: number): string {
 }
 
 /** `info tlb`: every page. */
-export function showTlb(target: Debugger, processor: number): string {
+export function showTlb(target: MonitorContext, processor: number): string {
   const space = spaceOf(target, processor);
   const mode = pagingMode(space);
   if (mode === "none") return NOT_PAGING;
@@ -181,7 +181,9 @@ export function showTlb(target: Debugger, processor: number): string {
     ? ENTRY_ADDRESS | ENTRY_NO_EXECUTE
     : ENTRY_ADDRESS;
   const lines: string[] = [];
-  for (const { start, bytes, entry } of pages(target.machine.memory, space)) {
+  for (
+    const { start, bytes, entry } of pages(target.guest.machine.memory, space)
+  ) {
     // In a table's last level the bit of large pages is another one.
     const flags = bytes > PAGE_BYTES ? entry : entry & ~BigInt(ENTRY.Large);
     const letters = LETTERS.map(([letter, bit]) => flags & bit ? letter : "-");

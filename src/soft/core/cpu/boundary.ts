@@ -68,7 +68,7 @@ import {
 import { execBreakpoints } from "../memory/breakpoints";
 import { eoiVector, ipiTrapped, setEoi, setIpiTrapped } from "../system/apic";
 import { beginExit, finishExit } from "../system/exit";
-import { PASS_NEXT, pointExit } from "../system/points";
+import { PASS_NEXT, PASS_STEP, pointExit } from "../system/points";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
@@ -83,6 +83,13 @@ export function setSingle(s: bool): void {
 function takeInit(): void {
   initVp();
   setRecheck(true);
+}
+
+/** Whether an instruction comes next that no interrupt may come before. */
+function passing(): bool {
+  const pass = load<u8>(PASS);
+  return (pass == PASS_NEXT || pass == PASS_STEP) &&
+    load<u8>(ACTIVITY) == A_RUN;
 }
 
 /** What the caller asked to inject (pending registers). 0, or RUN_EXIT. */
@@ -108,7 +115,7 @@ function injectPending(): u32 {
     const type = <u32> (pe >> 1) & 7;
     if (type == PENDING_EXT_INT) {
       // ExtInt: waits like any maskable interrupt, and for the end of a halt
-      if (!(load<u32>(EFL) & IF) || load<u8>(SHADOW)) return 0;
+      if (!(load<u32>(EFL) & IF) || load<u8>(SHADOW) || passing()) return 0;
       if (load<u8>(ACTIVITY) == A_HALT && !variant(EXTINT_WAKES)) return 0;
       store<u64>(PEND_EVENT, 0);
       store<u8>(ACTIVITY, <u8> A_RUN);
@@ -194,9 +201,7 @@ export function boundary(): u32 {
     if (r) return r;
   }
   pend = load<u32>(PENDING);
-  const passing = pend & P_PASS && load<u8>(PASS) == PASS_NEXT &&
-    load<u8>(ACTIVITY) == A_RUN;
-  if (pend & P_INT && !passing) {
+  if (pend & P_INT && !passing()) {
     let keep = false;
     if (apicMode && lapicPending(base) & LAPIC_PENDING_NMI) {
       if (load<u8>(NMIMASK) || shadow) keep = shadow != 0;

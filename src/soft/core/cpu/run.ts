@@ -31,6 +31,7 @@ import {
   PASSING,
   pointExit,
   pointsSlice,
+  stepping,
   watching,
 } from "../system/points";
 import { isRepeated, REC } from "../code/record";
@@ -92,6 +93,12 @@ export function afterInstruction(tf: bool): void {
   }
 }
 
+/** The instruction that was to be made alone has been, or an event instead. */
+function stepDone(): u32 {
+  pointExit();
+  return RUN_EXIT;
+}
+
 /**
  * Executes the instruction of record `cur` with time up to date; what its
  * handler returns.
@@ -122,6 +129,7 @@ export function execute(budget: i32): u32 {
   setRecheck(true);
   setLeaving(false);
   pointsSlice();
+  const step = stepping();
   if (load<u32>(LATE)) {
     const r = onLateFault();
     if (r) return r;
@@ -131,6 +139,7 @@ export function execute(budget: i32): u32 {
     if (recheck || load<u32>(PENDING) || load<u8>(ACTIVITY)) {
       const r = boundary();
       if (r) return r;
+      if (step && !load<u8>(PASS)) return stepDone();
     } else setSingle(false);
     if (sliceLeft <= 0) return RUN_SLICE;
     if (spun) {
@@ -252,5 +261,6 @@ export function execute(budget: i32): u32 {
         if (single && flags & RF) flagsChanged();
       }
     }
+    if (step) return stepDone();
   }
 }

@@ -16,6 +16,9 @@
 // the values before and after, and exits behind its instruction.
 import { cacheFlush } from "../code/cache";
 import {
+  A_HALT,
+  A_RUN,
+  ACTIVITY,
   CR3,
   EXITBUF,
   F_POINT,
@@ -70,6 +73,8 @@ const POINT_BYTES: usize = 40;
 
 const P_ADDRESS: usize = 0;
 const P_LENGTH: usize = 8;
+/** Of an instruction point, in place of a length: its condition's function. */
+const P_CONDITION: usize = P_LENGTH;
 const P_CR3: usize = 16;
 const P_ACCESS: usize = 24;
 const P_SPACE: usize = 28;
@@ -247,13 +252,30 @@ function inSpace(p: usize): bool {
 }
 
 /**
- * Identifier + 1 of a live point among those of a key that counts here, or 0.
+ * Hits whose condition was 0; and whether that is so of one at this
+ * instruction.
+ */
+export let passed: u64 = 0;
+let isUntold: bool = false;
+
+/** Whether a point's condition holds, or cannot be told. */
+@inline
+function holds(p: usize): bool {
+  const condition = <u32> load<u64>(p, P_CONDITION);
+  return condition == 0 || call_indirect<u32>(condition) != 0;
+}
+
+/**
+ * Identifier + 1 of a live point among those of a key that counts here and
+ * holds, or 0.
  */
 function liveAt(key: u64): u32 {
   const s = find(POINT_ADDRESSES, ADDRESS_SLOTS, key);
   if (!load<u32>(s, 12)) return 0;
   for (let id = load<u32>(s, 8); id; id = load<u32>(pointOf(id - 1), P_NEXT)) {
-    if (inSpace(pointOf(id - 1))) return id;
+    if (!inSpace(pointOf(id - 1))) continue;
+    if (holds(pointOf(id - 1))) return id;
+    isUntold = true;
   }
   return 0;
 }
@@ -286,6 +308,15 @@ const PASS_UNTOLD: u8 = 3;
 const PASS_SPIN: u8 = 4;
 
 /**
+ * As PASS_NEXT, and an exit behind it: behind one iteration of a REP, or at the
+ * handler of an exception that comes first or instead.
+ */
+export const PASS_STEP: u8 = 5;
+
+/** As PASS_STEP, with interrupts as ever: at the handler of one, then. */
+export const PASS_STEP_OPEN: u8 = 6;
+
+/**
  * Together with one of them: the instruction is being executed (cpu/run.ts).
  */
 export const PASSING: u8 = 0x80;
@@ -301,7 +332,9 @@ function passOn(pass: u8): void {
  */
 export function pointReached(p: usize): usize {
   const ip = ipOf(p);
+  let pass = load<u8>(PASS) & ~PASSING;
   if (!load<u8>(PASS)) {
+    isUntold = false;
     const lin = load<u8>(MODE) == MODE_LONG
       ? ip
       : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
@@ -312,11 +345,14 @@ export function pointReached(p: usize): usize {
       store<u32>(FAULT, F_POINT);
       return 0;
     }
+    if (isUntold) {
+      passed++;
+      pass = PASS_UNTOLD;
+    }
   }
   const own = p + REC;
-  const pass = load<u8>(PASS) & ~PASSING;
   const next = call_indirect<usize>(load<u16>(own), own);
-  if (load<u32>(FAULT)) return next;
+  if (load<u32>(FAULT) || pass >= PASS_STEP) return next;
   if (next == 0 && isRepeated(own)) passOn(PASS_REP);
   else if (
     pass >= PASS_UNTOLD && (rOpcode(own) | 2) == 0xeb &&
@@ -372,7 +408,7 @@ function takeHits(to: usize): void {
   store<u32>(PENDING, load<u32>(PENDING) & ~P_POINT);
 }
 
-/** Describes the exit for the hits; RIP is in its cell. */
+/** Describes the exit for the hits, or the end of a step; RIP is in its cell. */
 export function pointExit(): void {
   beginExit(EXIT_POINT);
   takeHits(EXITBUF + 48);
@@ -597,7 +633,7 @@ export function pointSet(): bool {
   used = true;
   remove(id);
   store<u64>(p, address, P_ADDRESS);
-  store<u64>(p, length, P_LENGTH);
+  store<u64>(p, access == POINT_EXECUTE ? 0 : length, P_LENGTH);
   store<u64>(p, load<u64>(IOBUF, 32), P_CR3);
   store<u32>(p, space, P_SPACE);
   store<u32>(p, 0, P_NEXT);
@@ -629,9 +665,18 @@ export function pointClear(id: u32): bool {
 }
 
 /**
- * The next instruction of the VP in STATE is not stopped at, and comes before
- * any interrupt.
+ * Gives an instruction point the function of its condition, or 0; false if
+ * there is no such point.
  */
+export function pointCondition(id: u32, condition: u32): bool {
+  if (id >= MAX_POINTS) return false;
+  const p = pointOf(id);
+  if (!(load<u32>(p, P_ACCESS) & POINT_EXECUTE)) return false;
+  store<u64>(p, condition, P_CONDITION);
+  return true;
+}
+
+/** The next instruction of the VP in STATE is not stopped at: PASS_NEXT. */
 export function pointPass(): void {
   passOn(PASS_NEXT);
 }
@@ -641,11 +686,26 @@ export function pointUntold(): void {
   passOn(PASS_UNTOLD);
 }
 
-/** A slice begins: who spins is asked about again. */
-export function pointsSlice(): void {
-  if (load<u8>(PASS) != PASS_SPIN) return;
+/** The VP in STATE exits behind its next instruction; a halted one goes on. */
+export function pointStep(open: bool): void {
+  if (load<u8>(ACTIVITY) == A_HALT) store<u8>(ACTIVITY, <u8> A_RUN);
+  passOn(open ? PASS_STEP_OPEN : PASS_STEP);
+}
+
+/** Takes back what the VP in STATE was to pass. */
+export function pointPassNone(): void {
   store<u8>(PASS, PASS_NONE);
   store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
+}
+
+/** Whether the VP in STATE is to exit behind its next instruction. */
+export function stepping(): bool {
+  return <u8> (load<u8>(PASS) & ~PASSING) >= PASS_STEP;
+}
+
+/** A slice begins: who spins is asked about again. */
+export function pointsSlice(): void {
+  if (load<u8>(PASS) == PASS_SPIN) pointPassNone();
 }
 
 /** The hits that wait for the VP in STATE to be run again, to IOBUF. */

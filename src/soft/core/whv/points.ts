@@ -3,9 +3,12 @@
 // buffers lie at IOBUF.
 import {
   pointClear,
+  pointCondition,
   pointHits,
   pointPass,
+  pointPassNone,
   pointSet,
+  pointStep,
   pointUntold,
 } from "../system/points";
 import { switchTo } from "../cpu/vps";
@@ -20,18 +23,34 @@ export function whvSetDebugPoint(): i32 {
   return exists && ready && pointSet() ? S_OK : E_INVALIDARG;
 }
 
+/** The point's condition is the function at `condition` of the table; 0: none. */
+export function whvSetDebugPointCondition(id: u32, condition: u32): i32 {
+  return exists && ready && pointCondition(id, condition) ? S_OK : E_INVALIDARG;
+}
+
 export function whvClearDebugPoint(id: u32): i32 {
   return exists && ready && pointClear(id) ? S_OK : E_INVALIDARG;
 }
 
 /** The VP's next instruction is not stopped at; `how` is a DebugPass. */
 export function whvPassDebugPoints(vp: u32, how: u32): i32 {
-  if (how > 1) return E_INVALIDARG;
+  if (how > 4) return E_INVALIDARG;
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
-  if (how == 0) pointPass();
-  else pointUntold();
+  switch (how) {
+    case 0:
+      pointPass();
+      break;
+    case 1:
+      pointUntold();
+      break;
+    case 2:
+      pointPassNone();
+      break;
+    default:
+      pointStep(how == 4);
+  }
   return S_OK;
 }
 

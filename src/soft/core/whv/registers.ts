@@ -62,11 +62,8 @@ import {
   M_TSCOFF,
   MXCSR,
   NMIMASK,
-  P_PASS,
-  PASS,
   PEND_EVENT,
   PEND_INT,
-  PENDING,
   REGS,
   RIP,
   S_CS,
@@ -95,6 +92,7 @@ import {
 } from "./hresult";
 import { ACTIVITY_ALWAYS, MTRR_CAP, NO_APIC_TPR, variant } from "./variants";
 import { setRecheck, wantInterrupts } from "../cpu/recheck";
+import { pointPassNone } from "../system/points";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
 import { flushJumps } from "../code/jumps";
@@ -371,8 +369,7 @@ export function isException(event: u64): bool {
 export function setRegister(name: u32, from: usize): void {
   if (name == Reg.Rip) {
     // what was to be passed was where RIP has been
-    store<u8>(PASS, 0);
-    store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
+    pointPassNone();
   }
   const v = load<u64>(from);
   const cell = plainCell(name);
