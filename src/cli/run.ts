@@ -208,7 +208,8 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       })
       : null;
     guest.keepHistory(
-      history ?? whyNoHistory(machine) ?? "no history is kept (--history off)",
+      history ?? whyNoHistory(machine) ??
+        "no history is kept: that is what --history off asks for",
     );
     const atConsole = (saved?.options ?? options).console?.kind === "stdio";
     const typed = (bytes: Uint8Array) => {

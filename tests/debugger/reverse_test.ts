@@ -631,6 +631,24 @@ void cmain(void)
   ],
 });
 
+scenario({
+  name: "reverse: without a history it is said why not, and what to use",
+  asm: `
+_start: nop
+        nop
+        nop
+        quit
+`,
+  options: { args: ["--history", "off"] },
+  lines: ["stepi", "stepi", "reverse-stepi", "reverse-continue", "p/x $pc"],
+  said: Array(2).fill([
+    testPlatform() === "soft"
+      ? /no history is kept: that is what --history off asks for\n/
+      : /the \S+ platform cannot repeat what it did: --platform soft can\n/,
+    /No more reverse-execution history/,
+  ]).flat().concat(/0x200002\n/),
+});
+
 Deno.test({
   name: "gdb: reverse: a thousand random steps back are where it came along",
   ignore: !requireTool("gcc", "gdb") || testPlatform() !== "soft",
