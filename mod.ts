@@ -8,6 +8,7 @@ export {
 export { openNative } from "./src/platform/mod.ts";
 export { openSoft } from "./src/soft/mod.ts";
 export { Machine } from "./src/machine/machine.ts";
+export { ForeignStateError } from "./src/machine/device.ts";
 export { MachineError } from "./src/machine/exits.ts";
 export { askHost } from "./src/machine/probe.ts";
 export { BootError, loadGuest, startGuest } from "./src/boot/mod.ts";
@@ -27,7 +28,6 @@ export { DebugAccess, DebugSpace } from "./ffi/debug_points.ts";
 export type { PartitionPropertyCode } from "./ffi/enums.ts";
 export type { RegName } from "./ffi/registers.ts";
 export type { Segment, Table } from "./src/x86/segments.ts";
-export type { PowerEvent } from "./src/machine/devices/power.ts";
 export type {
   CpuidResult,
   InterruptRequest,
@@ -47,12 +47,8 @@ export type {
   WatchAccess,
 } from "./src/debug/target.ts";
 export type { Translation } from "./src/platform/virtual_processor.ts";
-export type {
-  BoardState,
-  MachineEvent,
-  MachineOptions,
-  MachineState,
-} from "./src/machine/machine.ts";
+export type { MachineEvent, MachineOptions } from "./src/machine/machine.ts";
+export type { BoardState, MachineState } from "./src/machine/saved.ts";
 export type { ExitCounts } from "./src/machine/exits.ts";
 export type {
   Argument,
@@ -118,6 +114,7 @@ export type {
   Device,
   DeviceState,
   Entropy,
+  PowerEvent,
   StateValue,
 } from "./src/machine/device.ts";
 export type {
@@ -127,7 +124,6 @@ export type {
 export type { AfterDisconnect } from "./src/gdb/session.ts";
 export type { ClockMode } from "./src/soft/scheduler.ts";
 export type { ApicKind } from "./src/machine/setup.ts";
-export type { SavedRegisters } from "./src/machine/reset.ts";
 export type {
   EmulatorCallbackKind,
   EmulatorCallbacks,

@@ -113,6 +113,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       )
       : null;
   const onSerial = watch(), onHvc = watch();
+  const size = options.console?.kind === "stdio" ? terminal.size : null;
   const virtio = new VirtioDevices(
     options,
     (bytes) => {
@@ -120,7 +121,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       hvc.write(bytes);
       onHvc?.push(bytes);
     },
-    options.console?.kind === "stdio" ? terminal.size : null,
+    size,
     keepsHistory,
     run?.run ?? null,
   );
@@ -198,6 +199,8 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       } catch (error) {
         throw snapshotProblem(error, options.restore!);
       }
+      // The terminal may be another one than then.
+      if (size !== null) virtio.resize(size);
     }
     const history = keepsHistory
       ? new History(machine, {
@@ -222,7 +225,13 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       const [columns, rows] = new Uint32Array(bytes.slice().buffer);
       resized({ columns, rows });
     });
-    if (run !== null) history!.take(run.run);
+    if (run !== null) {
+      try {
+        history!.take(run.run);
+      } catch (error) {
+        throw snapshotProblem(error, options.replay!);
+      }
+    }
     recording?.begin();
     guest.onQuit.subscribe(() => ended.resolve(0));
     if (readsInput) {

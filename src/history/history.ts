@@ -5,16 +5,12 @@
  * or writes makes what cannot be repeated, and a snapshot behind it instead.
  */
 import { DebugAccess } from "../../ffi/debug_points.ts";
-import type {
-  PlatformTimeTravel,
-  ProcessorsState,
-  Replay,
-  ScheduleLog,
-} from "../../ffi/mod.ts";
-import type { BoardState, Machine } from "../machine/machine.ts";
+import type { PlatformTimeTravel, Replay, ScheduleLog } from "../../ffi/mod.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { Processor } from "../machine/processor.ts";
 import type { JournaledStore } from "./disks.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
+import { bringBack, type Moment, momentOf } from "./moment.ts";
 import { PagePool, PageSet } from "./pages.ts";
 import type { RecordedRun, Recorder } from "./recording.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
@@ -38,9 +34,7 @@ const MOST_NEAR = 8;
 const BOARD_BYTES = 16_384;
 
 /** A snapshot and what followed it. */
-interface Segment {
-  readonly processors: ProcessorsState;
-  readonly board: BoardState;
+interface Segment extends Moment {
   /** Whether processors were being run, between two instructions; else none was. */
   readonly quiet: boolean;
   /** Whether the log before leads here: nothing else happened between. */
@@ -344,8 +338,7 @@ export class History implements TimeTravel {
       changed.length * PAGE_BYTES > guestMemory.length / 4;
     this.#forked = false;
     this.#segments.push({
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet,
       continues,
       full,
@@ -480,6 +473,14 @@ export class History implements TimeTravel {
     return null;
   }
 
+  wasChanged(instructions: bigint): boolean {
+    const position = Number(instructions);
+    const index = this.#segmentOf(position);
+    return index > 0 && this.#startOf(index) === position &&
+      !this.#segments[index].continues &&
+      this.#segments[index - 1].log?.end === position;
+  }
+
   /** Where a segment's log ends, if the next one begins later; null if it does not. */
   #gapOf(index: number): number | null {
     if (index + 1 >= this.#segments.length) return null;
@@ -555,7 +556,11 @@ export class History implements TimeTravel {
     return 0;
   }
 
-  async goTo(instructions: bigint, near = false): Promise<void> {
+  async goTo(
+    instructions: bigint,
+    near = false,
+    left = false,
+  ): Promise<void> {
     this.#leavePresent();
     const last = this.#segments.length - 1;
     let position = Number(instructions);
@@ -565,14 +570,14 @@ export class History implements TimeTravel {
       );
     }
     if (
-      position >= this.#segments[last].processors.instructions &&
+      position >= this.#segments[last].processors.instructions && !left &&
       this.#segments[last].log === null
     ) {
       this.#restore(last);
       this.#past = null;
       return;
     }
-    const index = this.#segmentOf(position);
+    const index = this.#segmentOf(left ? position - 1 : position);
     const segment = this.#segments[index];
     // What cannot be repeated has no positions between its ends.
     position = Math.min(
@@ -609,8 +614,7 @@ export class History implements TimeTravel {
     const index = this.#past!.segment;
     const log = replay.split();
     const segment: Segment = {
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet: true,
       continues: true,
       full: false,
@@ -653,17 +657,20 @@ export class History implements TimeTravel {
       Number(this.end().instructions),
     );
     let { segment, replay } = this.#past;
+    let moved = false;
     for (;;) {
       const end = Math.min(
         this.#segments[segment].log?.end ?? -1,
         position,
       );
       if (replay !== null && replay.position < end) {
+        moved = true;
         if (await this.#run(replay, end, onHit) === "hit") return "hit";
       } else if (
         replay === null &&
         this.#segments[segment].processors.instructions < end
       ) {
+        moved = true;
         if (await this.#enter(segment, end, onHit) === "hit") return "hit";
       }
       if (
@@ -678,6 +685,10 @@ export class History implements TimeTravel {
       segment++;
       replay = null;
       const { continues, log } = this.#segments[segment];
+      const ends = segment === last && log === null;
+      // It was stopped here, and changed: it met its points as it was before.
+      const left = isThere && moved && !ends && !continues;
+      if (left && this.#stoppedHere(onHit, true)) return "hit";
       if (isThere && continues && log !== null) {
         // It is what the snapshot has.
         replay = this.#replayOf(log);
@@ -685,20 +696,17 @@ export class History implements TimeTravel {
         continue;
       }
       this.#restore(segment);
-      const ends = segment === last && this.#segments[last].log === null;
       this.#past = ends ? null : { segment, replay: null };
-      if (!this.#segments[segment].continues && this.#stoppedHere(onHit)) {
-        return "hit";
-      }
+      if (!continues && !left && this.#stoppedHere(onHit, false)) return "hit";
       if (ends) return "end";
     }
   }
 
   /** The guest was stopped here: each processor may be where it came to a point. */
-  #stoppedHere(onHit: (hit: Hit) => HitVerdict): boolean {
+  #stoppedHere(onHit: (hit: Hit) => HitVerdict, left: boolean): boolean {
     const { instructions } = this.now();
     return this.#machine.processors.some(({ index }) =>
-      onHit({ instructions, processor: index, point: null }) === "stop"
+      onHit({ instructions, processor: index, point: null, left }) === "stop"
     );
   }
 
@@ -715,13 +723,10 @@ export class History implements TimeTravel {
 
   /** Makes the machine what it was at the beginning of a segment. */
   #restore(index: number): void {
-    const { processors, board } = this.#segments[index];
-    const machine = this.#machine;
-    this.#restorePages(index);
-    this.#restoreDisks(index);
-    this.#platform.load(processors);
-    machine.loadBoard(board);
-    machine.partition.changes++;
+    bringBack(this.#machine, this.#segments[index], () => {
+      this.#restorePages(index);
+      this.#restoreDisks(index);
+    });
     this.#base = index;
     this.#past = { segment: index, replay: null };
   }
@@ -832,7 +837,9 @@ export class History implements TimeTravel {
     };
     this.#passed = (processor) => {
       const { instructions } = this.now();
-      const hit = { instructions, processor, point: null };
+      // It was met as it was before the change.
+      if (this.wasChanged(instructions)) return;
+      const hit = { instructions, processor, point: null, left: false };
       if (onHit?.(hit) === "stop") end("hit");
     };
     this.#arrived = (error) => {
@@ -889,6 +896,7 @@ export class History implements TimeTravel {
             instructions: BigInt(this.#platform.instructions()),
             processor: processor.index,
             point: processor.point,
+            left: false,
           });
           if (verdict === "stop") return end("hit");
           // Behind an access of data there is nothing to pass.

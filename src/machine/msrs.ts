@@ -5,6 +5,8 @@
  * processor without them. (Intel SDM volume 4; AMD APM volume 2, appendix A.)
  */
 
+import { big, record } from "./state.ts";
+
 /** What RDMSR gives, by MSR number. */
 const BENIGN: ReadonlyMap<number, bigint> = new Map([
   [0x017, 0n], // IA32_PLATFORM_ID
@@ -44,37 +46,31 @@ const MiscEnable = {
   atReset: 0x1801n,
 } as const;
 
+/** What can change of them. */
+export const MSRS = record({ miscEnable: big(MiscEnable.atReset) });
+
 /** Those registers of one processor. */
 export class Msrs {
-  #miscEnable: bigint = MiscEnable.atReset;
+  state = MSRS.initial();
 
   /** RESET. */
   reset(): void {
-    this.#miscEnable = MiscEnable.atReset;
-  }
-
-  /** What can change, for load(). */
-  save(): string {
-    return this.#miscEnable.toString(16);
-  }
-
-  load(saved: string): void {
-    this.#miscEnable = BigInt(`0x${saved}`);
+    this.state = MSRS.initial();
   }
 
   /** What RDMSR gives; undefined if it faults. */
   read(msr: number): bigint | undefined {
-    return msr === MISC_ENABLE ? this.#miscEnable : BENIGN.get(msr);
+    return msr === MISC_ENABLE ? this.state.miscEnable : BENIGN.get(msr);
   }
 
   /** WRMSR; false if it faults. */
   write(msr: number, value: bigint): boolean {
     if (msr !== MISC_ENABLE) return BENIGN.has(msr);
     const { writable, ignored, readOnly } = MiscEnable;
-    const old = this.#miscEnable;
+    const old = this.state.miscEnable;
     if ((value ^ old) & readOnly) return false;
     if (value & ~(writable | ignored | readOnly)) return false;
-    this.#miscEnable = (value & writable) | (old & ~writable);
+    this.state.miscEnable = (value & writable) | (old & ~writable);
     return true;
   }
 }

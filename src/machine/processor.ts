@@ -57,6 +57,9 @@ const CANCEL_RETRY_MS = 5;
  * double from look to look. */
 const FIRST_LOOK_NS = 400_000n, LAST_LOOK_NS = 20_000_000n;
 
+/** The name of the timer for that. */
+const LOOK_AGAIN = "interrupt window";
+
 /** The PIC's INTR wire as one processor sees it. */
 export interface ExtIntInput {
   /** Level of the wire. */
@@ -103,7 +106,7 @@ export class Processor {
     this.vp = vp;
     this.handler = handler;
     this.#extInt = extInt;
-    this.#lookAgain = extInt?.timers?.create(() => {
+    this.#lookAgain = extInt?.timers?.create(LOOK_AGAIN, () => {
       if (this.#lookAfter < LAST_LOOK_NS) this.#lookAfter *= 2n;
       if (this.inRun && extInt.level) this.vp.cancel();
     }) ?? null;

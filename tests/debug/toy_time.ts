@@ -7,7 +7,7 @@ import type {
   Position,
   TimeTravel,
 } from "../../src/history/time_travel.ts";
-import type { MachineState } from "../../src/machine/machine.ts";
+import type { MachineState } from "../../src/machine/saved.ts";
 import type { LongMode } from "./long_mode.ts";
 
 /** Guest nanoseconds of an instruction. */
@@ -65,6 +65,10 @@ export class ToyTime implements TimeTravel {
     return next <= this.#end! ? next : null;
   }
 
+  wasChanged(): boolean {
+    return false;
+  }
+
   gap(): bigint | null {
     return null;
   }
@@ -112,7 +116,12 @@ export class ToyTime implements TimeTravel {
         if (why === "point") {
           const point = processor.point!;
           const { instructions } = this.now();
-          const verdict = onHit({ instructions, processor: 0, point });
+          const verdict = onHit({
+            instructions,
+            processor: 0,
+            point,
+            left: false,
+          });
           const passes = point.hits[0].bytes === 0;
           if (passes) processor.vp.passDebugPoints();
           if (verdict === "stop") return "hit";

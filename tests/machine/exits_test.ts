@@ -367,7 +367,6 @@ Deno.test({
     guest.break("vector32");
     for (let i = 0; i < 5; i++) await guest.run();
     const saved = guest.machine.save();
-    JSON.stringify(saved.devices);
     for (let i = 0; i < 5; i++) await guest.run();
     guest.machine.memory.fill(0x100000, 64, 0xf4);
     const { vp } = guest.machine.processors[0];

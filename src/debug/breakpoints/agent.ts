@@ -213,6 +213,8 @@ export class AgentExpression {
    * The same as a condition for the platform (ConditionOp), to the end of `to`; false if
    * it is none that a platform tells. `registerOf` has the low 64 bits of which
    * WHV_REGISTER_NAME a register is, and how many of them; null if it is none such.
+   *
+   * @internal
    */
   encode(to: number[], registerOf: RegisterOf): boolean {
     return encode(this.#value, to, registerOf);

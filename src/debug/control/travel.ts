@@ -41,6 +41,8 @@ interface Found {
   readonly reason: StopReason;
   /** The linear address of the instruction; null for data. */
   readonly at: bigint | null;
+  /** Whether the machine was changed there afterwards. */
+  readonly left?: boolean;
 }
 
 /** Who looks on while pieces of history run. */
@@ -117,7 +119,7 @@ export class Traveller {
       const found = await this.#lastHit(from, floor);
       if (found === null) break;
       if (found === "interrupted") return { processor, reason: INTERRUPTED };
-      await this.goTo(found.position, action === "step");
+      await this.goTo(found.position, action === "step", found.left);
       if (await this.#meets(found)) return stopOf(found);
       from = found.position;
     }
@@ -176,8 +178,8 @@ export class Traveller {
   }
 
   /** To a position. With `near` others shortly before it are soon reached then. */
-  async goTo(position: bigint, near = false): Promise<void> {
-    await this.time.goTo(position, near);
+  async goTo(position: bigint, near = false, left = false): Promise<void> {
+    await this.time.goTo(position, near, left);
     this.#moved();
   }
 
@@ -306,7 +308,7 @@ export class Traveller {
   }
 
   /** What a hit means, and the position to go to when it is met going back. */
-  #met({ instructions, processor, point }: Hit): Found | null {
+  #met({ instructions, processor, point, left }: Hit): Found | null {
     this.#moved();
     const v = this.#guest.vcpus[processor];
     v.read();
@@ -316,7 +318,7 @@ export class Traveller {
     if (reason === null) return null;
     return reason.kind === "watchpoint"
       ? { position: instructions - 1n, processor, reason, at: null }
-      : { position: instructions, processor, reason, at: v.linear };
+      : { position: instructions, processor, reason, at: v.linear, left };
   }
 
   async #lastHit(
@@ -357,6 +359,8 @@ export class Traveller {
   #standing(): Found | null {
     const { vcpus } = this.#guest;
     const position = this.#now;
+    // It is met as it was before it was changed.
+    if (this.time.wasChanged(position)) return null;
     const next = this.time.processorAt(position);
     for (const v of next === null ? vcpus : [vcpus[next]]) {
       v.read();

@@ -2,6 +2,7 @@
  * `info pic` of QEMU's monitor: the IOAPIC and the two 8259A.
  * Source of facts: QEMU 7.2's monitor, asked.
  */
+import { IOAPIC_VERSION } from "../../../machine/devices/ioapic.ts";
 import type { Machine } from "../../../machine/machine.ts";
 import type { MonitorContext } from "../command.ts";
 
@@ -26,12 +27,11 @@ export function showPic(target: MonitorContext): string {
 }
 
 function ioApic({ board }: Machine): string {
-  const { shown, version } = board.ioapic;
-  const { select, id, low, high, lines } = shown;
+  const { select, id, low, high, lines } = board.ioapic.shown;
   const pin = select < REDIRECTION
     ? ""
     : ` (redir[${select - REDIRECTION >> 1}])`;
-  let text = `ioapic0: ver=0x${hex(version, 2)} id=0x${hex(id, 2)} ` +
+  let text = `ioapic0: ver=0x${hex(IOAPIC_VERSION, 2)} id=0x${hex(id, 2)} ` +
     `sel=0x${hex(select, 2)}${pin}\n`;
   low.forEach((entry, pin) => {
     text += `  pin ${String(pin).padEnd(2)} ` +
