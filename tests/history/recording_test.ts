@@ -474,20 +474,23 @@ Deno.test({
         /^The recording ends before instruction (\d+), the guest goes on: .*\n$/
           .exec(decoder.decode(stderr))!;
       assertEquals((await Deno.stat(file)).size, 16_384);
+      // What came until then may have been too much for the rest of the disk.
       const again = await icebp("replay", file);
-      assertEquals([again.code, out.slice(0, again.out.length)], [
-        0,
-        again.out,
-      ]);
-      const [, last] = /^The recording ends after (\d+) instructions\.\n$/
-        .exec(again.err)!;
-      assert(Number(last) > 0 && Number(last) <= Number(end), `${last} ${end}`);
+      const none = `icebp: ${file}: it ends before the guest ran\n`;
+      assert(out.startsWith(again.out));
+      if (again.code === 4) assertEquals([again.out, again.err], ["", none]);
+      else {
+        assertEquals(again.code, 0);
+        const [, last] = /^The recording ends after (\d+) instructions\.\n$/
+          .exec(again.err)!;
+        assert(0 < Number(last) && Number(last) <= Number(end), last);
+      }
       // Where nothing can be written at all the guest runs, too.
-      const none = await icebp(
+      const full = await icebp(
         ...["--platform", "soft", "--append", "ticks=50"],
         ...["--record", "/dev/full"],
       );
-      assertEquals([none.code, none.err.split(":")[0]], [
+      assertEquals([full.code, full.err.split(":")[0]], [
         0,
         "The recording ends before instruction 0, the guest goes on",
       ]);
