@@ -1,7 +1,7 @@
 // Recordings: the same run to the same bytes in another process, as far as the file is
 // whole.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ContainerError } from "../../src/history/container.ts";
 import { History } from "../../src/history/history.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type RecordingSink,
 } from "../../src/history/recording.ts";
 import { command, icebp as run } from "../cli/icebp.ts";
-import { bootSector, out } from "../cli/sectors.ts";
+import { bootSector, out, tripleFault } from "../cli/sectors.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
@@ -494,6 +494,67 @@ Deno.test({
         0,
         "The recording ends before instruction 0, the guest goes on",
       ]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "--record: a crash, and an end from outside, are ends of a recording",
+  ignore: !soft || Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/run.rec`, guest = `${folder}/guest`;
+      await Deno.writeFile(guest, tripleFault);
+      const record = ["--platform", "soft", "--record", file];
+      const first = await icebp(...record, guest);
+      assertEquals(first.code, 8);
+      assertMatch(first.err, /^icebp: processor 0 shut down \(triple fault\)/);
+      assertEquals(await icebp("replay", file), first);
+      const child = command([...record, "--append", "ticks=100000"]).spawn();
+      const [out, copy] = child.stdout.tee();
+      for await (const text of copy.pipeThrough(new TextDecoderStream())) {
+        if (text.includes("works")) break;
+      }
+      child.kill("SIGTERM");
+      await child.stderr.cancel();
+      const said = await new Response(out).text();
+      assertEquals((await child.status).code, 130);
+      assertEquals(await icebp("replay", file), {
+        code: 130,
+        out: said,
+        err: "",
+      });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "what was recorded with translated code is repeated without, and back",
+  ignore: !soft,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      for (const [one, other] of [["always", "never"], ["never", "always"]]) {
+        const file = `${folder}/${one}.rec`;
+        const first = await icebp(
+          ...["--platform", "soft", "--append", "ticks=50"],
+          ...["--translate", one, "--record", file],
+        );
+        assertEquals(first.code, 0);
+        assertEquals(await icebp("replay", file, "--translate", other), first);
+      }
+      // Nothing tells how it was run.
+      const [a, b] = await Promise.all(
+        ["always", "never"].map(async (name) =>
+          readRecording(await Deno.readFile(`${folder}/${name}.rec`))
+        ),
+      );
+      assertEquals(a.end, b.end);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
