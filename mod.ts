@@ -46,8 +46,12 @@ export type {
   StopReason,
   WatchAccess,
 } from "./src/debug/target.ts";
-export type { Translation } from "./src/platform/virtual_processor.ts";
-export type { MachineEvent, MachineOptions } from "./src/machine/machine.ts";
+export type {
+  PartitionOfProcessor,
+  Translation,
+} from "./src/platform/virtual_processor.ts";
+export type { MachineOptions } from "./src/machine/machine.ts";
+export type { MachineEvent } from "./src/machine/outcome.ts";
 export type { BoardState, MachineState } from "./src/machine/saved.ts";
 export type { ExitCounts } from "./src/machine/exits.ts";
 export type {
@@ -147,7 +151,7 @@ export type { icebp } from "./ffi/icebp.ts";
 export type { DmaAccess } from "./src/machine/machine.ts";
 export type { DmaMemory } from "./src/machine/devices/virtio/queue.ts";
 export type { Architecture } from "./src/debug/guest/register_sets.ts";
-export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/guest/regions.ts";
+export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/paging/regions.ts";
 export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
 export type { DebugPoint } from "./src/platform/partition.ts";
 export type { AgentContext } from "./src/debug/breakpoints/agent.ts";

@@ -1,10 +1,20 @@
 /**
  * A guest under run control as a protocol server sees it. Here the parts of the debugger
- * are put together: each holds those that it needs, and none knows who holds it.
+ * are put together: each holds those before it that it needs, and none knows who holds
+ * it.
  *
- *     guest <- breakpoints <- meaning <-+- steps <- driver <- run control <- time
- *       ^           ^                   |    ^
- *       +- course <-+- startups <- arming <- runner
+ *     Guest          processors and memory
+ *     Breakpoints    all of them, in whatever way they are held
+ *     Meaning        what it means that a processor has exited
+ *     Course         whether the guest goes on, who takes part, why it stops
+ *     Startups       INIT and start-up IPIs, which take debug registers away
+ *     Arming         what is in the processors and in memory while the guest runs
+ *     Runner         runs a processor, unless it is held
+ *     Steps          single instructions, also at breakpoints
+ *     Driver         what a processor does for its part of a plan
+ *     RunControl     plans: from a resume to the stop that is told
+ *     TimedControl   the same with a past
+ *     Monitor        commands
  */
 import { Subscribers } from "../util/subscribers.ts";
 import type { TimeTravel } from "../history/time_travel.ts";
@@ -24,7 +34,7 @@ import { Steps } from "./control/steps.ts";
 import { TimedControl } from "./control/timed_control.ts";
 import { Guest } from "./guest/guest.ts";
 import type { Architecture } from "./guest/register_sets.ts";
-import type { MemoryRegion } from "./guest/regions.ts";
+import type { MemoryRegion } from "./paging/regions.ts";
 import { GuestState } from "./guest/state.ts";
 import { Monitor } from "./monitor/monitor.ts";
 import { Gates } from "./stepping/gates.ts";
@@ -62,8 +72,7 @@ export class Debugger implements DebugTarget {
     const base = { guest, breakpoints, course, exclusive, meaning, gates };
     const startups = new Startups(base);
     const arming = this.#arming = new Arming({ ...base, startups });
-    const { hardware } = breakpoints;
-    const runner = new Runner({ ...base, startups, arming }, hardware);
+    const runner = new Runner({ ...base, startups, arming });
     const steps = new Steps({ ...base, runner });
     const driver = new Driver({ ...base, steps });
     const lookout = this.lookout = new Lookout(course, exclusive);

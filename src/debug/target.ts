@@ -9,7 +9,7 @@
 import type { Subscribable } from "../util/subscribers.ts";
 import type { AgentExpression } from "./breakpoints/agent.ts";
 import type { Architecture } from "./guest/register_sets.ts";
-import type { MemoryRegion } from "./guest/regions.ts";
+import type { MemoryRegion } from "./paging/regions.ts";
 
 /**
  * What one processor does at a resume.

@@ -868,7 +868,10 @@ export class History implements TimeTravel {
       if (failed !== null) throw failed;
       return outcome;
     } finally {
-      for (const processor of processors) processor.clearRequest();
+      for (const processor of processors) {
+        processor.clearRequest();
+        processor.vp.expectRun(false);
+      }
       this.#platform.release();
       machine.suspendTime();
       machine.repeating = false;
@@ -883,19 +886,20 @@ export class History implements TimeTravel {
     end: (how: "hit" | "end") => void,
   ): Promise<void> {
     for (;;) {
-      switch (await processor.run(false)) {
+      const why = await processor.run(false);
+      switch (why.kind) {
         case "canceled":
           return;
-        case "machine":
+        case "power":
           // What followed was a snapshot.
           return end("end");
         case "point": {
-          const [first] = processor.point!.hits;
+          const [first] = why.exit.hits;
           if (first === undefined) break;
           const verdict = onHit?.({
             instructions: BigInt(this.#platform.instructions()),
             processor: processor.index,
-            point: processor.point,
+            point: why.exit,
             left: false,
           });
           if (verdict === "stop") return end("hit");

@@ -29,6 +29,7 @@ import type { DmaMemory } from "./devices/virtio/queue.ts";
 import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
 import type { HostFacts } from "./host.ts";
 import { GuestMemory } from "./memory.ts";
+import type { MachineEvent, StartupReturn } from "./outcome.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
 import { Msrs } from "./msrs.ts";
 import { TolerantBatch } from "./refusable.ts";
@@ -106,32 +107,6 @@ export interface MachineOptions {
 }
 
 /**
- * Why processors returned with "machine".
- *
- * @example
- * ```ts
- * import { Machine, type MachineEvent, openSoft } from "@icebp/icebp";
- * import { assertEquals } from "@std/assert";
- *
- * const platform = await openSoft({ memoryBytes: 1 << 20 });
- * const machine = new Machine({
- *   platform,
- *   guestMemory: platform.guestMemory,
- *   clock: platform.clock,
- *   entropy: { fill: (into) => into.fill(4) },
- *   cpus: 1,
- *   ramBytes: 1 << 20,
- * });
- * machine.ports.write(0xf4, 1, 3); // as OUT would
- * const event: MachineEvent | null = machine.event;
- * assertEquals(event, { kind: "exit", code: 7 });
- * ```
- */
-export type MachineEvent =
-  | PowerEvent
-  | { readonly kind: "triple-fault"; readonly processor: number };
-
-/**
  * A PC: partition, memory, buses, the board's devices and processors.
  *
  * @example
@@ -207,8 +182,6 @@ export class Machine {
   readonly processors: readonly Processor[];
   /** Whether what the machine does has been done before: nobody is to be told again. */
   repeating = false;
-  /** What stopped the machine; null while nothing has. */
-  event: MachineEvent | null = null;
   /** What was booted, for people: its kind, and a line about it. */
   booted: {
     readonly kind: string;
@@ -276,8 +249,6 @@ export class Machine {
         cpuid,
         eoi: () => this.board.ioapic,
         msrs: this.#msrs,
-        tripleFault: (processor) =>
-          this.#stop({ kind: "triple-fault", processor }),
       });
       this.processors = Array.from(
         { length: options.cpus },
@@ -320,7 +291,7 @@ export class Machine {
       startTime: options.startTime ?? 0n,
       requestInterrupt: (request) => this.requestInterrupt(request),
       extInt: { set: (level) => this.#setExtInt(level) },
-      power: (event) => this.#stop(event),
+      power: (event) => this.power(event),
       where: () => this.#exits.where(),
       stubEntry: () => {
         const access = this.#exits.portAccess;
@@ -349,9 +320,9 @@ export class Machine {
     }
   }
 
-  #stop(event: MachineEvent): void {
-    this.event ??= event;
-    this.#exits.stopped = true;
+  /** What stopped the machine; null while nothing has. */
+  get event(): MachineEvent | null {
+    return this.#exits.ended?.event ?? null;
   }
 
   /** All processors that run take no interrupts: said once. */
@@ -389,7 +360,7 @@ export class Machine {
 
   /** Ends the machine, or resets it, as a device of it would. */
   power(event: PowerEvent): void {
-    this.#stop(event);
+    this.#exits.end(event);
   }
 
   /**
@@ -486,12 +457,12 @@ export class Machine {
    * The INIT or start-up IPI that a processor has exited for.
    * @internal
    */
-  startupIpi({ index, vp, startup }: Processor): StartupIpi {
+  startupIpi({ index, vp }: Processor, { exit }: StartupReturn): StartupIpi {
     // Where it is refused nothing but xAPIC mode is known to work.
     const base = new TolerantBatch(Reg.ApicBase);
     base.read(vp);
     const x2apic = (base.get(0) & APIC_BASE_X2) !== 0n;
-    return startupIpi(startup!.icr, index, this.processors.length, x2apic);
+    return startupIpi(exit.icr, index, this.processors.length, x2apic);
   }
 
   /** Exits so far, by reason. */
@@ -658,8 +629,7 @@ export class Machine {
 
   /** What stopped the machine is of another time. */
   forgetEvent(): void {
-    this.event = null;
-    this.#exits.stopped = false;
+    this.#exits.ended = null;
   }
 
   /** Deletes the partition; no processor runs, nothing is used again. The

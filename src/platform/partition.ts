@@ -19,7 +19,10 @@ import { PAGE_BYTES } from "../x86/paging.ts";
 import { alignedBytes, viewOf } from "./aligned.ts";
 import { check, PlatformError } from "./errors.ts";
 import { LOST, need } from "./optional.ts";
-import { VirtualProcessor } from "./virtual_processor.ts";
+import {
+  type PartitionOfProcessor,
+  VirtualProcessor,
+} from "./virtual_processor.ts";
 
 const log = getLogger(["icebp", "platform"]);
 
@@ -242,7 +245,7 @@ export interface DebugPoint {
  * partition.delete();
  * ```
  */
-export class Partition {
+export class Partition implements PartitionOfProcessor {
   /** Whose partition it is. */
   readonly functions: WinHvPlatform;
   /** The WHV_PARTITION_HANDLE. */

@@ -55,6 +55,12 @@ export function softExtensions(
       scheduler.standstill = callback as (() => void) | null;
       return HResult.S_OK;
     },
+    IcebpExpectRun: (p, vp, expected) => {
+      if (p !== HANDLE) return invalid;
+      const hresult = core.whvCheckVp(vp);
+      if (!hresult) scheduler.expect(vp, expected !== 0);
+      return hresult;
+    },
     IcebpSetAccessCallback: (p, address) => {
       const callback = address === 0n ? null : called(address);
       if (p !== HANDLE || callback === undefined) return invalid;

@@ -171,8 +171,12 @@ export function softFunctions(
     },
     WHvSetupPartition: (p) => p === HANDLE ? core.whvSetupPartition() : invalid,
     WHvResetPartition: (p) => p === HANDLE ? core.whvResetPartition() : invalid,
-    WHvDeletePartition: (p) =>
-      p === HANDLE ? core.whvDeletePartition() : invalid,
+    WHvDeletePartition: (p) => {
+      if (p !== HANDLE) return invalid;
+      const hresult = core.whvDeletePartition();
+      if (!hresult) scheduler.forgetAll();
+      return hresult;
+    },
     WHvGetPartitionProperty: (p, code, buffer, bytes, written) =>
       p === HANDLE
         ? buffers.out(

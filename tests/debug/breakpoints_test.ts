@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemoryBreakpoints } from "../../src/debug/breakpoints/memory.ts";
 import { INT1 as TRAP } from "../../src/debug/breakpoints/trap.ts";
-import { PageWalker, type Paging } from "../../src/debug/guest/walk.ts";
+import { PageWalker, type Paging } from "../../src/debug/paging/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
 
 const INT1 = TRAP.opcode;

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import { findKernel, kernelSpace } from "../../src/debug/linux/kernel.ts";
-import { PageWalker, type Paging } from "../../src/debug/guest/walk.ts";
+import { PageWalker, type Paging } from "../../src/debug/paging/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
 import { Toy } from "./toy.ts";
 

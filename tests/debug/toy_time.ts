@@ -113,8 +113,8 @@ export class ToyTime implements TimeTravel {
     try {
       for (;;) {
         const why = await processor.run(false);
-        if (why === "point") {
-          const point = processor.point!;
+        if (why.kind === "point") {
+          const point = why.exit;
           const { instructions } = this.now();
           const verdict = onHit({
             instructions,
@@ -126,7 +126,7 @@ export class ToyTime implements TimeTravel {
           if (passes) processor.vp.passDebugPoints();
           if (verdict === "stop") return "hit";
         } else if (isThere) return "end";
-        else throw new Error(`a toy's history ended with ${why}`);
+        else throw new Error(`a toy's history ended with ${why.kind}`);
       }
     } finally {
       soft!.clock.setAlarm(null, () => {});

@@ -3,7 +3,7 @@ import {
   PageWalker,
   type Paging,
   pagingMode,
-} from "../../src/debug/guest/walk.ts";
+} from "../../src/debug/paging/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
 
 const CR0 = 0x80000011n;

@@ -10,7 +10,7 @@ import {
   writeRegisterRange,
 } from "../../src/debug/guest/registers.ts";
 import type { Architecture } from "../../src/debug/guest/register_sets.ts";
-import type { MemoryRegion } from "../../src/debug/guest/regions.ts";
+import type { MemoryRegion } from "../../src/debug/paging/regions.ts";
 import { conditionsHold } from "../../src/debug/breakpoints/agent.ts";
 import {
   type Action,

@@ -6,7 +6,7 @@ import type { DmaAccess } from "../../machine/machine.ts";
 import { PAGE_BYTES } from "../../x86/paging.ts";
 import type { WatchedData } from "./hardware.ts";
 import type { StopReason } from "../target.ts";
-import type { PageWalker, Paging } from "../guest/walk.ts";
+import type { PageWalker, Paging } from "../paging/walk.ts";
 
 const PAGE = BigInt(PAGE_BYTES);
 

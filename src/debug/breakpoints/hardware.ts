@@ -400,7 +400,7 @@ export class HardwareBreakpoints {
       if (installed === undefined) this.#writeOwn(v, guest);
       else this.#write(v, guest);
     }
-    v.set(Reg.Rip, v.rip + BigInt(instruction.length));
+    v.passInstruction(instruction.length);
     return true;
   }
 

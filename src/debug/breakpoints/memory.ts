@@ -29,7 +29,7 @@ import { PAGE_BYTES, PAGE_OFFSET } from "../../x86/paging.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./table.ts";
 import { decode, Kind, newDecoded } from "../guest/decode.ts";
 import { INT1, type Trap } from "./trap.ts";
-import type { PageWalker, Paging } from "../guest/walk.ts";
+import type { PageWalker, Paging } from "../paging/walk.ts";
 
 export type BreakpointState =
   | "cleared"

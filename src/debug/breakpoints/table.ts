@@ -8,7 +8,7 @@
  * it starts.
  */
 import type { AgentExpression } from "./agent.ts";
-import type { Paging } from "../guest/walk.ts";
+import type { Paging } from "../paging/walk.ts";
 
 /** Who wants to be told of a breakpoint. */
 export interface Owner {

@@ -97,13 +97,14 @@ export class Arming {
     const { inMemory, hardware } = this.#parts.breakpoints;
     if (inMemory === null) {
       // Steps need none; a range is left by a fault.
-      const { plan } = this.#parts.course;
-      return plan.some((a) => a.kind === "range") ? STEP_VECTORS : 0n;
+      const ranges = this.#parts.course.plan.some((a) => a.kind === "range");
+      return ranges ? STEP_VECTORS : 0n;
     }
     const trap = 1n << BigInt(inMemory.trap.vector);
     if (steps) return STEP_VECTORS | trap;
     // With debug registers alone the guest's own traps are stepped into.
-    return inMemory.size > 0 || hardware.armed ? DB_BIT | trap : 0n;
+    const armed = inMemory.size > 0 || hardware.armed;
+    return armed ? DB_BIT | trap : 0n;
   }
 
   /** What is armed changed while the guest runs: all are held for a moment. */

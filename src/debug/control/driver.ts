@@ -62,7 +62,7 @@ export class Driver {
       ? await steps.interrupt(v)
       : null;
     const result = taken ?? await steps.one(v, interrupts);
-    if (result !== "done") return result === "machine" ? result : null;
+    if (result !== "done") return result === "canceled" ? null : result;
     return steps.watched(v) ?? { kind: "step" };
   }
 
@@ -73,15 +73,15 @@ export class Driver {
     for (;;) {
       if (!course.goesOn) return null;
       const why = await steps.run(v);
-      if (why === "machine") return why;
-      if (why !== "exception" && why !== "point") continue;
-      const ending = meaning.of(v);
+      if (why.kind === "power") return why;
+      if (why.kind !== "exception" && why.kind !== "point") continue;
+      const ending = meaning.of(v, why);
       if (ending === "go on") {
         if (!v.spins) continue;
         v.read();
         const spun = await steps.plain(v);
         v.spins = false;
-        if (spun === "machine") return spun;
+        if (typeof spun === "object") return spun;
         const watched = steps.watched(v);
         if (watched !== null) return watched;
         continue;
@@ -106,7 +106,7 @@ export class Driver {
       if (v.pendingVector === Vector.DB) {
         // As Stepper.run() does.
         const result = await this.#parts.steps.plain(v);
-        if (result !== "done") return result === "machine" ? result : null;
+        if (result !== "done") return result === "canceled" ? null : result;
       }
     }
     const at = v.toldAt ?? v.passAt;
@@ -133,7 +133,7 @@ export class Driver {
   ): Promise<Ending | "done"> {
     const { steps } = this.#parts;
     const result = await steps.over(v, breakpoint);
-    if (result === "machine") return result;
+    if (typeof result === "object") return result;
     if (result === "canceled") {
       // It has been decided on: the next resume goes past it.
       v.passAt = breakpoint.address;

@@ -11,7 +11,7 @@ import { Vector } from "../../x86/vectors.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Conditions } from "../breakpoints/conditions.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
-import { decode, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, Kind, newDecoded } from "../guest/decode.ts";
 import type { Gates } from "../stepping/gates.ts";
 import { type Fault, faultOf } from "../stepping/faults.ts";
 import { reasonOf } from "../breakpoints/hardware.ts";
@@ -45,8 +45,10 @@ export class DebugExceptions {
 
   /** A reason to stop, a breakpoint to step over, or nothing more to do: then
    * an exception of the guest's has been given to it, or (#DB) noted for it. */
-  handle(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
-    const exit = v.processor.exception!;
+  handle(
+    v: Vcpu,
+    exit: ExceptionExit,
+  ): StopReason | SoftwareBreakpoint | "go on" {
     const { inMemory, hardware } = this.#breakpoints;
     const isDebug = exit.vector === Vector.DB;
     const maybeOurs = exit.vector === inMemory?.trap.vector;
@@ -126,8 +128,7 @@ export class DebugExceptions {
         if (told) return told;
       } else if (this.#conditions.wanted(v, slot)) return reasonOf(slot);
       this.#decodeAt(v);
-      v.spins = this.#decoded.kind === Kind.Jump &&
-        this.#decoded.target === 0 && (v.rflags & RFLAGS_IF) !== 0n;
+      v.spins = isSpin(this.#decoded) && (v.rflags & RFLAGS_IF) !== 0n;
       v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }

@@ -1,11 +1,23 @@
 /**
  * One processor runs alone while the others are held: how a breakpoint is
- * stepped over. Holders queue; the others go on when nobody holds.
+ * stepped over. Holders queue; the others go on when nobody holds. Who waits here is
+ * not expected to run meanwhile (VirtualProcessor.expectRun()).
  */
 import type { Processor } from "../../machine/processor.ts";
+import type { Vcpu } from "../guest/vcpu.ts";
 
 /** The holder's number when it is no processor (the debugger itself). */
 export const NOBODY = -1;
+
+/** Has a processor wait for what others have to run for, or to stop. */
+export async function awayUntil(v: Vcpu, until: Promise<void>): Promise<void> {
+  v.expectRun(false);
+  try {
+    await until;
+  } finally {
+    v.expectRun(true);
+  }
+}
 
 export class Exclusive {
   readonly #processors: readonly Processor[];
@@ -15,7 +27,7 @@ export class Exclusive {
   #outstanding = 0;
   #quiet: (() => void) | null = null;
   readonly #queue: { owner: number; grant: () => void }[] = [];
-  readonly #waiters: (() => void)[] = [];
+  readonly #waiters: { index: number; goOn: () => void }[] = [];
 
   constructor(processors: readonly Processor[]) {
     this.#processors = processors;
@@ -31,23 +43,35 @@ export class Exclusive {
     return this.#held && this.#owner === index;
   }
 
-  /** Resolves when somebody has released, or wake() was called. */
-  wait(): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push(resolve));
+  /** Has processor `index` wait until somebody has released, or wake() was called. */
+  wait(index: number): Promise<void> {
+    this.#expect(index, false);
+    return new Promise((goOn) => this.#waiters.push({ index, goOn }));
   }
 
   /** Lets everybody who waits look again. */
   wake(): void {
-    for (const resolve of this.#waiters.splice(0)) resolve();
+    const waiters = this.#waiters.splice(0);
+    // All of them, before the first one comes.
+    for (const { index } of waiters) this.#expect(index, true);
+    for (const { goOn } of waiters) goOn();
+  }
+
+  #expect(index: number, expected: boolean): void {
+    this.#processors[index].vp.expectRun(expected);
   }
 
   /** Holds all processors but `owner`; null if that is so at once, else a
    * promise of it. Every acquire() needs a release(). */
   acquire(owner: number): Promise<void> | null {
     if (this.#held) {
+      if (owner !== NOBODY) this.#expect(owner, false);
       return new Promise<void>((resolve) =>
         this.#queue.push({ owner, grant: resolve })
-      ).then(() => this.#take(owner) ?? undefined);
+      ).then(() => {
+        if (owner !== NOBODY) this.#expect(owner, true);
+        return this.#take(owner) ?? undefined;
+      });
     }
     this.#held = true;
     return this.#take(owner);

@@ -9,6 +9,7 @@ import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import type { Guest } from "../guest/guest.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { Gates } from "../stepping/gates.ts";
+import type { Occurrence } from "../stepping/results.ts";
 import type { StopReason } from "../target.ts";
 import { DebugExceptions } from "./exceptions.ts";
 
@@ -38,9 +39,9 @@ export class Meaning {
 
   /** What the exception, or the debug point, that a processor exited with means; an
    * exception of the guest's own has been given back to it ("go on"). */
-  of(v: Vcpu): StopReason | SoftwareBreakpoint | "go on" {
-    const point = v.processor.point;
-    if (point === null) return this.#exceptions.handle(v);
+  of(v: Vcpu, why: Occurrence): StopReason | SoftwareBreakpoint | "go on" {
+    if (why.kind === "exception") return this.#exceptions.handle(v, why.exit);
+    const point = why.exit;
     v.read();
     const points = this.#breakpoints.points!;
     const breakpoint = points.breakpointOf(point);

@@ -4,6 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { History } from "../../history/history.ts";
+import type { MachineEvent } from "../../machine/outcome.ts";
 import { Subscribers } from "../../util/subscribers.ts";
 import { Vector } from "../../x86/vectors.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
@@ -132,7 +133,7 @@ export class RunControl {
     if (event === null || event.kind === "reset") return null;
     // Told already: as on a PC, what follows a triple fault is a reset.
     if (event.kind === "triple-fault") return null;
-    return { processor: 0, reason: this.#machineReason() };
+    return { processor: 0, reason: reasonOf(event) };
   }
 
   #start(plan: Plan): void {
@@ -154,6 +155,8 @@ export class RunControl {
     const starting = vcpus.filter((v) => plan[v.index].kind !== "stay");
     this.#active = starting.length;
     this.#course.enter("running");
+    // Before the first one comes: none begins without the others.
+    for (const v of vcpus) v.expectRun(plan[v.index].kind !== "stay");
     for (const v of starting) this.#drive(v, plan[v.index]);
     startups.goOn();
     if (starting.length === 0) {
@@ -165,11 +168,14 @@ export class RunControl {
   async #drive(v: Vcpu, action: Action): Promise<void> {
     try {
       const ending = await this.#parts.driver.perform(v, action);
-      if (ending === "machine") this.#course.found(v, this.#machineReason());
-      else if (ending !== null) this.#course.found(v, ending);
+      if (ending?.kind === "power") {
+        this.#course.found(v, reasonOf(ending.event));
+      } else if (ending !== null) this.#course.found(v, ending);
     } catch (error) {
       this.#course.found(v, failure(error));
     }
+    // Behind what others are stopped for: they are not to go on without it.
+    v.expectRun(false);
     if (--this.#active === 0) this.#allStopped();
   }
 
@@ -185,9 +191,8 @@ export class RunControl {
       machine.suspendTime();
       this.history?.stopped();
       const { kind } = cause.reason;
-      // The guest restarted itself: it goes on.
-      const restarted = machine.event?.kind === "reset" && kind === "paused";
-      if (restarted || this.#letGo && FORGOTTEN.has(kind)) {
+      // Paused while it ran: it restarted itself, and goes on.
+      if (kind === "paused" || this.#letGo && FORGOTTEN.has(kind)) {
         this.#start(this.everybody());
         return;
       }
@@ -209,20 +214,6 @@ export class RunControl {
 
   #tellExit({ reason }: Stop): void {
     if (reason.kind === "exited") this.onExit.tell(reason.code);
-  }
-
-  #machineReason(): StopReason {
-    const { event } = this.#guest.machine;
-    switch (event?.kind) {
-      case "exit":
-        return { kind: "exited", code: event.code };
-      case "power-off":
-        return { kind: "exited", code: 0 };
-      case "triple-fault":
-        return { kind: "exception", vector: Vector.DF };
-      default:
-        return { kind: "paused" };
-    }
   }
 
   #resetMachine(): void {
@@ -277,6 +268,20 @@ const FORGOTTEN: ReadonlySet<StopReason["kind"]> = new Set([
   "watchpoint",
   "step",
 ]);
+
+/** What an end of the machine is told as; a reset only pauses it. */
+function reasonOf(event: MachineEvent): StopReason {
+  switch (event.kind) {
+    case "exit":
+      return { kind: "exited", code: event.code };
+    case "power-off":
+      return { kind: "exited", code: 0 };
+    case "triple-fault":
+      return { kind: "exception", vector: Vector.DF };
+    case "reset":
+      return { kind: "paused" };
+  }
+}
 
 /** Whether what a processor does for its part of a plan is in the log of its runs: all of
  * a range's is not, for exceptions exit in it, and what an interrupt is taken for. */

@@ -1,14 +1,15 @@
 /** Runs a processor, with regard to those who hold others, and to what it starts. */
-import type { Return } from "../../machine/processor.ts";
-import type { HardwareBreakpoints } from "../breakpoints/hardware.ts";
+import { CANCELED, COMPLETED, type Return } from "../../machine/outcome.ts";
+import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { Arming } from "./arming.ts";
 import type { Course } from "./course.ts";
-import type { Exclusive } from "./exclusive.ts";
+import { awayUntil, type Exclusive } from "./exclusive.ts";
 import type { Startups } from "./startups.ts";
 
 /** What running needs. */
 export interface Running {
+  readonly breakpoints: Breakpoints;
   readonly course: Course;
   readonly exclusive: Exclusive;
   readonly startups: Startups;
@@ -17,24 +18,23 @@ export interface Running {
 
 export class Runner {
   readonly #parts: Running;
-  readonly #hardware: HardwareBreakpoints;
 
-  constructor(parts: Running, hardware: HardwareBreakpoints) {
+  constructor(parts: Running) {
     this.#parts = parts;
-    this.#hardware = hardware;
   }
 
   /** Runs a processor, unless somebody holds it. `single`: as Processor.run() has it. */
   async run(v: Vcpu, single: boolean): Promise<Return> {
     const { course, exclusive, startups, arming } = this.#parts;
+    const { hardware } = this.#parts.breakpoints;
     for (;;) {
-      if (this.#hardware.crowded && !exclusive.holds(v.index)) {
-        await arming.sync();
+      if (hardware.crowded && !exclusive.holds(v.index)) {
+        await awayUntil(v, arming.sync());
       }
       // From here to the platform's run nothing is waited for.
       while (exclusive.blocks(v.index)) {
-        if (!course.goesOn) return "canceled";
-        await exclusive.wait();
+        if (!course.goesOn) return CANCELED;
+        await exclusive.wait(v.index);
       }
       let why: Return;
       try {
@@ -42,9 +42,9 @@ export class Runner {
       } finally {
         exclusive.returned(v.index);
       }
-      if (why !== "startup") return why;
-      await startups.send(v);
-      if (single) return "completed";
+      if (why.kind !== "startup") return why;
+      await startups.send(v, why);
+      if (single) return COMPLETED;
     }
   }
 }

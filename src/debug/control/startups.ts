@@ -8,11 +8,12 @@
  * start-up IPI that follows finds the debug registers in their place.
  */
 import { getLogger } from "@logtape/logtape";
+import type { StartupReturn } from "../../machine/outcome.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Guest } from "../guest/guest.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { Course } from "./course.ts";
-import { type Exclusive, NOBODY } from "./exclusive.ts";
+import { awayUntil, type Exclusive, NOBODY } from "./exclusive.ts";
 
 const log = getLogger(["icebp", "debug"]);
 
@@ -76,11 +77,11 @@ export class Startups {
   }
 
   /** Sends the INIT or start-up IPI that a processor has exited for. */
-  async send(v: Vcpu): Promise<void> {
+  async send(v: Vcpu, why: StartupReturn): Promise<void> {
     const { guest, breakpoints, exclusive } = this.#control;
     const { machine, vcpus } = guest;
     const { hardware } = breakpoints;
-    const ipi = machine.startupIpi(v.processor);
+    const ipi = machine.startupIpi(v.processor, why);
     const targets = ipi.targets.map((i) => vcpus[i]);
     // Whoever holds the others cannot wait for them.
     const waits = !exclusive.holds(v.index);
@@ -90,7 +91,9 @@ export class Startups {
       }
     };
     if (!ipi.isInit) {
-      if (waits && targets.some((t) => this.#sent.has(t))) await this.#look();
+      if (waits && targets.some((t) => this.#sent.has(t))) {
+        await awayUntil(v, this.#look());
+      }
       send();
       return;
     }
@@ -101,7 +104,7 @@ export class Startups {
     if (this.#sent.size === 0) return;
     const looked = this.#look();
     // Its own it takes when it runs.
-    if (waits && !targets.includes(v)) await looked;
+    if (waits && !targets.includes(v)) await awayUntil(v, looked);
   }
 
   #look(): Promise<void> {

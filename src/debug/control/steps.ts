@@ -2,13 +2,15 @@
  * Steps of all processors, also where breakpoints are: one in memory is taken out for
  * the instruction, with all others held.
  */
-import type { Return } from "../../machine/processor.ts";
+import type { Return } from "../../machine/outcome.ts";
+import type { ExceptionExit } from "../../platform/mod.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { STEP_VECTORS } from "../stepping/faults.ts";
-import type { StepResult } from "../stepping/results.ts";
+import type { ProcessorStepper, StepControl } from "../stepping/control.ts";
 import { PointStepper } from "../stepping/point_stepper.ts";
-import { type StepControl, Stepper } from "../stepping/stepper.ts";
+import type { StepResult } from "../stepping/results.ts";
+import { Stepper } from "../stepping/stepper.ts";
 import type { StopReason } from "../target.ts";
 import type { Exclusive } from "./exclusive.ts";
 
@@ -19,13 +21,15 @@ export interface Stepping extends StepControl {
 
 export class Steps {
   readonly #parts: Stepping;
-  readonly #steppers: readonly (Stepper | PointStepper)[];
+  readonly #steppers: readonly ProcessorStepper[];
 
   constructor(parts: Stepping) {
     this.#parts = parts;
-    const { points } = parts.breakpoints;
-    this.#steppers = parts.guest.vcpus.map(() =>
-      points === null ? new Stepper(parts) : new PointStepper(parts, points)
+    const { guest: { vcpus }, breakpoints: { points, inMemory } } = parts;
+    this.#steppers = vcpus.map(() =>
+      inMemory === null
+        ? new PointStepper(parts, points!)
+        : new Stepper(parts, inMemory)
     );
   }
 
@@ -66,7 +70,7 @@ export class Steps {
   ): Promise<StepResult> {
     const { guest: { machine }, breakpoints, course, exclusive } = this.#parts;
     const { inMemory } = breakpoints;
-    if (inMemory === null) return await this.plain(v);
+    if (inMemory === null) return await this.#steppers[v.index].step(v);
     const held = exclusive.acquire(v.index);
     if (held !== null) await held;
     const sites = inMemory.at(breakpoint.address);
@@ -96,8 +100,8 @@ export class Steps {
   }
 
   /** Takes the fault that a processor exited with, into its handler. */
-  into(v: Vcpu): Promise<StepResult> {
-    return this.#steppers[v.index].takeFault(v);
+  into(v: Vcpu, exit: ExceptionExit): Promise<StepResult> {
+    return this.#steppers[v.index].takeFault(v, exit);
   }
 
   /** The watchpoint that the last step of a processor hit. */

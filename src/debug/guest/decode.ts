@@ -28,6 +28,8 @@ export enum Kind {
   Sysenter,
   Sysexit,
   Halt,
+  /** STI: holds interrupts off for one instruction. */
+  Sti,
   /** MOV SS, POP SS (and LSS): holds back traps for one instruction. */
   LoadSs,
   /** MOV to or from a debug register. */
@@ -37,6 +39,11 @@ export enum Kind {
   System,
   /** Not an instruction that this decoder knows; `length` is 0. */
   Unknown,
+}
+
+/** Whether it is a JMP to itself: that waits for an interrupt. */
+export function isSpin({ kind, target }: Decoded): boolean {
+  return kind === Kind.Jump && target === 0;
 }
 
 /** What was decoded; one object, reused. */
@@ -393,6 +400,8 @@ function oneByteKind(
       return Kind.Branch;
     case 0xf4:
       return Kind.Halt;
+    case 0xfb:
+      return Kind.Sti;
     case 0xff: {
       const operation = (into.modrm >> 3) & 7;
       if (operation === 2 || operation === 3) return Kind.Call;

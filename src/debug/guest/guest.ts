@@ -3,7 +3,7 @@ import type { Machine } from "../../machine/machine.ts";
 import { kernelSpace } from "../linux/kernel.ts";
 import { Vcpu } from "./vcpu.ts";
 import { VirtualMemory } from "./vmemory.ts";
-import { PageWalker, type Paging } from "./walk.ts";
+import { PageWalker, type Paging } from "../paging/walk.ts";
 
 export class Guest {
   readonly machine: Machine;

@@ -11,7 +11,7 @@ import {
   registerNumber,
   writeRegisterRange,
 } from "./registers.ts";
-import { type MemoryRegion, regionAt } from "./regions.ts";
+import { type MemoryRegion, regionAt } from "../paging/regions.ts";
 import { loadSegment, SEGMENTS } from "./segments.ts";
 import type { Vcpu } from "./vcpu.ts";
 

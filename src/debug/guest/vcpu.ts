@@ -5,6 +5,7 @@
 import { PendingEvent } from "../../../ffi/enums.ts";
 import { Reg } from "../../../ffi/registers.ts";
 import {
+  INTERRUPT_SHADOW,
   WHV_INTERNAL_ACTIVITY_REGISTER as ACTIVITY,
   WHV_X64_PENDING_EXCEPTION_EVENT as EVENT_REGISTER,
   WHV_X64_PENDING_EXT_INT_EVENT as EXT_INT,
@@ -25,7 +26,7 @@ import {
 } from "../../x86/segments.ts";
 import { setRefusable, TolerantBatch } from "../../machine/refusable.ts";
 import type { StopReason } from "../target.ts";
-import type { Paging } from "./walk.ts";
+import type { Paging } from "../paging/walk.ts";
 
 /** In guestTrap: a debug exception without a bit in DR6, INT1's. */
 export const TRAP_INT1 = 1n << 63n;
@@ -113,6 +114,11 @@ export class Vcpu implements Paging, RegisterAccess {
     this.rsp = context.get(RSP);
   }
 
+  /** Tells the platform whether it is about to be run (VirtualProcessor.expectRun()). */
+  expectRun(expected: boolean): void {
+    this.#vp.expectRun(expected);
+  }
+
   getRegisters(names: Uint32Array, values: Uint8Array): void {
     this.#vp.getRegisters(names, values);
   }
@@ -178,6 +184,14 @@ export class Vcpu implements Paging, RegisterAccess {
   /** It neither halts nor waits for a start-up IPI any more. */
   wake(): void {
     setRefusable(this.#vp, Reg.InternalActivityState, 0n);
+  }
+
+  /** Goes behind the instruction of `length` bytes at RIP, which is complete, and with it
+   * RF and the interrupt shadow. */
+  passInstruction(length: number): void {
+    this.passTrap(length);
+    if ((this.interruptState & INTERRUPT_SHADOW) === 0n) return;
+    this.setInterruptState(this.interruptState & ~INTERRUPT_SHADOW);
   }
 
   /** Goes behind a trap of the guest's own, an INT1 or INT3 of `length` bytes at RIP that

@@ -2,7 +2,7 @@
 import type { GuestMemory } from "../../machine/memory.ts";
 import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../../x86/paging.ts";
 import { kernelSpace } from "../linux/kernel.ts";
-import type { PageWalker, Paging } from "./walk.ts";
+import type { PageWalker, Paging } from "../paging/walk.ts";
 
 /** What is written over the guest's bytes and is not to show. */
 export interface Overlay {

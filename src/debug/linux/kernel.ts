@@ -10,7 +10,7 @@
 import type { GuestMemory } from "../../machine/memory.ts";
 import { CR3_TABLE } from "../../x86/control_registers.ts";
 import { PAGE_BYTES } from "../../x86/paging.ts";
-import { type PageWalker, type Paging, pagingMode } from "../guest/walk.ts";
+import { type PageWalker, type Paging, pagingMode } from "../paging/walk.ts";
 
 /** Where a 64-bit kernel's image is mapped: 2 GiB below the top, 1 GiB of it. */
 export const KERNEL_MAP = 0xffffffff80000000n;

@@ -7,7 +7,7 @@ import {
   type LinuxKernel,
 } from "../linux/kernel.ts";
 import type { Guest } from "../guest/guest.ts";
-import { pagingMode } from "../guest/walk.ts";
+import { pagingMode } from "../paging/walk.ts";
 import type { Commands, MonitorContext } from "./command.ts";
 
 export const linuxCommands: Commands = {

@@ -1,6 +1,6 @@
 /** The monitor's commands for one processor: its registers, and its page tables. */
 import { readRegisterRange, registers } from "../guest/registers.ts";
-import { entryFlags, pagingMode } from "../guest/walk.ts";
+import { entryFlags, pagingMode } from "../paging/walk.ts";
 import type { Commands, MonitorContext } from "./command.ts";
 
 export const processorCommands: Commands = {

@@ -9,7 +9,8 @@
  */
 import { CR3_TABLE } from "../../x86/control_registers.ts";
 import { PAGE_OFFSET } from "../../x86/paging.ts";
-import { decode, type Decoded, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, type Decoded, newDecoded } from "../guest/decode.ts";
+import { NEEDS } from "./needs.ts";
 import { stackMove } from "./stack_move.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { VirtualMemory } from "../guest/vmemory.ts";
@@ -166,29 +167,25 @@ export class Fence {
     go: (at: number, to: number, depth: number) => boolean,
   ): boolean {
     const next = at + decoded.length;
-    switch (decoded.kind) {
-      case Kind.Jump:
+    switch (NEEDS[decoded.kind].goes) {
+      case "next":
+        return go(at, next, depth);
+      case "target":
         return go(at, this.#target(decoded, at), depth);
-      case Kind.Branch: {
+      case "target or next": {
         const taken = go(at, this.#target(decoded, at), depth);
         return go(at, next, depth) && taken;
       }
-      case Kind.Plain:
-      case Kind.Pushf:
-      case Kind.MoveDr:
-        return go(at, next, depth);
-      case Kind.System:
-        this.#renewing.add(at);
-        return false;
-      case Kind.Halt:
-      case Kind.Popf:
-      case Kind.Interrupt:
-      case Kind.LoadSs:
-        // Stepped, it is as a rule there that they end.
+      case "next, stepped":
+        // As a rule it is there that they end.
         go(at, next, depth);
         return false;
+      case "anew":
+        this.#renewing.add(at);
+        return false;
+      case "anywhere":
+        return false;
     }
-    return false;
   }
 
   /** Where a relative jump at offset `at` goes: with a 16-bit operand IP is cut. */

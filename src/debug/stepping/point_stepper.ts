@@ -3,20 +3,20 @@
  * of a step is in the guest then, and it can be repeated.
  */
 import { DebugPass } from "../../../ffi/debug_points.ts";
-import type { Return } from "../../machine/processor.ts";
-import type { DebugHit } from "../../platform/mod.ts";
+import type { Return } from "../../machine/outcome.ts";
+import type { DebugHit, ExceptionExit } from "../../platform/mod.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
 import { Vector } from "../../x86/vectors.ts";
 import type { ProcessorPoints } from "../breakpoints/points.ts";
-import { decode, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, newDecoded } from "../guest/decode.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { type StopReason, TargetError } from "../target.ts";
 import { faultOf } from "./faults.ts";
 import { apicVector, takesInterrupts } from "./interrupts.ts";
+import type { ProcessorStepper, StepControl } from "./control.ts";
 import type { StepResult } from "./results.ts";
-import type { StepControl } from "./stepper.ts";
 
-export class PointStepper {
+export class PointStepper implements ProcessorStepper {
   /** The watchpoint that the last step hit, if any. */
   watched: StopReason | null = null;
   readonly #control: StepControl;
@@ -29,15 +29,14 @@ export class PointStepper {
     this.#points = points;
   }
 
-  /** Runs a processor freely, with a debug exception of its own that was intercepted
-   * first. */
   run(v: Vcpu): Promise<Return> {
-    this.#giveTrap(v);
+    if (v.guestTrap !== 0n) {
+      v.read();
+      this.#giveTrap(v);
+    }
     return this.#control.runner.run(v, false);
   }
 
-  /** Makes one instruction; `v` has been read, and is when it is done. With `interrupts`
-   * takeInterrupt() comes first. */
   async step(v: Vcpu, interrupts = false): Promise<StepResult> {
     if (v.waitsForSipi) {
       throw new TargetError(`CPU${v.index} waits for a SIPI: nothing to step`);
@@ -52,8 +51,6 @@ export class PointStepper {
     return result;
   }
 
-  /** The interrupt that comes before the next instruction of `v` (read), up to its
-   * handler; null if none does. */
   async takeInterrupt(v: Vcpu): Promise<StepResult | null> {
     this.watched = null;
     if (!takesInterrupts(v)) return null;
@@ -61,10 +58,8 @@ export class PointStepper {
     return await this.#make(v, DebugPass.StepOpen);
   }
 
-  /** Has the guest take the fault that `v` has exited with, up to the handler's first
-   * instruction. */
-  takeFault(v: Vcpu): Promise<StepResult> {
-    const { vector, code, parameter } = faultOf(v.processor.exception!);
+  takeFault(v: Vcpu, exit: ExceptionExit): Promise<StepResult> {
+    const { vector, code, parameter } = faultOf(exit);
     v.inject(vector, code, parameter);
     return this.#make(v, DebugPass.Step);
   }
@@ -72,26 +67,25 @@ export class PointStepper {
   async #make(v: Vcpu, how: number): Promise<StepResult> {
     v.passDebugPoints(how);
     for (;;) {
-      switch (await this.#control.runner.run(v, true)) {
+      const why = await this.#control.runner.run(v, true);
+      switch (why.kind) {
         case "completed":
           this.#note(v, v.takeDebugHits());
           v.read();
           return "done";
-        case "machine":
-          return "machine";
+        case "power":
+          return why;
         case "point":
-          this.#note(v, v.processor.point!.hits);
+          this.#note(v, why.exit.hits);
           v.read();
           return "done";
-        case "fault": {
-          const { faultVector, faultCode } = v.processor.handler;
-          v.inject(faultVector, faultCode);
+        case "fault":
+          v.inject(why.vector, why.errorCode);
           v.passDebugPoints(DebugPass.Step);
           break;
-        }
         case "exception":
           // Of a range's, which all exit.
-          this.#control.meaning.of(v);
+          this.#control.meaning.of(v, why);
           this.#giveTrap(v);
           v.passDebugPoints(DebugPass.Step);
           break;
@@ -123,7 +117,7 @@ export class PointStepper {
     if ((v.rflags & RFLAGS_IF) === 0n) return false;
     const length = this.#control.guest.memory.read(v, v.linear, this.#code);
     decode(this.#code.subarray(0, length), 0, v.codeBits, this.#decoded);
-    return this.#decoded.kind === Kind.Jump && this.#decoded.target === 0;
+    return isSpin(this.#decoded);
   }
 
   /** A JMP to itself waits for an interrupt: one turn of it and a million are the same.
@@ -135,10 +129,10 @@ export class PointStepper {
     try {
       v.passDebugPoints(DebugPass.Spin);
       for (;;) {
-        const why = await this.#control.runner.run(v, false);
-        if (why === "machine") return why;
-        if (why === "exception" || why === "point") {
-          if (this.#control.meaning.of(v) !== "go on") break;
+        const why = await this.run(v);
+        if (why.kind === "power") return why;
+        if (why.kind === "exception" || why.kind === "point") {
+          if (this.#control.meaning.of(v, why) !== "go on") break;
         } else if (!this.#control.course.goesOn) break;
       }
     } finally {

@@ -8,13 +8,14 @@
  */
 import { INTERRUPT_SHADOW } from "../../../ffi/values.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
-import type { Return } from "../../machine/processor.ts";
+import type { Return } from "../../machine/outcome.ts";
+import type { ExceptionExit } from "../../platform/mod.ts";
 import { SoftwareBreakpoint } from "../breakpoints/table.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Guest } from "../guest/guest.ts";
 import type { StopReason } from "../target.ts";
 import { Fence, type FenceSite } from "./fence.ts";
-import type { Ending, StepResult } from "./results.ts";
+import type { Ending, Occurrence, StepResult } from "./results.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { isTrap } from "../breakpoints/trap.ts";
 
@@ -29,14 +30,14 @@ export interface RangeControl {
   readonly breakpoints: Breakpoints;
   readonly course: { readonly goesOn: boolean };
   readonly meaning: {
-    of(v: Vcpu): StopReason | SoftwareBreakpoint | "go on";
+    of(v: Vcpu, why: Occurrence): StopReason | SoftwareBreakpoint | "go on";
     breaksAt(v: Vcpu): StopReason | null;
   };
   readonly steps: {
     run(v: Vcpu): Promise<Return>;
     one(v: Vcpu): Promise<StepResult>;
     over(v: Vcpu, breakpoint: SoftwareBreakpoint): Promise<StepResult>;
-    into(v: Vcpu): Promise<StepResult>;
+    into(v: Vcpu, exit: ExceptionExit): Promise<StepResult>;
     watched(v: Vcpu): StopReason | null;
   };
 }
@@ -107,7 +108,7 @@ function endOfStep(
   result: StepResult,
   inside: () => boolean,
 ): Ending | "go on" {
-  if (result !== "done") return result === "machine" ? result : null;
+  if (result !== "done") return result === "canceled" ? null : result;
   const watched = control.steps.watched(v);
   if (watched !== null) return watched;
   if (!inside()) return { kind: "step" };
@@ -141,14 +142,14 @@ async function admit(
     for (;;) {
       if (!control.course.goesOn) return null;
       const why = await control.steps.run(v);
-      if (why === "machine") return why;
-      if (why !== "exception" && why !== "point") continue;
+      if (why.kind === "power") return why;
+      if (why.kind !== "exception" && why.kind !== "point") continue;
       v.read();
       // Also with a fault of its own, which it will have again.
       if (v.linear === linear && v.stack === stack && v.cpl === cpl) {
         return "go on";
       }
-      const meaning = control.meaning.of(v);
+      const meaning = control.meaning.of(v, why);
       if (meaning === "go on") continue;
       if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
       const over = await stepElsewhere(control, v, meaning);
@@ -167,7 +168,7 @@ async function stepElsewhere(
   breakpoint: SoftwareBreakpoint,
 ): Promise<Ending | "go on"> {
   const result = await control.steps.over(v, breakpoint);
-  if (result !== "done") return result === "machine" ? result : null;
+  if (result !== "done") return result === "canceled" ? null : result;
   return control.steps.watched(v) ?? "go on";
 }
 
@@ -181,22 +182,21 @@ async function runFenced(
   for (let steps = 1;; steps++) {
     if (!control.course.goesOn) return null;
     const why = await control.steps.run(v);
-    if (why === "machine") return why;
-    if (why !== "exception" && why !== "point") continue;
-    const fault = v.processor.exception;
+    if (why.kind === "power") return why;
+    if (why.kind !== "exception" && why.kind !== "point") continue;
     v.read();
     const place = fence.placeOf(v);
     const gate = v.rip;
     let result: StepResult;
     if (
-      fault !== null && !isTrap(fault.vector, control.breakpoints.inMemory) &&
-      place !== null
+      why.kind === "exception" && place !== null &&
+      !isTrap(why.exit.vector, control.breakpoints.inMemory)
     ) {
       // Outside it is of the fetch there: the next step will have it again.
       if (place === "exit") return { kind: "step" };
-      result = await control.steps.into(v);
+      result = await control.steps.into(v, why.exit);
     } else {
-      const meaning = control.meaning.of(v);
+      const meaning = control.meaning.of(v, why);
       if (meaning === "go on") continue;
       if (!(meaning instanceof SoftwareBreakpoint)) return meaning;
       if (place === "exit") return { kind: "step" };

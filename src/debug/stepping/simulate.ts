@@ -9,10 +9,10 @@ import { INTERRUPT_SHADOW } from "../../../ffi/values.ts";
 import { RegisterBatch } from "../../machine/batch.ts";
 import type { GuestMemory } from "../../machine/memory.ts";
 import { RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
-import { decode, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, Kind, newDecoded } from "../guest/decode.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { VirtualMemory } from "../guest/vmemory.ts";
-import type { PageWalker } from "../guest/walk.ts";
+import type { PageWalker } from "../paging/walk.ts";
 
 const CF = 1n, PF = 4n, AF = 0x10n, ZF = 0x40n, SF = 0x80n, OF = 0x800n;
 const ARITHMETIC = CF | PF | AF | ZF | SF | OF;
@@ -60,8 +60,8 @@ export class Simulator {
     const target = () => BigInt.asUintN(64, v.rip + BigInt(d.target));
     switch (d.kind) {
       case Kind.Jump:
-        // To itself: what it waits for comes while the processor runs.
-        if (d.target === 0) return false;
+        // What it waits for comes while the processor runs.
+        if (isSpin(d)) return false;
         return this.#go(v, target());
       case Kind.Branch:
         if (d.opcode >= 0xe0 && d.opcode <= 0xe3) return false;

@@ -4,7 +4,7 @@
 import { REC } from "../core/shared.ts";
 import { type Block, KEY_16, type Records } from "./records.ts";
 
-const MOST_BLOCKS = 40;
+export const MOST_BLOCKS = 40;
 const MOST_INSTRUCTIONS = 512;
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { GuestMemory } from "../../../machine/memory.ts";
 import type { MonitorContext } from "../command.ts";
-import { type Paging, type PagingMode, pagingMode } from "../../guest/walk.ts";
+import { type Paging, type PagingMode, pagingMode } from "../../paging/walk.ts";
 import { CR4_PSE } from "../../../x86/control_registers.ts";
 import {
   ENTRY,

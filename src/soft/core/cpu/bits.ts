@@ -19,6 +19,7 @@ export const CR4_TSD: u32 = 1 << 2;
 export const CR4_DE: u32 = 1 << 3;
 export const CR4_PSE: u32 = 1 << 4;
 export const CR4_PAE: u32 = 1 << 5;
+export const CR4_PGE: u32 = 1 << 7;
 export const CR4_OSFXSR: u32 = 1 << 9;
 export const CR4_OSXMMEXCPT: u32 = 1 << 10;
 export const CR4_UMIP: u32 = 1 << 11;

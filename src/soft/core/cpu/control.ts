@@ -40,7 +40,7 @@ import { physHost } from "../memory/phys";
 import { A_L, segOf } from "./segment";
 import { apicResult } from "../system/apic";
 import { apicMode } from "../system/processors";
-import { tlbFlush } from "../memory/tlb";
+import { tlbFlush, tlbFlushLocal } from "../memory/tlb";
 import { MAXPHYADDR } from "../memory/walk";
 
 const CR0_BITS: u64 = 0xe005003f;
@@ -116,7 +116,7 @@ export function writeCr3(v: u64): bool {
     load<u64>(CR0) & CR0_PG && cr4 & CR4_PAE && !pdptesValid(v)
   ) return refuse();
   store<u64>(CR3, v);
-  tlbFlush();
+  tlbFlushLocal();
   return true;
 }
 

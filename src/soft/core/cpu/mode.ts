@@ -37,7 +37,7 @@ import {
   STACKW,
   TLBB,
 } from "../layout";
-import { flushJumps } from "../code/jumps";
+import { flushJumps, switchJumps } from "../code/jumps";
 import { selectTlb } from "../memory/tlb";
 
 /**
@@ -69,7 +69,10 @@ export function updateMode(): void {
   store<u8>(STACKW, <u8> stack);
   const before = load<u32>(TLBB);
   selectTlb();
-  if (load<u32>(TLBB) != before) flushJumps();
+  if (load<u32>(TLBB) == before) return;
+  // elsewhere another level's code segment may have another limit, too
+  if (mode == MODE_LONG) switchJumps();
+  else flushJumps();
 }
 
 /**
@@ -109,5 +112,5 @@ export function virtualInterrupts(): bool {
 export function acChanged(): void {
   const before = load<u32>(TLBB);
   selectTlb();
-  if (load<u32>(TLBB) != before) flushJumps();
+  if (load<u32>(TLBB) != before) switchJumps();
 }

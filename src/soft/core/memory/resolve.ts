@@ -29,12 +29,13 @@ import {
   mapFlags,
   physHost,
 } from "./phys";
-import { entry, noteLarge, WATCHED, WITHHELD } from "./tlb";
+import { entry, execTag, noteLarge, WATCHED, WITHHELD } from "./tlb";
 import {
   ACC_EXEC,
   ACC_READ,
   ACC_WRITE,
   translate,
+  xGlobal,
   xGpa,
   xLarge,
   xPerm,
@@ -110,6 +111,7 @@ export function hostFor(
   }
   if (!translate(linear, acc, user, implicit, false)) return 0;
   const gpa = xGpa;
+  const global = xGlobal;
   if (gpa >> 12 == apicPage && !(acc & ACC_EXEC)) {
     special = SP_APIC;
     return 0;
@@ -149,7 +151,7 @@ export function hostFor(
   const data = lines ? page | WATCHED : page;
   store<u64>(t, perm & ACC_READ ? data : -1);
   store<u64>(t, perm & ACC_WRITE ? data | withheld : -1, 8);
-  store<u64>(t, perm & ACC_EXEC ? page : -1, 24);
+  store<u64>(t, execTag(page, (perm & ACC_EXEC) != 0, global), 24);
   store<u32>(t, host - <u32> linear, 16);
   store<u32>(t, lines, 20);
   return host;

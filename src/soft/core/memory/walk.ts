@@ -4,6 +4,7 @@ import {
   CR0_PG,
   CR0_WP,
   CR4_PAE,
+  CR4_PGE,
   CR4_PSE,
   CR4_SMAP,
   CR4_SMEP,
@@ -58,12 +59,14 @@ let xHost1: u32 = 0;
 let xHost2: u32 = 0;
 let xLeaf: u32 = 0;
 export let xLarge: u64 = 0; // bytes of a large page, or 0
+export let xGlobal: bool = false;
 const PT_PRESENT: u64 = 1;
 export const PT_WRITE: u64 = 2;
 export const PT_USER: u64 = 4;
 const PT_ACCESSED: u64 = 0x20;
 const PT_DIRTY: u64 = 0x40;
 const PT_PS: u64 = 0x80;
+const PT_GLOBAL: u64 = 0x100;
 export const PT_NX: u64 = <u64> 1 << 63;
 let ptHost: u32 = 0;
 
@@ -107,6 +110,7 @@ export function translate(
   quiet: bool,
 ): bool {
   xLarge = 0;
+  xGlobal = false;
   xWhy = 0;
   xTables = 7;
   const cr0 = load<u64>(CR0);
@@ -239,6 +243,7 @@ export function translate(
   }
   xGpa = gpa;
   if (size > 0x1000) xLarge = size;
+  xGlobal = (e & PT_GLOBAL) != 0 && (cr4 & CR4_PGE) != 0;
   if (quiet) {
     xRights = (perm & (PT_WRITE | PT_USER)) | nx;
     xHost0 = hosts0;
