@@ -1603,20 +1603,15 @@ function flagsFunction(): Code {
  * further on) to the page, where accesses of up to 8 bytes may begin in it, and what
  * leads to the host's address; or NO_PAGE. `tag` is the offset of the entry's tag that is to
  * match. The whole access has to be in one page: of its first byte is the entry, of its last
- * one has the tag to be. Of a page with a data point, what is beside the watched lines is
- * found, for this access alone, as in core/memory/watched.ts; a write there changes the page.
+ * one has the tag to be. Of a page with a data point, what is found begins and ends with
+ * the watched lines next to the access; none of a write there is noted (core/memory/watched.ts),
+ * but the page is changed.
  */
 function lookupFunction(tag: 0 | 8): Code {
   const c = new Code(2);
   const address = 0, page = 1;
   const entry = c.local(I32), host = c.local(I32), first = c.local(I32);
-  const found = (room: bigint) => {
-    c.get(page);
-    c.i64(room);
-    c.get(entry);
-    c.memory(Op.i32_load, 16);
-    c.return_();
-  };
+  const line = c.local(I32), lines = c.local(I32), below = c.local(I32);
   const nothing = () => {
     c.i64(NO_PAGE);
     c.i64(0n);
@@ -1643,7 +1638,11 @@ function lookupFunction(tag: 0 | 8): Code {
   c.get(page);
   c.op(Op.i64_eq);
   c.if_();
-  found(ROOM);
+  c.get(page);
+  c.i64(ROOM);
+  c.get(entry);
+  c.memory(Op.i32_load, 16);
+  c.return_();
   c.end();
   c.get(entry);
   c.memory(Op.i64_load, tag);
@@ -1660,7 +1659,10 @@ function lookupFunction(tag: 0 | 8): Code {
   c.tee(host);
   c.i32(7);
   c.op(Op.i32_shr_u);
-  c.set(first);
+  c.tee(first);
+  c.i32(31);
+  c.op(Op.i32_and);
+  c.set(line);
   c.get(entry);
   c.memory(Op.i32_load, 20);
   c.i32(1);
@@ -1699,7 +1701,45 @@ function lookupFunction(tag: 0 | 8): Code {
     c.op(Op.i32_or);
     c.memory(Op.i32_store8, CHANGED);
   }
-  found(0n);
+  // from the last watched line before the access to the first one behind it
+  c.get(entry);
+  c.memory(Op.i32_load, 20);
+  c.set(lines);
+  c.i32(1);
+  c.get(line);
+  c.op(Op.i32_shl);
+  c.i32(1);
+  c.op(Op.i32_sub);
+  c.set(below);
+  c.i32(32);
+  c.get(lines);
+  c.get(below);
+  c.op(Op.i32_and);
+  c.op(Op.i32_clz);
+  c.op(Op.i32_sub);
+  c.set(line);
+  c.get(page);
+  c.get(line);
+  c.i32(7);
+  c.op(Op.i32_shl);
+  c.op(Op.i64_extend_i32_u);
+  c.op(Op.i64_add);
+  c.get(lines);
+  c.get(below);
+  c.i32(-1);
+  c.op(Op.i32_xor);
+  c.op(Op.i32_and);
+  c.op(Op.i32_ctz);
+  c.get(line);
+  c.op(Op.i32_sub);
+  c.i32(7);
+  c.op(Op.i32_shl);
+  c.i32(7);
+  c.op(Op.i32_sub);
+  c.op(Op.i64_extend_i32_u);
+  c.get(entry);
+  c.memory(Op.i32_load, 16);
+  c.return_();
   c.unreachable();
   c.complete();
   return c;

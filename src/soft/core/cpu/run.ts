@@ -248,7 +248,9 @@ export function execute(budget: i32): u32 {
       if (load<u32>(FAULT)) {
         completed = false;
         setFaulting(cur);
-        if (passed) passDone();
+        // who completes it is to know that it is a step's
+        if (step && load<u32>(FAULT) == F_EXIT) store<u8>(PASS, passed);
+        else if (passed) passDone();
         if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
         const r = onFault();
         if (r) return r;

@@ -43,7 +43,7 @@ import {
 } from "../layout";
 import { flagsChanged } from "../cpu/mode";
 import { isMem, isRepeated, rLen, rSeg } from "../code/record";
-import { withoutPoint } from "./points";
+import { pointPassNone, stepping, withoutPoint } from "./points";
 import { afterInstruction } from "../cpu/run";
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK, WHV_E_INVALID_VP_STATE } from "../whv/hresult";
@@ -136,6 +136,10 @@ function attempt(known: u32): u32 {
   if (more) store<u32>(EFL, load<u32>(EFL) | (flags & RF));
   const before = load<u8>(SHADOW);
   afterInstruction((flags & TF) != 0);
+  if (stepping()) {
+    pointPassNone();
+    return DONE;
+  }
   flagsChanged();
   // interrupts get their turn between iterations
   return more && !before && !recheck && !load<u64>(DBGPEND) &&
