@@ -6,6 +6,7 @@
 import type { EoiListener, MmioDevice } from "../device.ts";
 import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
+import { DeliveryMode } from "../../x86/lapic.ts";
 
 /** Guest physical address of the register window. */
 export const IOAPIC_BASE = 0xfec00000;
@@ -19,24 +20,16 @@ const IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10;
 const VERSION = 0x11;
 
 /** Low half of a redirection entry. */
-const Redir = {
+export const Redir = {
   vector: 0xff,
   modeShift: 8,
   logical: 1 << 11,
   pending: 1 << 12,
+  activeLow: 1 << 13,
   remoteIrr: 1 << 14,
   level: 1 << 15,
   mask: 1 << 16,
   writable: 0x1afff,
-} as const;
-
-const Mode = {
-  fixed: 0,
-  lowestPriority: 1,
-  smi: 2,
-  nmi: 4,
-  init: 5,
-  extInt: 7,
 } as const;
 
 /** An interrupt message; the numbers are WHV_INTERRUPT_CONTROL's. */
@@ -104,7 +97,8 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
     return this.state.low.some((entry) => {
       const mode = (entry >> Redir.modeShift) & 7;
       return !(entry & Redir.mask) &&
-        (mode === Mode.nmi || mode === Mode.init || mode === Mode.smi);
+        (mode === DeliveryMode.Nmi || mode === DeliveryMode.Init ||
+          mode === DeliveryMode.Smi);
     });
   }
 
@@ -183,13 +177,15 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
     let type = (entry >> Redir.modeShift) & 7;
     let vector = entry & Redir.vector;
     let level = (entry & Redir.level) !== 0;
-    if (type === Mode.extInt) {
-      type = Mode.fixed;
+    if (type === DeliveryMode.ExtInt) {
+      type = DeliveryMode.Fixed;
       vector = this.#wiring.extIntVector();
       level = false;
-    } else if (type === Mode.nmi || type === Mode.init) {
+    } else if (type === DeliveryMode.Nmi || type === DeliveryMode.Init) {
       level = false; // these are always edges
-    } else if (type !== Mode.fixed && type !== Mode.lowestPriority) {
+    } else if (
+      type !== DeliveryMode.Fixed && type !== DeliveryMode.LowestPriority
+    ) {
       return; // SMI and reserved modes reach nobody
     } else {
       if (vector < 16) return; // the local APIC takes no such vector

@@ -8,7 +8,7 @@ import {
   statInvalidated,
 } from "./code/cache";
 import { decodeInit } from "./code/decode";
-import { raise, UD } from "./cpu/fault";
+import { raise } from "./cpu/fault";
 import { registerFxsave } from "./insn/x87/fxsave";
 import { registerX87 } from "./insn/x87/table";
 import { registerFar } from "./insn/system/far";
@@ -80,6 +80,7 @@ import {
   tooShort,
 } from "./code/regions";
 import { created } from "./whv/state";
+import { Vector } from "./x86/vectors";
 export { hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
@@ -141,7 +142,7 @@ export { setVariants } from "./whv/variants";
 export { whvGetXsave, whvSetXsave } from "./whv/xsave";
 
 function undefinedInstruction(_p: usize): usize {
-  return raise(UD);
+  return raise(Vector.UD);
 }
 
 /** Prepares the module; once. */

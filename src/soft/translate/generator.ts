@@ -40,6 +40,7 @@ import {
   REC,
   RF_MEM,
 } from "../core/shared.ts";
+import { PAGE_BYTES } from "../../x86/paging.ts";
 import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
 
@@ -85,14 +86,14 @@ interface LastPage {
   readonly addend: number;
 }
 
+const PAGE = BigInt(PAGE_BYTES);
 /** Where an access of up to 8 bytes begins that ends in the same page. */
-const ROOM = 0x1000n - 7n;
+const ROOM = PAGE - 7n;
 /** With what lookupFunction() found: it holds for this access alone. */
 const EACH_TIME = 1n << 32n;
 /** In a tag: the page has a data point, and the entry its watched lines (core/memory/tlb.ts). */
 const WATCHED = 16n;
 const MASK = [0xff, 0xffff, -1];
-const PAGE = 0x1000n;
 
 /** What is emitted for an instruction: true if it was; false if its handler is to be called. */
 export type Emitter = (

@@ -1,7 +1,7 @@
 // The decoder: instruction bytes to records (record.ts), driven by the
 // instruction table (optable.ts). It executes nothing, so a translator can use
 // it as well.
-import { GP, raiseErr } from "../cpu/fault";
+import { raiseErr } from "../cpu/fault";
 import {
   CODEKEY,
   CROSSING,
@@ -71,6 +71,7 @@ import {
   RF_VEXL,
 } from "./record";
 import { fetchHost } from "../memory/fetch";
+import { Vector } from "../x86/vectors";
 
 const MAX_BLOCK: u32 = 128;
 
@@ -513,7 +514,7 @@ export function decodeBlock(
         return count + 1;
       }
       if (n == TOOLONG || end < 0x1000) {
-        raiseErr(GP, 0);
+        raiseErr(Vector.GP, 0);
         return 0;
       }
       return decodeCrossing(host, page, linear, off, variant);
@@ -565,7 +566,7 @@ function decodeCrossing(
   }
   const n = decodeOne(FETCH, avail, off, CROSSING);
   if (n <= 0) {
-    raiseErr(GP, 0);
+    raiseErr(Vector.GP, 0);
     return 0;
   }
   let end: usize = CROSSING + REC;

@@ -1,15 +1,6 @@
 // Between two instructions: interrupts, traps and what the caller asked for.
-import {
-  EXCEPTION,
-  EXTERNAL,
-  NMI_EVENT,
-  PENDING_EXT_INT,
-  SOFTWARE,
-} from "./events";
-import { ExitReason } from "../whv/names";
+import { ExitReason, PendingEvent } from "../whv/names";
 import { debugException, inject, raised, tripleFault } from "./exceptions";
-import { GP, NMI, PF_ } from "./fault";
-import { IF, RF } from "./flags";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { recheck, setRecheck } from "./recheck";
 import { initVp, sipiVp } from "./reset";
@@ -72,6 +63,9 @@ import { PASS_NEXT, pointExit } from "../system/points";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
+import { EventType } from "../x86/events";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_IF, RFLAGS_RF } from "../x86/flags";
 
 export let timerDue: u64 = ~<u64> 0;
 export let single: bool = false;
@@ -93,35 +87,41 @@ function injectPending(): u32 {
     store<u8>(ACTIVITY, <u8> A_RUN);
     const type = <u32> (pi >> 1) & 7;
     const vector = <u32> (pi >> 16) & 0xffff;
-    if (type == NMI_EVENT) store<u8>(NMIMASK, 1);
+    if (type == EventType.Nmi) store<u8>(NMIMASK, 1);
     const length = (pi >> 5) & 15;
     return inject(
       vector & 0xff,
       type,
       (pi & 16) != 0,
       <u32> (pi >> 32),
-      load<u64>(RIP) + (type >= SOFTWARE ? length : 0),
+      load<u64>(RIP) + (type >= EventType.SoftwareInterrupt ? length : 0),
     );
   }
   const pe = load<u64>(PEND_EVENT);
   if (pe & 1) {
     const type = <u32> (pe >> 1) & 7;
-    if (type == PENDING_EXT_INT) {
+    if (type == PendingEvent.ExtInt) {
       // ExtInt: waits like any maskable interrupt, and for the end of a halt
-      if (!(load<u32>(EFL) & IF) || load<u8>(SHADOW)) return 0;
+      if (!(load<u32>(EFL) & RFLAGS_IF) || load<u8>(SHADOW)) return 0;
       if (load<u8>(ACTIVITY) == A_HALT && !variant(EXTINT_WAKES)) return 0;
       store<u64>(PEND_EVENT, 0);
       store<u8>(ACTIVITY, <u8> A_RUN);
-      return inject(<u32> (pe >> 8) & 0xff, EXTERNAL, false, 0, load<u64>(RIP));
+      return inject(
+        <u32> (pe >> 8) & 0xff,
+        EventType.Interrupt,
+        false,
+        0,
+        load<u64>(RIP),
+      );
     }
     const vector = <u32> (pe >> 16) & 0xffff;
     const param = load<u64>(PEND_EVENT, 8);
     store<u64>(PEND_EVENT, 0);
     store<u8>(ACTIVITY, <u8> A_RUN);
-    if (vector == PF_) store<u64>(CR2, param);
+    if (vector == Vector.PF) store<u64>(CR2, param);
     return inject(
       vector & 0xff,
-      EXCEPTION,
+      EventType.Exception,
       (pe & 0x100) != 0,
       <u32> (pe >> 32),
       load<u64>(RIP),
@@ -204,16 +204,22 @@ export function boundary(): u32 {
         lapicTakeNmi(base);
         store<u8>(NMIMASK, 1);
         store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(NMI, NMI_EVENT, false, 0, load<u64>(RIP));
+        const r = inject(Vector.NMI, EventType.Nmi, false, 0, load<u64>(RIP));
         if (r) return r;
       }
     }
-    const open = (load<u32>(EFL) & IF) != 0 && !shadow;
+    const open = (load<u32>(EFL) & RFLAGS_IF) != 0 && !shadow;
     if (apicMode && lapicHighestPending(base) >= 0) {
       if (open) {
         const v = lapicAcknowledge(base);
         store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(<u32> v, EXTERNAL, false, 0, load<u64>(RIP));
+        const r = inject(
+          <u32> v,
+          EventType.Interrupt,
+          false,
+          0,
+          load<u64>(RIP),
+        );
         if (r) return r;
         keep = true;
       } else keep = shadow != 0;
@@ -222,7 +228,7 @@ export function boundary(): u32 {
     if (notify & 3) {
       const priority = (notify >> 2) & 15;
       if (
-        notify & 2 && (load<u32>(EFL) & IF) != 0 && !load<u8>(SHADOW) &&
+        notify & 2 && (load<u32>(EFL) & RFLAGS_IF) != 0 && !load<u8>(SHADOW) &&
         !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
         (priority == 0 || priority > load<u64>(CR8)) &&
         !(load<u64>(PEND_EVENT) & 1)
@@ -260,7 +266,7 @@ export function boundary(): u32 {
       : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
     // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3,
     // 6.8.3)
-    if (!(load<u32>(EFL) & RF) && load<u8>(SHADOW) != 2) {
+    if (!(load<u32>(EFL) & RFLAGS_RF) && load<u8>(SHADOW) != 2) {
       const hits = execBreakpoints(lin, ~<u64> 0);
       if (hits) {
         const r = debugException(hits);
@@ -276,7 +282,7 @@ export function boundary(): u32 {
   // brings code here with both has left the loop
   if (pend & P_VIRTUAL && virtualInterrupts()) {
     settle(1);
-    const r = raised(GP, 0, 0);
+    const r = raised(Vector.GP, 0, 0);
     if (r) return r;
     return boundary();
   }

@@ -1,6 +1,5 @@
 // CPUID: exactly what this processor has. Source: Intel SDM vol. 2, "CPUID".
-import { CR4_OSXSAVE } from "./bits";
-import { MISC_LIMIT_CPUID, noExecute } from "./control";
+import { noExecute } from "./control";
 import { LAPIC_MODE_DISABLED, lapicMode } from "../lapic/state";
 import { CR4, lapicOf, M_MISC, VPINDEX } from "../layout";
 import { SIGNATURE } from "./reset";
@@ -8,6 +7,8 @@ import { cpuidMasked, cpuidResult } from "../whv/lists";
 import { AMD, HYPERVISOR_BIT, NO_TSC_LEAVES, variant } from "../whv/variants";
 import { apicMode, vpCount } from "../system/processors";
 import { MAXPHYADDR } from "../memory/walk";
+import { CR4_OSXSAVE } from "../x86/control_registers";
+import { MISC_ENABLE_LIMIT_CPUID } from "../x86/msrs";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;
@@ -121,7 +122,7 @@ function set(a: u32, b: u32, c: u32, d: u32): void {
  * of the time when there were three.
  */
 function lastBasic(): u32 {
-  return load<u64>(M_MISC) & MISC_LIMIT_CPUID ? 2 : LAST_BASIC;
+  return load<u64>(M_MISC) & MISC_ENABLE_LIMIT_CPUID ? 2 : LAST_BASIC;
 }
 
 /** Bits that number `count` things. */

@@ -1,9 +1,7 @@
 // Stack frames that the processor itself builds: on the current stack or,
 // before anything is committed, on a more privileged one. Source: Intel SDM
 // vol. 3, "Stack Switching", "Exception- or Interrupt-Handler Procedures".
-import { CR0_AM } from "./bits";
-import { AC_, raise, raiseErr, SS_, TS } from "./fault";
-import { AC } from "./flags";
+import { raise, raiseErr } from "./fault";
 import {
   CPL,
   CR0,
@@ -22,7 +20,11 @@ import {
   STACKW,
 } from "../layout";
 import { rdSys, wrAs } from "../memory/access";
-import { A_DB, A_EC, dAttr, dBase, dLimit, segOf, selErr } from "./segment";
+import { dAttr, dBase, dLimit, segOf, selErr } from "./segment";
+import { CR0_AM } from "../x86/control_registers";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_AC } from "../x86/flags";
+import { BIG, CONFORMING_OR_DOWN } from "../x86/segments";
 
 let base: u64 = 0;
 let limit: u32 = 0;
@@ -59,7 +61,7 @@ export function frameNew(sp: u64, level: u32, err: u32): void {
   base = dBase();
   limit = dLimit();
   attr = dAttr();
-  mask = attr & A_DB ? 0xffffffff : 0xffff;
+  mask = attr & BIG ? 0xffffffff : 0xffff;
   cpl = level;
   flat = false;
   error = err;
@@ -81,27 +83,27 @@ export function framePush(size: u32, v: u64): bool {
   let at = sp;
   if (!flat) {
     const last = sp + n - 1;
-    const ok = (attr & A_EC) != 0
-      ? sp > <u64> limit && last <= (attr & A_DB ? <u64> 0xffffffff : 0xffff)
+    const ok = (attr & CONFORMING_OR_DOWN) != 0
+      ? sp > <u64> limit && last <= (attr & BIG ? <u64> 0xffffffff : 0xffff)
       : last <= <u64> limit;
     if (!ok) {
-      raiseErr(SS_, error);
+      raiseErr(Vector.SS, error);
       return false;
     }
     at = (base + sp) & 0xffffffff;
   }
   if (
-    cpl == 3 && (load<u32>(EFL) & AC) != 0 &&
+    cpl == 3 && (load<u32>(EFL) & RFLAGS_AC) != 0 &&
     (load<u64>(CR0) & CR0_AM) != 0 && at & (n - 1)
   ) {
-    raise(AC_);
+    raise(Vector.AC);
     return false;
   }
   if (size == 3) wrAs<u64>(at, v, cpl);
   else if (size == 2) wrAs<u32>(at, <u32> v, cpl);
   else wrAs<u16>(at, <u16> v, cpl);
   if (load<u32>(FAULT)) {
-    if (load<u32>(FAULT) == F_NONCANON) raiseErr(SS_, 0);
+    if (load<u32>(FAULT) == F_NONCANON) raiseErr(Vector.SS, 0);
     return false;
   }
   frameSp = sp;
@@ -131,7 +133,7 @@ export function tssStack(level: u32, ext: u32): bool {
   const wide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
   const off: u32 = wide ? (level << 3) + 4 : (level << 2) + 2;
   if (off + (wide ? 5 : 3) > load<u32>(tr, SEG_LIMIT)) {
-    raiseErr(TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
+    raiseErr(Vector.TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
     return false;
   }
   const at = load<u64>(tr) + off;
@@ -148,7 +150,7 @@ export function tssStack(level: u32, ext: u32): bool {
 export function tssRsp(off: u32, ext: u32): bool {
   const tr = segOf(S_TR);
   if (off + 7 > load<u32>(tr, SEG_LIMIT)) {
-    raiseErr(TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
+    raiseErr(Vector.TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
     return false;
   }
   tssSp = rdSys<u64>(load<u64>(tr) + off);

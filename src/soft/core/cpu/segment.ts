@@ -1,7 +1,6 @@
 // Descriptors and segment registers. Source: Intel SDM vol. 3, chapters
 // "Protected-Mode Memory Management" and "Protection".
-import { EFER_LMA } from "./bits";
-import { GP, NP, raiseErr, SS_ } from "./fault";
+import { raiseErr } from "./fault";
 import {
   CPL,
   EFER,
@@ -22,28 +21,22 @@ import {
 } from "../layout";
 import { rdSys, wrSys } from "../memory/access";
 import { updateMode } from "./mode";
-
-// Descriptor attributes as segment registers hold them (SEG_ATTR).
-export const A_ACCESSED: u32 = 1;
-/** Writable (data) or readable (code). */
-export const A_RW: u32 = 2;
-/** Expand-down (data) or conforming (code). */
-export const A_EC: u32 = 4;
-export const A_CODE: u32 = 8;
-export const A_S: u32 = 0x10;
-export const A_P: u32 = 0x80;
-export const A_L: u32 = 0x2000;
-export const A_DB: u32 = 0x4000;
-
-// Types of system descriptors.
-export const T_TSS16: u32 = 1;
-export const T_LDT: u32 = 2;
-export const T_CALL16: u32 = 4;
-export const T_TASK: u32 = 5;
-export const T_TSS32: u32 = 9;
-export const T_CALL32: u32 = 12;
-/** Busy bit of a TSS type. */
-export const T_BUSY: u32 = 2;
+import { EFER_LMA } from "../x86/control_registers";
+import { Vector } from "../x86/vectors";
+import {
+  ACCESSED,
+  Attributes,
+  BIG,
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  GRANULARITY,
+  LONG,
+  PRESENT,
+  READ_OR_WRITE,
+  TABLE_INDICATOR,
+  TSS_BUSY,
+} from "../x86/segments";
 
 /** The descriptor that readDescriptor() found: both halves and its address. */
 export let dLo: u32 = 0;
@@ -73,9 +66,9 @@ export function selErr(sel: u32): u32 {
 
 function tableOf(sel: u32, bytes: u32): bool {
   let table = GDTR;
-  if (sel & 4) {
+  if (sel & TABLE_INDICATOR) {
     table = segOf(S_LDTR);
-    if (!(load<u16>(table, SEG_ATTR) & A_P)) return false;
+    if (!(load<u16>(table, SEG_ATTR) & PRESENT)) return false;
   }
   const off = sel & 0xfff8;
   if (off + bytes - 1 > load<u32>(table, SEG_LIMIT)) return false;
@@ -144,25 +137,25 @@ export function dType(): u32 {
 
 @inline
 export function dPresent(): bool {
-  return (dHi & 0x8000) != 0;
+  return (dHi & (PRESENT << 8)) != 0;
 }
 
 @inline
 export function dSystem(): bool {
-  return (dHi & 0x1000) == 0;
+  return (dHi & (CODE_OR_DATA << 8)) == 0;
 }
 export function dBase(): u64 {
   return (dLo >> 16) | ((dHi & 0xff) << 16) | (dHi & 0xff000000);
 }
 export function dLimit(): u32 {
   const limit = (dLo & 0xffff) | (dHi & 0xf0000);
-  return dHi & 0x800000 ? (limit << 12) | 0xfff : limit;
+  return dHi & (GRANULARITY << 8) ? (limit << 12) | 0xfff : limit;
 }
 
 /** Sets the accessed bit of the descriptor just read; false with FAULT set. */
 export function markAccessed(): bool {
-  if (dHi & 0x100) return true;
-  dHi |= 0x100;
+  if (dHi & (ACCESSED << 8)) return true;
+  dHi |= ACCESSED << 8;
   wrSys<u8>(dAddr + 5, <u8> (dHi >> 8));
   return load<u32>(FAULT) == 0;
 }
@@ -174,7 +167,7 @@ export function markAccessed(): bool {
 export function setBusy(at: u64, busy: bool): bool {
   const b = rdSys<u8>(at + 5);
   if (load<u32>(FAULT)) return false;
-  wrSys<u8>(at + 5, busy ? b | 2 : b & ~2);
+  wrSys<u8>(at + 5, busy ? b | <u8> TSS_BUSY : b & ~(<u8> TSS_BUSY));
   return load<u32>(FAULT) == 0;
 }
 
@@ -209,15 +202,15 @@ export function putNull(seg: u32, sel: u32): void {
 export function putRealSeg(seg: u32, sel: u32): void {
   const s = segOf(seg);
   if (load<u8>(MODE) == MODE_V86) {
-    putSeg(seg, sel, <u64> sel << 4, 0xffff, 0xf3);
+    putSeg(seg, sel, <u64> sel << 4, 0xffff, Attributes.v86);
     return;
   }
   let attr: u32 = load<u16>(s, SEG_ATTR);
-  if (!(attr & A_P)) {
+  if (!(attr & PRESENT)) {
     store<u32>(s, 0xffff, SEG_LIMIT);
     attr = 0;
   }
-  const type: u32 = seg == S_CS ? 0x9b : 0x93;
+  const type: u32 = seg == S_CS ? Attributes.code16 : Attributes.data16;
   store<u64>(s, <u64> sel << 4, SEG_BASE);
   store<u16>(s, <u16> sel, SEG_SEL);
   store<u16>(s, <u16> ((attr & 0xff00) | type), SEG_ATTR);
@@ -238,13 +231,14 @@ export function checkStack(
   if (!readDescriptor(sel, vector, err)) return false;
   if (
     (sel & 3) != cpl || dDpl() != cpl ||
-    (dAttr() & (A_S | A_CODE | A_RW)) != (A_S | A_RW)
+    (dAttr() & (CODE_OR_DATA | CODE | READ_OR_WRITE)) !=
+      (CODE_OR_DATA | READ_OR_WRITE)
   ) {
     raiseErr(vector, err);
     return false;
   }
   if (!dPresent()) {
-    raiseErr(SS_, err);
+    raiseErr(Vector.SS, err);
     return false;
   }
   return true;
@@ -255,9 +249,9 @@ export function checkData(sel: u32, cpl: u32, vector: u32): bool {
   const err = selErr(sel);
   if (!readDescriptor(sel, vector, err)) return false;
   const attr = dAttr();
-  const code = (attr & A_CODE) != 0;
-  let ok = (attr & A_S) != 0 && (!code || (attr & A_RW) != 0);
-  if (ok && !(code && attr & A_EC)) {
+  const code = (attr & CODE) != 0;
+  let ok = (attr & CODE_OR_DATA) != 0 && (!code || (attr & READ_OR_WRITE) != 0);
+  if (ok && !(code && attr & CONFORMING_OR_DOWN)) {
     ok = dDpl() >= cpl && dDpl() >= (sel & 3);
   }
   if (!ok) {
@@ -265,7 +259,7 @@ export function checkData(sel: u32, cpl: u32, vector: u32): bool {
     return false;
   }
   if (!dPresent()) {
-    raiseErr(NP, err);
+    raiseErr(Vector.NP, err);
     return false;
   }
   return true;
@@ -286,7 +280,7 @@ export function loadSegment(seg: u32, sel: u32): bool {
   if (!(sel & 0xfffc)) {
     if (seg == S_SS) {
       if (mode != MODE_LONG || cpl == 3 || (sel & 3) != cpl) {
-        raiseErr(GP, 0);
+        raiseErr(Vector.GP, 0);
         return false;
       }
       // unusable, but its DPL is the CPL
@@ -297,8 +291,8 @@ export function loadSegment(seg: u32, sel: u32): bool {
     return true;
   }
   if (seg == S_SS) {
-    if (!checkStack(sel, cpl, GP, 0)) return false;
-  } else if (!checkData(sel, cpl, GP)) return false;
+    if (!checkStack(sel, cpl, Vector.GP, 0)) return false;
+  } else if (!checkData(sel, cpl, Vector.GP)) return false;
   if (!markAccessed()) return false;
   putDescriptor(seg, sel);
   if (seg == S_SS) updateMode();
@@ -310,12 +304,12 @@ export function loadSegment(seg: u32, sel: u32): bool {
  * the L/D combination, then presence. False with FAULT set.
  */
 export function checkCodeKind(sel: u32, ext: u32): bool {
-  if (longActive() && (dAttr() & (A_L | A_DB)) == (A_L | A_DB)) {
-    raiseErr(GP, selErr(sel) | ext);
+  if (longActive() && (dAttr() & (LONG | BIG)) == (LONG | BIG)) {
+    raiseErr(Vector.GP, selErr(sel) | ext);
     return false;
   }
   if (!dPresent()) {
-    raiseErr(NP, selErr(sel) | ext);
+    raiseErr(Vector.NP, selErr(sel) | ext);
     return false;
   }
   return true;
@@ -326,8 +320,10 @@ export function checkCodeKind(sel: u32, ext: u32): bool {
  * #GP(ext).
  */
 export function checkIp(ip: u64, limit: u32, attr: u32, ext: u32): bool {
-  const inside = longActive() && attr & A_L ? canonical(ip) : ip <= <u64> limit;
-  if (!inside) raiseErr(GP, ext);
+  const inside = longActive() && attr & LONG
+    ? canonical(ip)
+    : ip <= <u64> limit;
+  if (!inside) raiseErr(Vector.GP, ext);
   return inside;
 }
 

@@ -3,9 +3,8 @@
 // afterwards (the new task's segments) is an exception of the new task, which
 // is left in WHvRegisterPendingEvent for the loop to inject at the new task's
 // first instruction.
-import { CR0_PG, CR0_TS } from "./bits";
-import { GP, NP, raiseErr, TS } from "./fault";
-import { getFlags, NT, setFlagsRaw, VM } from "./flags";
+import { raiseErr } from "./fault";
+import { getFlags, setFlagsRaw } from "./flags";
 import { frameCommit, frameCurrent, framePush } from "./frame";
 import {
   CPL,
@@ -39,10 +38,6 @@ import { rdSys, wrSys } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
 import { watching } from "../system/points";
 import {
-  A_CODE,
-  A_EC,
-  A_P,
-  A_S,
   checkCode,
   checkData,
   checkStack,
@@ -62,11 +57,22 @@ import {
   segOf,
   selErr,
   setBusy,
-  T_BUSY,
-  T_LDT,
 } from "./segment";
 import { needSync, synced } from "../system/time";
 import { tlbFlush } from "../memory/tlb";
+import { CR0_PG, CR0_TS } from "../x86/control_registers";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_BITS, RFLAGS_CLEAR, RFLAGS_NT, RFLAGS_VM } from "../x86/flags";
+import {
+  Attributes,
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  PRESENT,
+  SystemType,
+  TSS_BUSY,
+} from "../x86/segments";
+import { DR6_BT, DR7_LOCAL } from "../x86/debug_registers";
 
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;
@@ -77,7 +83,7 @@ const BY_GATE: u32 = 3;
 // Offsets in the TSS: 32-bit, 16-bit.
 const LIMIT32: u32 = 0x67;
 const LIMIT16: u32 = 0x2b;
-const CR3_32: u32 = 0x1c;
+const PDBR_32: u32 = 0x1c;
 const IP_32: u32 = 0x20;
 const IP_16: u32 = 0x0e;
 const SEL_32: u32 = 0x48; // ES CS SS DS FS GS, 4 bytes each
@@ -85,8 +91,6 @@ const SEL_16: u32 = 0x22; // ES CS SS DS, 2 bytes each
 const LDT_32: u32 = 0x60;
 const LDT_16: u32 = 0x2a;
 const TRAP_32: u32 = 0x64;
-
-// The new task's state while it is being read.
 
 function newReg(i: u32): u32 {
   return load<u32>(NEW_TASK + (<usize> i << 2));
@@ -154,12 +158,12 @@ function loadLdt(sel: u32): bool {
   if (!(sel & 0xfffc)) return true;
   const err = selErr(sel);
   if (sel & 4) {
-    raiseErr(TS, err);
+    raiseErr(Vector.TS, err);
     return false;
   }
-  if (!readDescriptor(sel, TS, err)) return false;
-  if ((dAttr() & (A_S | A_P | 15)) != (A_P | T_LDT)) {
-    raiseErr(TS, err);
+  if (!readDescriptor(sel, Vector.TS, err)) return false;
+  if ((dAttr() & (CODE_OR_DATA | PRESENT | 15)) != (PRESENT | SystemType.Ldt)) {
+    raiseErr(Vector.TS, err);
     return false;
   }
   putDescriptor(S_LDTR, sel);
@@ -169,21 +173,21 @@ function loadLdt(sel: u32): bool {
 function loadCode(sel: u32, ip: u64): bool {
   const err = selErr(sel);
   if (!err) {
-    raiseErr(TS, 0);
+    raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!readDescriptor(sel, TS, err)) return false;
+  if (!readDescriptor(sel, Vector.TS, err)) return false;
   const attr = dAttr();
   const rpl = sel & 3;
   if (
-    (attr & (A_S | A_CODE)) != (A_S | A_CODE) ||
-    (attr & A_EC ? dDpl() > rpl : dDpl() != rpl)
+    (attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE) ||
+    (attr & CONFORMING_OR_DOWN ? dDpl() > rpl : dDpl() != rpl)
   ) {
-    raiseErr(TS, err);
+    raiseErr(Vector.TS, err);
     return false;
   }
   if (!dPresent()) {
-    raiseErr(NP, err);
+    raiseErr(Vector.NP, err);
     return false;
   }
   if (!markAccessed()) return false;
@@ -193,17 +197,19 @@ function loadCode(sel: u32, ip: u64): bool {
 
 function loadStack(sel: u32, cpl: u32): bool {
   if (!selErr(sel)) {
-    raiseErr(TS, 0);
+    raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!checkStack(sel, cpl, TS, 0) || !markAccessed()) return false;
+  if (!checkStack(sel, cpl, Vector.TS, 0) || !markAccessed()) return false;
   putDescriptor(S_SS, sel);
   return true;
 }
 
 function loadData(seg: u32, sel: u32): bool {
   if (!selErr(sel)) return true;
-  if (!checkData(sel, load<u8>(CPL), TS) || !markAccessed()) return false;
+  if (!checkData(sel, load<u8>(CPL), Vector.TS) || !markAccessed()) {
+    return false;
+  }
   putDescriptor(seg, sel);
   return true;
 }
@@ -215,10 +221,10 @@ function loadSegments(): bool {
   // until there is a stack, an exception has to take ring 0's from the TSS
   store<u8>(CPL, 3);
   if (!loadLdt(load<u32>(sel, 24))) return false;
-  if (load<u32>(EFL) & VM) {
+  if (load<u32>(EFL) & RFLAGS_VM) {
     for (let i: u32 = 0; i < 6; i++) {
       const s = load<u32>(sel + (i << 2));
-      putSeg(i, s, <u64> s << 4, 0xffff, 0xf3);
+      putSeg(i, s, <u64> s << 4, 0xffff, Attributes.v86);
     }
     store<u8>(CPL, 3);
     return true;
@@ -258,7 +264,7 @@ export function switchTask(
   const wide = (dType() & 8) != 0;
   const need = wide ? LIMIT32 : LIMIT16;
   if (limit < need) {
-    raiseErr(TS, selErr(sel) | ext);
+    raiseErr(Vector.TS, selErr(sel) | ext);
     return false;
   }
   const tr = segOf(S_TR);
@@ -267,15 +273,15 @@ export function switchTask(
   const oldWide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
   const oldNeed = oldWide ? LIMIT32 : LIMIT16;
   if (load<u32>(tr, SEG_LIMIT) < oldNeed) {
-    raiseErr(TS, selErr(oldSel) | ext);
+    raiseErr(Vector.TS, selErr(oldSel) | ext);
     return false;
   }
   if (!readTask(base, wide)) return false;
-  const cr3 = wide ? rdSys<u32>(base + CR3_32) : 0;
+  const cr3 = wide ? rdSys<u32>(base + PDBR_32) : 0;
   const trap = wide ? <u32> rdSys<u16>(base + TRAP_32) & 1 : 0;
   if (load<u32>(FAULT)) return false;
   let flags = getFlags();
-  if (by == BY_IRET) flags &= ~NT;
+  if (by == BY_IRET) flags &= ~RFLAGS_NT;
   if (!saveTask(oldBase, oldWide, retIp, flags)) return false;
   if (by == BY_CALL || by == BY_GATE) {
     wrSys<u16>(base, oldSel);
@@ -286,9 +292,9 @@ export function switchTask(
     if (!setBusy(load<u64>(GDTR) + (oldSel & 0xfff8), false)) return false;
   }
   // committed
-  putSeg(S_TR, sel, base, limit, attr | T_BUSY);
+  putSeg(S_TR, sel, base, limit, attr | TSS_BUSY);
   store<u64>(CR0, load<u64>(CR0) | CR0_TS);
-  store<u64>(DR7, load<u64>(DR7) & ~<u64> 0x155);
+  store<u64>(DR7, load<u64>(DR7) & ~DR7_LOCAL);
   if (wide && load<u64>(CR0) & CR0_PG) {
     store<u64>(CR3, cr3);
     tlbFlush();
@@ -299,9 +305,9 @@ export function switchTask(
   }
   store<u64>(RIP, newReg(0));
   let next = newReg(1);
-  if (!wide) next &= ~VM;
-  if (by == BY_CALL || by == BY_GATE) next |= NT;
-  setFlagsRaw((next & 0x3f7fd7) | 2);
+  if (!wide) next &= ~RFLAGS_VM;
+  if (by == BY_CALL || by == BY_GATE) next |= RFLAGS_NT;
+  setFlagsRaw((next & RFLAGS_BITS) | RFLAGS_CLEAR);
   const done = loadSegments();
   updateMode();
   if (done && hasErr) {
@@ -310,7 +316,7 @@ export function switchTask(
   }
   // a switch that failed has the exception alone, whatever T is
   if (load<u32>(FAULT)) defer();
-  else if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | 0x8000);
+  else if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | DR6_BT);
   flagsChanged();
   return true;
 }
@@ -331,12 +337,15 @@ export function checkTask(
     return false;
   }
   if (!readDescriptor(sel, vector, err)) return false;
-  if ((dHi & 0x1700) != (busy ? 0x300 : 0x100)) {
+  if (
+    (dHi & 0x1700) !=
+      (busy ? SystemType.Tss16 | TSS_BUSY : SystemType.Tss16) << 8
+  ) {
     raiseErr(vector, err);
     return false;
   }
   if (!dPresent()) {
-    raiseErr(NP, err);
+    raiseErr(Vector.NP, err);
     return false;
   }
   return true;
@@ -350,7 +359,7 @@ export function taskGate(
   hasErr: bool,
   err: u32,
 ): bool {
-  if (!checkTask(sel, false, GP, ext)) return false;
+  if (!checkTask(sel, false, Vector.GP, ext)) return false;
   return switchTask(sel, BY_GATE, retIp, ext, hasErr, err);
 }
 
@@ -358,6 +367,6 @@ export function taskGate(
 export function taskReturn(nextIp: u64): bool {
   const link = <u32> rdSys<u16>(load<u64>(segOf(S_TR)));
   if (load<u32>(FAULT)) return false;
-  if (!checkTask(link, true, TS, 0)) return false;
+  if (!checkTask(link, true, Vector.TS, 0)) return false;
   return switchTask(link, BY_IRET, nextIp, 0, false, 0);
 }

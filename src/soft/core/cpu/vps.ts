@@ -24,13 +24,13 @@ import {
   STATE,
   STATE_SIZE,
 } from "../layout";
-import { IF } from "./flags";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
 import { setRecheck } from "./recheck";
 import { setApicPage } from "../system/apic";
 import { apicMode, vpCount } from "../system/processors";
 import { time } from "../system/time";
 import { flushJumps } from "../code/jumps";
+import { RFLAGS_IF } from "../x86/flags";
 
 let current: u32 = 0;
 
@@ -92,7 +92,7 @@ export function vpReady(vp: u32): bool {
   if (a == A_RUN) return true;
   if (load<u64>(fieldOf(vp, PEND_INT)) & 1) return true;
   if (load<u64>(fieldOf(vp, DBGPEND))) return true;
-  const open = (load<u32>(fieldOf(vp, EFL)) & IF) != 0;
+  const open = (load<u32>(fieldOf(vp, EFL)) & RFLAGS_IF) != 0;
   const event = load<u64>(fieldOf(vp, PEND_EVENT));
   if (event & 1 && (((event >> 1) & 7) != 5 || (open && extIntWakes()))) {
     return true;
@@ -108,7 +108,7 @@ export function vpReady(vp: u32): bool {
 /** Whether `vp`, which is not ready, takes no interrupts. */
 export function vpDeaf(vp: u32): bool {
   return (apicMode && lapicWaitsForSipi(lapicOf(vp))) ||
-    !(load<u32>(fieldOf(vp, EFL)) & IF);
+    !(load<u32>(fieldOf(vp, EFL)) & RFLAGS_IF);
 }
 
 /** Guest time of the next APIC timer event of any VP, or the maximum. */

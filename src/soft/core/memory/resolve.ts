@@ -8,8 +8,6 @@
 // the write tag, and accesses to a page with a data point (system/points.ts),
 // by WATCHED in both; what is unused otherwise has the page's watched lines
 // then, so that an access beside them costs little.
-import { CR4_SMAP } from "../cpu/bits";
-import { AC } from "../cpu/flags";
 import {
   CODELINES,
   CPL,
@@ -47,6 +45,8 @@ import { watchedLines, watching } from "../system/points";
 import { answering, asking } from "../system/access";
 import { needSync, synced } from "../system/time";
 import { isChanged, isDirty, setChanged, setDirty } from "./marks";
+import { CR4_SMAP } from "../x86/control_registers";
+import { RFLAGS_AC } from "../x86/flags";
 
 /** Counters for --stats. */
 export let statTlbMisses: u64 = 0;
@@ -93,7 +93,7 @@ export function hostFor(
   const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
   const set: usize = user
     ? 0
-    : implicit || !(load<u64>(CR4) & CR4_SMAP) || !(load<u32>(EFL) & AC)
+    : implicit || !(load<u64>(CR4) & CR4_SMAP) || !(load<u32>(EFL) & RFLAGS_AC)
     ? 1
     : 2;
   const t = entry(vp + set * TLB_SET, linear);

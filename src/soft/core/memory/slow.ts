@@ -1,6 +1,5 @@
 // Accesses of any size and place: page by page, to memory, the local APIC and
 // devices.
-import { EFER_LMA } from "../cpu/bits";
 import { codeWritten } from "../code/cache";
 import {
   CODELINES,
@@ -18,6 +17,7 @@ import { completing, deviceRead, deviceWrite } from "../system/device";
 import { mmioRead, mmioWrite } from "../system/emulation";
 import { hostDoorbell } from "../system/host";
 import { asking, askRead, askWrite } from "../system/access";
+import { EFER_LMA } from "../x86/control_registers";
 
 export function loadBytes(h: usize, bytes: u32): u64 {
   if (bytes == 8) return load<u64>(h);

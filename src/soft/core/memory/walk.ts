@@ -1,18 +1,7 @@
 // Page walks: linear to guest physical addresses by the page tables, in every
 // paging mode.
-import {
-  CR0_PG,
-  CR0_WP,
-  CR4_PAE,
-  CR4_PSE,
-  CR4_SMAP,
-  CR4_SMEP,
-  EFER_LMA,
-  EFER_NXE,
-} from "../cpu/bits";
 import { codeWritten } from "../code/cache";
 import { raisePF } from "../cpu/fault";
-import { AC } from "../cpu/flags";
 import {
   CODELINES,
   CR0,
@@ -26,6 +15,26 @@ import {
 import { MAP_READ, mapFlags, physHost } from "./phys";
 import { exitMemory } from "../system/exit";
 import { setChanged, setDirty } from "./marks";
+import {
+  CR0_PG,
+  CR0_WP,
+  CR4_PAE,
+  CR4_PSE,
+  CR4_SMAP,
+  CR4_SMEP,
+  EFER_LMA,
+  EFER_NXE,
+} from "../x86/control_registers";
+import { RFLAGS_AC } from "../x86/flags";
+import {
+  ENTRY,
+  ENTRY_NO_EXECUTE,
+  HUGE_PAGE_BYTES,
+  LARGE_PAGE_BYTES,
+  PAGE_BYTES,
+  PageFault,
+  PDPTE_RESERVED,
+} from "../x86/paging";
 
 export const ACC_READ: u32 = 1;
 export const ACC_WRITE: u32 = 2;
@@ -36,6 +45,9 @@ const RSVD_HI: u64 = 0x000fffffffffffff & ~((<u64> 1 << 40) - 1);
 
 /** PAE paging outside long mode reserves bits 62:52, too. */
 const RSVD_PAE: u64 = RSVD_HI | 0x7ff0000000000000;
+
+/** An entry that is there has reserved bits. */
+const RESERVED: u32 = PageFault.Reserved | PageFault.Protection;
 
 /** Results of translate(). */
 export let xGpa: u64 = 0;
@@ -58,13 +70,6 @@ let xHost1: u32 = 0;
 let xHost2: u32 = 0;
 let xLeaf: u32 = 0;
 export let xLarge: u64 = 0; // bytes of a large page, or 0
-const PT_PRESENT: u64 = 1;
-export const PT_WRITE: u64 = 2;
-export const PT_USER: u64 = 4;
-const PT_ACCESSED: u64 = 0x20;
-const PT_DIRTY: u64 = 0x40;
-const PT_PS: u64 = 0x80;
-export const PT_NX: u64 = <u64> 1 << 63;
 let ptHost: u32 = 0;
 
 /**
@@ -112,7 +117,7 @@ export function translate(
   const cr0 = load<u64>(CR0);
   if (!(cr0 & CR0_PG)) {
     xGpa = linear & 0xffffffff;
-    xRights = PT_WRITE | PT_USER;
+    xRights = ENTRY.Write | ENTRY.User;
     xLeaf = 0;
     xPerm = 7;
     return true;
@@ -123,16 +128,20 @@ export function translate(
   const pae = (cr4 & CR4_PAE) != 0;
   const nxe = (efer & EFER_NXE) != 0;
   const pcidMask: u64 = PHYS_MASK;
-  let err: u32 = (acc & ACC_WRITE ? 2 : 0) | (user ? 4 : 0);
-  if (acc & ACC_EXEC && (nxe && (pae || long) || cr4 & CR4_SMEP)) err |= 16;
-  let perm: u64 = PT_WRITE | PT_USER; // accumulated R/W and U/S
+  let err: u32 = (acc & ACC_WRITE ? PageFault.Write : 0) |
+    (user ? PageFault.User : 0);
+  if (acc & ACC_EXEC && (nxe && (pae || long) || cr4 & CR4_SMEP)) {
+    err |= PageFault.Fetch;
+  }
+  let perm: u64 = ENTRY.Write | ENTRY.User; // accumulated R/W and U/S
   let nx: u64 = 0;
   let gpa: u64;
   let hosts0: u32 = 0, hosts1: u32 = 0, hosts2: u32 = 0, leaf: u32 = 0;
   let e: u64 = 0;
-  let size: u64 = 0x1000;
+  let size: u64 = PAGE_BYTES;
   if (pae) {
-    const rsvd: u64 = (long ? RSVD_HI : RSVD_PAE) | (nxe ? 0 : PT_NX);
+    const rsvd: u64 = (long ? RSVD_HI : RSVD_PAE) |
+      (nxe ? 0 : ENTRY_NO_EXECUTE);
     let table: u64;
     if (long) {
       if (<i64> (linear << 16) >> 16 != <i64> linear) {
@@ -143,21 +152,21 @@ export function translate(
       if (!readEntry(gpa, true, linear, quiet)) return false;
       e = ptEntry;
       hosts0 = ptHost;
-      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & (rsvd | PT_PS)) return pf(linear, err | 9, quiet);
+      if (!(e & ENTRY.Present)) return pf(linear, err, quiet);
+      if (e & (rsvd | ENTRY.Large)) return pf(linear, err | RESERVED, quiet);
       perm &= e;
-      nx |= e & PT_NX;
+      nx |= e & ENTRY_NO_EXECUTE;
       gpa = (e & PHYS_MASK) + (((linear >> 30) & 511) << 3);
       if (!readEntry(gpa, true, linear, quiet)) return false;
       e = ptEntry;
       hosts1 = ptHost;
-      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & rsvd) return pf(linear, err | 9, quiet);
+      if (!(e & ENTRY.Present)) return pf(linear, err, quiet);
+      if (e & rsvd) return pf(linear, err | RESERVED, quiet);
       perm &= e;
-      nx |= e & PT_NX;
-      if (e & PT_PS) {
-        if (e & 0x3fffe000) return pf(linear, err | 9, quiet);
-        size = 0x40000000;
+      nx |= e & ENTRY_NO_EXECUTE;
+      if (e & ENTRY.Large) {
+        if (e & 0x3fffe000) return pf(linear, err | RESERVED, quiet);
+        size = HUGE_PAGE_BYTES;
         leaf = hosts1;
       }
       table = e & PHYS_MASK;
@@ -165,8 +174,10 @@ export function translate(
       gpa = (load<u64>(CR3) & 0xffffffe0) + (((linear >> 30) & 3) << 3);
       if (!readEntry(gpa, true, linear, quiet)) return false;
       e = ptEntry;
-      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & (RSVD_PAE | PT_NX | 0x1e6)) return pf(linear, err | 9, quiet);
+      if (!(e & ENTRY.Present)) return pf(linear, err, quiet);
+      if (e & (RSVD_PAE | ENTRY_NO_EXECUTE | PDPTE_RESERVED)) {
+        return pf(linear, err | RESERVED, quiet);
+      }
       table = e & PHYS_MASK;
     }
     if (leaf == 0) {
@@ -174,23 +185,23 @@ export function translate(
       if (!readEntry(gpa, true, linear, quiet)) return false;
       e = ptEntry;
       hosts2 = ptHost;
-      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-      if (e & rsvd) return pf(linear, err | 9, quiet);
+      if (!(e & ENTRY.Present)) return pf(linear, err, quiet);
+      if (e & rsvd) return pf(linear, err | RESERVED, quiet);
       perm &= e;
-      nx |= e & PT_NX;
-      if (e & PT_PS) {
-        if (e & 0x1fe000) return pf(linear, err | 9, quiet);
-        size = 0x200000;
+      nx |= e & ENTRY_NO_EXECUTE;
+      if (e & ENTRY.Large) {
+        if (e & 0x1fe000) return pf(linear, err | RESERVED, quiet);
+        size = LARGE_PAGE_BYTES;
         leaf = hosts2;
       } else {
         gpa = (e & PHYS_MASK) + (((linear >> 12) & 511) << 3);
         if (!readEntry(gpa, true, linear, quiet)) return false;
         e = ptEntry;
         leaf = ptHost;
-        if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
-        if (e & rsvd) return pf(linear, err | 9, quiet);
+        if (!(e & ENTRY.Present)) return pf(linear, err, quiet);
+        if (e & rsvd) return pf(linear, err | RESERVED, quiet);
         perm &= e;
-        nx |= e & PT_NX;
+        nx |= e & ENTRY_NO_EXECUTE;
       }
     }
     gpa = (e & PHYS_MASK & ~(size - 1)) | (linear & (size - 1));
@@ -199,11 +210,11 @@ export function translate(
     if (!readEntry(gpa, false, linear, quiet)) return false;
     e = ptEntry;
     hosts2 = ptHost;
-    if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+    if (!(e & ENTRY.Present)) return pf(linear, err, quiet);
     perm &= e;
-    if (e & PT_PS && cr4 & CR4_PSE) {
+    if (e & ENTRY.Large && cr4 & CR4_PSE) {
       // PSE-36: bits 20..13 are physical address bits 39..32
-      if (e & 0x200000) return pf(linear, err | 9, quiet);
+      if (e & 0x200000) return pf(linear, err | RESERVED, quiet);
       size = 0x400000;
       leaf = hosts2;
       gpa = (e & 0xffc00000) | (((e >> 13) & 0xff) << 32) |
@@ -213,7 +224,7 @@ export function translate(
       if (!readEntry(gpa, false, linear, quiet)) return false;
       e = ptEntry;
       leaf = ptHost;
-      if (!(e & PT_PRESENT)) return pf(linear, err, quiet);
+      if (!(e & ENTRY.Present)) return pf(linear, err, quiet);
       perm &= e;
       gpa = (e & 0xfffff000) | (linear & 0xfff);
     }
@@ -223,36 +234,36 @@ export function translate(
   let allow: u32 = 0;
   const wp = (cr0 & CR0_WP) != 0;
   if (user) {
-    if (perm & PT_USER) {
-      allow = ACC_READ | (perm & PT_WRITE ? ACC_WRITE : 0) |
+    if (perm & ENTRY.User) {
+      allow = ACC_READ | (perm & ENTRY.Write ? ACC_WRITE : 0) |
         (nx ? 0 : ACC_EXEC);
     }
   } else {
-    const ac = !implicit && (load<u32>(EFL) & AC) != 0;
-    if (!(perm & PT_USER) || !(cr4 & CR4_SMAP) || ac) {
-      allow = ACC_READ | (perm & PT_WRITE || !wp ? ACC_WRITE : 0);
+    const ac = !implicit && (load<u32>(EFL) & RFLAGS_AC) != 0;
+    if (!(perm & ENTRY.User) || !(cr4 & CR4_SMAP) || ac) {
+      allow = ACC_READ | (perm & ENTRY.Write || !wp ? ACC_WRITE : 0);
     }
-    if (!nx && !(perm & PT_USER && cr4 & CR4_SMEP)) allow |= ACC_EXEC;
+    if (!nx && !(perm & ENTRY.User && cr4 & CR4_SMEP)) allow |= ACC_EXEC;
   }
   if ((allow & acc) != acc) {
-    return pf(linear, err | 1, quiet);
+    return pf(linear, err | PageFault.Protection, quiet);
   }
   xGpa = gpa;
-  if (size > 0x1000) xLarge = size;
+  if (size > PAGE_BYTES) xLarge = size;
   if (quiet) {
-    xRights = (perm & (PT_WRITE | PT_USER)) | nx;
+    xRights = (perm & (ENTRY.Write | ENTRY.User)) | nx;
     xHost0 = hosts0;
     xHost1 = hosts1;
     xHost2 = hosts2;
     xLeaf = leaf;
     return true;
   }
-  if (hosts0 && hosts0 != leaf) markEntry(PT_ACCESSED, hosts0);
-  if (hosts1 && hosts1 != leaf) markEntry(PT_ACCESSED, hosts1);
-  if (hosts2 && hosts2 != leaf) markEntry(PT_ACCESSED, hosts2);
+  if (hosts0 && hosts0 != leaf) markEntry(ENTRY.Accessed, hosts0);
+  if (hosts1 && hosts1 != leaf) markEntry(ENTRY.Accessed, hosts1);
+  if (hosts2 && hosts2 != leaf) markEntry(ENTRY.Accessed, hosts2);
   const dirty = (acc & ACC_WRITE) != 0;
-  markEntry(dirty ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED, leaf);
-  if (!dirty && !(e & PT_DIRTY)) allow &= ~ACC_WRITE;
+  markEntry(dirty ? ENTRY.Accessed | ENTRY.Dirty : ENTRY.Accessed, leaf);
+  if (!dirty && !(e & ENTRY.Dirty)) allow &= ~ACC_WRITE;
   xPerm = allow;
   return true;
 }
@@ -269,8 +280,8 @@ function pf(linear: u64, err: u32, quiet: bool): bool {
  */
 export function markWalk(dirty: bool): void {
   if (!xLeaf) return;
-  if (xHost0 && xHost0 != xLeaf) markEntry(PT_ACCESSED, xHost0);
-  if (xHost1 && xHost1 != xLeaf) markEntry(PT_ACCESSED, xHost1);
-  if (xHost2 && xHost2 != xLeaf) markEntry(PT_ACCESSED, xHost2);
-  markEntry(dirty ? PT_ACCESSED | PT_DIRTY : PT_ACCESSED, xLeaf);
+  if (xHost0 && xHost0 != xLeaf) markEntry(ENTRY.Accessed, xHost0);
+  if (xHost1 && xHost1 != xLeaf) markEntry(ENTRY.Accessed, xHost1);
+  if (xHost2 && xHost2 != xLeaf) markEntry(ENTRY.Accessed, xHost2);
+  markEntry(dirty ? ENTRY.Accessed | ENTRY.Dirty : ENTRY.Accessed, xLeaf);
 }

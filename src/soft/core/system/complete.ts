@@ -13,8 +13,6 @@ import {
   MAX_ACCESSES,
   setCompleting,
 } from "./device";
-import { GP, SS_ } from "../cpu/fault";
-import { RF, TF } from "../cpu/flags";
 import {
   A_RUN,
   ACTIVITY,
@@ -55,6 +53,8 @@ import { followClock, setSynced } from "./time";
 import { enter } from "../code/lookup";
 import { allowStepTrap } from "../cpu/exceptions";
 import { running, whvCheckVp } from "../whv/state";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
 
 // IcebpOutcome
 const DONE: u32 = 0;
@@ -117,14 +117,14 @@ function attempt(known: u32): u32 {
   const noted = load<u32>(HIT_COUNT);
   const flags = load<u32>(EFL);
   const hits = load<u64>(DBGPEND);
-  store<u32>(EFL, flags & ~RF);
+  store<u32>(EFL, flags & ~RFLAGS_RF);
   allowStepTrap();
   setSynced(true);
   const p = call_indirect<usize>(load<u16>(cur), cur);
   setSynced(false);
   if (load<u32>(FAULT)) {
     store<u64>(RIP, ip);
-    store<u32>(EFL, load<u32>(EFL) | (flags & RF));
+    store<u32>(EFL, load<u32>(EFL) | (flags & RFLAGS_RF));
     store<u64>(DBGPEND, hits);
     store<u32>(HIT_COUNT, noted);
     store<u8>(SHADOWNEW, 0);
@@ -133,9 +133,9 @@ function attempt(known: u32): u32 {
   }
   if (p != 0) store<u64>(RIP, ipOf(p));
   const more = p == 0 && load<u64>(RIP) == ip && isRepeated(cur);
-  if (more) store<u32>(EFL, load<u32>(EFL) | (flags & RF));
+  if (more) store<u32>(EFL, load<u32>(EFL) | (flags & RFLAGS_RF));
   const before = load<u8>(SHADOW);
-  afterInstruction((flags & TF) != 0);
+  afterInstruction((flags & RFLAGS_TF) != 0);
   flagsChanged();
   // interrupts get their turn between iterations
   return more && !before && !recheck && !load<u64>(DBGPEND) &&
@@ -156,7 +156,7 @@ function failed(p: usize): u32 {
   }
   // the next run begins with it, and so with its exit if it is to make one
   if (f == F_NONCANON) {
-    const vector = isMem(p) && rSeg(p) == S_SS ? SS_ : GP;
+    const vector = isMem(p) && rSeg(p) == S_SS ? Vector.SS : Vector.GP;
     store<u32>(LATE, F_EXC | vector);
     store<u32>(LATEERR, 0);
   } else {

@@ -1,10 +1,11 @@
 // Counts what WHvGetVirtualProcessorCounters tells: exits by reason, events
 // delivered, uses of the APIC. Fourteen, three and five u64 a processor, in the
 // order of the structures.
-import { PF_ } from "../cpu/fault";
-import { EXCEPTION, EXTERNAL, NMI_EVENT } from "../cpu/events";
 import { ExitReason } from "../whv/names";
 import { COUNTERS, EXITBUF, VPINDEX } from "../layout";
+import { Vector } from "../x86/vectors";
+import { EventType } from "../x86/events";
+import { LapicRegister } from "../x86/lapic";
 
 export const EVENTS: u32 = 14;
 export const APIC: u32 = 17;
@@ -19,13 +20,6 @@ const OTHER_INTERCEPTS: u32 = 6;
 const PENDING_INTERRUPTS: u32 = 7;
 const PAGE_FAULT_INTERCEPTS: u32 = 10;
 const NESTED_PAGE_FAULTS: u32 = 11;
-
-// Registers of the APIC
-const TPR: u32 = 0x80;
-
-const EOI: u32 = 0xb0;
-const ICR: u32 = 0x300;
-const SELF_IPI: u32 = 0x3f0;
 
 export function cells(vp: u32): usize {
   return COUNTERS + (<usize> vp << 8);
@@ -53,7 +47,9 @@ export function countExit(): void {
       return count(PENDING_INTERRUPTS);
     case ExitReason.Exception:
       return count(
-        load<u8>(EXITBUF, 72) == PF_ ? PAGE_FAULT_INTERCEPTS : OTHER_INTERCEPTS,
+        load<u8>(EXITBUF, 72) == Vector.PF
+          ? PAGE_FAULT_INTERCEPTS
+          : OTHER_INTERCEPTS,
       );
     default:
       return count(OTHER_INTERCEPTS);
@@ -65,11 +61,11 @@ export function countAccess(port: bool): void {
   count(port ? IO_INSTRUCTIONS : NESTED_PAGE_FAULTS);
 }
 
-/** Counts an event that was delivered; type: cpu/events.ts. */
+/** Counts an event that was delivered; `type` is an EventType. */
 export function countEvent(vector: u32, type: u32): void {
-  if (type == EXTERNAL || type == NMI_EVENT) count(EVENTS + 2);
+  if (type == EventType.Interrupt || type == EventType.Nmi) count(EVENTS + 2);
   else {
-    if (type == EXCEPTION && vector == PF_) count(EVENTS);
+    if (type == EventType.Exception && vector == Vector.PF) count(EVENTS);
     count(EVENTS + 1);
   }
 }
@@ -79,11 +75,11 @@ export function countEvent(vector: u32, type: u32): void {
  */
 export function countApic(offset: u32, write: bool, mmio: bool, v: u32): void {
   if (mmio) count(APIC);
-  if (offset == TPR) count(APIC + 2);
+  if (offset == LapicRegister.Tpr) count(APIC + 2);
   if (!write) return;
-  if (offset == EOI) count(APIC + 1);
-  else if (offset == SELF_IPI) count(APIC + 4);
-  else if (offset == ICR) {
+  if (offset == LapicRegister.Eoi) count(APIC + 1);
+  else if (offset == LapicRegister.SelfIpi) count(APIC + 4);
+  else if (offset == LapicRegister.IcrLow) {
     // the shorthand "self" is not sent to anybody
     count(((v >> 18) & 3) == 1 ? APIC + 4 : APIC + 3);
   }

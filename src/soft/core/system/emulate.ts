@@ -4,7 +4,7 @@
 // given back. What has results elsewhere fails. Where the VP's own state can be
 // used, complete.ts does better.
 import { decodeOne } from "../code/decode";
-import { getFlags, setFlagsRaw, TF } from "../cpu/flags";
+import { getFlags, setFlagsRaw } from "../cpu/flags";
 import {
   bankOf,
   CODEBASE,
@@ -51,6 +51,7 @@ import {
   setEmuStatus,
 } from "./emulation";
 import { setSynced } from "./time";
+import { RFLAGS_TF } from "../x86/flags";
 
 function value(i: u32): usize {
   return VALUES + (<usize> i << 4);
@@ -136,7 +137,7 @@ function carryOut(bytes: u32, once: bool): u32 {
   const flags = load<u32>(value(17));
   setFlagsRaw(flags);
   // string instructions do a single iteration while TF is set
-  if (once) store<u32>(EFL, load<u32>(EFL) | TF);
+  if (once) store<u32>(EFL, load<u32>(EFL) | RFLAGS_TF);
   for (let i: u32 = 0; i < 6; i++) {
     const s = SEGS + (<usize> i << 5);
     const v = value(18 + i);
@@ -186,7 +187,10 @@ function carryOut(bytes: u32, once: bool): u32 {
         memory.copy(value(28 + i), XMM + (<usize> i << 4), 16);
       }
       store<u64>(value(16), load<u64>(RIP));
-      store<u64>(value(17), <u64> ((getFlags() & ~TF) | (flags & TF)));
+      store<u64>(
+        value(17),
+        <u64> ((getFlags() & ~RFLAGS_TF) | (flags & RFLAGS_TF)),
+      );
     }
   }
   const status = emuStatus;

@@ -1,6 +1,5 @@
 // Exits: WHV_RUN_VP_EXIT_CONTEXT at EXITBUF (its layout is tested against the C
 // headers).
-import { CR0_AM, CR0_PE, EFER_LMA } from "../cpu/bits";
 import { ExitReason } from "../whv/names";
 import { getFlags } from "../cpu/flags";
 import {
@@ -22,6 +21,7 @@ import {
   SHADOW,
 } from "../layout";
 import { variant, WINDOW_LOST } from "../whv/variants";
+import { CR0_AM, CR0_PE, EFER_LMA } from "../x86/control_registers";
 
 /** A debug point (ffi/debug_points.ts): no reason of WinHvPlatform's. */
 export const EXIT_POINT: u32 = 0x1ceb0001;

@@ -48,6 +48,7 @@ import { vpCount } from "./processors";
 import { flushJumps } from "../code/jumps";
 import { setChanged } from "../memory/marks";
 import { WATCHED, WITHHELD } from "../memory/tlb";
+import { CR3_TABLE } from "../x86/control_registers";
 
 /** Of the accesses that a point is for (ICEBP_DEBUG_POINT.Access); 1 and 2 are
  * reading and writing. */
@@ -75,9 +76,6 @@ const P_ACCESS: usize = 24;
 const P_SPACE: usize = 28;
 const P_NEXT: usize = 32;
 const P_HOST: usize = 36;
-
-/** The page-table base of CR3, without PCID and flags. */
-const CR3_BASE: u64 = 0x000ffffffffff000;
 
 // Open hash tables of 16-byte slots: key u64 (0 is a key), value u32, used u32.
 const ADDRESS_SLOTS: u32 = 131072;
@@ -243,7 +241,7 @@ function unlink(id: u32): void {
 @inline
 function inSpace(p: usize): bool {
   return load<u32>(p, P_SPACE) != SPACE_ONE ||
-    ((load<u64>(p, P_CR3) ^ load<u64>(CR3)) & CR3_BASE) == 0;
+    ((load<u64>(p, P_CR3) ^ load<u64>(CR3)) & CR3_TABLE) == 0;
 }
 
 /**

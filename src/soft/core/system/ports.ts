@@ -1,6 +1,5 @@
 // I/O ports: the exit of an access, its breakpoints, and the access itself
 // while an instruction is emulated or completed.
-import { CR4_DE } from "../cpu/bits";
 import { ExitReason } from "../whv/names";
 import {
   CR4,
@@ -25,6 +24,7 @@ import { EMU_IO_FAILED, emuFailed } from "./emulation";
 import { beginExit, putSegment } from "./exit";
 import { hostIoPort } from "./host";
 import { needSync, synced } from "./time";
+import { CR4_DE } from "../x86/control_registers";
 
 // IO access info bits
 export const IO_WRITE: u32 = 1;

@@ -309,6 +309,22 @@ export namespace ExitReason {
   export const Canceled: u32 = 0x2001;
 }
 
+/** WHV_X64_PENDING_EVENT_TYPE. */
+export namespace PendingEvent {
+  export const Exception: u32 = 0x0;
+  export const ExtInt: u32 = 0x5;
+}
+
+/** WHV_INTERRUPT_TYPE. */
+export namespace InterruptType {
+  export const Fixed: u32 = 0x0;
+  export const LowestPriority: u32 = 0x1;
+  export const Nmi: u32 = 0x4;
+  export const Init: u32 = 0x5;
+  export const Sipi: u32 = 0x6;
+  export const LocalInt1: u32 = 0x9;
+}
+
 /** WHV_PROCESSOR_COUNTER_SET. */
 export namespace CounterSet {
   export const Runtime: u32 = 0x0;

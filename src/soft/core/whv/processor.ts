@@ -129,7 +129,9 @@ export function whvSetRegisters(vp: u32, n: u32): i32 {
   }
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
-    if (name != 0x1018) setRegister(name, VALUES + (<usize> i << 4));
+    if (name != Reg.FpControlStatus) {
+      setRegister(name, VALUES + (<usize> i << 4));
+    }
   }
   store<u8>(SUSPECT, 1);
   if (modes) {

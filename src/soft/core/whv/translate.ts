@@ -1,15 +1,10 @@
 // WHvTranslateGva: the processor's own page walk for somebody else.
 import { TranslateFlag, TranslateResult } from "./names";
-import { CR0_WP, CR4_SMAP, CR4_SMEP } from "../cpu/bits";
-import { AC } from "../cpu/flags";
 import { CPL, CR0, CR4, EFL, IOBUF } from "../layout";
 import { MAP_WRITE } from "../memory/phys";
 import { switchTo } from "../cpu/vps";
 import {
   markWalk,
-  PT_NX,
-  PT_USER,
-  PT_WRITE,
   translate,
   xGpa,
   xRights,
@@ -19,9 +14,9 @@ import {
   xWhy,
 } from "../memory/walk";
 import { whvCheckVp } from "./state";
-
-/** A page fault's error code: reserved bits. */
-const ERR_RSVD: u32 = 8;
+import { CR0_WP, CR4_SMAP, CR4_SMEP } from "../x86/control_registers";
+import { RFLAGS_AC } from "../x86/flags";
+import { ENTRY, ENTRY_NO_EXECUTE, PageFault } from "../x86/paging";
 
 /**
  * Whether the page that the walk found allows what the flags ask to validate.
@@ -29,7 +24,7 @@ const ERR_RSVD: u32 = 8;
 function permitted(flags: u32): bool {
   const exempt = (flags & TranslateFlag.PrivilegeExempt) != 0;
   const user = !exempt && load<u8>(CPL) == 3;
-  const userPage = (xRights & PT_USER) != 0;
+  const userPage = (xRights & ENTRY.User) != 0;
   if (
     user && !userPage &&
     flags &
@@ -37,11 +32,11 @@ function permitted(flags: u32): bool {
         TranslateFlag.ValidateExecute)
   ) return false;
   if (flags & TranslateFlag.ValidateExecute) {
-    if (xRights & PT_NX) return false;
+    if (xRights & ENTRY_NO_EXECUTE) return false;
     if (!user && !exempt && userPage && load<u64>(CR4) & CR4_SMEP) return false;
   }
   if (
-    flags & TranslateFlag.ValidateWrite && !(xRights & PT_WRITE) &&
+    flags & TranslateFlag.ValidateWrite && !(xRights & ENTRY.Write) &&
     (user || load<u64>(CR0) & CR0_WP)
   ) return false;
   if (
@@ -50,7 +45,8 @@ function permitted(flags: u32): bool {
     load<u64>(CR4) & CR4_SMAP
   ) {
     if (flags & TranslateFlag.OverrideSmap) return true;
-    return !(flags & TranslateFlag.EnforceSmap) && (load<u32>(EFL) & AC) != 0;
+    return !(flags & TranslateFlag.EnforceSmap) &&
+      (load<u32>(EFL) & RFLAGS_AC) != 0;
   }
   return true;
 }
@@ -58,7 +54,7 @@ function permitted(flags: u32): bool {
 function failure(): u32 {
   if (xWhy == XW_UNMAPPED) return TranslateResult.GpaUnmapped;
   if (xWhy == XW_UNREADABLE) return TranslateResult.GpaNoReadAccess;
-  return xWhy & ERR_RSVD
+  return xWhy & PageFault.Reserved
     ? TranslateResult.InvalidPageTableFlags
     : TranslateResult.PageNotPresent;
 }

@@ -1,6 +1,6 @@
 // Far JMP and CALL: direct, through call gates, and to tasks. Source: Intel SDM
 // vol. 2, "JMP", "CALL"; vol. 3, "Protection", "Task Management".
-import { GP, gp, NP, raiseErr, SS_, TS } from "../../cpu/fault";
+import { gp, raiseErr } from "../../cpu/fault";
 import {
   frameCommit,
   frameCurrent,
@@ -40,11 +40,6 @@ import {
 } from "../../code/optable";
 import { rDisp, rImm, rOsz } from "../../code/record";
 import {
-  A_CODE,
-  A_DB,
-  A_EC,
-  A_L,
-  A_S,
   canonical,
   checkCode,
   checkCodeKind,
@@ -68,15 +63,19 @@ import {
   readUpper,
   segOf,
   selErr,
-  T_CALL16,
-  T_CALL32,
-  T_TASK,
-  T_TSS16,
-  T_TSS32,
 } from "../../cpu/segment";
 import { BY_CALL, BY_JMP, checkTask, switchTask } from "../../cpu/task";
 import { nextIp } from "../../code/ip";
 import { eaPart, linear } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
+import {
+  BIG,
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  LONG,
+  SystemType,
+} from "../../x86/segments";
 
 /** Pushes CS and the return address; false with FAULT set. */
 function pushReturn(size: u32, retIp: u64): bool {
@@ -97,7 +96,7 @@ function enterCode(sel: u32, level: u32, ip: u64): void {
  */
 function sameLevel(sel: u32): bool {
   const cpl = <u32> load<u8>(CPL);
-  if (dAttr() & A_EC) return dDpl() <= cpl;
+  if (dAttr() & CONFORMING_OR_DOWN) return dDpl() <= cpl;
   return (sel & 3) <= cpl && dDpl() == cpl;
 }
 
@@ -126,27 +125,27 @@ function farGate(sel: u32, call: bool, retIp: u64): bool {
   const cpl = <u32> load<u8>(CPL);
   if (dDpl() < cpl || dDpl() < (sel & 3)) return gp(err);
   if (!dPresent()) {
-    raiseErr(NP, err);
+    raiseErr(Vector.NP, err);
     return false;
   }
   const long = longActive();
-  const wide = dType() == T_CALL32;
+  const wide = dType() == SystemType.CallGate32;
   const count = dHi & 31;
   const target = dLo >> 16;
   let ip: u64 = dLo & 0xffff;
   if (wide) ip |= dHi & 0xffff0000;
   if (long) {
-    const upper = readUpper(sel, GP, err);
+    const upper = readUpper(sel, Vector.GP, err);
     if (load<u32>(FAULT)) return false;
     ip |= upper << 32;
   }
   const code = selErr(target);
   if (!code) return gp(0);
-  if (!readDescriptor(target, GP, code)) return false;
+  if (!readDescriptor(target, Vector.GP, code)) return false;
   const attr = dAttr();
-  if ((attr & (A_S | A_CODE)) != (A_S | A_CODE)) return gp(code);
-  if (long && (attr & (A_L | A_DB)) != A_L) return gp(code);
-  const conforming = (attr & A_EC) != 0;
+  if ((attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE)) return gp(code);
+  if (long && (attr & (LONG | BIG)) != LONG) return gp(code);
+  const conforming = (attr & CONFORMING_OR_DOWN) != 0;
   if (dDpl() > cpl || (!call && !conforming && dDpl() != cpl)) {
     return gp(code);
   }
@@ -175,7 +174,7 @@ function outerLong(target: u32, level: u32, ip: u64, retIp: u64): bool {
   if (!tssRsp(4 + (level << 3), 0)) return false;
   if (!checkIp(ip, dLimit(), dAttr(), 0)) return false;
   if (!canonical(tssSp)) {
-    raiseErr(SS_, 0);
+    raiseErr(Vector.SS, 0);
     return false;
   }
   frameFlat(tssSp, level);
@@ -201,10 +200,10 @@ function outerLegacy(
   if (!tssStack(level, 0)) return false;
   const ss = tssSs;
   if (!(ss & 0xfffc)) {
-    raiseErr(TS, 0);
+    raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!checkStack(ss, level, TS, 0)) return false;
+  if (!checkStack(ss, level, Vector.TS, 0)) return false;
   if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
   const base = dBase();
   const limit = dLimit();
@@ -221,7 +220,7 @@ function outerLegacy(
     if (load<u32>(FAULT) || !framePush(size, v)) return false;
   }
   if (!pushReturn(size, retIp)) return false;
-  if (!readDescriptor(target, GP, selErr(target)) || !markAccessed()) {
+  if (!readDescriptor(target, Vector.GP, selErr(target)) || !markAccessed()) {
     return false;
   }
   putSeg(S_SS, ss, base, limit, attr);
@@ -235,12 +234,12 @@ function taskOf(sel: u32): u32 {
   const cpl = <u32> load<u8>(CPL);
   const err = selErr(sel);
   if (dDpl() < cpl || dDpl() < (sel & 3)) {
-    raiseErr(GP, err);
+    raiseErr(Vector.GP, err);
     return 0;
   }
-  if (dType() != T_TASK) return sel;
+  if (dType() != SystemType.TaskGate) return sel;
   if (!dPresent()) {
-    raiseErr(NP, err);
+    raiseErr(Vector.NP, err);
     return 0;
   }
   return dLo >> 16;
@@ -253,9 +252,9 @@ function far(sel: u32, ip: u64, size: u32, call: bool, retIp: u64): bool {
   if (load<u8>(MODE) < MODE_PROT) return farReal(sel, ip, size, call, retIp);
   const err = selErr(sel);
   if (!err) return gp(0);
-  if (!readDescriptor(sel, GP, err)) return false;
+  if (!readDescriptor(sel, Vector.GP, err)) return false;
   if (!dSystem()) {
-    if (!(dAttr() & A_CODE) || !sameLevel(sel)) return gp(err);
+    if (!(dAttr() & CODE) || !sameLevel(sel)) return gp(err);
     if (!checkCode(sel, ip, 0)) return false;
     if (call) {
       frameCurrent(0);
@@ -268,16 +267,18 @@ function far(sel: u32, ip: u64, size: u32, call: bool, retIp: u64): bool {
   }
   const type = dType();
   const long = longActive();
-  if (type == T_CALL32 || (type == T_CALL16 && !long)) {
+  if (
+    type == SystemType.CallGate32 || (type == SystemType.CallGate16 && !long)
+  ) {
     return farGate(sel, call, retIp);
   }
   // busy TSSs come to checkTask's refusal
-  const task = type == T_TASK || (type & ~2) == T_TSS16 ||
-    (type & ~2) == T_TSS32;
+  const task = type == SystemType.TaskGate || (type & ~2) == SystemType.Tss16 ||
+    (type & ~2) == SystemType.Tss32;
   if (long || !task) return gp(err);
   const tss = taskOf(sel);
   if (load<u32>(FAULT)) return false;
-  if (!checkTask(tss, false, GP, 0)) return false;
+  if (!checkTask(tss, false, Vector.GP, 0)) return false;
   return switchTask(tss, call ? BY_CALL : BY_JMP, retIp, 0, false, 0);
 }
 

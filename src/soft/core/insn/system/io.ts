@@ -5,7 +5,6 @@
 // the caller answers (system/access.ts).
 import { asking, askRead, askWrite } from "../../system/access";
 import { completing } from "../../system/device";
-import { IOPL } from "../../cpu/flags";
 import {
   CPL,
   EFL,
@@ -54,6 +53,7 @@ import {
 } from "../../system/ports";
 import { needSync, synced } from "../../system/time";
 import { gp0 } from "../../cpu/fault";
+import { RFLAGS_IOPL } from "../../x86/flags";
 
 /**
  * Whether IOPL or the TSS's bitmap allow the ports; else #GP(0) or the bitmap's
@@ -63,7 +63,7 @@ function allowed(port: u32, bytes: u32): bool {
   const mode = load<u8>(MODE);
   if (emulating || mode == MODE_REAL) return true;
   if (
-    mode >= MODE_PROT && load<u8>(CPL) <= (load<u32>(EFL) & IOPL) >> 12
+    mode >= MODE_PROT && load<u8>(CPL) <= (load<u32>(EFL) & RFLAGS_IOPL) >> 12
   ) return true;
   const tr = SEGS + (<usize> S_TR << 5);
   const attr = load<u16>(tr, SEG_ATTR);

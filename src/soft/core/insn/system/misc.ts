@@ -1,10 +1,8 @@
 // Software interrupts, CPUID, time stamps, random numbers, MSRs and the FS/GS
 // base instructions. Source: Intel SDM vol. 2.
-import { INT1, INT3, INT_N } from "../../cpu/events";
-import { CR4_FSGSBASE, CR4_TSD } from "../../cpu/bits";
 import { ExitReason } from "../../whv/names";
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
-import { BP, DB, gp0, OF_, raise, UD } from "../../cpu/fault";
+import { gp0, raise } from "../../cpu/fault";
 import { getOF, setArith } from "../../cpu/flags";
 import {
   CPL,
@@ -59,8 +57,11 @@ import {
 import { leave } from "../../code/ip";
 import { beginExit } from "../../system/exit";
 import { needSync, synced, time } from "../../system/time";
+import { EventType } from "../../x86/events";
+import { CR4_FSGSBASE, CR4_TSD } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
 
-/** Raises a software event of `type` (cpu/events.ts). */
+/** Raises a software event of `type` (EventType). */
 function software(vector: u32, type: u32): usize {
   store<u32>(FAULT, F_EXC | vector | (type << 16));
   store<u32>(FERR, 0);
@@ -68,7 +69,7 @@ function software(vector: u32, type: u32): usize {
 }
 
 function into(p: usize): usize {
-  return getOF() ? software(OF_, INT3) : p + REC;
+  return getOF() ? software(Vector.OF, EventType.SoftwareException) : p + REC;
 }
 
 function doCpuid(p: usize): usize {
@@ -188,14 +189,14 @@ function wrmsr(p: usize): usize {
 // --- FS and GS bases
 
 function readBase(p: usize, seg: u32): usize {
-  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(UD);
+  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(Vector.UD);
   const base = load<u64>(segOf(seg));
   store<u64>(rRm(p), rOsz(p) == 3 ? base : base & 0xffffffff);
   return p + REC;
 }
 
 function writeBase(p: usize, seg: u32): usize {
-  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(UD);
+  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(Vector.UD);
   const v = rOsz(p) == 3 ? load<u64>(rRm(p)) : <u64> load<u32>(rRm(p));
   if (!canonical(v)) return gp0();
   store<u64>(segOf(seg), v);
@@ -204,13 +205,13 @@ function writeBase(p: usize, seg: u32): usize {
 
 export function registerSystem(): void {
   def(M_ONE, 0xcc, END);
-  all((_p) => software(BP, INT3));
+  all((_p) => software(Vector.BP, EventType.SoftwareException));
   def(M_ONE, 0xcd, IMM_B | END);
-  all((p) => software(rImm8(p), INT_N));
+  all((p) => software(rImm8(p), EventType.SoftwareInterrupt));
   def(M_ONE, 0xce, INV64);
   all((p) => into(p));
   def(M_ONE, 0xf1, END);
-  all((_p) => software(DB, INT1));
+  all((_p) => software(Vector.DB, EventType.PrivilegedSoftwareException));
   def(M_0F, 0xa2, 0);
   all((p) => doCpuid(p));
   def(M_0F, 0x31, 0);
