@@ -1,7 +1,7 @@
 // AssemblyScript's text of numbers that stand in TypeScript.
 
 /** A number with its AssemblyScript type. */
-export type Typed = "u32" | "i32" | "u64";
+export type Typed = "u32" | "i32" | "u64" | "usize";
 
 /** Numbers by name. */
 export type Numbers = Readonly<Record<string, number | bigint>>;
@@ -28,14 +28,15 @@ export function constant(
   return `export const ${name}: ${type} = ${text};\n`;
 }
 
-/** Constants of type u32 in a namespace. */
+/** Constants in a namespace: bigints are u64, numbers of the type that is said. */
 export function namespace(
   name: string,
   comment: string,
   numbers: Numbers,
+  type: Typed = "u32",
 ): string {
   const lines = Object.entries(numbers).map(([key, value]) =>
-    `  ${constant(key, "u32", value)}`
+    `  ${constant(key, typeof value === "bigint" ? "u64" : type, value)}`
   );
   return `\n/** ${comment} */\nexport namespace ${name} {\n${
     lines.join("")

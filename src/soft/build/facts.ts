@@ -49,7 +49,7 @@ const SOURCES: readonly Source[] = [
   { name: "msrs", exports: msrs, type: "u64" },
   { name: "paging", exports: paging, type: "u64" },
   { name: "segments", exports: segments, type: "u32" },
-  { name: "vectors", exports: vectors, type: "u32" },
+  { name: "vectors", exports: vectors, type: "u64" },
 ];
 
 const FIELDS = /_FIELDS$/;

@@ -37,7 +37,7 @@ export const EFL: usize = STATE + 184;
 // --- mode, derived by updateMode()
 export const MODE: usize = STATE + 188; // u8: MODE_*
 export const CPL: usize = STATE + 189; // u8
-/** u8: 0 = 16-bit, 1 = 32-bit, 2 = 64-bit code */
+/** u8: KEY_* (shared.ts) */
 export const CODEKEY: usize = STATE + 190;
 /** u8: log2 of the stack pointer's width: 1, 2, 3 */
 export const STACKW: usize = STATE + 191;

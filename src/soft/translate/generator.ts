@@ -37,11 +37,14 @@ import {
   EAK_64,
   EAK_64A32,
   EAK_64SEG,
+  KEY_32,
+  KEY_64,
   REC,
   RF_MEM,
+  WATCHED,
 } from "../core/shared.ts";
 import { PAGE_BYTES } from "../../x86/paging.ts";
-import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
+import type { Block, Instruction } from "./records.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
 
 /** Log2 of an operand's bytes. */
@@ -91,8 +94,6 @@ const PAGE = BigInt(PAGE_BYTES);
 const ROOM = PAGE - 7n;
 /** With what lookupFunction() found: it holds for this access alone. */
 const EACH_TIME = 1n << 32n;
-/** In a tag: the page has a data point, and the entry its watched lines (core/memory/tlb.ts). */
-const WATCHED = 16n;
 const MASK = [0xff, 0xffff, -1];
 
 /** What is emitted for an instruction: true if it was; false if its handler is to be called. */
@@ -1449,7 +1450,7 @@ function lookupFunction(tag: 0 | 8): Code {
   c.get(entry);
   c.memory(Op.i64_load, tag);
   c.get(page);
-  c.i64(WATCHED);
+  c.i64(BigInt(WATCHED));
   c.op(Op.i64_or);
   c.op(Op.i64_ne);
   c.if_();

@@ -13,8 +13,8 @@ import {
   type Row,
   type Size,
 } from "./generator.ts";
-import { RF_MEM, RF_REP, RF_REPNE } from "../core/shared.ts";
-import { type Instruction, KEY_64 } from "./records.ts";
+import { KEY_64, RF_MEM, RF_REP, RF_REPNE } from "../core/shared.ts";
+import type { Instruction } from "./records.ts";
 import { Op } from "./wasm.ts";
 
 const ONE = 0, OF = 1;

@@ -30,6 +30,7 @@ import { regionCell } from "./regions";
 import { flushJumps } from "./jumps";
 import { dropWriteTags } from "../memory/tlb";
 import { setChanged } from "../memory/marks";
+import { KEY_16, KEYS } from "../shared";
 
 /** Next free byte of the pool. */
 export let poolAt: usize = POOL;
@@ -220,7 +221,7 @@ function dropPage(page: usize): void {
   while (b != 0) {
     const n = load<u32>(b, 8);
     const host = load<u32>(b);
-    for (let key: u32 = 0; key < 3; key++) {
+    for (let key: u32 = KEY_16; key < KEYS; key++) {
       const s = slot(host, key, load<u32>(b, 28));
       if (load<u32>(s) == host) store<u32>(s, 0, 4);
     }

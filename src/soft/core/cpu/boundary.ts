@@ -66,6 +66,11 @@ import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
 import { EventType } from "../x86/events";
 import { Vector } from "../x86/vectors";
 import { RFLAGS_IF, RFLAGS_RF } from "../x86/flags";
+import {
+  ApicEoiExit,
+  ApicInitSipiExit,
+  InterruptWindowExit,
+} from "../whv/structures";
 
 export let timerDue: u64 = ~<u64> 0;
 export let single: bool = false;
@@ -157,14 +162,14 @@ export function boundary(): u32 {
   }
   if (eoiVector >= 0) {
     beginExit(ExitReason.X64ApicEoi);
-    store<u32>(EXITBUF, <u32> eoiVector, 48);
+    store<u32>(EXITBUF, <u32> eoiVector, ApicEoiExit.InterruptVector);
     setEoi(-1);
     finishExit(0, false);
     return RUN_EXIT;
   }
   if (ipiTrapped) {
     beginExit(ExitReason.X64ApicInitSipiTrap);
-    store<u64>(EXITBUF, lapicTrappedIcr(base), 48);
+    store<u64>(EXITBUF, lapicTrappedIcr(base), ApicInitSipiExit.ApicIcr);
     setIpiTrapped(false);
     finishExit(0, false);
     return RUN_EXIT;
@@ -291,7 +296,7 @@ export function boundary(): u32 {
 
 function windowExit(type: u32): u32 {
   beginExit(ExitReason.X64InterruptWindow);
-  store<u32>(EXITBUF, type, 48);
+  store<u32>(EXITBUF, type, InterruptWindowExit.DeliverableType);
   finishExit(0, false);
   return RUN_EXIT;
 }

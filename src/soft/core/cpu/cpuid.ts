@@ -9,6 +9,7 @@ import { apicMode, vpCount } from "../system/processors";
 import { MAXPHYADDR } from "../memory/walk";
 import { CR4_OSXSAVE } from "../x86/control_registers";
 import { MISC_ENABLE_LIMIT_CPUID } from "../x86/msrs";
+import { ApicMode } from "../whv/names";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
 export let cpuidA: u32 = 0;
@@ -137,7 +138,7 @@ function features(): void {
   let d = F1_EDX;
   if (apicMode) {
     c |= F1_ECX_TSC_DEADLINE;
-    if (apicMode == 2) c |= F1_ECX_X2APIC;
+    if (apicMode == ApicMode.X2Apic) c |= F1_ECX_X2APIC;
     if (lapicMode(lapicOf(vp)) != LAPIC_MODE_DISABLED) d |= F1_EDX_APIC;
   } else d |= F1_EDX_APIC;
   if (load<u64>(CR4) & CR4_OSXSAVE) c |= F1_ECX_OSXSAVE;

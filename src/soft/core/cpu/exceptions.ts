@@ -1,6 +1,6 @@
 // Exceptions: exits for those that the caller wants to see, delivery, and what
 // delivery raises.
-import { ExitReason } from "../whv/names";
+import { ExitReason, MemoryAccessType } from "../whv/names";
 import { isMem, rLen, rSeg } from "../code/record";
 import { deliverEvent } from "./interrupt";
 import { flagsChanged } from "./mode";
@@ -43,6 +43,12 @@ import { INT1_IS_GUESTS, variant, WRITE_IS_TOLD } from "../whv/variants";
 import { EventType } from "../x86/events";
 import { Vector } from "../x86/vectors";
 import { DR6_CLEAR, DR6_HITS, DR7_GD } from "../x86/debug_registers";
+import {
+  ExceptionInfo,
+  MemoryAccessExit,
+  MemoryAccessInfo,
+  VpExceptionExit,
+} from "../whv/structures";
 
 /**
  * WHvPartitionPropertyCodeExceptionExitBitmap, or 0 while exception exits are
@@ -115,16 +121,21 @@ function exceptionExit(
   length: u32,
 ): u32 {
   beginExit(ExitReason.Exception);
-  putInstruction(EXITBUF + 48, EXITBUF + 52);
+  putInstruction(
+    EXITBUF + VpExceptionExit.InstructionByteCount,
+    EXITBUF + VpExceptionExit.InstructionBytes,
+  );
   store<u32>(
     EXITBUF,
-    (hasErrorCode(vector) ? 1 : 0) |
-      (type >= EventType.SoftwareInterrupt ? 2 : 0),
-    68,
+    (hasErrorCode(vector) ? ExceptionInfo.ErrorCodeValid : 0) |
+      (type >= EventType.SoftwareInterrupt
+        ? ExceptionInfo.SoftwareException
+        : 0),
+    VpExceptionExit.ExceptionInfo,
   );
-  store<u8>(EXITBUF, <u8> vector, 72);
-  store<u32>(EXITBUF, err, 76);
-  store<u64>(EXITBUF, param, 80);
+  store<u8>(EXITBUF, <u8> vector, VpExceptionExit.ExceptionType);
+  store<u32>(EXITBUF, err, VpExceptionExit.ErrorCode);
+  store<u64>(EXITBUF, param, VpExceptionExit.ExceptionParameter);
   finishExit(length, false);
   return RUN_EXIT;
 }
@@ -238,9 +249,10 @@ export function debugException(bits: u64): u32 {
 
 /** Whether the exit at EXITBUF is a write to memory mapped without Write. */
 function isWriteToRom(): bool {
-  // MemoryAccess' AccessInfo: AccessType write, GpaUnmapped clear
+  const kind = MemoryAccessInfo.AccessType | MemoryAccessInfo.GpaUnmapped;
   return load<u32>(EXITBUF) == ExitReason.MemoryAccess &&
-    (load<u32>(EXITBUF, 68) & 7) == 1;
+    (load<u32>(EXITBUF, MemoryAccessExit.AccessInfo) & kind) ==
+      MemoryAccessType.Write;
 }
 
 /**
@@ -255,7 +267,11 @@ export function onFault(): u32 {
   if (f == F_EXIT) {
     const told = !isWriteToRom() || variant(WRITE_IS_TOLD);
     if (told && load<u32>(EXITBUF) <= ExitReason.X64IoPortAccess) {
-      putInstruction(EXITBUF + 48, EXITBUF + 52);
+      // an I/O port's exit has them at the same place
+      putInstruction(
+        EXITBUF + MemoryAccessExit.InstructionByteCount,
+        EXITBUF + MemoryAccessExit.InstructionBytes,
+      );
     }
     finishExit(told ? length : 0, false);
     return RUN_EXIT;

@@ -47,6 +47,7 @@ import {
   RFLAGS_VM,
 } from "../x86/flags";
 import { BIG, LONG } from "../x86/segments";
+import { KEY_16, KEY_32, KEY_64 } from "../shared";
 
 /**
  * Derives MODE, CODEKEY, STACKW and the TLB set. CPL is its own cell (far
@@ -56,7 +57,7 @@ export function updateMode(): void {
   const cs = load<u16>(SEGS + (<usize> S_CS << 5), SEG_ATTR);
   const ss = load<u16>(SEGS + (<usize> S_SS << 5), SEG_ATTR);
   let mode: u32;
-  let key: u32 = cs & BIG ? 1 : 0;
+  let key: u32 = cs & BIG ? KEY_32 : KEY_16;
   let stack: u32 = ss & BIG ? 2 : 1;
   if (!(load<u64>(CR0) & CR0_PE)) {
     mode = MODE_REAL;
@@ -64,7 +65,7 @@ export function updateMode(): void {
   } else if (load<u64>(EFER) & EFER_LMA) {
     mode = cs & LONG ? MODE_LONG : MODE_COMPAT;
     if (mode == MODE_LONG) {
-      key = 2;
+      key = KEY_64;
       stack = 3;
     }
   } else if (load<u32>(EFL) & RFLAGS_VM) {

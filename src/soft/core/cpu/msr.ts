@@ -40,9 +40,8 @@ import {
 } from "../layout";
 import { canonical, segOf } from "./segment";
 import { apicPageChanged } from "./vps";
-import { MSR_DEFAULT, MSR_IGNORE, msrAction } from "../whv/lists";
+import { msrAction } from "../whv/lists";
 import {
-  EXT_MSR,
   extendedExits,
   msrExits,
   msrExitsGiven,
@@ -64,18 +63,13 @@ import {
 } from "../x86/msrs";
 import { X2APIC_FIRST, X2APIC_LAST } from "../x86/lapic";
 import { APIC_BASE_AT_RESET, APIC_BASE_BSP } from "../x86/apic_base";
+import { ExtendedVmExits, MsrAction, MsrExit } from "../whv/names";
 
 export const MSR_OK: u32 = 0;
 export const MSR_GP: u32 = 1;
 export const MSR_EXIT: u32 = 2;
 
 // WHV_X64_MSR_EXIT_BITMAP.
-const EXIT_UNHANDLED: u64 = 1;
-const EXIT_TSC_WRITE: u64 = 2;
-const EXIT_TSC_READ: u64 = 4;
-const EXIT_APIC_BASE_WRITE: u64 = 8;
-const EXIT_MISC_ENABLE_READ: u64 = 16;
-const EXIT_PATCH_LEVEL_READ: u64 = 32;
 
 // Not vulnerable: RDCL, L1D flush, SSB, MDS, page-size change, TAA, SBDR,
 // FBSDP, PSDP, BHI, PBRSB, GDS, RFDS. Nothing is speculated here.
@@ -96,7 +90,8 @@ function ok(v: u64): u32 {
 }
 
 function wanted(bit: u64): bool {
-  return (extendedExits & EXT_MSR) != 0 && (msrExits & bit) != 0;
+  return (extendedExits & ExtendedVmExits.X64MsrExit) != 0 &&
+    (msrExits & bit) != 0;
 }
 
 /**
@@ -104,14 +99,15 @@ function wanted(bit: u64): bool {
  */
 function decided(action: u32): u32 {
   msrValue = 0;
-  return action == MSR_IGNORE ? MSR_OK : MSR_EXIT;
+  return action == MsrAction.IgnoreWriteReadZero ? MSR_OK : MSR_EXIT;
 }
 
 function unhandled(): u32 {
-  if (wanted(EXIT_UNHANDLED)) return MSR_EXIT;
-  if (msrUnknown != MSR_DEFAULT) return decided(msrUnknown);
+  if (wanted(MsrExit.UnhandledMsrs)) return MSR_EXIT;
+  if (msrUnknown != MsrAction.ArchitectureDefault) return decided(msrUnknown);
   // without a bitmap X64MsrExit alone asks for all of them
-  return extendedExits & EXT_MSR && !msrExitsGiven && !variant(MSR_FAULTS)
+  return extendedExits & ExtendedVmExits.X64MsrExit && !msrExitsGiven &&
+      !variant(MSR_FAULTS)
     ? MSR_EXIT
     : MSR_GP;
 }
@@ -181,10 +177,14 @@ function cellOf(index: u32): usize {
  */
 export function msrRead(index: u32): u32 {
   const action = msrAction(index, false);
-  if (action != MSR_DEFAULT) return decided(action);
-  if (index == Msr.Tsc && wanted(EXIT_TSC_READ)) return MSR_EXIT;
-  if (index == Msr.MiscEnable && wanted(EXIT_MISC_ENABLE_READ)) return MSR_EXIT;
-  if (index == Msr.BiosSignId && wanted(EXIT_PATCH_LEVEL_READ)) return MSR_EXIT;
+  if (action != MsrAction.ArchitectureDefault) return decided(action);
+  if (index == Msr.Tsc && wanted(MsrExit.TscMsrRead)) return MSR_EXIT;
+  if (index == Msr.MiscEnable && wanted(MsrExit.MiscEnableMsrRead)) {
+    return MSR_EXIT;
+  }
+  if (index == Msr.BiosSignId && wanted(MsrExit.McUpdatePatchLevelMsrRead)) {
+    return MSR_EXIT;
+  }
   const cell = cellOf(index);
   if (cell) return ok(load<u64>(cell));
   if (index >= X2APIC_FIRST && index <= X2APIC_LAST && apicMode) {
@@ -266,10 +266,10 @@ function setTscOffset(offset: u64): void {
 /** Writes an MSR: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step. */
 export function msrWrite(index: u32, v: u64): u32 {
   const action = msrAction(index, true);
-  if (action != MSR_DEFAULT) return decided(action);
+  if (action != MsrAction.ArchitectureDefault) return decided(action);
   switch (index) {
     case Msr.Tsc: {
-      if (wanted(EXIT_TSC_WRITE)) return MSR_EXIT;
+      if (wanted(MsrExit.TscMsrWrite)) return MSR_EXIT;
       const change = v - (time + load<u64>(M_TSCOFF));
       store<u64>(M_TSCADJ, load<u64>(M_TSCADJ) + change);
       setTscOffset(v - time);
@@ -343,7 +343,7 @@ export function msrWrite(index: u32, v: u64): u32 {
 }
 
 function apicBaseWrite(v: u64): u32 {
-  if (wanted(EXIT_APIC_BASE_WRITE)) return MSR_EXIT;
+  if (wanted(MsrExit.ApicBaseMsrWrite)) return MSR_EXIT;
   if (!apicMode) return unhandled();
   const r = lapicWriteApicBase(apic(), v, MAXPHYADDR);
   if (r & LAPIC_GP) return MSR_GP;

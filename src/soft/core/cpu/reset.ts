@@ -55,6 +55,7 @@ import { MISC_ENABLE_AT_RESET, PAT_AT_RESET } from "../x86/msrs";
 import { Attributes } from "../x86/segments";
 import { DR6_CLEAR, DR7_FIXED } from "../x86/debug_registers";
 import { MXCSR_AT_RESET, RFLAGS_CLEAR } from "../x86/flags";
+import { ApicMode } from "../whv/names";
 
 /** CPUID.1:EAX, also in RDX at reset. */
 export const SIGNATURE: u32 = 0x000206c2;
@@ -143,7 +144,7 @@ export function resetVp(vp: u32): void {
   store<u64>(M_PAT, PAT_AT_RESET);
   store<u64>(M_MISC, MISC_ENABLE_AT_RESET);
   if (apicMode) {
-    lapicReset(lapicOf(vp), vp, apicMode == 2 ? 1 : 0, vp == 0);
+    lapicReset(lapicOf(vp), vp, apicMode == ApicMode.X2Apic ? 1 : 0, vp == 0);
     apicPageChanged();
   }
   finish();

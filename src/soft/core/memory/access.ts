@@ -20,7 +20,7 @@ import { needSync, synced } from "../system/time";
 import { checkWatch, watchAlone } from "./breakpoints";
 import { hostFor, isUser } from "./resolve";
 import { firstPart, readAny, runsOut, wrap } from "./slow";
-import { entry, setOf, WATCHED } from "./tlb";
+import { entry, setOf } from "./tlb";
 import { ACC_READ, ACC_WRITE } from "./walk";
 import { note, readAt, touches, writeAt } from "./watched";
 import { setChanged } from "./marks";
@@ -28,6 +28,7 @@ import { CR0_AM } from "../x86/control_registers";
 import { Vector } from "../x86/vectors";
 import { RFLAGS_AC } from "../x86/flags";
 import { DR7_ENABLES } from "../x86/debug_registers";
+import { WATCHED } from "../shared";
 
 /**
  * True (with #AC raised) when alignment checking forbids the access. A

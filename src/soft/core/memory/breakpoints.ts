@@ -20,7 +20,7 @@ export function execBreakpoints(linear: u64, mask: u64): u64 {
 /** True when a data breakpoint lies in the page. */
 export function watched(linear: u64): bool {
   const dr7 = <u32> load<u64>(DR7);
-  if (!(dr7 & 0xff)) return false;
+  if (!(dr7 & <u32> DR7_ENABLES)) return false;
   for (let i: u32 = 0; i < 4; i++) {
     if (!(dr7 & (3 << (i * 2))) || !((dr7 >> (16 + i * 4)) & 1)) continue;
     if ((load<u64>(DR0 + i * 8) ^ linear) >> 12 == 0) return true;

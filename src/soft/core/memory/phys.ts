@@ -6,11 +6,8 @@
 import { codeWritten } from "../code/cache";
 import { CODELINES, MAPS } from "../layout";
 import { setChanged, setDirty } from "./marks";
+import { MapFlag } from "../whv/names";
 
-export const MAP_READ: u32 = 1;
-export const MAP_WRITE: u32 = 2;
-export const MAP_EXEC: u32 = 4;
-export const MAP_DIRTY: u32 = 8;
 const MAX_RANGES: u32 = 1024;
 const FIRST: usize = MAPS + 64;
 let count: u32 = 0;
@@ -149,7 +146,7 @@ export function physHost(gpa: u64): u32 {
 /** Bookkeeping before bytes of one host page change: dirty bit, stale code. */
 export function hostTouched(host: u32, bytes: u32): void {
   setChanged(host);
-  if (mapFlags & MAP_DIRTY) setDirty(host);
+  if (mapFlags & MapFlag.TrackDirtyPages) setDirty(host);
   if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
     codeWritten(host, bytes);
   }

@@ -19,15 +19,8 @@ import {
   VPINDEX,
 } from "../layout";
 import { watched } from "./breakpoints";
-import {
-  MAP_DIRTY,
-  MAP_EXEC,
-  MAP_READ,
-  MAP_WRITE,
-  mapFlags,
-  physHost,
-} from "./phys";
-import { entry, noteLarge, WATCHED, WITHHELD } from "./tlb";
+import { mapFlags, physHost } from "./phys";
+import { entry, noteLarge, WITHHELD } from "./tlb";
 import {
   ACC_EXEC,
   ACC_READ,
@@ -47,6 +40,8 @@ import { needSync, synced } from "../system/time";
 import { isChanged, isDirty, setChanged, setDirty } from "./marks";
 import { CR4_SMAP } from "../x86/control_registers";
 import { RFLAGS_AC } from "../x86/flags";
+import { MapFlag } from "../whv/names";
+import { WATCHED } from "../shared";
 
 /** Counters for --stats. */
 export let statTlbMisses: u64 = 0;
@@ -117,10 +112,10 @@ export function hostFor(
   const host = physHost(gpa);
   const flags = mapFlags;
   const need: u32 = acc & ACC_EXEC
-    ? MAP_EXEC
+    ? MapFlag.Execute
     : acc & ACC_WRITE
-    ? MAP_WRITE
-    : MAP_READ;
+    ? MapFlag.Write
+    : MapFlag.Read;
   if (host == 0 || !(flags & need)) {
     if ((completing || asking) && !(acc & ACC_EXEC)) {
       special = SP_MMIO;
@@ -131,13 +126,13 @@ export function hostFor(
   }
   if (acc & ACC_WRITE) {
     setChanged(host);
-    if (flags & MAP_DIRTY) setDirty(host);
+    if (flags & MapFlag.TrackDirtyPages) setDirty(host);
   }
   // cache it
   let perm = xPerm & (flags & 7);
   let withheld: u64 = 0;
   if (perm & ACC_WRITE) {
-    if (flags & MAP_DIRTY && !isDirty(host)) perm &= ~ACC_WRITE;
+    if (flags & MapFlag.TrackDirtyPages && !isDirty(host)) perm &= ~ACC_WRITE;
     else if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
       withheld = WITHHELD;
       if (acc & ACC_WRITE) statBesideCode++;

@@ -24,12 +24,6 @@ import { CR0_AM, CR4_SMAP } from "../x86/control_registers";
 import { RFLAGS_AC } from "../x86/flags";
 
 /**
- * In a TLB tag: the page is watched. No bit of the low four, which some compare
- * with an operand's, to see its alignment, too (insn/simd/operands.ts).
- */
-export const WATCHED: u64 = 16;
-
-/**
  * In an entry's write tag: the walk has allowed writes, but each is to be seen,
  * for the page holds decoded code or counts as unchanged. Such a write is not
  * walked for again, so that what a guest sees does not depend on either.

@@ -12,7 +12,7 @@ import {
   F_NONCANON,
   FAULT,
 } from "../layout";
-import { MAP_READ, mapFlags, physHost } from "./phys";
+import { mapFlags, physHost } from "./phys";
 import { exitMemory } from "../system/exit";
 import { setChanged, setDirty } from "./marks";
 import {
@@ -35,6 +35,7 @@ import {
   PageFault,
   PDPTE_RESERVED,
 } from "../x86/paging";
+import { MapFlag } from "../whv/names";
 
 export const ACC_READ: u32 = 1;
 export const ACC_WRITE: u32 = 2;
@@ -77,7 +78,7 @@ let ptHost: u32 = 0;
  */
 function readEntry(gpa: u64, wide: bool, linear: u64, quiet: bool): bool {
   ptHost = physHost(gpa);
-  if (ptHost == 0 || !(mapFlags & MAP_READ)) {
+  if (ptHost == 0 || !(mapFlags & MapFlag.Read)) {
     if (!quiet) exitMemory(gpa, linear, ACC_READ, mapFlags == 0, 8);
     xWhy = mapFlags == 0 ? XW_UNMAPPED : XW_UNREADABLE;
     return false;

@@ -9,7 +9,7 @@ import {
   wrap,
   writeAny,
 } from "./slow";
-import { entry, WATCHED } from "./tlb";
+import { entry } from "./tlb";
 import { ACC_READ, ACC_WRITE, translate, xGpa } from "./walk";
 import { emulating } from "../system/emulation";
 import {
@@ -21,6 +21,7 @@ import {
 } from "../system/points";
 import { needSync, synced } from "../system/time";
 import { setChanged } from "./marks";
+import { WATCHED } from "../shared";
 
 /**
  * Memory behind a byte that an access may touch, or 0; nothing changes by

@@ -2,7 +2,7 @@
 // state: what is no device's works as it does in any instruction, debug
 // registers, faults and traps too. What the caller has to do is a list of
 // accesses (device.ts).
-import { ExitReason } from "../whv/names";
+import { ExitReason, ICEBP_MAX_ACCESSES, Outcome } from "../whv/names";
 import { cacheFlush } from "../code/cache";
 import {
   accesses,
@@ -10,7 +10,6 @@ import {
   beginAccesses,
   carriedOut,
   full,
-  MAX_ACCESSES,
   setCompleting,
 } from "./device";
 import {
@@ -55,13 +54,7 @@ import { allowStepTrap } from "../cpu/exceptions";
 import { running, whvCheckVp } from "../whv/state";
 import { Vector } from "../x86/vectors";
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
-
-// IcebpOutcome
-const DONE: u32 = 0;
-const DATA: u32 = 1;
-const AGAIN: u32 = 2;
-const RUN: u32 = 3;
-const TABLES: u32 = 4;
+import { Completion, MemoryAccessExit } from "../whv/structures";
 
 /**
  * The list's first `known` accesses, at IOBUF, have been carried out. Leaves
@@ -71,7 +64,7 @@ const TABLES: u32 = 4;
 export function whvCompleteAccess(vp: u32, known: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
-  if (known > MAX_ACCESSES) return E_INVALIDARG;
+  if (known > ICEBP_MAX_ACCESSES) return E_INVALIDARG;
   if ((running >> vp) & 1) return WHV_E_INVALID_VP_STATE;
   switchTo(vp);
   if (
@@ -88,12 +81,16 @@ export function whvCompleteAccess(vp: u32, known: u32): i32 {
     outcome = attempt(known);
     // an iteration that wrote nothing needs nobody
     known = 0;
-  } while (outcome == AGAIN && accesses == carriedOut);
+  } while (outcome == Outcome.Again && accesses == carriedOut);
   setCompleting(false);
-  store<u32>(SIZE, outcome);
-  store<u32>(SIZE, accesses, 4);
-  store<u32>(SIZE, carriedOut, 8);
-  store<u64>(SIZE, outcome == TABLES ? load<u64>(EXITBUF, 72) : 0, 16);
+  store<u32>(SIZE, outcome, Completion.Outcome);
+  store<u32>(SIZE, accesses, Completion.AccessCount);
+  store<u32>(SIZE, carriedOut, Completion.CarriedOut);
+  store<u64>(
+    SIZE,
+    outcome == Outcome.Tables ? load<u64>(EXITBUF, MemoryAccessExit.Gpa) : 0,
+    Completion.Address,
+  );
   return S_OK;
 }
 
@@ -111,7 +108,7 @@ function attempt(known: u32): u32 {
   if (cur == 0) {
     // it is not there any more: for a run to find out
     store<u32>(FAULT, 0);
-    return RUN;
+    return Outcome.Run;
   }
   cur = withoutPoint(cur);
   const noted = load<u32>(HIT_COUNT);
@@ -140,19 +137,19 @@ function attempt(known: u32): u32 {
   // interrupts get their turn between iterations
   return more && !before && !recheck && !load<u64>(DBGPEND) &&
       !load<u32>(HIT_COUNT)
-    ? AGAIN
-    : DONE;
+    ? Outcome.Again
+    : Outcome.Done;
 }
 
 /** Nothing has changed; FAULT says why. */
 function failed(p: usize): u32 {
   const f = load<u32>(FAULT);
   store<u32>(FAULT, 0);
-  if (asked) return DATA;
+  if (asked) return Outcome.Data;
   if (f == F_EXIT) {
     return !full && load<u32>(EXITBUF) == ExitReason.MemoryAccess
-      ? TABLES
-      : RUN;
+      ? Outcome.Tables
+      : Outcome.Run;
   }
   // the next run begins with it, and so with its exit if it is to make one
   if (f == F_NONCANON) {
@@ -165,5 +162,5 @@ function failed(p: usize): u32 {
   }
   store<u64>(LATEADDR, load<u64>(FADDR));
   store<u32>(LATELEN, rLen(p));
-  return RUN;
+  return Outcome.Run;
 }

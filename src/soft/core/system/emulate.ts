@@ -43,8 +43,6 @@ import { NO_SSE_MMIO, variant } from "../whv/variants";
 import { nextIp } from "../code/ip";
 import {
   EMU_AGAIN,
-  EMU_INTERNAL,
-  EMU_SUCCESS,
   emuFetch,
   emuStatus,
   setEmulating,
@@ -52,6 +50,7 @@ import {
 } from "./emulation";
 import { setSynced } from "./time";
 import { RFLAGS_TF } from "../x86/flags";
+import { EmulatorStatus } from "../whv/names";
 
 function value(i: u32): usize {
   return VALUES + (<usize> i << 4);
@@ -181,7 +180,9 @@ function carryOut(bytes: u32, once: bool): u32 {
     setSynced(false);
     if (load<u32>(FAULT) == 0 && !lost(bank)) {
       if (p == EMULATED + REC) store<u64>(RIP, nextIp(EMULATED));
-      setEmuStatus(emuStatus | (more ? EMU_AGAIN : EMU_SUCCESS));
+      setEmuStatus(
+        emuStatus | (more ? EMU_AGAIN : EmulatorStatus.EmulationSuccessful),
+      );
       for (let i: u32 = 0; i < 16; i++) {
         store<u64>(value(i), load<u64>(REGS + (<usize> i << 3)));
         memory.copy(value(28 + i), XMM + (<usize> i << 4), 16);
@@ -199,5 +200,5 @@ function carryOut(bytes: u32, once: bool): u32 {
   memory.copy(STATE, bank, STATE_SIZE);
   // nothing was looked up meanwhile: what was valid for the VP still is
   store<u32>(JGEN, generation);
-  return status == 0 ? EMU_INTERNAL : status;
+  return status == 0 ? EmulatorStatus.InternalEmulationFailure : status;
 }

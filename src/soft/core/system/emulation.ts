@@ -2,6 +2,7 @@
 // through the caller's callbacks.
 import { F_EXIT, FAULT, FETCH, IOBUF } from "../layout";
 import { hostMemory, hostTranslate } from "./host";
+import { EmulatorStatus } from "../whv/names";
 
 export let emulating: bool = false;
 
@@ -15,13 +16,6 @@ export let emuStatus: u32 = 0;
 export function setEmuStatus(s: u32): void {
   emuStatus = s;
 }
-
-export const EMU_SUCCESS: u32 = 1;
-export const EMU_INTERNAL: u32 = 2;
-export const EMU_IO_FAILED: u32 = 4;
-const EMU_MEM_FAILED: u32 = 8;
-const EMU_TRANSLATE_FAILED: u32 = 16;
-const EMU_TRANSLATE_NOTGRANTED: u32 = 32;
 
 /** Not of WHV_EMULATOR_STATUS: an iteration is done, the instruction is not. */
 export const EMU_AGAIN: u32 = 0x10000;
@@ -40,7 +34,11 @@ export function emuTranslate(linear: u64, acc: u32): bool {
     emuGpa = (load<u64>(IOBUF) & ~0xfff) | (linear & 0xfff);
     return true;
   }
-  emuFailed(r < 0 ? EMU_TRANSLATE_FAILED : EMU_TRANSLATE_NOTGRANTED);
+  emuFailed(
+    r < 0
+      ? EmulatorStatus.TranslateGvaPageCallbackFailed
+      : EmulatorStatus.TranslateGvaPageCallbackGpaIsNotAligned,
+  );
   return false;
 }
 
@@ -54,14 +52,14 @@ export function emuFetch(linear: u64): u32 {
     const at = linear + n;
     if (!translated || !(at & 0xfff)) {
       if (hostTranslate(at, 4) != 0) {
-        if (n == 0) emuFailed(EMU_TRANSLATE_FAILED);
+        if (n == 0) emuFailed(EmulatorStatus.TranslateGvaPageCallbackFailed);
         return n;
       }
       translated = true;
       emuGpa = load<u64>(IOBUF) & ~0xfff;
     }
     if (hostMemory(emuGpa | (at & 0xfff), 1, 0) != 0) {
-      if (n == 0) emuFailed(EMU_MEM_FAILED);
+      if (n == 0) emuFailed(EmulatorStatus.MemoryCallbackFailed);
       return n;
     }
     store<u8>(FETCH + n, load<u8>(IOBUF));
@@ -73,7 +71,7 @@ export function emuFetch(linear: u64): u32 {
 export function mmioRead(_gpa: u64, bytes: u32): u64 {
   store<u64>(IOBUF, 0);
   if (hostMemory(emuGpa, bytes, 0) != 0) {
-    emuFailed(EMU_MEM_FAILED);
+    emuFailed(EmulatorStatus.MemoryCallbackFailed);
     return 0;
   }
   return load<u64>(IOBUF);
@@ -81,5 +79,7 @@ export function mmioRead(_gpa: u64, bytes: u32): u64 {
 
 export function mmioWrite(_gpa: u64, bytes: u32, v: u64): void {
   store<u64>(IOBUF, v);
-  if (hostMemory(emuGpa, bytes, 1) != 0) emuFailed(EMU_MEM_FAILED);
+  if (hostMemory(emuGpa, bytes, 1) != 0) {
+    emuFailed(EmulatorStatus.MemoryCallbackFailed);
+  }
 }

@@ -43,27 +43,21 @@ import {
 import { physHost } from "../memory/phys";
 import { isRepeated, REC, rOpcode } from "../code/record";
 import { ipOf } from "../code/ip";
-import { beginExit, EXIT_POINT, finishExit } from "./exit";
+import { beginExit, finishExit } from "./exit";
 import { vpCount } from "./processors";
 import { flushJumps } from "../code/jumps";
 import { setChanged } from "../memory/marks";
-import { WATCHED, WITHHELD } from "../memory/tlb";
+import { WITHHELD } from "../memory/tlb";
 import { CR3_TABLE } from "../x86/control_registers";
-
-/** Of the accesses that a point is for (ICEBP_DEBUG_POINT.Access); 1 and 2 are
- * reading and writing. */
-const POINT_EXECUTE: u32 = 4;
-
-/**
- * Where a point's address is meant (ICEBP_DEBUG_POINT.Space), if not in every
- * space.
- */
-const SPACE_ONE: u32 = 1;
-
-const SPACE_PHYSICAL: u32 = 2;
-
-/** Identifiers are below this. */
-const MAX_POINTS: u32 = 65536;
+import {
+  DEBUG_POINT,
+  DebugAccess,
+  DebugSpace,
+  MAX_DEBUG_HITS,
+  MAX_DEBUG_POINTS,
+} from "../whv/names";
+import { DebugHit } from "../whv/structures";
+import { WATCHED } from "../shared";
 
 // A point: address u64, length u64, CR3 u64, access u32 (0: unused), space u32,
 // next identifier + 1 of the same instruction address u32, host address u32.
@@ -205,8 +199,8 @@ function know(key: u64): usize {
 /** Takes addresses without a point out of the tables. */
 function forgetDead(): void {
   clearTables();
-  for (let id: u32 = 0; id < MAX_POINTS; id++) {
-    if (load<u32>(pointOf(id), P_ACCESS) & POINT_EXECUTE) link(id);
+  for (let id: u32 = 0; id < MAX_DEBUG_POINTS; id++) {
+    if (load<u32>(pointOf(id), P_ACCESS) & DebugAccess.Execute) link(id);
   }
 }
 
@@ -218,7 +212,7 @@ function clearTables(): void {
 }
 
 function keyOf(p: usize): u64 {
-  return load<u32>(p, P_SPACE) == SPACE_PHYSICAL
+  return load<u32>(p, P_SPACE) == DebugSpace.Physical
     ? PHYSICAL | load<u32>(p, P_HOST)
     : load<u64>(p, P_ADDRESS);
 }
@@ -240,7 +234,7 @@ function unlink(id: u32): void {
 
 @inline
 function inSpace(p: usize): bool {
-  return load<u32>(p, P_SPACE) != SPACE_ONE ||
+  return load<u32>(p, P_SPACE) != DebugSpace.One ||
     ((load<u64>(p, P_CR3) ^ load<u64>(CR3)) & CR3_TABLE) == 0;
 }
 
@@ -306,7 +300,7 @@ export function pointReached(p: usize): usize {
     let id = liveAt(lin);
     if (!id && physicalCode) id = liveAt(PHYSICAL | load<u32>(p, 24));
     if (id) {
-      noteHit(id - 1, POINT_EXECUTE, lin, 0, 0, 0);
+      noteHit(id - 1, DebugAccess.Execute, lin, 0, 0, 0);
       store<u32>(FAULT, F_POINT);
       return 0;
     }
@@ -325,9 +319,6 @@ export function pointReached(p: usize): usize {
 
 // --- hits: at most MAX_HITS of one instruction
 
-const MAX_HITS: u32 = 4;
-const HIT_BYTES: usize = 40;
-
 /**
  * Notes that point `id` was hit; several accesses of one instruction are one
  * hit.
@@ -342,21 +333,23 @@ function noteHit(
 ): void {
   const n = load<u32>(HIT_COUNT);
   for (let i: u32 = 0; i < n; i++) {
-    const h = HITS + <usize> i * HIT_BYTES;
+    const h = HITS + <usize> i * DebugHit.BYTES;
     if (load<u32>(h) != id) continue;
-    store<u32>(h, load<u32>(h, 4) | access, 4);
-    if (load<u64>(h, 8) == linear) store<u64>(h, after, 32);
+    store<u32>(h, load<u32>(h, DebugHit.Access) | access, DebugHit.Access);
+    if (load<u64>(h, DebugHit.Address) == linear) {
+      store<u64>(h, after, DebugHit.After);
+    }
     return;
   }
-  if (n == MAX_HITS) return;
-  const h = HITS + <usize> n * HIT_BYTES;
+  if (n == MAX_DEBUG_HITS) return;
+  const h = HITS + <usize> n * DebugHit.BYTES;
   store<u32>(h, id);
-  store<u32>(h, access, 4);
-  store<u64>(h, linear, 8);
-  store<u32>(h, bytes, 16);
-  store<u32>(h, 0, 20);
-  store<u64>(h, before, 24);
-  store<u64>(h, after, 32);
+  store<u32>(h, access, DebugHit.Access);
+  store<u64>(h, linear, DebugHit.Address);
+  store<u32>(h, bytes, DebugHit.Bytes);
+  store<u32>(h, 0, DebugHit.Bytes + 4);
+  store<u64>(h, before, DebugHit.Before);
+  store<u64>(h, after, DebugHit.After);
   store<u32>(HIT_COUNT, n + 1);
   store<u32>(PENDING, load<u32>(PENDING) | P_POINT);
 }
@@ -365,14 +358,14 @@ function noteHit(
 function takeHits(to: usize): void {
   const n = load<u32>(HIT_COUNT);
   store<u64>(to, n);
-  memory.copy(to + 8, HITS, <usize> n * HIT_BYTES);
+  memory.copy(to + 8, HITS, <usize> n * DebugHit.BYTES);
   store<u32>(HIT_COUNT, 0);
   store<u32>(PENDING, load<u32>(PENDING) & ~P_POINT);
 }
 
 /** Describes the exit for the hits; RIP is in its cell. */
 export function pointExit(): void {
-  beginExit(EXIT_POINT);
+  beginExit(DEBUG_POINT);
   takeHits(EXITBUF + 48);
   finishExit(0, false);
 }
@@ -404,7 +397,7 @@ export function watchedLines(linear: u64, host: u32): u32 {
   for (let i: u32 = 0; i < dataCount; i++) {
     const p = pointOf(load<u32>(POINT_DATA + (<usize> i << 2)));
     const length = load<u64>(p, P_LENGTH);
-    if (load<u32>(p, P_SPACE) == SPACE_PHYSICAL) {
+    if (load<u32>(p, P_SPACE) == DebugSpace.Physical) {
       const at = load<u32>(p, P_HOST);
       if (at) lines |= linesIn(at, length, host & ~0xfff);
     } else lines |= linesIn(load<u64>(p, P_ADDRESS), length, linear & ~0xfff);
@@ -424,7 +417,7 @@ function hits(
   if (!(load<u32>(p, P_ACCESS) & access) || !inSpace(p)) return false;
   const length = load<u64>(p, P_LENGTH);
   let at = load<u64>(p, P_ADDRESS);
-  if (load<u32>(p, P_SPACE) == SPACE_PHYSICAL) {
+  if (load<u32>(p, P_SPACE) == DebugSpace.Physical) {
     at = load<u32>(p, P_HOST);
     if (!at || !host) return false;
     linear = host;
@@ -518,7 +511,7 @@ export function pointsTrim(total: u64): void {
 /** No points (a new partition). */
 export function pointsReset(): void {
   if (anyCode) clearTables();
-  if (used) memory.fill(POINTS, 0, <usize> MAX_POINTS * POINT_BYTES);
+  if (used) memory.fill(POINTS, 0, <usize> MAX_DEBUG_POINTS * POINT_BYTES);
   used = false;
   liveCode = 0;
   physicalCode =
@@ -532,16 +525,16 @@ export function pointsReset(): void {
 /** Where the physical points are in memory, when mappings have changed. */
 export function pointsRemap(): void {
   if (!physicalCode && !physicalData) return;
-  for (let id: u32 = 0; id < MAX_POINTS; id++) {
+  for (let id: u32 = 0; id < MAX_DEBUG_POINTS; id++) {
     const p = pointOf(id);
     if (
-      !load<u32>(p, P_ACCESS) || load<u32>(p, P_SPACE) != SPACE_PHYSICAL
+      !load<u32>(p, P_ACCESS) || load<u32>(p, P_SPACE) != DebugSpace.Physical
     ) continue;
     const access = load<u32>(p, P_ACCESS);
-    if (access & POINT_EXECUTE) unlink(id);
+    if (access & DebugAccess.Execute) unlink(id);
     store<u32>(p, 0, P_ACCESS);
     store<u32>(p, physHost(load<u64>(p, P_ADDRESS)), P_HOST);
-    if (access & POINT_EXECUTE) link(id);
+    if (access & DebugAccess.Execute) link(id);
     store<u32>(p, access, P_ACCESS);
   }
   retag();
@@ -552,8 +545,8 @@ function remove(id: u32): void {
   const p = pointOf(id);
   const access = load<u32>(p, P_ACCESS);
   if (!access) return;
-  const physical = load<u32>(p, P_SPACE) == SPACE_PHYSICAL;
-  if (access & POINT_EXECUTE) {
+  const physical = load<u32>(p, P_SPACE) == DebugSpace.Physical;
+  if (access & DebugAccess.Execute) {
     unlink(id);
     liveCode--;
     if (physical) physicalCode--;
@@ -582,16 +575,18 @@ export function pointSet(): bool {
   const address = load<u64>(IOBUF, 16);
   const length = load<u64>(IOBUF, 24);
   if (
-    id >= MAX_POINTS || access == 0 || access > POINT_EXECUTE ||
-    space > SPACE_PHYSICAL
+    id >= MAX_DEBUG_POINTS || access == 0 || access > DebugAccess.Execute ||
+    space > DebugSpace.Physical
   ) return false;
   if (
-    access != POINT_EXECUTE && (length == 0 || address + length - 1 < address)
+    access != DebugAccess.Execute &&
+    (length == 0 || address + length - 1 < address)
   ) {
     return false;
   }
   const p = pointOf(id);
-  const data = (load<u32>(p, P_ACCESS) & 3) != 0 || access != POINT_EXECUTE;
+  const data = (load<u32>(p, P_ACCESS) & 3) != 0 ||
+    access != DebugAccess.Execute;
   used = true;
   remove(id);
   store<u64>(p, address, P_ADDRESS);
@@ -599,9 +594,9 @@ export function pointSet(): bool {
   store<u64>(p, load<u64>(IOBUF, 32), P_CR3);
   store<u32>(p, space, P_SPACE);
   store<u32>(p, 0, P_NEXT);
-  const physical = space == SPACE_PHYSICAL;
+  const physical = space == DebugSpace.Physical;
   store<u32>(p, physical ? physHost(address) : 0, P_HOST);
-  if (access == POINT_EXECUTE) {
+  if (access == DebugAccess.Execute) {
     if (physical) physicalCode++;
     liveCode++;
     link(id);
@@ -619,8 +614,8 @@ export function pointSet(): bool {
 
 /** Takes a point away; false if there is none. */
 export function pointClear(id: u32): bool {
-  if (id >= MAX_POINTS || !load<u32>(pointOf(id), P_ACCESS)) return false;
-  const data = !(load<u32>(pointOf(id), P_ACCESS) & POINT_EXECUTE);
+  if (id >= MAX_DEBUG_POINTS || !load<u32>(pointOf(id), P_ACCESS)) return false;
+  const data = !(load<u32>(pointOf(id), P_ACCESS) & DebugAccess.Execute);
   remove(id);
   if (data) retag();
   return true;

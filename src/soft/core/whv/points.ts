@@ -11,6 +11,7 @@ import {
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK } from "./hresult";
 import { exists, ready, whvCheckVp } from "./state";
+import { DebugPass } from "./names";
 
 /**
  * Sets the ICEBP_DEBUG_POINT at IOBUF, in place of the one with the same
@@ -26,11 +27,11 @@ export function whvClearDebugPoint(id: u32): i32 {
 
 /** The VP's next instruction is not stopped at; `how` is a DebugPass. */
 export function whvPassDebugPoints(vp: u32, how: u32): i32 {
-  if (how > 1) return E_INVALIDARG;
+  if (how > DebugPass.Spin) return E_INVALIDARG;
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
-  if (how == 0) pointPass();
+  if (how == DebugPass.Next) pointPass();
   else pointUntold();
   return S_OK;
 }

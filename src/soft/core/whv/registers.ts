@@ -1,6 +1,6 @@
 // WHvGet/SetVirtualProcessorRegisters: WHV_REGISTER_NAME to the state's cells.
 // Values are 16 bytes. Numbers: winhvplatformdefs.h.
-import { PendingEvent, Reg } from "./names";
+import { ApicMode, PendingEvent, Reg } from "./names";
 import { getFlags, setFlagsRaw } from "../cpu/flags";
 import {
   LAPIC_GP,
@@ -343,7 +343,8 @@ export function refusalOf(name: u32): i32 {
  */
 function isApicBase(v: u64): bool {
   if (v >> MAXPHYADDR || v & 0x2ff) return false;
-  return !(v & APIC_BASE_X2) || (apicMode == 2 && (v & APIC_BASE_ENABLED) != 0);
+  return !(v & APIC_BASE_X2) ||
+    (apicMode == ApicMode.X2Apic && (v & APIC_BASE_ENABLED) != 0);
 }
 
 /**

@@ -1,7 +1,6 @@
 // WHvTranslateGva: the processor's own page walk for somebody else.
-import { TranslateFlag, TranslateResult } from "./names";
+import { MapFlag, TranslateFlag, TranslateResult } from "./names";
 import { CPL, CR0, CR4, EFL, IOBUF } from "../layout";
-import { MAP_WRITE } from "../memory/phys";
 import { switchTo } from "../cpu/vps";
 import {
   markWalk,
@@ -72,7 +71,7 @@ export function whvTranslateGva(vp: u32, gva: u64, flags: u32): i32 {
   if (!translate(gva, 0, false, false, true)) code = failure();
   else if (!permitted(flags)) code = TranslateResult.PrivilegeViolation;
   else if (flags & TranslateFlag.SetPageTableBits) {
-    if (xTables & MAP_WRITE) {
+    if (xTables & MapFlag.Write) {
       markWalk((flags & TranslateFlag.ValidateWrite) != 0);
     } else code = TranslateResult.GpaNoWriteAccess;
   }

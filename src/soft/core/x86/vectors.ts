@@ -1,5 +1,6 @@
 // Written from src/x86/vectors.ts by `deno task build`.
 // deno-lint-ignore-file no-namespace
+export const EXCEPTIONS: u64 = 0xf7dfb;
 
 /** Vector of src/x86. */
 export namespace Vector {

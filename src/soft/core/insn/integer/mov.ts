@@ -43,6 +43,7 @@ import { arpl } from "../system/descriptor";
 import { getReg, getRm, putReg, putRm } from "../regs";
 import { eaOffset, eaSum, ldm, stm } from "../../code/operand";
 import { Vector } from "../../x86/vectors";
+import { KEY_64 } from "../../shared";
 
 // --- MOV
 
@@ -292,12 +293,12 @@ function registerExtend(): void {
 
 @inline
 function movsxdR<T, S>(p: usize): usize {
-  return load<u8>(CODEKEY) == 2 ? extR<T, S>(p) : arpl(p);
+  return load<u8>(CODEKEY) == KEY_64 ? extR<T, S>(p) : arpl(p);
 }
 
 @inline
 function movsxdM<T, S, U>(p: usize): usize {
-  return load<u8>(CODEKEY) == 2 ? extM<T, S, U>(p) : arpl(p);
+  return load<u8>(CODEKEY) == KEY_64 ? extM<T, S, U>(p) : arpl(p);
 }
 
 export function registerMove(): void {

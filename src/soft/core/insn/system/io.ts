@@ -43,17 +43,11 @@ import {
 } from "../integer/string";
 import { again } from "../../code/ip";
 import { emulating } from "../../system/emulation";
-import {
-  exitIo,
-  IO_REP,
-  IO_STRING,
-  IO_WRITE,
-  portRead,
-  portWrite,
-} from "../../system/ports";
+import { exitIo, portRead, portWrite } from "../../system/ports";
 import { needSync, synced } from "../../system/time";
 import { gp0 } from "../../cpu/fault";
 import { RFLAGS_IOPL } from "../../x86/flags";
+import { IoPortAccessInfo } from "../../whv/structures";
 
 /**
  * Whether IOPL or the TSS's bitmap allow the ports; else #GP(0) or the bitmap's
@@ -113,7 +107,9 @@ function in_<T>(p: usize, port: u32): usize {
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!inside() && !asking) return exitIo(port, sizeof<T>(), IO_WRITE);
+  if (!inside() && !asking) {
+    return exitIo(port, sizeof<T>(), IoPortAccessInfo.IsWrite);
+  }
   const v = <u32> load<T>(RAX);
   const done = asking
     ? askWrite(port, sizeof<T>(), v, true)
@@ -135,7 +131,11 @@ function stringExit(p: usize, bytes: u32, flags: u32): usize {
   if (!allowed(dx(), bytes)) return 0;
   if (rep && !(load<u64>(RCX) & addrMask(p))) return p + REC;
   if (inside()) return 0;
-  return exitIo(dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
+  return exitIo(
+    dx(),
+    bytes,
+    flags | IoPortAccessInfo.StringOp | (rep ? IoPortAccessInfo.RepPrefix : 0),
+  );
 }
 
 function countDown(p: usize, mask: u64): usize {
@@ -168,7 +168,7 @@ function ins<T>(p: usize): usize {
 
 function outs<T>(p: usize): usize {
   if (!synced) return needSync();
-  const r = stringExit(p, sizeof<T>(), IO_WRITE);
+  const r = stringExit(p, sizeof<T>(), IoPortAccessInfo.IsWrite);
   if (r != 0 || load<u32>(FAULT)) return r;
   const mask = addrMask(p);
   const step = stringStep(sizeof<T>());

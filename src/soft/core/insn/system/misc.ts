@@ -1,6 +1,6 @@
 // Software interrupts, CPUID, time stamps, random numbers, MSRs and the FS/GS
 // base instructions. Source: Intel SDM vol. 2.
-import { ExitReason } from "../../whv/names";
+import { ExitReason, ExtendedVmExits } from "../../whv/names";
 import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
 import { gp0, raise } from "../../cpu/fault";
 import { getOF, setArith } from "../../cpu/flags";
@@ -49,17 +49,18 @@ import {
 import { random } from "../../cpu/random";
 import { REC, rImm8, rOsz, rRm } from "../../code/record";
 import { canonical, segOf } from "../../cpu/segment";
-import {
-  cpuidExitWanted,
-  EXT_RDTSC,
-  extendedExits,
-} from "../../whv/properties";
+import { cpuidExitWanted, extendedExits } from "../../whv/properties";
 import { leave } from "../../code/ip";
 import { beginExit } from "../../system/exit";
 import { needSync, synced, time } from "../../system/time";
 import { EventType } from "../../x86/events";
 import { CR4_FSGSBASE, CR4_TSD } from "../../x86/control_registers";
 import { Vector } from "../../x86/vectors";
+import {
+  CpuidAccessExit,
+  MsrAccessExit,
+  ReadTscExit,
+} from "../../whv/structures";
 
 /** Raises a software event of `type` (EventType). */
 function software(vector: u32, type: u32): usize {
@@ -78,14 +79,14 @@ function doCpuid(p: usize): usize {
   if (cpuidExitWanted(leaf)) {
     if (!synced) return needSync();
     beginExit(ExitReason.X64Cpuid);
-    store<u64>(EXITBUF, load<u64>(RAX), 48);
-    store<u64>(EXITBUF, load<u64>(RCX), 56);
-    store<u64>(EXITBUF, load<u64>(RDX), 64);
-    store<u64>(EXITBUF, load<u64>(RBX), 72);
-    store<u64>(EXITBUF, cpuidA, 80);
-    store<u64>(EXITBUF, cpuidC, 88);
-    store<u64>(EXITBUF, cpuidD, 96);
-    store<u64>(EXITBUF, cpuidB, 104);
+    store<u64>(EXITBUF, load<u64>(RAX), CpuidAccessExit.Rax);
+    store<u64>(EXITBUF, load<u64>(RCX), CpuidAccessExit.Rcx);
+    store<u64>(EXITBUF, load<u64>(RDX), CpuidAccessExit.Rdx);
+    store<u64>(EXITBUF, load<u64>(RBX), CpuidAccessExit.Rbx);
+    store<u64>(EXITBUF, cpuidA, CpuidAccessExit.DefaultResultRax);
+    store<u64>(EXITBUF, cpuidC, CpuidAccessExit.DefaultResultRcx);
+    store<u64>(EXITBUF, cpuidD, CpuidAccessExit.DefaultResultRdx);
+    store<u64>(EXITBUF, cpuidB, CpuidAccessExit.DefaultResultRbx);
     store<u32>(FAULT, F_EXIT);
     return 0;
   }
@@ -108,13 +109,13 @@ function tscRefused(scp: bool): bool {
     needSync();
     return true;
   }
-  if (!(extendedExits & EXT_RDTSC)) return false;
+  if (!(extendedExits & ExtendedVmExits.X64RdtscExit)) return false;
   beginExit(ExitReason.X64Rdtsc);
-  store<u64>(EXITBUF, load<u64>(M_TSCAUX), 48);
-  store<u64>(EXITBUF, load<u64>(M_TSCOFF), 56);
-  store<u64>(EXITBUF, time + load<u64>(M_TSCOFF), 64);
-  store<u64>(EXITBUF, time / 100, 72);
-  store<u64>(EXITBUF, scp ? 1 : 0, 80);
+  store<u64>(EXITBUF, load<u64>(M_TSCAUX), ReadTscExit.TscAux);
+  store<u64>(EXITBUF, load<u64>(M_TSCOFF), ReadTscExit.VirtualOffset);
+  store<u64>(EXITBUF, time + load<u64>(M_TSCOFF), ReadTscExit.Tsc);
+  store<u64>(EXITBUF, time / 100, ReadTscExit.ReferenceTime);
+  store<u64>(EXITBUF, scp ? 1 : 0, ReadTscExit.RdtscInfo);
   store<u32>(FAULT, F_EXIT);
   return true;
 }
@@ -157,10 +158,10 @@ function rdrand(p: usize): usize {
 
 function msrExit(index: u32, write: bool): usize {
   beginExit(ExitReason.X64MsrAccess);
-  store<u32>(EXITBUF, write ? 1 : 0, 48);
-  store<u32>(EXITBUF, index, 52);
-  store<u64>(EXITBUF, load<u64>(RAX), 56);
-  store<u64>(EXITBUF, load<u64>(RDX), 64);
+  store<u32>(EXITBUF, write ? 1 : 0, MsrAccessExit.AccessInfo);
+  store<u32>(EXITBUF, index, MsrAccessExit.MsrNumber);
+  store<u64>(EXITBUF, load<u64>(RAX), MsrAccessExit.Rax);
+  store<u64>(EXITBUF, load<u64>(RDX), MsrAccessExit.Rdx);
   store<u32>(FAULT, F_EXIT);
   return 0;
 }
