@@ -34,7 +34,12 @@ import {
   SEGS,
 } from "../layout";
 import { physHost } from "../memory/phys";
-import { ACC_READ, translate, xGpa } from "../memory/walk";
+import {
+  ACC_READ,
+  translate,
+  Translation,
+  TRANSLATION_BYTES,
+} from "../memory/walk";
 import { countEvent } from "../system/counters";
 import { beginExit, finishExit } from "../system/exit";
 import { PASS_NONE } from "../system/points";
@@ -85,19 +90,22 @@ export function allowStepTrap(): void {
 /** Exceptions and interrupts delivered, for --stats. */
 export let statEvents: u64 = 0;
 
+const FETCHED: usize = memory.data(TRANSLATION_BYTES, 8);
+
 /**
  * Copies the instruction bytes at RIP to `to` (count at `count`), without side
  * effects.
  */
 function putInstruction(count: usize, to: usize): void {
+  const found = changetype<Translation>(FETCHED);
   const ip = load<u64>(RIP);
   let lin = load<u8>(MODE) == MODE_LONG
     ? ip
     : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
   let n: u32 = 0;
   while (n < 16) {
-    if (!translate(lin, ACC_READ, false, true, true)) break;
-    const host = physHost(xGpa);
+    if (!translate(found, lin, ACC_READ, false, true, true)) break;
+    const host = physHost(found.gpa);
     if (host == 0) break;
     do {
       store<u8>(to + n, load<u8>(host + (<u32> lin & 0xfff) - (host & 0xfff)));

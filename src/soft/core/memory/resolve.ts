@@ -19,16 +19,14 @@ import {
   VPINDEX,
 } from "../layout";
 import { watched } from "./breakpoints";
-import { mapFlags, physHost } from "./phys";
 import { entry, noteLarge, WITHHELD } from "./tlb";
 import {
   ACC_EXEC,
   ACC_READ,
   ACC_WRITE,
   translate,
-  xGpa,
-  xLarge,
-  xPerm,
+  Translation,
+  TRANSLATION_BYTES,
 } from "./walk";
 import { apicPage } from "../system/apic";
 import { completing } from "../system/device";
@@ -42,6 +40,9 @@ import { CR4_SMAP } from "../x86/control_registers";
 import { RFLAGS_AC } from "../x86/flags";
 import { MapFlag } from "../whv/names";
 import { WATCHED } from "../shared";
+import { physRange, rangeFlags, rangeHost } from "./phys";
+import { PAGE_BYTES } from "../x86/paging";
+import { Hole, HOLE_APIC, HOLE_DEVICE, HOLE_EXIT, HOLE_NONE } from "./hole";
 
 /** Counters for --stats. */
 export let statTlbMisses: u64 = 0;
@@ -49,13 +50,22 @@ export let statTlbMisses: u64 = 0;
 /** Of the misses: writes to pages with decoded code, which always miss. */
 export let statBesideCode: u64 = 0;
 
-/** What hostFor() found when it returned 0 without FAULT. */
-export let special: u32 = 0;
+const HOLE: usize = memory.data(offsetof<Hole>(), 8);
 
-export const SP_APIC: u32 = 1;
+/** What hostFor() found when it returned 0. */
+@inline
+export function hole(): Hole {
+  return changetype<Hole>(HOLE);
+}
 
-/** of an instruction that is emulated or completed, or asks */
-const SP_MMIO: u32 = 2;
+/** No memory: `kind` is at `gpa`. 0 for hostFor() to return. */
+function noMemory(kind: u32, gpa: u64): u32 {
+  hole().kind = kind;
+  hole().gpa = gpa;
+  return 0;
+}
+
+const MISSED: usize = memory.data(TRANSLATION_BYTES, 8);
 
 /**
  * Number of the linear page where a device was found last: an access to it
@@ -66,7 +76,7 @@ let devicePage: u64 = ~<u64> 0;
 
 /**
  * Host address for an access that stays inside one page, or 0: then FAULT is
- * set, or `special` says what lies there and xGpa where.
+ * set, or hole() says what lies there, or both.
  */
 export function hostFor(
   linear: u64,
@@ -75,14 +85,12 @@ export function hostFor(
   implicit: bool,
 ): u32 {
   if (emulating) {
-    special = SP_MMIO;
-    if (acc & ACC_EXEC) return 0;
-    if (!emuTranslate(linear, acc)) return 0;
-    return 0;
+    if (!(acc & ACC_EXEC)) emuTranslate(linear, acc);
+    return noMemory(HOLE_DEVICE, 0);
   }
   if (linear >> 12 == devicePage && answering && !synced && !(acc & ACC_EXEC)) {
     needSync();
-    return 0;
+    return noMemory(HOLE_NONE, 0);
   }
   statTlbMisses++;
   const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
@@ -103,33 +111,40 @@ export function hostFor(
       return host;
     }
   }
-  if (!translate(linear, acc, user, implicit, false)) return 0;
-  const gpa = xGpa;
-  if (gpa >> 12 == apicPage && !(acc & ACC_EXEC)) {
-    special = SP_APIC;
-    return 0;
+  const found = changetype<Translation>(MISSED);
+  if (!translate(found, linear, acc, user, implicit, false)) {
+    return noMemory(HOLE_NONE, 0);
   }
-  const host = physHost(gpa);
-  const flags = mapFlags;
+  const gpa = found.gpa;
+  if (gpa >> 12 == apicPage && !(acc & ACC_EXEC)) {
+    return noMemory(HOLE_APIC, gpa);
+  }
+  const range = physRange(gpa);
+  const flags = rangeFlags(range);
   const need: u32 = acc & ACC_EXEC
     ? MapFlag.Execute
     : acc & ACC_WRITE
     ? MapFlag.Write
     : MapFlag.Read;
-  if (host == 0 || !(flags & need)) {
+  if (!(flags & need)) {
     if ((completing || asking) && !(acc & ACC_EXEC)) {
-      special = SP_MMIO;
       devicePage = linear >> 12;
-    } else if (answering && !synced && !(acc & ACC_EXEC)) needSync();
-    else exitMemory(gpa, linear, acc, flags == 0, 8);
-    return 0;
+      return noMemory(HOLE_DEVICE, gpa);
+    }
+    if (answering && !synced && !(acc & ACC_EXEC)) {
+      needSync();
+      return noMemory(HOLE_NONE, 0);
+    }
+    exitMemory(gpa, linear, acc, flags == 0, 8);
+    return noMemory(HOLE_EXIT, gpa);
   }
+  const host = rangeHost(range, gpa);
   if (acc & ACC_WRITE) {
     setChanged(host);
     if (flags & MapFlag.TrackDirtyPages) setDirty(host);
   }
   // cache it
-  let perm = xPerm & (flags & 7);
+  let perm = found.perm & flags;
   let withheld: u64 = 0;
   if (perm & ACC_WRITE) {
     if (flags & MapFlag.TrackDirtyPages && !isDirty(host)) perm &= ~ACC_WRITE;
@@ -139,7 +154,7 @@ export function hostFor(
     } else if (!isChanged(host)) withheld = WITHHELD;
   }
   if (watched(linear)) perm &= ACC_EXEC;
-  if (xLarge) noteLarge(linear, xLarge);
+  if (found.size > PAGE_BYTES) noteLarge(linear, found.size);
   const lines = watching ? watchedLines(linear, host) : 0;
   const data = lines ? page | WATCHED : page;
   store<u64>(t, perm & ACC_READ ? data : -1);

@@ -10,7 +10,13 @@ import {
   writeAny,
 } from "./slow";
 import { entry } from "./tlb";
-import { ACC_READ, ACC_WRITE, translate, xGpa } from "./walk";
+import {
+  ACC_READ,
+  ACC_WRITE,
+  translate,
+  Translation,
+  TRANSLATION_BYTES,
+} from "./walk";
 import { emulating } from "../system/emulation";
 import {
   linesOf,
@@ -23,13 +29,17 @@ import { needSync, synced } from "../system/time";
 import { setChanged } from "./marks";
 import { WATCHED } from "../shared";
 
+const PEEKED: usize = memory.data(TRANSLATION_BYTES, 8);
+
 /**
  * Memory behind a byte that an access may touch, or 0; nothing changes by
  * asking.
  */
 function quietHost(linear: u64, acc: u32, user: bool, implicit: bool): u32 {
-  if (!translate(linear, acc, user, implicit, true)) return 0;
-  return physHost(xGpa);
+  const found = changetype<Translation>(PEEKED);
+  return translate(found, linear, acc, user, implicit, true)
+    ? physHost(found.gpa)
+    : 0;
 }
 
 /** What is there, as far as it is memory. */

@@ -68,7 +68,7 @@ export function emuFetch(linear: u64): u32 {
   return n;
 }
 
-export function mmioRead(_gpa: u64, bytes: u32): u64 {
+export function mmioRead(bytes: u32): u64 {
   store<u64>(IOBUF, 0);
   if (hostMemory(emuGpa, bytes, 0) != 0) {
     emuFailed(EmulatorStatus.MemoryCallbackFailed);
@@ -77,7 +77,7 @@ export function mmioRead(_gpa: u64, bytes: u32): u64 {
   return load<u64>(IOBUF);
 }
 
-export function mmioWrite(_gpa: u64, bytes: u32, v: u64): void {
+export function mmioWrite(bytes: u32, v: u64): void {
   store<u64>(IOBUF, v);
   if (hostMemory(emuGpa, bytes, 1) != 0) {
     emuFailed(EmulatorStatus.MemoryCallbackFailed);

@@ -7,10 +7,12 @@ import {
   hostTouched,
   mapAdd,
   mapCovers,
-  mapFlags,
   mapPages,
   mapRemove,
   physHost,
+  physRange,
+  rangeFlags,
+  rangeHost,
 } from "../memory/phys";
 import { pointsRemap } from "../system/points";
 import {
@@ -97,8 +99,8 @@ export function whvCheckDirty(gpa: u64, bytes: u64, words: u32): i32 {
   const pages = bytes >> 12;
   if (words && (pages + 63) >> 6 > words) return WHV_E_INSUFFICIENT_BUFFER;
   for (let i: u64 = 0; i < pages; i++) {
-    physHost(gpa + (i << 12));
-    if (!(mapFlags & MapFlag.TrackDirtyPages)) return E_INVALIDARG;
+    const flags = rangeFlags(physRange(gpa + (i << 12)));
+    if (!(flags & MapFlag.TrackDirtyPages)) return E_INVALIDARG;
   }
   return S_OK;
 }
@@ -136,8 +138,9 @@ function checkAccess(
   const limit = <u64> 1 << MAXPHYADDR;
   if (gpa >= limit || bytes > limit - gpa) return E_INVALIDARG;
   for (let i: u32 = 0; i < bytes; i++) {
-    if (physHost(gpa + i) == 0) return WHV_E_GPA_RANGE_NOT_FOUND;
-    if (!(mapFlags & right)) return E_ACCESSDENIED;
+    const range = physRange(gpa + i);
+    if (range == 0) return WHV_E_GPA_RANGE_NOT_FOUND;
+    if (!(rangeFlags(range) & right)) return E_ACCESSDENIED;
   }
   return S_OK;
 }
@@ -167,8 +170,9 @@ export function whvWriteGpaRange(
   const hresult = checkAccess(vp, gpa, cacheType, bytes, MapFlag.Write);
   if (hresult) return hresult;
   for (let i: u32 = 0; i < bytes; i++) {
-    const host = physHost(gpa + i);
-    hostTouched(host, 1);
+    const range = physRange(gpa + i);
+    const host = rangeHost(range, gpa + i);
+    hostTouched(host, 1, rangeFlags(range));
     store<u8>(host, load<u8>(IOBUF + i));
   }
   return S_OK;
