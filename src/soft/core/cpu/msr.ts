@@ -69,8 +69,6 @@ export const MSR_OK: u32 = 0;
 export const MSR_GP: u32 = 1;
 export const MSR_EXIT: u32 = 2;
 
-// WHV_X64_MSR_EXIT_BITMAP.
-
 // Not vulnerable: RDCL, L1D flush, SSB, MDS, page-size change, TAA, SBDR,
 // FBSDP, PSDP, BHI, PBRSB, GDS, RFDS. Nothing is speculated here.
 const ARCH_CAPABILITIES_VALUE: u64 = 0xd10e179;
@@ -81,11 +79,8 @@ const MTRR_VARIABLE: u32 = 16;
 /** Instead of a value of IA32_MISC_ENABLE. */
 const MISC_REFUSED: u64 = u64.MAX_VALUE;
 
-/** What msrRead() read. */
-export let msrValue: u64 = 0;
-
-function ok(v: u64): u32 {
-  msrValue = v;
+function ok(to: usize, v: u64): u32 {
+  store<u64>(to, v);
   return MSR_OK;
 }
 
@@ -98,7 +93,6 @@ function wanted(bit: u64): bool {
  * What becomes of an access that the caller decided about: ignored, or an exit.
  */
 function decided(action: u32): u32 {
-  msrValue = 0;
   return action == MsrAction.IgnoreWriteReadZero ? MSR_OK : MSR_EXIT;
 }
 
@@ -173,9 +167,10 @@ function cellOf(index: u32): usize {
 }
 
 /**
- * Reads an MSR into msrValue: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step.
+ * Reads an MSR to `to` (u64): MSR_OK, MSR_GP or MSR_EXIT. Needs time in step.
  */
-export function msrRead(index: u32): u32 {
+export function msrRead(index: u32, to: usize): u32 {
+  store<u64>(to, 0);
   const action = msrAction(index, false);
   if (action != MsrAction.ArchitectureDefault) return decided(action);
   if (index == Msr.Tsc && wanted(MsrExit.TscMsrRead)) return MSR_EXIT;
@@ -186,29 +181,29 @@ export function msrRead(index: u32): u32 {
     return MSR_EXIT;
   }
   const cell = cellOf(index);
-  if (cell) return ok(load<u64>(cell));
+  if (cell) return ok(to, load<u64>(cell));
   if (index >= X2APIC_FIRST && index <= X2APIC_LAST && apicMode) {
     countApic((index & 0xff) << 4, false, false, 0);
     if (lapicRdmsr(apic(), index, time, BOUNCE)) return MSR_GP;
-    return ok(load<u64>(BOUNCE));
+    return ok(to, load<u64>(BOUNCE));
   }
   switch (index) {
     case Msr.Tsc:
-      return ok(time + load<u64>(M_TSCOFF));
+      return ok(to, time + load<u64>(M_TSCOFF));
     case Msr.ApicBase:
-      return apicBaseRead();
+      return ok(to, apicBaseRead());
     case Msr.TscDeadline:
-      return apicMode ? ok(lapicReadDeadline(apic(), time)) : unhandled();
+      return apicMode ? ok(to, lapicReadDeadline(apic(), time)) : unhandled();
     case Msr.FeatureControl:
-      return ok(1); // locked, nothing enabled
+      return ok(to, 1); // locked, nothing enabled
     case Msr.BiosSignId:
     case Msr.McgCap:
     case Msr.McgStatus:
-      return ok(0);
+      return ok(to, 0);
     case Msr.MtrrCap:
-      return ok(MTRRCAP_VALUE);
+      return ok(to, MTRRCAP_VALUE);
     case Msr.ArchCapabilities:
-      return ok(ARCH_CAPABILITIES_VALUE);
+      return ok(to, ARCH_CAPABILITIES_VALUE);
     default:
       return unhandled();
   }
@@ -225,13 +220,11 @@ function miscEnable(old: u64, v: u64): u64 {
 }
 
 /** Without the platform's APIC the register only tells where one would be. */
-function apicBaseRead(): u32 {
-  if (apicMode) return ok(lapicApicBase(apic()));
-  return ok(
-    load<u32>(VPINDEX)
-      ? APIC_BASE_AT_RESET
-      : APIC_BASE_AT_RESET | APIC_BASE_BSP,
-  );
+function apicBaseRead(): u64 {
+  if (apicMode) return lapicApicBase(apic());
+  return load<u32>(VPINDEX)
+    ? APIC_BASE_AT_RESET
+    : APIC_BASE_AT_RESET | APIC_BASE_BSP;
 }
 
 function memoryType(t: u64): bool {

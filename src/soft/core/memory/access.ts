@@ -15,7 +15,6 @@ import {
   TLBB,
 } from "../layout";
 import { linesOf, watching } from "../system/points";
-import { emulating } from "../system/emulation";
 import { needSync, synced } from "../system/time";
 import { checkWatch, watchAlone } from "./breakpoints";
 import { hostFor, isUser } from "./resolve";
@@ -29,6 +28,7 @@ import { Vector } from "../x86/vectors";
 import { RFLAGS_AC } from "../x86/flags";
 import { DR7_ENABLES } from "../x86/debug_registers";
 import { WATCHED } from "../shared";
+import { CALLS, way } from "../system/way";
 
 /**
  * True (with #AC raised) when alignment checking forbids the access. A
@@ -68,7 +68,7 @@ function rwSlow(linear: u64, bytes: u32): usize {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return 0;
   const user = isUser();
   let hit = false;
-  if (watching && !emulating) {
+  if (watching && way != CALLS) {
     const e = entry(load<u32>(TLBB), linear);
     if (
       load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED) &&

@@ -29,11 +29,10 @@ import {
   TRANSLATION_BYTES,
 } from "./walk";
 import { apicPage } from "../system/apic";
-import { completing } from "../system/device";
-import { emulating, emuTranslate } from "../system/emulation";
+import { emuTranslate } from "../system/emulation";
 import { exitMemory } from "../system/exit";
 import { watchedLines, watching } from "../system/points";
-import { answering, asking } from "../system/access";
+import { answering } from "../system/access";
 import { needSync, synced } from "../system/time";
 import { isChanged, isDirty, setChanged, setDirty } from "./marks";
 import { CR4_SMAP } from "../x86/control_registers";
@@ -43,6 +42,7 @@ import { WATCHED } from "../shared";
 import { physRange, rangeFlags, rangeHost } from "./phys";
 import { PAGE_BYTES } from "../x86/paging";
 import { Hole, HOLE_APIC, HOLE_DEVICE, HOLE_EXIT, HOLE_NONE } from "./hole";
+import { CALLS, EXITS, way } from "../system/way";
 
 /** Counters for --stats. */
 export let statTlbMisses: u64 = 0;
@@ -84,7 +84,7 @@ export function hostFor(
   user: bool,
   implicit: bool,
 ): u32 {
-  if (emulating) {
+  if (way == CALLS) {
     if (!(acc & ACC_EXEC)) emuTranslate(linear, acc);
     return noMemory(HOLE_DEVICE, 0);
   }
@@ -127,7 +127,7 @@ export function hostFor(
     ? MapFlag.Write
     : MapFlag.Read;
   if (!(flags & need)) {
-    if ((completing || asking) && !(acc & ACC_EXEC)) {
+    if (way != EXITS && !(acc & ACC_EXEC)) {
       devicePage = linear >> 12;
       return noMemory(HOLE_DEVICE, gpa);
     }

@@ -5,12 +5,10 @@ import { CODELINES, EFER, F_NONCANON, FAULT, MODE, MODE_LONG } from "../layout";
 import { hole, hostFor } from "./resolve";
 import { ACC_READ, ACC_WRITE } from "./walk";
 import { apicRead, apicWrite } from "../system/apic";
-import { completing, deviceRead, deviceWrite } from "../system/device";
-import { mmioRead, mmioWrite } from "../system/emulation";
 import { hostDoorbell } from "../system/host";
-import { asking, askRead, askWrite } from "../system/access";
 import { EFER_LMA } from "../x86/control_registers";
 import { HOLE_APIC, HOLE_EXIT } from "./hole";
+import { reachRead, reachWrite } from "../system/reach";
 
 export function loadBytes(h: usize, bytes: u32): u64 {
   if (bytes == 8) return load<u64>(h);
@@ -26,9 +24,7 @@ function partRead(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
   if (load<u32>(FAULT)) return 0;
   const gpa = hole().gpa;
   if (hole().kind == HOLE_APIC) return apicRead(<u32> gpa & 0xfff, bytes);
-  if (completing) return deviceRead(gpa, bytes, false);
-  if (asking) return askRead(gpa, bytes, false);
-  return mmioRead(bytes);
+  return reachRead(gpa, bytes, false);
 }
 
 export function storeBytes(h: usize, bytes: u32, v: u64): void {
@@ -79,9 +75,7 @@ function partWrite(
   }
   const gpa = hole().gpa;
   if (hole().kind == HOLE_APIC) apicWrite(<u32> gpa & 0xfff, bytes, v);
-  else if (completing) deviceWrite(gpa, bytes, v, false);
-  else if (asking) askWrite(gpa, bytes, v, false);
-  else mmioWrite(bytes, v);
+  else reachWrite(gpa, bytes, v, false);
 }
 
 /** Bytes of the access before the page boundary; all when it does not cross. */

@@ -18,10 +18,10 @@ import {
   TLBS,
   VPINDEX,
 } from "../layout";
-import { emulating } from "../system/emulation";
 import { vpCount } from "../system/processors";
 import { CR0_AM, CR4_SMAP } from "../x86/control_registers";
 import { RFLAGS_AC } from "../x86/flags";
+import { CALLS, way } from "../system/way";
 
 /**
  * In an entry's write tag: the walk has allowed writes, but each is to be seen,
@@ -101,7 +101,7 @@ export function noteLarge(linear: u64, bytes: u64): void {
 export function selectTlb(): void {
   const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
   let set: usize;
-  if (emulating) set = 3;
+  if (way == CALLS) set = 3;
   else if (load<u8>(CPL) == 3) {
     set = (load<u64>(CR0) & CR0_AM) != 0 && (load<u32>(EFL) & RFLAGS_AC) != 0
       ? 3

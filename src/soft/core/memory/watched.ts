@@ -17,7 +17,6 @@ import {
   Translation,
   TRANSLATION_BYTES,
 } from "./walk";
-import { emulating } from "../system/emulation";
 import {
   linesOf,
   noteAccess,
@@ -28,6 +27,7 @@ import {
 import { needSync, synced } from "../system/time";
 import { setChanged } from "./marks";
 import { WATCHED } from "../shared";
+import { CALLS, way } from "../system/way";
 
 const PEEKED: usize = memory.data(TRANSLATION_BYTES, 8);
 
@@ -101,7 +101,7 @@ export function readAt(
   user: bool,
   implicit: bool,
 ): u64 {
-  if (!watching || emulating) return readAny(linear, bytes, user, implicit);
+  if (!watching || way == CALLS) return readAny(linear, bytes, user, implicit);
   const e = entry(set, linear);
   const known = load<u64>(e) == (((linear + bytes - 1) & ~0xfff) | WATCHED);
   const h = <usize> (<u32> linear + load<u32>(e, 16));
@@ -131,7 +131,7 @@ export function writeAt(
   user: bool,
   implicit: bool,
 ): void {
-  if (!watching || emulating) {
+  if (!watching || way == CALLS) {
     writeAny(linear, bytes, v, user, implicit);
     return;
   }

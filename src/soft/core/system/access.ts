@@ -11,16 +11,16 @@ import { countAccess } from "./counters";
 import { needSync } from "./time";
 import { Answer } from "../whv/names";
 import { AccessKind, DeviceAccess } from "../whv/structures";
+import { ASKS, EXITS, setWay } from "./way";
 
 /** Whether there is somebody to answer. */
 export let answering: bool = false;
 export function setAnswering(on: bool): void {
   answering = on;
 }
-/** Whether the instruction that runs may ask. */
-export let asking: bool = false;
 /**
- * Whether it was told to exit instead, and is to be tried anew without asking.
+ * Whether the instruction that asked was told to exit instead, and is to be
+ * tried anew without asking.
  */
 export let declined: bool = false;
 /** Whether the run is to end behind the instruction. */
@@ -31,7 +31,7 @@ export function setLeaving(on: bool): void {
 
 /** An instruction begins that may ask, or may not. */
 export function beginAsking(may: bool): void {
-  asking = may;
+  setWay(may ? ASKS : EXITS);
   declined = false;
 }
 

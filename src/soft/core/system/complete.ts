@@ -4,14 +4,7 @@
 // accesses (device.ts).
 import { ExitReason, ICEBP_MAX_ACCESSES, Outcome } from "../whv/names";
 import { cacheFlush } from "../code/cache";
-import {
-  accesses,
-  asked,
-  beginAccesses,
-  carriedOut,
-  full,
-  setCompleting,
-} from "./device";
+import { accesses, asked, beginAccesses, carriedOut, full } from "./device";
 import {
   A_RUN,
   ACTIVITY,
@@ -55,6 +48,7 @@ import { running, whvCheckVp } from "../whv/state";
 import { Vector } from "../x86/vectors";
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
 import { Completion, MemoryAccessExit } from "../whv/structures";
+import { LISTS, setWay } from "./way";
 
 /**
  * The list's first `known` accesses, at IOBUF, have been carried out. Leaves
@@ -75,14 +69,14 @@ export function whvCompleteAccess(vp: u32, known: u32): i32 {
   // what the attempt that exited met of breakpoints: this one meets it again
   if (load<u8>(SHADOW) != 2) store<u64>(DBGPEND, 0);
   store<u32>(HIT_COUNT, 0);
-  setCompleting(true);
+  const before = setWay(LISTS);
   let outcome: u32;
   do {
     outcome = attempt(known);
     // an iteration that wrote nothing needs nobody
     known = 0;
   } while (outcome == Outcome.Again && accesses == carriedOut);
-  setCompleting(false);
+  setWay(before);
   store<u32>(SIZE, outcome, Completion.Outcome);
   store<u32>(SIZE, accesses, Completion.AccessCount);
   store<u32>(SIZE, carriedOut, Completion.CarriedOut);

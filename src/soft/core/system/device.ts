@@ -11,11 +11,6 @@ import { EXITBUF, F_EXIT, FAULT, IOBUF } from "../layout";
 import { ICEBP_MAX_ACCESSES } from "../whv/names";
 import { AccessKind, DeviceAccess } from "../whv/structures";
 
-/** True while an instruction is completed. */
-export let completing: bool = false;
-export function setCompleting(c: bool): void {
-  completing = c;
-}
 /** Accesses in the list. */
 export let accesses: u32 = 0;
 /** Of them, those that the caller has carried out. */

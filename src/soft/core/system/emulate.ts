@@ -41,16 +41,11 @@ import { updateMode } from "../cpu/mode";
 import { REC } from "../code/record";
 import { NO_SSE_MMIO, variant } from "../whv/variants";
 import { nextIp } from "../code/ip";
-import {
-  EMU_AGAIN,
-  emuFetch,
-  emuStatus,
-  setEmulating,
-  setEmuStatus,
-} from "./emulation";
+import { EMU_AGAIN, emuFetch, emuStatus, setEmuStatus } from "./emulation";
 import { setSynced } from "./time";
 import { RFLAGS_TF } from "../x86/flags";
 import { EmulatorStatus } from "../whv/names";
+import { CALLS, setWay } from "./way";
 
 function value(i: u32): usize {
   return VALUES + (<usize> i << 4);
@@ -126,7 +121,7 @@ function carryOut(bytes: u32, once: bool): u32 {
   const bank = bankOf(vp);
   const generation = load<u32>(JGEN);
   memory.copy(bank, STATE, STATE_SIZE);
-  setEmulating(true);
+  const before = setWay(CALLS);
   setEmuStatus(0);
   for (let i: u32 = 0; i < 16; i++) {
     store<u64>(REGS + (<usize> i << 3), load<u64>(value(i)));
@@ -196,7 +191,7 @@ function carryOut(bytes: u32, once: bool): u32 {
   }
   const status = emuStatus;
   store<u32>(FAULT, 0);
-  setEmulating(false);
+  setWay(before);
   memory.copy(STATE, bank, STATE_SIZE);
   // nothing was looked up meanwhile: what was valid for the VP still is
   store<u32>(JGEN, generation);

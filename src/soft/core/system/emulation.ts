@@ -1,14 +1,8 @@
 // Accesses while WinHvEmulation carries out an instruction: every one goes
 // through the caller's callbacks.
 import { F_EXIT, FAULT, FETCH, IOBUF } from "../layout";
-import { hostMemory, hostTranslate } from "./host";
+import { hostIoPort, hostMemory, hostTranslate } from "./host";
 import { EmulatorStatus } from "../whv/names";
-
-export let emulating: bool = false;
-
-export function setEmulating(e: bool): void {
-  emulating = e;
-}
 
 /** WHV_EMULATOR_STATUS bits of the last emulation's failure. */
 export let emuStatus: u32 = 0;
@@ -20,7 +14,7 @@ export function setEmuStatus(s: u32): void {
 /** Not of WHV_EMULATOR_STATUS: an iteration is done, the instruction is not. */
 export const EMU_AGAIN: u32 = 0x10000;
 
-export function emuFailed(status: u32): void {
+function emuFailed(status: u32): void {
   emuStatus |= status;
   store<u32>(FAULT, F_EXIT);
 }
@@ -68,18 +62,35 @@ export function emuFetch(linear: u64): u32 {
   return n;
 }
 
-export function mmioRead(bytes: u32): u64 {
+/** Reads a port, or memory at the address translated last. */
+export function callRead(address: u64, bytes: u32, port: bool): u64 {
   store<u64>(IOBUF, 0);
-  if (hostMemory(emuGpa, bytes, 0) != 0) {
-    emuFailed(EmulatorStatus.MemoryCallbackFailed);
-    return 0;
-  }
-  return load<u64>(IOBUF);
+  const failure = port
+    ? hostIoPort(<u32> address, bytes, 0)
+    : hostMemory(emuGpa, bytes, 0);
+  if (failure == 0) return load<u64>(IOBUF);
+  callFailed(port);
+  return 0;
 }
 
-export function mmioWrite(bytes: u32, v: u64): void {
+/** Writes to a port, or to memory at the address translated last. */
+export function callWrite(
+  address: u64,
+  bytes: u32,
+  v: u64,
+  port: bool,
+): void {
   store<u64>(IOBUF, v);
-  if (hostMemory(emuGpa, bytes, 1) != 0) {
-    emuFailed(EmulatorStatus.MemoryCallbackFailed);
-  }
+  const failure = port
+    ? hostIoPort(<u32> address, bytes, 1)
+    : hostMemory(emuGpa, bytes, 1);
+  if (failure != 0) callFailed(port);
+}
+
+function callFailed(port: bool): void {
+  emuFailed(
+    port
+      ? EmulatorStatus.IoPortCallbackFailed
+      : EmulatorStatus.MemoryCallbackFailed,
+  );
 }

@@ -1,6 +1,6 @@
 // I/O ports: the exit of an access, its breakpoints, and the access itself
 // while an instruction is emulated or completed.
-import { EmulatorStatus, ExitReason } from "../whv/names";
+import { ExitReason } from "../whv/names";
 import {
   CR4,
   DBGPEND,
@@ -9,7 +9,6 @@ import {
   EXITBUF,
   F_EXIT,
   FAULT,
-  IOBUF,
   P_DEBUG,
   PENDING,
   RAX,
@@ -19,14 +18,13 @@ import {
   S_DS,
   S_ES,
 } from "../layout";
-import { completing, deviceRead, deviceWrite } from "./device";
-import { emuFailed } from "./emulation";
 import { beginExit, putSegment } from "./exit";
-import { hostIoPort } from "./host";
 import { needSync, synced } from "./time";
 import { CR4_DE } from "../x86/control_registers";
 import { IoPortAccessExit } from "../whv/structures";
 import { DR7_ENABLES } from "../x86/debug_registers";
+import { reachRead, reachWrite } from "./reach";
+import { LISTS, way } from "./way";
 
 /** An I/O port instruction's exit. */
 export function exitIo(port: u32, bytes: u32, flags: u32): usize {
@@ -64,35 +62,17 @@ function ioBreakpoints(port: u32, bytes: u32): void {
   }
 }
 
-/**
- * Reads a port while emulating or completing an instruction; 0 with FAULT set
- * on failure.
- */
+/** Reads a port where no exit is made; 0 with FAULT set on failure. */
 export function portRead(port: u32, bytes: u32): u32 {
-  if (completing) {
-    const v = <u32> deviceRead(port, bytes, true);
-    if (!load<u32>(FAULT)) ioBreakpoints(port, bytes);
-    return v;
-  }
-  store<u32>(IOBUF, 0);
-  if (hostIoPort(port, bytes, 0) == 0) return load<u32>(IOBUF);
-  emuFailed(EmulatorStatus.IoPortCallbackFailed);
-  return 0;
+  const v = <u32> reachRead(port, bytes, true);
+  if (way == LISTS && !load<u32>(FAULT)) ioBreakpoints(port, bytes);
+  return v;
 }
 
-/**
- * Writes a port while emulating or completing an instruction; false with FAULT
- * set on failure.
- */
+/** Writes a port where no exit is made; false with FAULT set on failure. */
 export function portWrite(port: u32, bytes: u32, v: u32): bool {
-  if (completing) {
-    deviceWrite(port, bytes, v, true);
-    if (load<u32>(FAULT)) return false;
-    ioBreakpoints(port, bytes);
-    return true;
-  }
-  store<u32>(IOBUF, v);
-  if (hostIoPort(port, bytes, 1) == 0) return true;
-  emuFailed(EmulatorStatus.IoPortCallbackFailed);
-  return false;
+  reachWrite(port, bytes, v, true);
+  if (load<u32>(FAULT)) return false;
+  if (way == LISTS) ioBreakpoints(port, bytes);
+  return true;
 }

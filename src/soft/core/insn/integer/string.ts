@@ -4,7 +4,6 @@
 // (system/complete.ts), one. When an iteration faults, RCX, RSI and RDI are
 // those of that iteration. MOVS and STOS move whole runs inside pages that the
 // TLB has (memory/span.ts).
-import { completing } from "../../system/device";
 import { flagsSub } from "../../cpu/flags";
 import {
   EFL,
@@ -37,6 +36,7 @@ import { spanToRead, spanToWrite } from "../../memory/span";
 import { again } from "../../code/ip";
 import { linear } from "../../code/operand";
 import { RFLAGS_DF, RFLAGS_TF } from "../../x86/flags";
+import { LISTS, way } from "../../system/way";
 
 const BATCH: u32 = 4096;
 
@@ -80,7 +80,7 @@ function trapDue(): bool {
 /** How many iterations one execution may do. */
 @inline
 export function batch(): u32 {
-  return load<u32>(EFL) & RFLAGS_TF || completing ? 1 : BATCH;
+  return load<u32>(EFL) & RFLAGS_TF || way == LISTS ? 1 : BATCH;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Software interrupts, CPUID, time stamps, random numbers, MSRs and the FS/GS
 // base instructions. Source: Intel SDM vol. 2.
 import { ExitReason, ExtendedVmExits } from "../../whv/names";
-import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
+import { cpuid } from "../../cpu/cpuid";
 import { gp0, raise } from "../../cpu/fault";
 import { getOF, setArith } from "../../cpu/flags";
 import {
@@ -21,14 +21,7 @@ import {
   S_FS,
   S_GS,
 } from "../../layout";
-import {
-  MSR_EXIT,
-  MSR_GP,
-  MSR_OK,
-  msrRead,
-  msrValue,
-  msrWrite,
-} from "../../cpu/msr";
+import { MSR_EXIT, MSR_GP, MSR_OK, msrRead, msrWrite } from "../../cpu/msr";
 import {
   all,
   def,
@@ -75,7 +68,7 @@ function into(p: usize): usize {
 
 function doCpuid(p: usize): usize {
   const leaf = load<u32>(RAX);
-  cpuid(leaf, load<u32>(RCX));
+  const result = cpuid(leaf, load<u32>(RCX));
   if (cpuidExitWanted(leaf)) {
     if (!synced) return needSync();
     beginExit(ExitReason.X64Cpuid);
@@ -83,17 +76,17 @@ function doCpuid(p: usize): usize {
     store<u64>(EXITBUF, load<u64>(RCX), CpuidAccessExit.Rcx);
     store<u64>(EXITBUF, load<u64>(RDX), CpuidAccessExit.Rdx);
     store<u64>(EXITBUF, load<u64>(RBX), CpuidAccessExit.Rbx);
-    store<u64>(EXITBUF, cpuidA, CpuidAccessExit.DefaultResultRax);
-    store<u64>(EXITBUF, cpuidC, CpuidAccessExit.DefaultResultRcx);
-    store<u64>(EXITBUF, cpuidD, CpuidAccessExit.DefaultResultRdx);
-    store<u64>(EXITBUF, cpuidB, CpuidAccessExit.DefaultResultRbx);
+    store<u64>(EXITBUF, result.eax, CpuidAccessExit.DefaultResultRax);
+    store<u64>(EXITBUF, result.ecx, CpuidAccessExit.DefaultResultRcx);
+    store<u64>(EXITBUF, result.edx, CpuidAccessExit.DefaultResultRdx);
+    store<u64>(EXITBUF, result.ebx, CpuidAccessExit.DefaultResultRbx);
     store<u32>(FAULT, F_EXIT);
     return 0;
   }
-  store<u64>(RAX, cpuidA);
-  store<u64>(RBX, cpuidB);
-  store<u64>(RCX, cpuidC);
-  store<u64>(RDX, cpuidD);
+  store<u64>(RAX, result.eax);
+  store<u64>(RBX, result.ebx);
+  store<u64>(RCX, result.ecx);
+  store<u64>(RDX, result.edx);
   return p + REC;
 }
 
@@ -156,6 +149,9 @@ function rdrand(p: usize): usize {
 
 // --- MSRs
 
+/** u64: what RDMSR reads. */
+const MSR: usize = memory.data(8, 8);
+
 function msrExit(index: u32, write: bool): usize {
   beginExit(ExitReason.X64MsrAccess);
   store<u32>(EXITBUF, write ? 1 : 0, MsrAccessExit.AccessInfo);
@@ -170,10 +166,10 @@ function rdmsr(p: usize): usize {
   if (load<u8>(CPL)) return gp0();
   if (!synced) return needSync();
   const index = load<u32>(RCX);
-  const r = msrRead(index);
+  const r = msrRead(index, MSR);
   if (r == MSR_EXIT) return msrExit(index, false);
   if (r == MSR_GP) return gp0();
-  putPair(msrValue);
+  putPair(load<u64>(MSR));
   return p + REC;
 }
 
