@@ -104,7 +104,9 @@ function deadExports(files: readonly SourceFile[], report: Report): void {
     for (const name of file.exports) {
       if (used.has(`${file.path} ${name}`)) continue;
       // What a function gives need not be named by who calls it.
-      if (new RegExp(`\\): ${name} \\{$`, "m").test(file.text)) continue;
+      if (new RegExp(`\\): ${name}(?: \\| null)? \\{$`, "m").test(file.text)) {
+        continue;
+      }
       if (new RegExp(`\\b${name}\\b`).test(readers)) continue;
       const index = file.text.search(
         new RegExp(`^export (?:declare )?\\w+ ${name}\\b`, "m"),

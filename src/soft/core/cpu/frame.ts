@@ -20,11 +20,12 @@ import {
   STACKW,
 } from "../layout";
 import { rdSys, wrAs } from "../memory/access";
-import { dAttr, dBase, dLimit, segOf, selErr } from "./segment";
+import { segOf, selErr } from "./segment";
 import { CR0_AM } from "../x86/control_registers";
 import { Vector } from "../x86/vectors";
 import { RFLAGS_AC } from "../x86/flags";
-import { BIG, CONFORMING_OR_DOWN } from "../x86/segments";
+import { BIG, CONFORMING_OR_DOWN, SYSTEM_32_BIT } from "../x86/segments";
+import { Descriptor } from "./descriptor";
 
 let base: u64 = 0;
 let limit: u32 = 0;
@@ -56,11 +57,16 @@ export function frameCurrent(err: u32): void {
   frameSp = load<u64>(RSP) & mask;
 }
 
-/** Begins a frame on the stack whose descriptor was just read. */
-export function frameNew(sp: u64, level: u32, err: u32): void {
-  base = dBase();
-  limit = dLimit();
-  attr = dAttr();
+/** Begins a frame on a stack of descriptor `d`. */
+export function frameNew(
+  d: Descriptor,
+  sp: u64,
+  level: u32,
+  err: u32,
+): void {
+  base = d.base;
+  limit = d.limit;
+  attr = d.attributes;
   mask = attr & BIG ? 0xffffffff : 0xffff;
   cpl = level;
   flat = false;
@@ -121,38 +127,44 @@ export function frameCommit(): void {
   putSp(frameSp, mask);
 }
 
-export let tssSs: u32 = 0;
-export let tssSp: u64 = 0;
+/** A stack that the TSS names. */
+@unmanaged
+export class TssStack {
+  sp: u64 = 0;
+  /** Of a 64-bit TSS there is none. */
+  ss: u32 = 0;
+}
+
+const STACK: usize = memory.data(offsetof<TssStack>(), 8);
 
 /**
- * Reads the stack of privilege `level` from the current TSS; false with FAULT
- * set.
+ * The stack of privilege `level` from the current TSS, until it is asked again;
+ * null with FAULT set.
  */
-export function tssStack(level: u32, ext: u32): bool {
+export function tssStack(level: u32, ext: u32): TssStack | null {
   const tr = segOf(S_TR);
-  const wide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
+  const wide = (load<u16>(tr, SEG_ATTR) & SYSTEM_32_BIT) != 0;
   const off: u32 = wide ? (level << 3) + 4 : (level << 2) + 2;
   if (off + (wide ? 5 : 3) > load<u32>(tr, SEG_LIMIT)) {
     raiseErr(Vector.TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
-    return false;
+    return null;
   }
+  const stack = changetype<TssStack>(STACK);
   const at = load<u64>(tr) + off;
-  tssSp = wide ? rdSys<u32>(at) : rdSys<u16>(at);
-  if (load<u32>(FAULT)) return false;
-  tssSs = rdSys<u16>(at + (wide ? 4 : 2));
-  return load<u32>(FAULT) == 0;
+  stack.sp = wide ? rdSys<u32>(at) : rdSys<u16>(at);
+  if (load<u32>(FAULT)) return null;
+  stack.ss = rdSys<u16>(at + (wide ? 4 : 2));
+  return load<u32>(FAULT) ? null : stack;
 }
 
 /**
- * Reads a stack pointer from offset `off` of the 64-bit TSS; false with FAULT
- * set.
+ * The stack pointer at offset `off` of the 64-bit TSS; 0 with FAULT set.
  */
-export function tssRsp(off: u32, ext: u32): bool {
+export function tssRsp(off: u32, ext: u32): u64 {
   const tr = segOf(S_TR);
   if (off + 7 > load<u32>(tr, SEG_LIMIT)) {
     raiseErr(Vector.TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
-    return false;
+    return 0;
   }
-  tssSp = rdSys<u64>(load<u64>(tr) + off);
-  return load<u32>(FAULT) == 0;
+  return rdSys<u64>(load<u64>(tr) + off);
 }

@@ -10,8 +10,6 @@ import {
   frameNew,
   framePush,
   tssRsp,
-  tssSp,
-  tssSs,
   tssStack,
 } from "./frame";
 import {
@@ -43,18 +41,11 @@ import {
   checkCodeKind,
   checkIp,
   checkStack,
-  dAttr,
-  dBase,
-  dDpl,
-  dLimit,
-  dPresent,
   longActive,
-  markAccessed,
   putDescriptor,
   putNull,
   putRealSeg,
   putSeg,
-  readDescriptor,
   segOf,
   selErr,
 } from "./segment";
@@ -83,6 +74,12 @@ import {
   SystemType,
   TRAP_GATE,
 } from "../x86/segments";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  markAccessed,
+  readDescriptor,
+} from "./descriptor";
 
 function selector(seg: u32): u64 {
   return load<u16>(segOf(seg), SEG_SEL);
@@ -184,9 +181,18 @@ function deliverVme(vector: u32, retIp: u64): i32 {
   return deliverVector(0, vector, image, retIp, clear) ? 1 : 0;
 }
 
+const HANDLER: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const STACK: usize = memory.data(DESCRIPTOR_BYTES, 8);
+
 /** The last common step: the handler's code segment and flags. */
-function enterHandler(sel: u32, level: u32, ip: u64, maskIf: bool): void {
-  putDescriptor(S_CS, (sel & ~3) | level);
+function enterHandler(
+  code: Descriptor,
+  sel: u32,
+  level: u32,
+  ip: u64,
+  maskIf: bool,
+): void {
+  putDescriptor(S_CS, (sel & ~3) | level, code);
   store<u8>(CPL, <u8> level);
   store<u64>(RIP, ip);
   let clear = RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM;
@@ -202,17 +208,17 @@ function gateError(vector: u32, code: u32, ext: u32): bool {
 }
 
 // Reads and checks the gate's code segment up to its privilege.
-function checkTarget(sel: u32, ext: u32): bool {
-  if (!(sel & 0xfffc)) {
+function checkTarget(code: Descriptor, sel: u32, ext: u32): bool {
+  if (!selErr(sel)) {
     raiseErr(Vector.GP, ext);
     return false;
   }
   const err = selErr(sel) | ext;
-  if (!readDescriptor(sel, Vector.GP, err)) return false;
-  const attr = dAttr();
+  if (!readDescriptor(code, sel, Vector.GP, err)) return false;
+  const attr = code.attributes;
   if (
     (attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE) ||
-    dDpl() > <u32> load<u8>(CPL)
+    code.dpl > <u32> load<u8>(CPL)
   ) {
     raiseErr(Vector.GP, err);
     return false;
@@ -251,38 +257,35 @@ function deliverLegacy(
   if (kind == SystemType.TaskGate) {
     return taskGate(sel, ext, retIp, hasErr, err);
   }
-  if (!checkTarget(sel, ext)) return false;
+  const code = changetype<Descriptor>(HANDLER);
+  if (!checkTarget(code, sel, ext)) return false;
   const size: u32 = kind & SYSTEM_32_BIT ? 2 : 1;
   const ip: u64 = kind & SYSTEM_32_BIT
     ? (<u32> gate & 0xffff) | (hi & 0xffff0000)
     : <u32> gate & 0xffff;
   const v86 = load<u8>(MODE) == MODE_V86;
-  const conforming = (dAttr() & CONFORMING_OR_DOWN) != 0;
-  if (v86 && (conforming || dDpl() != 0)) {
+  const conforming = (code.attributes & CONFORMING_OR_DOWN) != 0;
+  if (v86 && (conforming || code.dpl != 0)) {
     raiseErr(Vector.GP, selErr(sel) | ext);
     return false;
   }
-  const level = conforming ? cpl : dDpl();
-  if (!checkCodeKind(sel, ext)) return false;
-  const csLimit = dLimit();
-  const csAttr = dAttr();
+  const level = conforming ? cpl : code.dpl;
+  if (!checkCodeKind(code, sel, ext)) return false;
   const image = flagsImage(vector, type);
-  let ssBase: u64 = 0;
-  let ssLimit: u32 = 0;
-  let ssAttr: u32 = 0;
+  const stack = changetype<Descriptor>(STACK);
+  let ss: u32 = 0;
   const outer = level != cpl;
   if (outer) {
-    if (!tssStack(level, ext)) return false;
-    if (!(tssSs & 0xfffc)) {
+    const inner = tssStack(level, ext);
+    if (!inner) return false;
+    ss = inner.ss;
+    if (!selErr(ss)) {
       raiseErr(Vector.TS, ext);
       return false;
     }
-    if (!checkStack(tssSs, level, Vector.TS, ext)) return false;
-    if (!checkIp(ip, csLimit, csAttr, ext) || !markAccessed()) return false;
-    frameNew(tssSp, level, selErr(tssSs) | ext);
-    ssBase = dBase();
-    ssLimit = dLimit();
-    ssAttr = dAttr();
+    if (!checkStack(stack, ss, level, Vector.TS, ext)) return false;
+    if (!checkIp(ip, code, ext) || !markAccessed(stack)) return false;
+    frameNew(stack, inner.sp, level, selErr(ss) | ext);
     if (v86) {
       if (!framePush(size, selector(S_GS))) return false;
       if (!framePush(size, selector(S_FS))) return false;
@@ -292,29 +295,26 @@ function deliverLegacy(
     if (!framePush(size, selector(S_SS))) return false;
     if (!framePush(size, load<u64>(RSP))) return false;
   } else {
-    if (!checkIp(ip, csLimit, csAttr, ext)) return false;
+    if (!checkIp(ip, code, ext)) return false;
     frameCurrent(ext);
   }
   if (!framePush(size, image)) return false;
   if (!framePush(size, selector(S_CS))) return false;
   if (!framePush(size, retIp)) return false;
   if (hasErr && !framePush(size, err)) return false;
-  // the stack's descriptor has taken the code's place
-  if (!readDescriptor(sel, Vector.GP, selErr(sel) | ext)) return false;
-  if (!markAccessed()) return false;
+  if (!markAccessed(code)) return false;
   if (outer) {
-    const ss = tssSs;
     if (v86) {
       putNull(S_ES, 0);
       putNull(S_DS, 0);
       putNull(S_FS, 0);
       putNull(S_GS, 0);
     }
-    putSeg(S_SS, ss, ssBase, ssLimit, ssAttr);
+    putDescriptor(S_SS, ss, stack);
     // pushes kept the width of the new stack
   }
   frameCommit();
-  enterHandler(sel, level, ip, (kind & TRAP_GATE) == 0);
+  enterHandler(code, sel, level, ip, (kind & TRAP_GATE) == 0);
   return true;
 }
 
@@ -344,8 +344,9 @@ function deliverLong(
   if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, Vector.GP, ext);
   if (!(hi & (PRESENT << 8))) return gateError(vector, Vector.NP, ext);
   const sel = <u32> (gate >> 16) & 0xffff;
-  if (!checkTarget(sel, ext)) return false;
-  if (!dPresent()) {
+  const code = changetype<Descriptor>(HANDLER);
+  if (!checkTarget(code, sel, ext)) return false;
+  if (!code.present) {
     raiseErr(Vector.NP, selErr(sel) | ext);
     return false;
   }
@@ -354,14 +355,14 @@ function deliverLong(
     raiseErr(Vector.GP, ext);
     return false;
   }
-  if (!markAccessed()) return false;
-  const level = dAttr() & CONFORMING_OR_DOWN ? cpl : dDpl();
+  if (!markAccessed(code)) return false;
+  const level = code.attributes & CONFORMING_OR_DOWN ? cpl : code.dpl;
   const ist = hi & 7;
   let rsp = load<u64>(RSP);
   if (ist || level != cpl) {
     const off: u32 = ist ? 0x1c + (ist << 3) : 4 + (level << 3);
-    if (!tssRsp(off, ext)) return false;
-    rsp = tssSp;
+    rsp = tssRsp(off, ext);
+    if (load<u32>(FAULT)) return false;
   }
   if (!canonical(rsp)) {
     raiseErr(Vector.SS, ext);
@@ -376,7 +377,7 @@ function deliverLong(
   if (hasErr && !framePush(3, err)) return false;
   if (level != cpl) putSeg(S_SS, level, 0, 0, level << 5);
   frameCommit();
-  enterHandler(sel, level, ip, (hi & (TRAP_GATE << 8)) == 0);
+  enterHandler(code, sel, level, ip, (hi & (TRAP_GATE << 8)) == 0);
   return true;
 }
 

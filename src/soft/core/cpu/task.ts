@@ -41,22 +41,11 @@ import {
   checkCode,
   checkData,
   checkStack,
-  dAddr,
-  dAttr,
-  dBase,
-  dDpl,
-  dHi,
-  dLimit,
-  dPresent,
-  dType,
-  markAccessed,
   putDescriptor,
   putNull,
   putSeg,
-  readDescriptor,
   segOf,
   selErr,
-  setBusy,
 } from "./segment";
 import { needSync, synced } from "../system/time";
 import { tlbFlush } from "../memory/tlb";
@@ -69,10 +58,19 @@ import {
   CODE_OR_DATA,
   CONFORMING_OR_DOWN,
   PRESENT,
+  SYSTEM_32_BIT,
   SystemType,
+  TABLE_INDICATOR,
   TSS_BUSY,
 } from "../x86/segments";
 import { DR6_BT, DR7_LOCAL } from "../x86/debug_registers";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  markAccessed,
+  readDescriptor,
+  setBusy,
+} from "./descriptor";
 
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;
@@ -153,20 +151,26 @@ function defer(): void {
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
 }
 
+const NEXT: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const TSS: usize = memory.data(DESCRIPTOR_BYTES, 8);
+
 function loadLdt(sel: u32): bool {
   putNull(S_LDTR, sel);
-  if (!(sel & 0xfffc)) return true;
+  if (!selErr(sel)) return true;
   const err = selErr(sel);
-  if (sel & 4) {
+  if (sel & TABLE_INDICATOR) {
     raiseErr(Vector.TS, err);
     return false;
   }
-  if (!readDescriptor(sel, Vector.TS, err)) return false;
-  if ((dAttr() & (CODE_OR_DATA | PRESENT | 15)) != (PRESENT | SystemType.Ldt)) {
+  const d = changetype<Descriptor>(NEXT);
+  if (!readDescriptor(d, sel, Vector.TS, err)) return false;
+  if (
+    (d.attributes & (CODE_OR_DATA | PRESENT | 15)) != (PRESENT | SystemType.Ldt)
+  ) {
     raiseErr(Vector.TS, err);
     return false;
   }
-  putDescriptor(S_LDTR, sel);
+  putDescriptor(S_LDTR, sel, d);
   return true;
 }
 
@@ -176,23 +180,24 @@ function loadCode(sel: u32, ip: u64): bool {
     raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!readDescriptor(sel, Vector.TS, err)) return false;
-  const attr = dAttr();
+  const d = changetype<Descriptor>(NEXT);
+  if (!readDescriptor(d, sel, Vector.TS, err)) return false;
+  const attr = d.attributes;
   const rpl = sel & 3;
   if (
     (attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE) ||
-    (attr & CONFORMING_OR_DOWN ? dDpl() > rpl : dDpl() != rpl)
+    (attr & CONFORMING_OR_DOWN ? d.dpl > rpl : d.dpl != rpl)
   ) {
     raiseErr(Vector.TS, err);
     return false;
   }
-  if (!dPresent()) {
+  if (!d.present) {
     raiseErr(Vector.NP, err);
     return false;
   }
-  if (!markAccessed()) return false;
-  putDescriptor(S_CS, sel);
-  return checkCode(sel, ip, 0);
+  if (!markAccessed(d)) return false;
+  putDescriptor(S_CS, sel, d);
+  return checkCode(d, sel, ip, 0);
 }
 
 function loadStack(sel: u32, cpl: u32): bool {
@@ -200,17 +205,19 @@ function loadStack(sel: u32, cpl: u32): bool {
     raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!checkStack(sel, cpl, Vector.TS, 0) || !markAccessed()) return false;
-  putDescriptor(S_SS, sel);
+  const d = changetype<Descriptor>(NEXT);
+  if (!checkStack(d, sel, cpl, Vector.TS, 0) || !markAccessed(d)) return false;
+  putDescriptor(S_SS, sel, d);
   return true;
 }
 
 function loadData(seg: u32, sel: u32): bool {
   if (!selErr(sel)) return true;
-  if (!checkData(sel, load<u8>(CPL), Vector.TS) || !markAccessed()) {
+  const d = changetype<Descriptor>(NEXT);
+  if (!checkData(d, sel, load<u8>(CPL), Vector.TS) || !markAccessed(d)) {
     return false;
   }
-  putDescriptor(seg, sel);
+  putDescriptor(seg, sel, d);
   return true;
 }
 
@@ -240,11 +247,12 @@ function loadSegments(): bool {
 }
 
 /**
- * Switches to the task whose TSS descriptor was just read (its type and
- * presence checked). `retIp` is where the old task resumes. False with FAULT
- * set and nothing changed; true once the switch is made.
+ * Switches to the task of a TSS (its descriptor's type and presence checked).
+ * `retIp` is where the old task resumes. False with FAULT set and nothing
+ * changed; true once the switch is made.
  */
-export function switchTask(
+function switchTask(
+  tss: Descriptor,
   sel: u32,
   by: u32,
   retIp: u64,
@@ -257,20 +265,17 @@ export function switchTask(
     needSync();
     return false;
   }
-  const at = dAddr;
-  const base = dBase();
-  const limit = dLimit();
-  const attr = dAttr();
-  const wide = (dType() & 8) != 0;
+  const base = tss.base;
+  const wide = (tss.type & SYSTEM_32_BIT) != 0;
   const need = wide ? LIMIT32 : LIMIT16;
-  if (limit < need) {
+  if (tss.limit < need) {
     raiseErr(Vector.TS, selErr(sel) | ext);
     return false;
   }
   const tr = segOf(S_TR);
   const oldSel = load<u16>(tr, SEG_SEL);
   const oldBase = load<u64>(tr);
-  const oldWide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
+  const oldWide = (load<u16>(tr, SEG_ATTR) & SYSTEM_32_BIT) != 0;
   const oldNeed = oldWide ? LIMIT32 : LIMIT16;
   if (load<u32>(tr, SEG_LIMIT) < oldNeed) {
     raiseErr(Vector.TS, selErr(oldSel) | ext);
@@ -287,12 +292,12 @@ export function switchTask(
     wrSys<u16>(base, oldSel);
     if (load<u32>(FAULT)) return false;
   }
-  if (by != BY_IRET && !setBusy(at, true)) return false;
+  if (by != BY_IRET && !setBusy(tss.address, true)) return false;
   if (by == BY_JMP || by == BY_IRET) {
     if (!setBusy(load<u64>(GDTR) + (oldSel & 0xfff8), false)) return false;
   }
   // committed
-  putSeg(S_TR, sel, base, limit, attr | TSS_BUSY);
+  putSeg(S_TR, sel, base, tss.limit, tss.attributes | TSS_BUSY);
   store<u64>(CR0, load<u64>(CR0) | CR0_TS);
   store<u64>(DR7, load<u64>(DR7) & ~DR7_LOCAL);
   if (wide && load<u64>(CR0) & CR0_PG) {
@@ -325,30 +330,45 @@ export function switchTask(
  * Checks `sel` as the TSS to switch to: in the GDT, a TSS, available (busy for
  * IRET), present. `vector` is #GP, or #TS for IRET. False with FAULT set.
  */
-export function checkTask(
+function checkTask(
+  tss: Descriptor,
   sel: u32,
   busy: bool,
   vector: u32,
   ext: u32,
 ): bool {
   const err = selErr(sel) | ext;
-  if (sel & 4) {
+  if (sel & TABLE_INDICATOR) {
     raiseErr(vector, err);
     return false;
   }
-  if (!readDescriptor(sel, vector, err)) return false;
+  if (!readDescriptor(tss, sel, vector, err)) return false;
   if (
-    (dHi & 0x1700) !=
+    (tss.high & 0x1700) !=
       (busy ? SystemType.Tss16 | TSS_BUSY : SystemType.Tss16) << 8
   ) {
     raiseErr(vector, err);
     return false;
   }
-  if (!dPresent()) {
+  if (!tss.present) {
     raiseErr(Vector.NP, err);
     return false;
   }
   return true;
+}
+
+/** A switch by JMP, CALL or a gate: to the TSS `sel`, checked. */
+export function taskSwitch(
+  sel: u32,
+  by: u32,
+  retIp: u64,
+  ext: u32,
+  hasErr: bool,
+  err: u32,
+): bool {
+  const tss = changetype<Descriptor>(TSS);
+  return checkTask(tss, sel, false, Vector.GP, ext) &&
+    switchTask(tss, sel, by, retIp, ext, hasErr, err);
 }
 
 /** An event through a task gate to the TSS `sel`. */
@@ -359,14 +379,14 @@ export function taskGate(
   hasErr: bool,
   err: u32,
 ): bool {
-  if (!checkTask(sel, false, Vector.GP, ext)) return false;
-  return switchTask(sel, BY_GATE, retIp, ext, hasErr, err);
+  return taskSwitch(sel, BY_GATE, retIp, ext, hasErr, err);
 }
 
 /** IRET with NT set: back to the task that the current TSS links to. */
 export function taskReturn(nextIp: u64): bool {
   const link = <u32> rdSys<u16>(load<u64>(segOf(S_TR)));
   if (load<u32>(FAULT)) return false;
-  if (!checkTask(link, true, Vector.TS, 0)) return false;
-  return switchTask(link, BY_IRET, nextIp, 0, false, 0);
+  const tss = changetype<Descriptor>(TSS);
+  return checkTask(tss, link, true, Vector.TS, 0) &&
+    switchTask(tss, link, BY_IRET, nextIp, 0, false, 0);
 }

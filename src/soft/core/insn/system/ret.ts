@@ -35,15 +35,10 @@ import {
   checkCodeKind,
   checkIp,
   checkStack,
-  dAttr,
-  dBase,
-  dDpl,
-  dLimit,
   longActive,
-  markAccessed,
+  putDescriptor,
   putRealSeg,
   putSeg,
-  readDescriptor,
   segOf,
   selErr,
 } from "../../cpu/segment";
@@ -69,7 +64,6 @@ import {
   RFLAGS_VM,
 } from "../../x86/flags";
 import {
-  ACCESSED,
   Attributes,
   BIG,
   CODE,
@@ -77,6 +71,12 @@ import {
   CONFORMING_OR_DOWN,
   LONG,
 } from "../../x86/segments";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  markAccessed,
+  readDescriptor,
+} from "../../cpu/descriptor";
 
 /** The stack's `index`th item of 1 << size bytes, `skip` bytes further on. */
 function peek(index: u32, size: u32, skip: u64): u64 {
@@ -124,6 +124,9 @@ function demote(seg: u32, cpl: u32): void {
   }
 }
 
+const CODE_SEGMENT: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const STACK_SEGMENT: usize = memory.data(DESCRIPTOR_BYTES, 8);
+
 /**
  * Returns to sel:ip in protected or long mode. The stack then continues at item
  * `items`, `extra` bytes further on; with SS:RSP after that if the privilege
@@ -143,24 +146,24 @@ function farReturn(
   const cpl = <u32> load<u8>(CPL);
   const rpl = sel & 3;
   if (!err) return gp(0);
-  if (!readDescriptor(sel, Vector.GP, err)) return false;
-  const attr = dAttr();
+  const code = changetype<Descriptor>(CODE_SEGMENT);
+  if (!readDescriptor(code, sel, Vector.GP, err)) return false;
+  const attr = code.attributes;
   if ((attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE) || rpl < cpl) {
     return gp(err);
   }
-  if (attr & CONFORMING_OR_DOWN ? dDpl() > rpl : dDpl() != rpl) return gp(err);
+  if (attr & CONFORMING_OR_DOWN ? code.dpl > rpl : code.dpl != rpl) {
+    return gp(err);
+  }
   const long64 = longActive() && (attr & LONG) != 0;
-  if (!checkCodeKind(sel, 0)) return false;
-  const csBase = dBase();
-  const csLimit = dLimit();
-  const csAttr = dAttr() | ACCESSED;
+  if (!checkCodeKind(code, sel, 0)) return false;
   const mine = stackMask();
   // at the same privilege the address comes first, to an outer one SS does
-  if (rpl == cpl && !checkIp(ip, csLimit, csAttr, 0)) return false;
+  if (rpl == cpl && !checkIp(ip, code, 0)) return false;
   if (rpl == cpl && !always) {
-    if (!markAccessed()) return false;
+    if (!markAccessed(code)) return false;
     putSp(load<u64>(RSP) + (<u64> items << size) + extra, mine);
-    putSeg(S_CS, sel, csBase, csLimit, csAttr);
+    putDescriptor(S_CS, sel, code);
     store<u64>(RIP, ip);
     if (mask) putFlags(flags, mask);
     updateMode();
@@ -170,30 +173,31 @@ function farReturn(
   if (load<u32>(FAULT)) return false;
   const ss = <u32> peek(items + 1, size, extra) & 0xffff;
   if (load<u32>(FAULT)) return false;
-  let ssBase: u64 = 0;
-  let ssLimit: u32 = 0;
-  let ssAttr: u32 = rpl << 5;
-  if (selErr(ss) == 0) {
+  const stack = changetype<Descriptor>(STACK_SEGMENT);
+  const none = selErr(ss) == 0;
+  if (none) {
     // null is a stack only for 64-bit code above ring 3
     if (!long64 || rpl == 3 || (ss & 3) != rpl) return gp(0);
-    if (!checkIp(ip, csLimit, csAttr, 0)) return false;
+    if (!checkIp(ip, code, 0)) return false;
   } else {
     // the stack segment first, then the address; accessed is set when all is
     // well
-    if (!checkStack(ss, rpl, Vector.GP, 0)) return false;
-    if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
-    ssBase = dBase();
-    ssLimit = dLimit();
-    ssAttr = dAttr();
+    if (!checkStack(stack, ss, rpl, Vector.GP, 0)) return false;
+    if (!checkIp(ip, code, 0) || !markAccessed(stack)) return false;
   }
-  if (!readDescriptor(sel, Vector.GP, err) || !markAccessed()) return false;
-  putSeg(S_CS, sel, csBase, csLimit, csAttr);
-  putSeg(S_SS, ss, ssBase, ssLimit, ssAttr);
+  if (!markAccessed(code)) return false;
+  putDescriptor(S_CS, sel, code);
+  if (none) putSeg(S_SS, ss, 0, 0, rpl << 5);
+  else putDescriptor(S_SS, ss, stack);
   store<u64>(RIP, ip);
   const outer = rpl != cpl;
   if (mask) putFlags(flags, mask);
   store<u8>(CPL, <u8> rpl);
-  const width: u64 = long64 ? ~<u64> 0 : ssAttr & BIG ? 0xffffffff : 0xffff;
+  const width: u64 = long64
+    ? ~<u64> 0
+    : stack.attributes & BIG
+    ? 0xffffffff
+    : 0xffff;
   putSp(sp + (outer ? extra : 0), width);
   if (outer) {
     demote(S_ES, rpl);
