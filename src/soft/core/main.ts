@@ -59,7 +59,6 @@ import {
 } from "./shared";
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
-import { pointReached, pointsInit, pointsTrim } from "./system/points";
 import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { checkState } from "./whv/valid";
@@ -81,6 +80,8 @@ import {
 } from "./code/regions";
 import { created } from "./whv/state";
 import { Vector } from "./x86/vectors";
+import { pointReached, pointsInit } from "./points/code";
+import { pointsTrim } from "./points/set";
 export { hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";

@@ -3,10 +3,10 @@
 // the page u32, record count u32, host u32 after its last byte; in the page's
 // newest block also the hash of the page's lines of code u64 and generation
 // u32; and the variant u32, which tells blocks with debug points
-// (system/points.ts). Blocks are found by host address, code size and variant
-// (BHASH), from linear addresses through JCACHE, and from a branch in the same
-// page through its record's link. Blocks of a page die together, so links need
-// no check.
+// (points/addresses.ts). Blocks are found by host address, code size and
+// variant (BHASH), from linear addresses through JCACHE, and from a branch in
+// the same page through its record's link. Blocks of a page die together, so
+// links need no check.
 //
 // A host that writes guest memory without saying so (hostMayWrite) begins a new
 // generation: before a block is used, its page is compared with memory by the

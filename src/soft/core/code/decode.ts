@@ -19,7 +19,6 @@ import {
   SEG_LIMIT,
   SEGS,
 } from "../layout";
-import { makePoint, pointAt } from "../system/points";
 import {
   END,
   FUSED,
@@ -73,6 +72,8 @@ import {
 import { fetchHost } from "../memory/fetch";
 import { Vector } from "../x86/vectors";
 import { KEY_16, KEY_32, KEY_64 } from "../shared";
+import { makePoint } from "../points/code";
+import { pointAt } from "../points/addresses";
 
 const MAX_BLOCK: u32 = 128;
 

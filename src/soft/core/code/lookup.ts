@@ -33,8 +33,8 @@ import {
 } from "../layout";
 import { execBreakpoints } from "../memory/breakpoints";
 import { fetchHost } from "../memory/fetch";
-import { anyCode, variantOf } from "../system/points";
 import { Vector } from "../x86/vectors";
+import { anyCode, variantOf } from "../points/addresses";
 
 /**
  * The first record of the block at a host address, decoding it when needed; 0

@@ -59,7 +59,6 @@ import {
 import { execBreakpoints } from "../memory/breakpoints";
 import { eoiVector, ipiTrapped, setEoi, setIpiTrapped } from "../system/apic";
 import { beginExit, finishExit } from "../system/exit";
-import { PASS_NEXT, pointExit } from "../system/points";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
@@ -71,6 +70,8 @@ import {
   ApicInitSipiExit,
   InterruptWindowExit,
 } from "../whv/structures";
+import { PASS_NEXT } from "../points/pass";
+import { pointExit } from "../points/hits";
 
 export let timerDue: u64 = ~<u64> 0;
 export let single: bool = false;

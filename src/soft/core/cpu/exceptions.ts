@@ -42,7 +42,6 @@ import {
 } from "../memory/walk";
 import { countEvent } from "../system/counters";
 import { beginExit, finishExit } from "../system/exit";
-import { PASS_NONE } from "../system/points";
 import { setSynced, synced } from "../system/time";
 import { INT1_IS_GUESTS, variant, WRITE_IS_TOLD } from "../whv/variants";
 import { EventType } from "../x86/events";
@@ -54,6 +53,7 @@ import {
   MemoryAccessInfo,
   VpExceptionExit,
 } from "../whv/structures";
+import { PASS_NONE } from "../points/pass";
 
 /**
  * WHvPartitionPropertyCodeExceptionExitBitmap, or 0 while exception exits are

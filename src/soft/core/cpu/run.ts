@@ -25,13 +25,6 @@ import {
   SHADOWNEW,
 } from "../layout";
 import { flagsChanged } from "./mode";
-import {
-  PASS_NONE,
-  PASSING,
-  pointExit,
-  pointsSlice,
-  watching,
-} from "../system/points";
 import { isRepeated, REC } from "../code/record";
 import { sample, sampling } from "../code/regions";
 import { forgetSpun, spun } from "./spin";
@@ -58,6 +51,9 @@ import {
 } from "../system/access";
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
 import { DR6_BS, DR7_ENABLES } from "../x86/debug_registers";
+import { PASS_NONE, PASSING, pointsSlice } from "../points/pass";
+import { pointExit } from "../points/hits";
+import { watching } from "../points/data";
 
 let endIndex: u32 = 0;
 let staleIndex: u32 = 0;

@@ -36,7 +36,6 @@ import {
 } from "../layout";
 import { rdSys, wrSys } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
-import { watching } from "../system/points";
 import {
   checkCode,
   checkData,
@@ -71,6 +70,7 @@ import {
   readDescriptor,
   setBusy,
 } from "./descriptor";
+import { watching } from "../points/data";
 
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;

@@ -14,7 +14,6 @@ import {
   FAULT,
   TLBB,
 } from "../layout";
-import { linesOf, watching } from "../system/points";
 import { needSync, synced } from "../system/time";
 import { checkWatch, watchAlone } from "./breakpoints";
 import { hostFor, isUser } from "./resolve";
@@ -29,6 +28,7 @@ import { RFLAGS_AC } from "../x86/flags";
 import { DR7_ENABLES } from "../x86/debug_registers";
 import { WATCHED } from "../shared";
 import { CALLS, way } from "../system/way";
+import { linesOf, watching } from "../points/data";
 
 /**
  * True (with #AC raised) when alignment checking forbids the access. A

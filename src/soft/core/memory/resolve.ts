@@ -5,7 +5,7 @@
 // PTE's D bit clear; no tag at all to a page with a data breakpoint. Those go
 // the slow way, which does the bookkeeping. So do writes to a page that holds
 // decoded code, or that has not changed since the last snapshot, by WITHHELD in
-// the write tag, and accesses to a page with a data point (system/points.ts),
+// the write tag, and accesses to a page with a data point (points/data.ts),
 // by WATCHED in both; what is unused otherwise has the page's watched lines
 // then, so that an access beside them costs little.
 import {
@@ -31,7 +31,6 @@ import {
 import { apicPage } from "../system/apic";
 import { emuTranslate } from "../system/emulation";
 import { exitMemory } from "../system/exit";
-import { watchedLines, watching } from "../system/points";
 import { answering } from "../system/access";
 import { needSync, synced } from "../system/time";
 import { isChanged, isDirty, setChanged, setDirty } from "./marks";
@@ -43,6 +42,7 @@ import { physRange, rangeFlags, rangeHost } from "./phys";
 import { PAGE_BYTES } from "../x86/paging";
 import { Hole, HOLE_APIC, HOLE_DEVICE, HOLE_EXIT, HOLE_NONE } from "./hole";
 import { CALLS, EXITS, way } from "../system/way";
+import { watchedLines, watching } from "../points/data";
 
 /** Counters for --stats. */
 export let statTlbMisses: u64 = 0;

@@ -1,4 +1,4 @@
-// Accesses to pages with data points (system/points.ts).
+// Accesses to pages with data points (points/data.ts).
 import { FAULT } from "../layout";
 import { physHost } from "./phys";
 import {
@@ -17,17 +17,17 @@ import {
   Translation,
   TRANSLATION_BYTES,
 } from "./walk";
+import { needSync, synced } from "../system/time";
+import { setChanged } from "./marks";
+import { WATCHED } from "../shared";
+import { CALLS, way } from "../system/way";
 import {
   linesOf,
   noteAccess,
   physicalData,
   watches,
   watching,
-} from "../system/points";
-import { needSync, synced } from "../system/time";
-import { setChanged } from "./marks";
-import { WATCHED } from "../shared";
-import { CALLS, way } from "../system/way";
+} from "../points/data";
 
 const PEEKED: usize = memory.data(TRANSLATION_BYTES, 8);
 

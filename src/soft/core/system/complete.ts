@@ -33,7 +33,6 @@ import {
 } from "../layout";
 import { flagsChanged } from "../cpu/mode";
 import { isMem, isRepeated, rLen, rSeg } from "../code/record";
-import { withoutPoint } from "./points";
 import { afterInstruction } from "../cpu/run";
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK, WHV_E_INVALID_VP_STATE } from "../whv/hresult";
@@ -49,6 +48,7 @@ import { Vector } from "../x86/vectors";
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
 import { Completion, MemoryAccessExit } from "../whv/structures";
 import { LISTS, setWay } from "./way";
+import { withoutPoint } from "../points/code";
 
 /**
  * The list's first `known` accesses, at IOBUF, have been carried out. Leaves

@@ -14,7 +14,6 @@ import {
   rangeFlags,
   rangeHost,
 } from "../memory/phys";
-import { pointsRemap } from "../system/points";
 import {
   E_ACCESSDENIED,
   E_INVALIDARG,
@@ -35,6 +34,7 @@ import {
   MapFlag,
   READ_WRITE_GPA_RANGE_MAX_SIZE,
 } from "./names";
+import { pointsRemap } from "../points/set";
 
 const MAP_FLAGS: u32 = MapFlag.Read | MapFlag.Write | MapFlag.Execute |
   MapFlag.TrackDirtyPages;

@@ -1,17 +1,13 @@
 // Debug points for the caller: functions of icebp's own beside WinHvPlatform's
 // (the table and the structures: ffi/debug_points.ts). Arguments that are
 // buffers lie at IOBUF.
-import {
-  pointClear,
-  pointHits,
-  pointPass,
-  pointSet,
-  pointUntold,
-} from "../system/points";
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK } from "./hresult";
 import { exists, ready, whvCheckVp } from "./state";
 import { DebugPass } from "./names";
+import { pointClear, pointSet } from "../points/set";
+import { pointHits } from "../points/hits";
+import { pointPass, pointUntold } from "../points/pass";
 
 /**
  * Sets the ICEBP_DEBUG_POINT at IOBUF, in place of the one with the same
