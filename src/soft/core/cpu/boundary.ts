@@ -136,6 +136,118 @@ function injectPending(): u32 {
   return 0;
 }
 
+/** The APIC's timer, and its TPR as CR8, when they may have changed. */
+function followApic(base: usize): void {
+  setRecheck(false);
+  timerDue = ~<u64> 0;
+  if (!apicMode) return;
+  timerDue = lapicTimerDue(base);
+  if (time >= timerDue) {
+    lapicTimerTick(base, time);
+    timerDue = lapicTimerDue(base);
+    store<u32>(PENDING, load<u32>(PENDING) | P_INT);
+  }
+  store<u64>(CR8, lapicCr8(base));
+}
+
+/** The end of a level-triggered interrupt, or a trapped IPI: its exit. */
+function apicExit(base: usize): bool {
+  if (eoiVector >= 0) {
+    beginExit(ExitReason.X64ApicEoi);
+    store<u32>(EXITBUF, <u32> eoiVector, ApicEoiExit.InterruptVector);
+    setEoi(-1);
+  } else if (ipiTrapped) {
+    beginExit(ExitReason.X64ApicInitSipiTrap);
+    store<u64>(EXITBUF, lapicTrappedIcr(base), ApicInitSipiExit.ApicIcr);
+    setIpiTrapped(false);
+  } else return false;
+  finishExit(0, false);
+  return true;
+}
+
+/** INIT, a SIPI, and what the caller asked to inject. 0, or RUN_*. */
+function comes(base: usize): u32 {
+  if (apicMode) {
+    if (lapicPending(base) & LAPIC_PENDING_INIT) takeInit();
+    if (lapicWaitsForSipi(base)) {
+      if (!(lapicPending(base) & LAPIC_PENDING_SIPI)) return RUN_IDLE;
+      sipiVp(<u32> lapicTakeSipi(base));
+      setRecheck(true);
+    }
+  }
+  return injectPending();
+}
+
+/** Whether the caller is to be told that events can be delivered: the exit. */
+function windowOpens(): u32 {
+  const notify = load<u64>(DELIVER);
+  if (!(notify & 3)) return 0;
+  const priority = (notify >> 2) & 15;
+  if (
+    notify & 2 && (load<u32>(EFL) & RFLAGS_IF) != 0 && !load<u8>(SHADOW) &&
+    !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
+    (priority == 0 || priority > load<u64>(CR8)) &&
+    !(load<u64>(PEND_EVENT) & 1)
+  ) {
+    store<u64>(DELIVER, notify & ~2);
+    return windowExit(0);
+  }
+  if (notify & 1 && !load<u8>(NMIMASK) && !load<u8>(SHADOW)) {
+    store<u64>(DELIVER, notify & ~1);
+    return windowExit(2);
+  }
+  return 0;
+}
+
+/** NMI, interrupts, and the notifications of their windows. 0, or RUN_EXIT. */
+function interrupts(base: usize, shadow: u32): u32 {
+  let keep = false;
+  if (apicMode && lapicPending(base) & LAPIC_PENDING_NMI) {
+    if (load<u8>(NMIMASK) || shadow) keep = shadow != 0;
+    else {
+      lapicTakeNmi(base);
+      store<u8>(NMIMASK, 1);
+      store<u8>(ACTIVITY, <u8> A_RUN);
+      const r = inject(Vector.NMI, EventType.Nmi, false, 0, load<u64>(RIP));
+      if (r) return r;
+    }
+  }
+  const open = (load<u32>(EFL) & RFLAGS_IF) != 0 && !shadow;
+  if (apicMode && lapicHighestPending(base) >= 0) {
+    if (open) {
+      const v = <u32> lapicAcknowledge(base);
+      store<u8>(ACTIVITY, <u8> A_RUN);
+      const r = inject(v, EventType.Interrupt, false, 0, load<u64>(RIP));
+      if (r) return r;
+      keep = true;
+    } else keep = shadow != 0;
+  }
+  const r = windowOpens();
+  if (r) return r;
+  const waits = load<u64>(DELIVER) & 3 || load<u64>(PEND_EVENT) & 1;
+  if (waits && shadow) keep = true;
+  if (!keep) store<u32>(PENDING, load<u32>(PENDING) & ~P_INT);
+  return 0;
+}
+
+/** DR6 bits of the instruction breakpoints at RIP; `single` near others. */
+function breakpointsHere(): u64 {
+  const ip = load<u64>(RIP);
+  const lin = load<u8>(MODE) == MODE_LONG
+    ? ip
+    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3,
+  // 6.8.3)
+  if (!(load<u32>(EFL) & RFLAGS_RF) && load<u8>(SHADOW) != 2) {
+    const hits = execBreakpoints(lin, ~<u64> 0);
+    if (hits) return hits;
+  }
+  // blocks do not leave their page, but linked blocks stay inside it for
+  // long; no other way into this one misses this place (enter())
+  if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
+  return 0;
+}
+
 /**
  * Everything between two instructions, in the order of SDM vol. 3 table
  * "Priority Among Concurrent Events".
@@ -146,48 +258,12 @@ export function boundary(): u32 {
     pointExit();
     return RUN_EXIT;
   }
-  const vp = load<u32>(VPINDEX);
-  const base = lapicOf(vp);
-  if (recheck) {
-    setRecheck(false);
-    timerDue = ~<u64> 0;
-    if (apicMode) {
-      timerDue = lapicTimerDue(base);
-      if (time >= timerDue) {
-        lapicTimerTick(base, time);
-        timerDue = lapicTimerDue(base);
-        store<u32>(PENDING, load<u32>(PENDING) | P_INT);
-      }
-      store<u64>(CR8, lapicCr8(base));
-    }
-  }
-  if (eoiVector >= 0) {
-    beginExit(ExitReason.X64ApicEoi);
-    store<u32>(EXITBUF, <u32> eoiVector, ApicEoiExit.InterruptVector);
-    setEoi(-1);
-    finishExit(0, false);
-    return RUN_EXIT;
-  }
-  if (ipiTrapped) {
-    beginExit(ExitReason.X64ApicInitSipiTrap);
-    store<u64>(EXITBUF, lapicTrappedIcr(base), ApicInitSipiExit.ApicIcr);
-    setIpiTrapped(false);
-    finishExit(0, false);
-    return RUN_EXIT;
-  }
+  const base = lapicOf(load<u32>(VPINDEX));
+  if (recheck) followApic(base);
+  if (apicExit(base)) return RUN_EXIT;
   if (load<u8>(ACTIVITY) == A_SHUTDOWN) return tripleFault();
-  let pend = load<u32>(PENDING);
-  if (pend & P_INT) {
-    if (apicMode) {
-      const lp = lapicPending(base);
-      if (lp & LAPIC_PENDING_INIT) takeInit();
-      if (lapicWaitsForSipi(base)) {
-        if (!(lapicPending(base) & LAPIC_PENDING_SIPI)) return RUN_IDLE;
-        sipiVp(<u32> lapicTakeSipi(base));
-        setRecheck(true);
-      }
-    }
-    const r = injectPending();
+  if (load<u32>(PENDING) & P_INT) {
+    const r = comes(base);
     if (r) return r;
   }
   const shadow = load<u8>(SHADOW);
@@ -199,57 +275,12 @@ export function boundary(): u32 {
     const r = debugException(bits);
     if (r) return r;
   }
-  pend = load<u32>(PENDING);
+  let pend = load<u32>(PENDING);
   const passing = pend & P_PASS && load<u8>(PASS) == PASS_NEXT &&
     load<u8>(ACTIVITY) == A_RUN;
   if (pend & P_INT && !passing) {
-    let keep = false;
-    if (apicMode && lapicPending(base) & LAPIC_PENDING_NMI) {
-      if (load<u8>(NMIMASK) || shadow) keep = shadow != 0;
-      else {
-        lapicTakeNmi(base);
-        store<u8>(NMIMASK, 1);
-        store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(Vector.NMI, EventType.Nmi, false, 0, load<u64>(RIP));
-        if (r) return r;
-      }
-    }
-    const open = (load<u32>(EFL) & RFLAGS_IF) != 0 && !shadow;
-    if (apicMode && lapicHighestPending(base) >= 0) {
-      if (open) {
-        const v = lapicAcknowledge(base);
-        store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(
-          <u32> v,
-          EventType.Interrupt,
-          false,
-          0,
-          load<u64>(RIP),
-        );
-        if (r) return r;
-        keep = true;
-      } else keep = shadow != 0;
-    }
-    const notify = load<u64>(DELIVER);
-    if (notify & 3) {
-      const priority = (notify >> 2) & 15;
-      if (
-        notify & 2 && (load<u32>(EFL) & RFLAGS_IF) != 0 && !load<u8>(SHADOW) &&
-        !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
-        (priority == 0 || priority > load<u64>(CR8)) &&
-        !(load<u64>(PEND_EVENT) & 1)
-      ) {
-        store<u64>(DELIVER, notify & ~2);
-        return windowExit(0);
-      }
-      if (notify & 1 && !load<u8>(NMIMASK) && !load<u8>(SHADOW)) {
-        store<u64>(DELIVER, notify & ~1);
-        return windowExit(2);
-      }
-      if (shadow) keep = true;
-    }
-    if (load<u64>(PEND_EVENT) & 1 && shadow) keep = true;
-    if (!keep) store<u32>(PENDING, load<u32>(PENDING) & ~P_INT);
+    const r = interrupts(base, shadow);
+    if (r) return r;
   }
   if (load<u8>(ACTIVITY) == A_HALT) {
     if (apicMode) return RUN_IDLE;
@@ -266,31 +297,18 @@ export function boundary(): u32 {
   }
   if (pend & (P_TF | P_SHADOW | P_RF | P_PASS)) single = true;
   if (pend & P_EXECBP) {
-    const ip = load<u64>(RIP);
-    const lin = load<u8>(MODE) == MODE_LONG
-      ? ip
-      : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-    // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3,
-    // 6.8.3)
-    if (!(load<u32>(EFL) & RFLAGS_RF) && load<u8>(SHADOW) != 2) {
-      const hits = execBreakpoints(lin, ~<u64> 0);
-      if (hits) {
-        const r = debugException(hits);
-        if (r) return r;
-        return boundary();
-      }
+    const hits = breakpointsHere();
+    if (hits) {
+      const r = debugException(hits);
+      return r ? r : boundary();
     }
-    // blocks do not leave their page, but linked blocks stay inside it for
-    // long; no other way into this one misses this place (enter())
-    if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
   }
   // VIF and VIP at an instruction's beginning (SDM vol. 3, 20.3.2): whatever
   // brings code here with both has left the loop
   if (pend & P_VIRTUAL && virtualInterrupts()) {
     settle(1);
     const r = raised(Vector.GP, 0, 0);
-    if (r) return r;
-    return boundary();
+    return r ? r : boundary();
   }
   return 0;
 }
