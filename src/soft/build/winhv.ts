@@ -11,6 +11,8 @@ import * as icebp from "../../../ffi/icebp.ts";
 import * as counters from "../../../ffi/counters.ts";
 import { Bits, Field, type Layout, type Members } from "../../../ffi/layout.ts";
 import { Reg } from "../../../ffi/registers.ts";
+import * as values from "../../../ffi/values.ts";
+import { mask } from "../../x86/fields.ts";
 import {
   constant,
   heading,
@@ -34,11 +36,11 @@ function offsets(layout: Members): Numbers {
 /** The masks of the bit fields that share a number at the beginning of `layout`. */
 function masks(layout: Members): Numbers {
   return Object.fromEntries(
-    Object.entries(layout).flatMap(([name, member]) =>
-      member instanceof Bits
-        ? [[name, (1 << member.width) - 1 << member.offset * 8 + member.shift]]
-        : []
-    ),
+    Object.entries(layout).flatMap(([name, member]) => {
+      if (!(member instanceof Bits)) return [];
+      const first = member.offset * 8 + member.shift;
+      return [[name, Number(mask([first, first + member.width - 1]))]];
+    }),
   );
 }
 
@@ -170,6 +172,26 @@ function structures(): string {
       "ExceptionInfo",
       "WHV_VP_EXCEPTION_INFO.",
       masks(exits.WHV_VP_EXCEPTION_INFO),
+    ) +
+    namespace(
+      "PendingInterruption",
+      "WHV_X64_PENDING_INTERRUPTION_REGISTER.",
+      masks(values.WHV_X64_PENDING_INTERRUPTION_REGISTER),
+    ) +
+    namespace(
+      "PendingException",
+      "WHV_X64_PENDING_EXCEPTION_EVENT.",
+      masks(values.WHV_X64_PENDING_EXCEPTION_EVENT),
+    ) +
+    namespace(
+      "Notification",
+      "WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER.",
+      masks(values.WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER),
+    ) +
+    namespace(
+      "InternalActivity",
+      "WHV_INTERNAL_ACTIVITY_REGISTER.",
+      masks(values.WHV_INTERNAL_ACTIVITY_REGISTER),
     ) +
     namespace(
       "DeviceAccess",

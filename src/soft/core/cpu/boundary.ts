@@ -69,6 +69,9 @@ import {
   ApicEoiExit,
   ApicInitSipiExit,
   InterruptWindowExit,
+  Notification,
+  PendingException,
+  PendingInterruption,
 } from "../whv/structures";
 import { PASS_NEXT } from "../points/pass";
 import { pointExit } from "../points/hits";
@@ -88,7 +91,7 @@ function takeInit(): void {
 /** What the caller asked to inject (pending registers). 0, or RUN_EXIT. */
 function injectPending(): u32 {
   const pi = load<u64>(PEND_INT);
-  if (pi & 1) {
+  if (pi & PendingInterruption.InterruptionPending) {
     store<u64>(PEND_INT, 0);
     store<u8>(ACTIVITY, <u8> A_RUN);
     const type = <u32> (pi >> 1) & 7;
@@ -98,13 +101,13 @@ function injectPending(): u32 {
     return inject(
       vector & 0xff,
       type,
-      (pi & 16) != 0,
+      (pi & PendingInterruption.DeliverErrorCode) != 0,
       <u32> (pi >> 32),
       load<u64>(RIP) + (type >= EventType.SoftwareInterrupt ? length : 0),
     );
   }
   const pe = load<u64>(PEND_EVENT);
-  if (pe & 1) {
+  if (pe & PendingException.EventPending) {
     const type = <u32> (pe >> 1) & 7;
     if (type == PendingEvent.ExtInt) {
       // ExtInt: waits like any maskable interrupt, and for the end of a halt
@@ -128,7 +131,7 @@ function injectPending(): u32 {
     return inject(
       vector & 0xff,
       EventType.Exception,
-      (pe & 0x100) != 0,
+      (pe & PendingException.DeliverErrorCode) != 0,
       <u32> (pe >> 32),
       load<u64>(RIP),
     );
@@ -178,23 +181,31 @@ function comes(base: usize): u32 {
   return injectPending();
 }
 
+/** Events that the caller wants to be told of when they can be delivered. */
+const WINDOWS: u64 = Notification.NmiNotification |
+  Notification.InterruptNotification;
+
 /** Whether the caller is to be told that events can be delivered: the exit. */
 function windowOpens(): u32 {
   const notify = load<u64>(DELIVER);
-  if (!(notify & 3)) return 0;
+  if (!(notify & WINDOWS)) return 0;
   const priority = (notify >> 2) & 15;
   if (
-    notify & 2 && (load<u32>(EFL) & RFLAGS_IF) != 0 && !load<u8>(SHADOW) &&
+    notify & Notification.InterruptNotification &&
+    (load<u32>(EFL) & RFLAGS_IF) != 0 && !load<u8>(SHADOW) &&
     !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
     (priority == 0 || priority > load<u64>(CR8)) &&
-    !(load<u64>(PEND_EVENT) & 1)
+    !(load<u64>(PEND_EVENT) & PendingException.EventPending)
   ) {
-    store<u64>(DELIVER, notify & ~2);
-    return windowExit(0);
+    store<u64>(DELIVER, notify & ~(<u64> Notification.InterruptNotification));
+    return windowExit(EventType.Interrupt);
   }
-  if (notify & 1 && !load<u8>(NMIMASK) && !load<u8>(SHADOW)) {
-    store<u64>(DELIVER, notify & ~1);
-    return windowExit(2);
+  if (
+    notify & Notification.NmiNotification && !load<u8>(NMIMASK) &&
+    !load<u8>(SHADOW)
+  ) {
+    store<u64>(DELIVER, notify & ~(<u64> Notification.NmiNotification));
+    return windowExit(EventType.Nmi);
   }
   return 0;
 }
@@ -224,7 +235,8 @@ function interrupts(base: usize, shadow: u32): u32 {
   }
   const r = windowOpens();
   if (r) return r;
-  const waits = load<u64>(DELIVER) & 3 || load<u64>(PEND_EVENT) & 1;
+  const waits = load<u64>(DELIVER) & WINDOWS ||
+    load<u64>(PEND_EVENT) & PendingException.EventPending;
   if (waits && shadow) keep = true;
   if (!keep) store<u32>(PENDING, load<u32>(PENDING) & ~P_INT);
   return 0;

@@ -51,6 +51,7 @@ import {
   ExceptionInfo,
   MemoryAccessExit,
   MemoryAccessInfo,
+  PendingInterruption,
   VpExceptionExit,
 } from "../whv/structures";
 import { PASS_NONE } from "../points/pass";
@@ -206,7 +207,9 @@ export function inject(
       // pending
       store<u64>(
         PEND_INT,
-        1 | (<u64> type << 1) | (<u64> hasErr << 4) | (<u64> vector << 16) |
+        PendingInterruption.InterruptionPending | (<u64> type << 1) |
+          (hasErr ? PendingInterruption.DeliverErrorCode : 0) |
+          (<u64> vector << 16) |
           (<u64> err << 32) |
           (type >= EventType.SoftwareInterrupt ? ((retIp - ip) & 15) << 5 : 0),
       );

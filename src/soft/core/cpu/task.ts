@@ -71,6 +71,7 @@ import {
   setBusy,
 } from "./descriptor";
 import { watching } from "../points/data";
+import { PendingException } from "../whv/structures";
 
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;
@@ -145,7 +146,8 @@ function defer(): void {
   store<u32>(FAULT, 0);
   store<u64>(
     PEND_EVENT,
-    1 | 0x100 | (<u64> vector << 16) | (<u64> err << 32),
+    PendingException.EventPending | PendingException.DeliverErrorCode |
+      (<u64> vector << 16) | (<u64> err << 32),
   );
   store<u64>(PEND_EVENT, 0, 8);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);

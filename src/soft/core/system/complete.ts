@@ -46,7 +46,11 @@ import { allowStepTrap } from "../cpu/exceptions";
 import { running, whvCheckVp } from "../whv/state";
 import { Vector } from "../x86/vectors";
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
-import { Completion, MemoryAccessExit } from "../whv/structures";
+import {
+  Completion,
+  MemoryAccessExit,
+  PendingInterruption,
+} from "../whv/structures";
 import { LISTS, setWay } from "./way";
 import { withoutPoint } from "../points/code";
 
@@ -62,7 +66,8 @@ export function whvCompleteAccess(vp: u32, known: u32): i32 {
   if ((running >> vp) & 1) return WHV_E_INVALID_VP_STATE;
   switchTo(vp);
   if (
-    load<u8>(ACTIVITY) != A_RUN || load<u64>(PEND_INT) & 1 ||
+    load<u8>(ACTIVITY) != A_RUN ||
+    load<u64>(PEND_INT) & PendingInterruption.InterruptionPending ||
     isException(load<u64>(PEND_EVENT)) || load<u32>(LATE) || !checkState()
   ) return WHV_E_INVALID_VP_STATE;
   followClock();

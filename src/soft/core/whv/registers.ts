@@ -101,6 +101,7 @@ import { LapicRegister } from "../x86/lapic";
 import { APIC_BASE_ENABLED, APIC_BASE_X2 } from "../x86/apic_base";
 import { DR7_FIXED } from "../x86/debug_registers";
 import { MXCSR_BITS } from "../x86/flags";
+import { InternalActivity, PendingException } from "./structures";
 
 /** The name that the APIC's first 16 bytes would have. */
 const APIC: u32 = Reg.ApicId - (LapicRegister.Id >> 4);
@@ -266,8 +267,10 @@ export function getRegister(name: u32, to: usize): bool {
     case Reg.InternalActivityState:
       store<u64>(
         to,
-        (load<u8>(ACTIVITY) == A_HALT ? 2 : 0) |
-          (apicMode && lapicWaitsForSipi(lapicOf(load<u32>(VPINDEX))) ? 1 : 0),
+        (load<u8>(ACTIVITY) == A_HALT ? InternalActivity.HaltSuspend : 0) |
+          (apicMode && lapicWaitsForSipi(lapicOf(load<u32>(VPINDEX)))
+            ? InternalActivity.StartupSuspend
+            : 0),
       );
       return true;
     case Reg.PendingDebugException: {
@@ -363,7 +366,8 @@ function setApicBase(base: usize, v: u64): void {
  * waits.
  */
 export function isException(event: u64): bool {
-  return (event & 1) != 0 && ((event >> 1) & 7) != PendingEvent.ExtInt;
+  return (event & PendingException.EventPending) != 0 &&
+    ((event >> 1) & 7) != PendingEvent.ExtInt;
 }
 
 /** Writes a register that canSetRegister() accepted. */
@@ -496,9 +500,15 @@ export function setRegister(name: u32, from: usize): void {
       wantInterrupts();
       break;
     case Reg.InternalActivityState:
-      store<u8>(ACTIVITY, <u8> (v & 2 ? A_HALT : A_RUN));
+      store<u8>(
+        ACTIVITY,
+        <u8> (v & InternalActivity.HaltSuspend ? A_HALT : A_RUN),
+      );
       if (apicMode) {
-        lapicSetWaitsForSipi(lapicOf(load<u32>(VPINDEX)), (v & 1) != 0);
+        lapicSetWaitsForSipi(
+          lapicOf(load<u32>(VPINDEX)),
+          (v & InternalActivity.StartupSuspend) != 0,
+        );
       }
       wantInterrupts();
       break;

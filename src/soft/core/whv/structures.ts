@@ -158,6 +158,38 @@ export namespace ExceptionInfo {
   export const SoftwareException: u32 = 0x2;
 }
 
+/** WHV_X64_PENDING_INTERRUPTION_REGISTER. */
+export namespace PendingInterruption {
+  export const InterruptionPending: u32 = 0x1;
+  export const InterruptionType: u32 = 0xe;
+  export const DeliverErrorCode: u32 = 0x10;
+  export const InstructionLength: u32 = 0x1e0;
+  export const NestedEvent: u32 = 0x200;
+  export const InterruptionVector: u32 = 0xffff0000;
+}
+
+/** WHV_X64_PENDING_EXCEPTION_EVENT. */
+export namespace PendingException {
+  export const EventPending: u32 = 0x1;
+  export const EventType: u32 = 0xe;
+  export const DeliverErrorCode: u32 = 0x100;
+  export const Vector: u32 = 0xffff0000;
+}
+
+/** WHV_X64_DELIVERABILITY_NOTIFICATIONS_REGISTER. */
+export namespace Notification {
+  export const NmiNotification: u32 = 0x1;
+  export const InterruptNotification: u32 = 0x2;
+  export const InterruptPriority: u32 = 0x3c;
+}
+
+/** WHV_INTERNAL_ACTIVITY_REGISTER. */
+export namespace InternalActivity {
+  export const StartupSuspend: u32 = 0x1;
+  export const HaltSuspend: u32 = 0x2;
+  export const IdleSuspend: u32 = 0x4;
+}
+
 /** ICEBP_ACCESS. */
 export namespace DeviceAccess {
   export const Address: usize = 0x0;

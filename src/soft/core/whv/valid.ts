@@ -36,6 +36,7 @@ import {
 } from "../x86/control_registers";
 import { RFLAGS_VM } from "../x86/flags";
 import { BIG, CODE, LONG } from "../x86/segments";
+import { PendingException } from "./structures";
 
 // of a segment's attributes
 const TYPE: u32 = 15;
@@ -45,7 +46,7 @@ const S_AND_P: u32 = 0x90;
 /** An ExtInt is the platform's own APIC's to deliver. */
 function extIntWithoutApic(): bool {
   const event = load<u64>(PEND_EVENT);
-  return !apicMode && (event & 1) != 0 &&
+  return !apicMode && (event & PendingException.EventPending) != 0 &&
     ((event >> 1) & 7) == PendingEvent.ExtInt;
 }
 
