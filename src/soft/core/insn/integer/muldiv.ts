@@ -19,7 +19,7 @@ import {
   v3,
 } from "../../code/optable";
 import { REC, rImm, rReg, setReg } from "../../code/record";
-import { divide, mulHigh, mulHighSigned, remainder } from "./wide";
+import { divide, mulHigh, mulHighSigned } from "./wide";
 import { ldRM } from "../../code/operand";
 import { Vector } from "../../x86/vectors";
 
@@ -158,9 +158,10 @@ function div64(p: usize): usize {
   if (load<u32>(FAULT)) return 0;
   const high = load<u64>(RDX);
   if (high >= d) return raise(Vector.DE);
-  const q = divide(high, load<u64>(RAX), d);
+  const low = load<u64>(RAX);
+  const q = divide(high, low, d);
   store<u64>(RAX, q);
-  store<u64>(RDX, remainder);
+  store<u64>(RDX, low - q * d);
   return p + REC;
 }
 function idiv64(p: usize): usize {
@@ -181,7 +182,8 @@ function idiv64(p: usize): usize {
     return raise(Vector.DE);
   }
   store<u64>(RAX, negative ? 0 - q : q);
-  store<u64>(RDX, minus ? 0 - remainder : remainder);
+  const rest = low - q * d;
+  store<u64>(RDX, minus ? 0 - rest : rest);
   return p + REC;
 }
 
