@@ -80,7 +80,7 @@ export async function openSnapshot(
   }
 }
 
-/** What is wrong with a snapshot, as a FileError; other errors as they are. */
+/** What is wrong with a snapshot or a recording, as a FileError; other errors as they are. */
 export function snapshotProblem(error: unknown, path: string): unknown {
   return error instanceof ContainerError
     ? new FileError(`${path}: ${error.message}`, { cause: error })

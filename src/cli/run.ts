@@ -89,12 +89,13 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
+  const size = options.console?.kind === "stdio" ? terminal.size : null;
   const virtio = new VirtioDevices(
     options,
     (bytes) => {
       if (!virtio.machine?.repeating) hvc.write(bytes);
     },
-    options.console?.kind === "stdio" ? terminal.size : null,
+    size,
     keepsHistory,
     run?.run ?? null,
   );
@@ -149,13 +150,15 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
         say,
       );
     }
-    guest.snapshots = snapshots;
+    guest.keepSnapshots(snapshots);
     if (snapshot !== null) {
       try {
         snapshots!.load(snapshot);
       } catch (error) {
         throw snapshotProblem(error, options.restore!);
       }
+      // The terminal may be another one than then.
+      if (size !== null) virtio.resize(size);
     }
     const history = keepsHistory
       ? new History(machine, {
@@ -179,7 +182,13 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       const [columns, rows] = new Uint32Array(bytes.slice().buffer);
       resized({ columns, rows });
     });
-    if (run !== null) history!.take(run.run);
+    if (run !== null) {
+      try {
+        history!.take(run.run);
+      } catch (error) {
+        throw snapshotProblem(error, options.replay!);
+      }
+    }
     recording?.begin();
     guest.onQuit.subscribe(() => ended.resolve(0));
     if (readsInput) {
@@ -209,7 +218,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       // A debugger that has gone may leave a stop of its own behind.
       const ends = server === null || stop.reason.kind === "exception" ||
         stop.reason.kind === "failed";
-      if (ends) endWithoutDebugger(stop, guest, ended);
+      if (ends) endWithoutDebugger(stop, machine, ended);
     });
     if (run !== null && server === null) {
       repeat(history!, run, say).then(ended.resolve, ended.reject);
@@ -316,7 +325,7 @@ export function runAll(guest: Debugger): void {
 /** Without a debugger a stop that is no end is the end all the same. */
 function endWithoutDebugger(
   { processor, reason }: Stop,
-  guest: Debugger,
+  machine: Machine,
   ended: PromiseWithResolvers<number>,
 ): void {
   if (reason.kind === "exited") return;
@@ -324,7 +333,7 @@ function endWithoutDebugger(
     ended.reject(new GuestError(reason.message));
     return;
   }
-  const rip = guest.vcpus[processor].processor.vp.get(Reg.Rip);
+  const rip = machine.processors[processor].vp.get(Reg.Rip);
   ended.reject(
     reason.kind === "exception"
       ? new ShutdownError(

@@ -146,8 +146,7 @@ export class VirtioDevices {
 
   /** The console's terminal has another size now. */
   resize(size: WindowSize): void {
-    this.#console?.setSize(size);
-    this.#consoleTransport?.configChanged();
+    if (this.#console?.setSize(size)) this.#consoleTransport!.configChanged();
   }
 
   close(): void {

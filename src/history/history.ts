@@ -5,16 +5,12 @@
  * or writes makes what cannot be repeated, and a snapshot behind it instead.
  */
 import { DebugAccess } from "../../ffi/debug_points.ts";
-import type {
-  PlatformTimeTravel,
-  ProcessorsState,
-  Replay,
-  ScheduleLog,
-} from "../../ffi/mod.ts";
-import type { BoardState, Machine } from "../machine/machine.ts";
+import type { PlatformTimeTravel, Replay, ScheduleLog } from "../../ffi/mod.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { Processor } from "../machine/processor.ts";
 import type { JournaledStore } from "./disks.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
+import { bringBack, type Moment, momentOf } from "./moment.ts";
 import { PageSet } from "./pages.ts";
 import type { RecordedRun, Recorder } from "./recording.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
@@ -33,9 +29,7 @@ const MOST_NEAR = 8;
 const BOARD_BYTES = 16_384;
 
 /** A snapshot and what followed it. */
-interface Segment {
-  readonly processors: ProcessorsState;
-  readonly board: BoardState;
+interface Segment extends Moment {
   /** Whether processors were being run, between two instructions; else none was. */
   readonly quiet: boolean;
   /** Whether the log before leads here: nothing else happened between. */
@@ -88,6 +82,8 @@ export class History implements TimeTravel {
   readonly #inputs: Input[] = [];
   readonly #waiting: Input[] = [];
   readonly #channels = new Map<string, (bytes: Uint8Array) => void>();
+  /** What the segments took when they were last added up, and those since. */
+  #estimate = 0;
   /** The segment that memory is made of, but for what changed since. */
   #base = -1;
   /** Null while the machine is at its end. */
@@ -96,7 +92,13 @@ export class History implements TimeTravel {
   readonly #near: Segment[] = [];
   /** The last segment is what going back began from. */
   #endSaved = false;
+  /** Whether the guest runs live. */
   #live = false;
+  /** Whether the last segment's log goes on: all that changed the machine is in it. */
+  #open = false;
+  /** The platform's count of changes when the guest stopped. */
+  #changes = 0;
+  /** Whether the guest runs as no log has it. */
   #opaque = false;
   /** What came behind here is gone: in a file, too, nothing leads here. */
   #forked = false;
@@ -165,7 +167,7 @@ export class History implements TimeTravel {
       this.#waiting.push({ channel, bytes: bytes.slice() });
       return;
     }
-    const log = this.#live ? this.#segments.at(-1)?.log : null;
+    const log = this.#open ? this.#segments.at(-1)!.log : null;
     if (log) {
       log.event(this.#inputs.length);
       this.#inputs.push({ channel, bytes: bytes.slice() });
@@ -174,34 +176,62 @@ export class History implements TimeTravel {
     this.#channels.get(channel)!(bytes);
   }
 
-  /** The guest is about to run live. `plain`: all processors just run. */
-  resuming(plain: boolean): void {
+  /** The guest is about to run live. `repeatable`: the log of what is run is all that
+   * happens; steps that the platform makes are in it, too. */
+  resuming(repeatable: boolean): void {
     if (this.#past !== null) this.fork();
     for (const { channel, bytes } of this.#waiting.splice(0)) {
       this.#channels.get(channel)!(bytes);
     }
-    if (this.#segments.length === 0) this.#add(false, false);
-    this.#opaque = !plain;
-    if (!plain) return;
-    this.#whenQuiet(0, false);
+    this.#live = true;
+    this.#opaque = !repeatable;
+    if (this.#platform.changes() !== this.#changes) this.#close();
+    if (!repeatable) {
+      this.#close();
+      if (this.#segments.length === 0) this.#add(false, false);
+      return;
+    }
+    if (!this.#open) {
+      this.#add(false, false);
+      this.#record();
+    }
+    this.#platform.whenQuiet(this.#next, this.#snap);
   }
 
-  #whenQuiet(instructions: number, continues: boolean): void {
-    this.#platform.whenQuiet(instructions, () => {
-      this.#live = true;
-      this.#add(true, continues);
-      const log = this.#platform.record();
-      this.#segments.at(-1)!.log = log;
-      this.#recorder?.follow(log);
-      this.#whenQuiet(this.#platform.instructions() + this.#interval, true);
-    });
+  /** Where the next snapshot is due. */
+  get #next(): number {
+    return this.#startOf(this.#segments.length - 1) + this.#interval;
   }
 
-  /** The guest has stopped: no processor is run. */
-  stopped(): void {
-    this.#platform.whenQuiet(0, null);
+  /** A snapshot while the guest runs. */
+  readonly #snap = (): void => {
+    this.#add(true, true);
+    this.#record();
+    this.#platform.whenQuiet(this.#next, this.#snap);
+  };
+
+  /** What follows the last snapshot is noted from now on. */
+  #record(): void {
+    const log = this.#platform.record();
+    this.#segments.at(-1)!.log = log;
+    this.#recorder?.follow(log);
+    this.#open = true;
+  }
+
+  /** The last segment's log ends here. */
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     this.#platform.stopRecording();
     this.#recorder?.settle();
+  }
+
+  /** The guest has stopped: no processor is run. What is noted goes on with the next
+   * resume, unless something is changed before. */
+  stopped(): void {
+    this.#platform.whenQuiet(0, null);
+    this.#recorder?.flush();
+    this.#changes = this.#platform.changes();
     this.#live = false;
     this.#endSaved = false;
     if (this.#opaque) this.#addIfCheap();
@@ -224,6 +254,7 @@ export class History implements TimeTravel {
 
   /** Forgets everything: the machine, which nobody runs, has become another one. */
   restart(): void {
+    this.#close();
     this.#segments.length = 0;
     this.#base = -1;
     this.#past = null;
@@ -284,8 +315,7 @@ export class History implements TimeTravel {
       changed.length * PAGE_BYTES > guestMemory.length / 4;
     this.#forked = false;
     this.#segments.push({
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet,
       continues,
       full,
@@ -326,13 +356,17 @@ export class History implements TimeTravel {
 
   /** Joins segments until history takes no more than it may. */
   #thin(): void {
+    // All are gone through only where their sum may be too much.
+    this.#estimate += sizeOf(this.#segments.at(-1)!);
+    if (this.#estimate <= this.#most) return;
     let bytes = this.bytes;
     while (bytes > this.#most && this.#segments.length > RECENT + 1) {
       const before = bytes;
       this.#join(this.#leastMissed());
       bytes = this.bytes;
-      if (bytes >= before && this.#segments.length <= RECENT + 1) return;
+      if (bytes >= before && this.#segments.length <= RECENT + 1) break;
     }
+    this.#estimate = bytes;
   }
 
   /** The segment whose snapshot is missed least: the gap that it leaves is the
@@ -407,6 +441,14 @@ export class History implements TimeTravel {
       }
     }
     return null;
+  }
+
+  wasChanged(instructions: bigint): boolean {
+    const position = Number(instructions);
+    const index = this.#segmentOf(position);
+    return index > 0 && this.#startOf(index) === position &&
+      !this.#segments[index].continues &&
+      this.#segments[index - 1].log?.end === position;
   }
 
   /** Where a segment's log ends, if the next one begins later; null if it does not. */
@@ -484,7 +526,11 @@ export class History implements TimeTravel {
     return 0;
   }
 
-  async goTo(instructions: bigint, near = false): Promise<void> {
+  async goTo(
+    instructions: bigint,
+    near = false,
+    left = false,
+  ): Promise<void> {
     this.#leavePresent();
     const last = this.#segments.length - 1;
     let position = Number(instructions);
@@ -494,14 +540,14 @@ export class History implements TimeTravel {
       );
     }
     if (
-      position >= this.#segments[last].processors.instructions &&
+      position >= this.#segments[last].processors.instructions && !left &&
       this.#segments[last].log === null
     ) {
       this.#restore(last);
       this.#past = null;
       return;
     }
-    const index = this.#segmentOf(position);
+    const index = this.#segmentOf(left ? position - 1 : position);
     const segment = this.#segments[index];
     // What cannot be repeated has no positions between its ends.
     position = Math.min(
@@ -538,8 +584,7 @@ export class History implements TimeTravel {
     const index = this.#past!.segment;
     const log = replay.split();
     const segment: Segment = {
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet: true,
       continues: true,
       full: false,
@@ -548,6 +593,7 @@ export class History implements TimeTravel {
       log,
     };
     this.#segments.splice(index + 1, 0, segment);
+    this.#estimate += sizeOf(segment);
     this.#base = index + 1;
     const rest = this.#replayOf(log);
     this.#past = { segment: index + 1, replay: rest };
@@ -577,17 +623,20 @@ export class History implements TimeTravel {
       Number(this.end().instructions),
     );
     let { segment, replay } = this.#past;
+    let moved = false;
     for (;;) {
       const end = Math.min(
         this.#segments[segment].log?.end ?? -1,
         position,
       );
       if (replay !== null && replay.position < end) {
+        moved = true;
         if (await this.#run(replay, end, onHit) === "hit") return "hit";
       } else if (
         replay === null &&
         this.#segments[segment].processors.instructions < end
       ) {
+        moved = true;
         if (await this.#enter(segment, end, onHit) === "hit") return "hit";
       }
       if (
@@ -602,6 +651,10 @@ export class History implements TimeTravel {
       segment++;
       replay = null;
       const { continues, log } = this.#segments[segment];
+      const ends = segment === last && log === null;
+      // It was stopped here, and changed: it met its points as it was before.
+      const left = isThere && moved && !ends && !continues;
+      if (left && this.#stoppedHere(onHit, true)) return "hit";
       if (isThere && continues && log !== null) {
         // It is what the snapshot has.
         replay = this.#replayOf(log);
@@ -609,20 +662,17 @@ export class History implements TimeTravel {
         continue;
       }
       this.#restore(segment);
-      const ends = segment === last && this.#segments[last].log === null;
       this.#past = ends ? null : { segment, replay: null };
-      if (!this.#segments[segment].continues && this.#stoppedHere(onHit)) {
-        return "hit";
-      }
+      if (!continues && !left && this.#stoppedHere(onHit, false)) return "hit";
       if (ends) return "end";
     }
   }
 
   /** The guest was stopped here: each processor may be where it came to a point. */
-  #stoppedHere(onHit: (hit: Hit) => HitVerdict): boolean {
+  #stoppedHere(onHit: (hit: Hit) => HitVerdict, left: boolean): boolean {
     const { instructions } = this.now();
     return this.#machine.processors.some(({ index }) =>
-      onHit({ instructions, processor: index, point: null }) === "stop"
+      onHit({ instructions, processor: index, point: null, left }) === "stop"
     );
   }
 
@@ -630,6 +680,7 @@ export class History implements TimeTravel {
    * have been changed meanwhile. */
   #leavePresent(): void {
     if (this.#past !== null) return;
+    this.#close();
     const before = this.#endSaved ? this.#segments.length - 1 : -1;
     this.#add(false, false);
     if (before > 0 && before === this.#segments.length - 2) this.#drop(before);
@@ -638,13 +689,10 @@ export class History implements TimeTravel {
 
   /** Makes the machine what it was at the beginning of a segment. */
   #restore(index: number): void {
-    const { processors, board } = this.#segments[index];
-    const machine = this.#machine;
-    this.#restorePages(index);
-    this.#restoreDisks(index);
-    this.#platform.load(processors);
-    machine.loadBoard(board);
-    machine.partition.changes++;
+    bringBack(this.#machine, this.#segments[index], () => {
+      this.#restorePages(index);
+      this.#restoreDisks(index);
+    });
     this.#base = index;
     this.#past = { segment: index, replay: null };
   }
@@ -757,7 +805,9 @@ export class History implements TimeTravel {
     };
     this.#passed = (processor) => {
       const { instructions } = this.now();
-      const hit = { instructions, processor, point: null };
+      // It was met as it was before the change.
+      if (this.wasChanged(instructions)) return;
+      const hit = { instructions, processor, point: null, left: false };
       if (onHit?.(hit) === "stop") end("hit");
     };
     this.#arrived = (error) => {
@@ -786,7 +836,10 @@ export class History implements TimeTravel {
       if (failed !== null) throw failed;
       return outcome;
     } finally {
-      for (const processor of processors) processor.clearRequest();
+      for (const processor of processors) {
+        processor.clearRequest();
+        processor.vp.expectRun(false);
+      }
       this.#platform.release();
       machine.suspendTime();
       machine.repeating = false;
@@ -801,21 +854,25 @@ export class History implements TimeTravel {
     end: (how: "hit" | "end") => void,
   ): Promise<void> {
     for (;;) {
-      switch (await processor.run(false)) {
+      const why = await processor.run(false);
+      switch (why.kind) {
         case "canceled":
           return;
-        case "machine":
+        case "power":
           // What followed was a snapshot.
           return end("end");
         case "point": {
+          const [first] = why.exit.hits;
+          if (first === undefined) break;
           const verdict = onHit?.({
             instructions: BigInt(this.#platform.instructions()),
             processor: processor.index,
-            point: processor.point,
+            point: why.exit,
+            left: false,
           });
           if (verdict === "stop") return end("hit");
           // Behind an access of data there is nothing to pass.
-          if (processor.point!.hits[0].access === DebugAccess.Execute) {
+          if (first.access === DebugAccess.Execute) {
             processor.vp.passDebugPoints();
           }
           break;

@@ -2,9 +2,8 @@
  * A whole machine as bytes: what `--restore` begins from. Memory, processors and devices
  * are in it; disks are named with their size and hash, and are to be as they were.
  */
-import type { ProcessorsState } from "../../ffi/mod.ts";
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
-import type { BoardState, Machine } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import {
   ContainerError,
   encodeHead,
@@ -16,6 +15,7 @@ import {
 } from "./container.ts";
 import { createHash } from "node:crypto";
 import { PAGE_BYTES } from "../x86/paging.ts";
+import { bringBack, type Moment, momentOf } from "./moment.ts";
 import { PageSet } from "./pages.ts";
 
 /** Pages of one section. */
@@ -36,9 +36,7 @@ export interface DiskIdentity {
 }
 
 /** A machine at a moment. */
-export interface MachineImage {
-  readonly processors: ProcessorsState;
-  readonly board: BoardState;
+export interface MachineImage extends Moment {
   /** Whether processors were being run, between two instructions; else none was. */
   readonly quiet: boolean;
   /** What is not all zeros. */
@@ -56,8 +54,7 @@ export function captureImage(
   about: unknown,
 ): MachineImage {
   return {
-    processors: machine.options.platform.timeTravel!.save(),
-    board: machine.saveBoard(),
+    ...momentOf(machine),
     quiet,
     pages: [PageSet.nonZero(machine.options.guestMemory)],
     disks: disks.map(identify),
@@ -83,7 +80,8 @@ export function identify(disk: BlockStore): DiskIdentity {
 
 /**
  * Makes a machine that no processor of runs, of the same kind, what an image says.
- * Throws a ContainerError, having changed nothing, where its disks are others.
+ * Throws a ContainerError, having changed nothing, where its disks are others, or another
+ * icebp made it.
  */
 export function applyImage(
   machine: Machine,
@@ -107,10 +105,15 @@ export function applyImage(
       );
     }
   });
+  bringBack(machine, image, () => restorePages(machine, image.pages));
+}
+
+/** Makes memory what these pages say, and zeros where they say nothing. */
+function restorePages(machine: Machine, pages: readonly PageSet[]): void {
   const platform = machine.options.platform.timeTravel!;
   const memory = machine.options.guestMemory;
   const kept = new Uint8Array(Math.ceil(memory.length / PAGE_BYTES));
-  for (const { numbers, bytes } of image.pages) {
+  for (const { numbers, bytes } of pages) {
     numbers.forEach((page, i) => {
       kept[page] = 1;
       memory.set(
@@ -125,9 +128,6 @@ export function applyImage(
     memory.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
     platform.replaced(page);
   }
-  platform.load(image.processors);
-  machine.loadBoard(image.board);
-  machine.partition.changes++;
 }
 
 /** The bytes of a snapshot's file, in parts. */

@@ -3,9 +3,8 @@
  * out from it. What is written is good up to the last whole section, so a program that
  * was killed leaves a recording up to its last flush.
  */
-import type { ProcessorsState, ScheduleLog } from "../../ffi/mod.ts";
+import type { ScheduleLog } from "../../ffi/mod.ts";
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
-import type { BoardState } from "../machine/machine.ts";
 import {
   ContainerError,
   encodeHead,
@@ -20,6 +19,7 @@ import {
   encodePages,
   identify,
 } from "./image.ts";
+import type { Moment } from "./moment.ts";
 import { PageSet } from "./pages.ts";
 
 const PAGES_AT_A_TIME = 8192;
@@ -35,9 +35,7 @@ const Name = {
 } as const;
 
 /** A moment from which a recording is repeated. */
-export interface RecordedSegment {
-  readonly processors: ProcessorsState;
-  readonly board: BoardState;
+export interface RecordedSegment extends Moment {
   readonly quiet: boolean;
   /** Whether `pages` are all that are not zero; else those that changed since the one
    * before. */

@@ -12,6 +12,8 @@ import {
   Msr,
 } from "../x86/msrs.ts";
 
+import { big, record } from "./state.ts";
+
 /** What RDMSR gives, by MSR number. */
 const BENIGN: ReadonlyMap<number, bigint> = new Map([
   [Msr.PlatformId, 0n],
@@ -40,36 +42,30 @@ const BENIGN: ReadonlyMap<number, bigint> = new Map([
   [0xc0011029, 0n], // DE_CFG
 ]);
 
+/** What can change of them. */
+export const MSRS = record({ miscEnable: big(MISC_ENABLE_AT_RESET) });
+
 /** Those registers of one processor. */
 export class Msrs {
-  #miscEnable: bigint = MISC_ENABLE_AT_RESET;
+  state = MSRS.initial();
 
   /** RESET. */
   reset(): void {
-    this.#miscEnable = MISC_ENABLE_AT_RESET;
-  }
-
-  /** What can change, for load(). */
-  save(): string {
-    return this.#miscEnable.toString(16);
-  }
-
-  load(saved: string): void {
-    this.#miscEnable = BigInt(`0x${saved}`);
+    this.state = MSRS.initial();
   }
 
   /** What RDMSR gives; undefined if it faults. */
   read(msr: number): bigint | undefined {
-    return msr === Msr.MiscEnable ? this.#miscEnable : BENIGN.get(msr);
+    return msr === Msr.MiscEnable ? this.state.miscEnable : BENIGN.get(msr);
   }
 
   /** WRMSR; false if it faults. */
   write(msr: number, value: bigint): boolean {
     if (msr !== Msr.MiscEnable) return BENIGN.has(msr);
-    const old = this.#miscEnable;
+    const old = this.state.miscEnable;
     if ((value ^ old) & MISC_ENABLE_READ_ONLY) return false;
     if (value & ~MISC_ENABLE_KNOWN) return false;
-    this.#miscEnable = (value & MISC_ENABLE_WRITABLE) |
+    this.state.miscEnable = (value & MISC_ENABLE_WRITABLE) |
       (old & ~MISC_ENABLE_WRITABLE);
     return true;
   }

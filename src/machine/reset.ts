@@ -143,28 +143,7 @@ export function resetRegisters(vp: RegisterAccess, processor: number): void {
   }
 }
 
-/**
- * A processor's registers: by register name (a number), 16 bytes as hex.
- *
- * @example
- * ```ts
- * import { Machine, openSoft, Reg, type SavedRegisters } from "@icebp/icebp";
- * import { assertEquals } from "@std/assert";
- *
- * const platform = await openSoft({ memoryBytes: 1 << 20 });
- * const machine = new Machine({
- *   platform,
- *   guestMemory: platform.guestMemory,
- *   clock: platform.clock,
- *   entropy: { fill: (into) => into.fill(4) },
- *   cpus: 1,
- *   ramBytes: 1 << 20,
- * });
- * const saved: SavedRegisters = machine.save().processors[0].registers;
- * // RIP after RESET, little endian.
- * assertEquals(saved[Reg.Rip], "f0ff".padEnd(32, "0"));
- * ```
- */
+/** A processor's registers: by register name (a number), 16 bytes as hex. */
 export type SavedRegisters = { readonly [name: string]: string };
 
 /** Reads every register of the table. */

@@ -109,6 +109,10 @@ export interface Core {
   whvGetVpCounters(vp: number, set: number, bytes: number): number;
   /** An ICEBP_DEBUG_POINT at IOBUF. */
   whvSetDebugPoint(): number;
+  /** The table's index of its condition; 0: none. */
+  whvSetDebugPointCondition(id: number, condition: number): number;
+  /** Where the table has what conditions read memory with: (linear, bytes) => value. */
+  conditionLoader(): number;
   whvClearDebugPoint(id: number): number;
   whvPassDebugPoints(vp: number, how: number): number;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */

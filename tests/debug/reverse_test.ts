@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { registerNumber } from "../../src/debug/registers.ts";
+import { registerNumber } from "../../src/debug/guest/registers.ts";
 import {
   type BreakpointKind,
   type ReverseAction,
@@ -415,8 +415,11 @@ test("without a history it is said why, and what to use", async () => {
 test("an interrupt of a step through a loop", async () => {
   const timed = await Timed.start();
   const { guest } = timed;
-  setTimeout(() => guest.debugger.interrupt(), 30);
+  const look = setInterval(() => {
+    if (timed.now > 100_000n) guest.debugger.interrupt();
+  }, 1);
   await guest.run();
+  clearInterval(look);
   // Far inside the loop at the end, which the range has whole.
   await timed.monitor("goto 1000");
   const start = BigInt(guest.symbol("last"));

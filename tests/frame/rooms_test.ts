@@ -38,6 +38,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
 };
 
+/** The debugger's folders: each may import from those before it. */
+const DEBUGGER = [
+  "paging",
+  "linux",
+  "guest",
+  "breakpoints",
+  "stepping",
+  "control",
+  "monitor",
+];
+
 /** Where the host's time decides when the host acts, not what a guest sees. */
 const HOST_TIME: Record<string, string> = {
   "src/soft/scheduler.ts":
@@ -68,21 +79,25 @@ function code(path: string): string {
     .replace(/\/\*[^]*?\*\//g, "").replace(/\/\/.*$/gm, "");
 }
 
+/** What a file imports or exports again, by its place. */
+function importsOf(path: string): string[] {
+  return [
+    ...code(path).matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g),
+  ].map(([, target]) =>
+    new URL(target, new URL(path, ROOT)).href.slice(ROOT.href.length)
+  );
+}
+
 Deno.test("imports point one way between the rooms", () => {
   const wrong: string[] = [];
   let seen = 0;
   for (const [room, allowed] of Object.entries(MAY_IMPORT)) {
     for (const path of sources(room)) {
-      for (
-        const [, target] of code(path).matchAll(
-          /(?:from|import)\s*\(?\s*"(\.[^"]+)"/g,
-        )
-      ) {
+      for (const target of importsOf(path)) {
         seen++;
-        const url = new URL(target, new URL(path, ROOT));
-        const to = roomOf(url.href.slice(ROOT.href.length));
+        const to = roomOf(target);
         // deno.json, for the version, is in no room.
-        if (url.href === new URL("deno.json", ROOT).href) continue;
+        if (target === "deno.json") continue;
         if (to === room || to === FACTS || (to && allowed.includes(to))) {
           continue;
         }
@@ -92,6 +107,20 @@ Deno.test("imports point one way between the rooms", () => {
   }
   assert(seen > 50);
   assertEquals(wrong, []);
+});
+
+Deno.test("imports point one way between the debugger's folders", () => {
+  const level = (path: string) =>
+    DEBUGGER.findIndex((folder) => path.startsWith(`src/debug/${folder}/`));
+  const files = sources("src/debug").filter((path) => level(path) >= 0);
+  const wrong = files.flatMap((path) =>
+    importsOf(path).filter((target) => level(target) > level(path))
+      .map((target) => `${path} imports ${target}`)
+  );
+  assertEquals(wrong, []);
+  const known = [...Deno.readDirSync(new URL("src/debug", ROOT))]
+    .filter((entry) => entry.isDirectory).map(({ name }) => name);
+  assertEquals(known.sort(), [...DEBUGGER].sort());
 });
 
 Deno.test("a guest cannot see the host's time or randomness", () => {

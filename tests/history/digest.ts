@@ -10,7 +10,7 @@ export async function digest(machine: Machine): Promise<string> {
   const place = `${time.instructions()} ${time.time()}`;
   const text = JSON.stringify(
     [
-      machine.saveBoard(),
+      machine.save({ memory: false }).board,
       machine.processors.map(({ vp }) => [
         saveRegisters(vp),
         vp.getLapic().toHex(),

@@ -209,7 +209,7 @@ Deno.test({
     guest.unbreak("vector64");
     await runFor(guest, 1_000_000);
     guest.break("vector64");
-    guest.debugger.setBreakpoints(false);
+    guest.debugger.breakpoints.set();
     const most = history.end().instructions;
     await history.goTo(0n);
     const again: bigint[] = [];

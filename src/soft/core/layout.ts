@@ -191,7 +191,10 @@ export const F_POINT: u32 = 0x600;
 export const EXITBUF: usize = 0x2000; // WHV_RUN_VP_EXIT_CONTEXT, 224 bytes
 /** 64 bytes for accesses that are not plain memory */
 export const BOUNCE: usize = 0x2200;
-export const JGEN: usize = 0x2258; // u32: generation of JCACHE's entries
+/** u32: generation of JCACHE's entries, of the TLB set in use */
+export const JGEN: usize = 0x2258;
+/** u32: goes up when addresses of code may lead elsewhere */
+export const MAPPINGS: usize = 0x225c;
 /** u32: 0 = the last rw host address is plain memory */
 export const BKIND: usize = 0x2240;
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
@@ -277,6 +280,11 @@ export const REGION_LEFT: usize = 0x3f00404;
 export const REGION_LAST: usize = 0x3f00408; // u32: the record that ended it
 /** u32: goes up when decoded code is dropped */
 export const CODE_DROPS: usize = 0x3f0040c;
+/** per region u8: it was entered since last looked at */
+export const REGION_USED: usize = 0x3f01000;
+export const REGION_ENTRIES: u32 = 4096;
+/** per entry of JCACHE 1 bit: its page may not be global */
+export const JLOCAL: usize = 0x3f02000;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

@@ -52,6 +52,7 @@ import {
   COUNTER_LEFT_BY_HANDLER,
   COUNTER_LEFT_FOR_OTHER,
   COUNTER_LEFT_FOR_REGION,
+  COUNTER_PASSED,
   COUNTER_TLB_FLUSHES,
   COUNTER_TLB_MISSES,
   COUNTER_TRANSLATED,
@@ -59,6 +60,7 @@ import {
 } from "./shared";
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
+import { conditionLoad } from "./points/conditions";
 import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { checkState } from "./whv/valid";
@@ -82,6 +84,7 @@ import { created } from "./whv/state";
 import { Vector } from "./x86/vectors";
 import { pointReached, pointsInit } from "./points/code";
 import { pointsTrim } from "./points/set";
+import { passed } from "./points/addresses";
 export { hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
@@ -118,6 +121,7 @@ export {
   whvClearDebugPoint,
   whvPassDebugPoints,
   whvSetDebugPoint,
+  whvSetDebugPointCondition,
   whvTakeDebugHits,
 } from "./whv/points";
 export {
@@ -174,6 +178,11 @@ export function vpRun(vp: u32, budget: i32): u32 {
   if (r == RUN_EXIT) countExit();
   last = <i32> (total - before);
   return r;
+}
+
+/** Where the table has conditionLoad(). */
+export function conditionLoader(): u32 {
+  return load<u32>(changetype<usize>(conditionLoad));
 }
 
 /** Describes a canceled exit of VP `vp` at EXITBUF. */
@@ -255,6 +264,8 @@ export function counter(n: u32): u64 {
       return statTlbFlushes;
     case COUNTER_EVENTS:
       return statEvents;
+    case COUNTER_PASSED:
+      return passed;
     case COUNTER_BESIDE_CODE:
       return statBesideCode;
     case COUNTER_TRANSLATED:

@@ -23,6 +23,8 @@ export const COUNTER_LEFT_FOR_REGION: u32 = 8;
 export const COUNTER_LEFT_FOR_OTHER: u32 = 9;
 export const COUNTER_LEFT_BY_HANDLER: u32 = 10;
 export const COUNTER_TOO_SHORT: u32 = 11;
+/** Hits of debug points whose condition was 0. */
+export const COUNTER_PASSED: u32 = 12;
 
 /** The case of the inner loop of a record with translated code. */
 export const REGION: u32 = 255;

@@ -4,7 +4,7 @@
 import { KEY_16, REC } from "../core/shared.ts";
 import { type Block, type Records } from "./records.ts";
 
-const MOST_BLOCKS = 40;
+export const MOST_BLOCKS = 40;
 const MOST_INSTRUCTIONS = 512;
 
 /**

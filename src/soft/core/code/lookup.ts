@@ -9,7 +9,7 @@ import {
   slot,
 } from "./cache";
 import { decodeBlock } from "./decode";
-import { jumpTo } from "./jumps";
+import { jumpTo, noteJump } from "./jumps";
 import { REC } from "./record";
 import { raiseErr } from "../cpu/fault";
 import {
@@ -32,7 +32,7 @@ import {
   SEGS,
 } from "../layout";
 import { execBreakpoints } from "../memory/breakpoints";
-import { fetchHost } from "../memory/fetch";
+import { fetchHost, isGlobal } from "../memory/fetch";
 import { Vector } from "../x86/vectors";
 import { anyCode, variantOf } from "../points/addresses";
 
@@ -93,9 +93,7 @@ export function enter(ip: u64): usize {
   const broken = load<u32>(PENDING) & P_EXECBP &&
     execBreakpoints(lin, ~<u64> 0xfff) != 0;
   if (r >= POOL && !broken) {
-    store<u64>(j, lin);
-    store<u32>(j, load<u32>(JGEN), 8);
-    store<u32>(j, <u32> r, 12);
+    noteJump(j, lin, r, isGlobal(lin));
   }
   return r;
 }

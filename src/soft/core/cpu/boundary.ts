@@ -73,7 +73,7 @@ import {
   PendingException,
   PendingInterruption,
 } from "../whv/structures";
-import { PASS_NEXT } from "../points/pass";
+import { PASS_NEXT, PASS_STEP } from "../points/pass";
 import { pointExit } from "../points/hits";
 
 export let timerDue: u64 = ~<u64> 0;
@@ -86,6 +86,13 @@ export function setSingle(s: bool): void {
 function takeInit(): void {
   initVp();
   setRecheck(true);
+}
+
+/** Whether an instruction comes next that no interrupt may come before. */
+function passing(): bool {
+  const pass = load<u8>(PASS);
+  return (pass == PASS_NEXT || pass == PASS_STEP) &&
+    load<u8>(ACTIVITY) == A_RUN;
 }
 
 /** What the caller asked to inject (pending registers). 0, or RUN_EXIT. */
@@ -111,7 +118,9 @@ function injectPending(): u32 {
     const type = <u32> (pe >> 1) & 7;
     if (type == PendingEvent.ExtInt) {
       // ExtInt: waits like any maskable interrupt, and for the end of a halt
-      if (!(load<u32>(EFL) & RFLAGS_IF) || load<u8>(SHADOW)) return 0;
+      if (!(load<u32>(EFL) & RFLAGS_IF) || load<u8>(SHADOW) || passing()) {
+        return 0;
+      }
       if (load<u8>(ACTIVITY) == A_HALT && !variant(EXTINT_WAKES)) return 0;
       store<u64>(PEND_EVENT, 0);
       store<u8>(ACTIVITY, <u8> A_RUN);
@@ -288,9 +297,7 @@ export function boundary(): u32 {
     if (r) return r;
   }
   let pend = load<u32>(PENDING);
-  const passing = pend & P_PASS && load<u8>(PASS) == PASS_NEXT &&
-    load<u8>(ACTIVITY) == A_RUN;
-  if (pend & P_INT && !passing) {
+  if (pend & P_INT && !passing()) {
     const r = interrupts(base, shadow);
     if (r) return r;
   }

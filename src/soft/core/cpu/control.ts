@@ -27,7 +27,7 @@ import { physHost } from "../memory/phys";
 import { segOf } from "./segment";
 import { apicResult } from "../system/apic";
 import { apicMode } from "../system/processors";
-import { tlbFlush } from "../memory/tlb";
+import { tlbFlush, tlbFlushLocal } from "../memory/tlb";
 import { MAXPHYADDR } from "../memory/walk";
 import {
   CR0_BITS,
@@ -143,7 +143,7 @@ export function writeCr3(v: u64): bool {
     load<u64>(CR0) & CR0_PG && cr4 & CR4_PAE && !pdptesValid(v)
   ) return refuse();
   store<u64>(CR3, v);
-  tlbFlush();
+  tlbFlushLocal();
   return true;
 }
 

@@ -35,7 +35,7 @@ import {
   STACKW,
   TLBB,
 } from "../layout";
-import { flushJumps } from "../code/jumps";
+import { flushJumps, switchJumps } from "../code/jumps";
 import { selectTlb } from "../memory/tlb";
 import { CR0_PE, CR4_PVI, CR4_VME, EFER_LMA } from "../x86/control_registers";
 import {
@@ -78,7 +78,10 @@ export function updateMode(): void {
   store<u8>(STACKW, <u8> stack);
   const before = load<u32>(TLBB);
   selectTlb();
-  if (load<u32>(TLBB) != before) flushJumps();
+  if (load<u32>(TLBB) == before) return;
+  // elsewhere another level's code segment may have another limit, too
+  if (mode == MODE_LONG) switchJumps();
+  else flushJumps();
 }
 
 /**
@@ -120,5 +123,5 @@ export function virtualInterrupts(): bool {
 export function acChanged(): void {
   const before = load<u32>(TLBB);
   selectTlb();
-  if (load<u32>(TLBB) != before) flushJumps();
+  if (load<u32>(TLBB) != before) switchJumps();
 }

@@ -51,7 +51,7 @@ import {
 } from "../system/access";
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
 import { DR6_BS, DR7_ENABLES } from "../x86/debug_registers";
-import { PASS_NONE, PASSING, pointsSlice } from "../points/pass";
+import { PASS_NONE, PASSING, pointsSlice, stepping } from "../points/pass";
 import { pointExit } from "../points/hits";
 import { watching } from "../points/data";
 
@@ -89,6 +89,12 @@ export function afterInstruction(tf: bool): void {
   }
 }
 
+/** The instruction that was to be made alone has been, or an event instead. */
+function stepDone(): u32 {
+  pointExit();
+  return RUN_EXIT;
+}
+
 /**
  * Executes the instruction of record `cur` with time up to date; what its
  * handler returns.
@@ -119,6 +125,7 @@ export function execute(budget: i32): u32 {
   setRecheck(true);
   setLeaving(false);
   pointsSlice();
+  const step = stepping();
   if (load<u32>(LATE)) {
     const r = onLateFault();
     if (r) return r;
@@ -128,6 +135,7 @@ export function execute(budget: i32): u32 {
     if (recheck || load<u32>(PENDING) || load<u8>(ACTIVITY)) {
       const r = boundary();
       if (r) return r;
+      if (step && !load<u8>(PASS)) return stepDone();
     } else setSingle(false);
     if (sliceLeft <= 0) return RUN_SLICE;
     if (spun) {
@@ -240,7 +248,9 @@ export function execute(budget: i32): u32 {
       if (load<u32>(FAULT)) {
         completed = false;
         setFaulting(cur);
-        if (passed) passDone();
+        // who completes it is to know that it is a step's
+        if (step && load<u32>(FAULT) == F_EXIT) store<u8>(PASS, passed);
+        else if (passed) passDone();
         if (flags & RFLAGS_RF && single) {
           store<u32>(EFL, load<u32>(EFL) | RFLAGS_RF);
         }
@@ -255,5 +265,6 @@ export function execute(budget: i32): u32 {
         if (single && flags & RFLAGS_RF) flagsChanged();
       }
     }
+    if (step) return stepDone();
   }
 }

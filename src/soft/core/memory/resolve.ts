@@ -19,7 +19,7 @@ import {
   VPINDEX,
 } from "../layout";
 import { watched } from "./breakpoints";
-import { entry, noteLarge, WITHHELD } from "./tlb";
+import { entry, execTag, noteLarge, WITHHELD } from "./tlb";
 import {
   ACC_EXEC,
   ACC_READ,
@@ -159,7 +159,7 @@ export function hostFor(
   const data = lines ? page | WATCHED : page;
   store<u64>(t, perm & ACC_READ ? data : -1);
   store<u64>(t, perm & ACC_WRITE ? data | withheld : -1, 8);
-  store<u64>(t, perm & ACC_EXEC ? page : -1, 24);
+  store<u64>(t, execTag(page, (perm & ACC_EXEC) != 0, found.global), 24);
   store<u32>(t, host - <u32> linear, 16);
   store<u32>(t, lines, 20);
   return host;

@@ -3,7 +3,7 @@
 // the page's linear address, or has low bits set when invalid. An access hits
 // when the page of its last byte equals the tag found by its first byte, so one
 // compare covers presence, permission and page crossing.
-import { flushJumps } from "../code/jumps";
+import { flushJumps, flushLocalJumps } from "../code/jumps";
 import {
   CPL,
   CR0,
@@ -19,7 +19,7 @@ import {
   VPINDEX,
 } from "../layout";
 import { vpCount } from "../system/processors";
-import { CR0_AM, CR4_SMAP } from "../x86/control_registers";
+import { CR0_AM, CR4_PGE, CR4_SMAP } from "../x86/control_registers";
 import { RFLAGS_AC } from "../x86/flags";
 import { CALLS, way } from "../system/way";
 
@@ -30,6 +30,19 @@ import { CALLS, way } from "../system/way";
  */
 export const WITHHELD: u64 = 32;
 
+/**
+ * In an entry's tag to execute: the page is global, if it may be executed; if
+ * not, it is one if this bit is clear.
+ */
+export const GLOBAL: u64 = 64;
+
+/** The tag to execute. */
+@inline
+export function execTag(page: u64, exec: bool, global: bool): u64 {
+  if (exec) return global ? page | GLOBAL : page;
+  return global ? ~GLOBAL : -1;
+}
+
 export let statTlbFlushes: u64 = 0;
 
 export function tlbFlush(): void {
@@ -38,6 +51,27 @@ export function tlbFlush(): void {
   store<u64>(LPMASK, 0);
   store<u64>(LPBASE, ~<u64> 0);
   flushJumps();
+}
+
+/**
+ * What a load of CR3 empties: all but global pages (SDM vol. 3, 4.10.4.1),
+ * which a kernel has its own as. That some of them were large stays noted.
+ */
+export function tlbFlushLocal(): void {
+  if (!(load<u64>(CR4) & CR4_PGE)) {
+    tlbFlush();
+    return;
+  }
+  statTlbFlushes++;
+  const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
+  for (let e = vp; e < vp + 3 * TLB_SET; e += 32) {
+    const tag = load<u64>(e, 24);
+    if (((tag >> 6) ^ tag) & 1) continue;
+    store<u64>(e, -1);
+    store<u64>(e, -1, 8);
+    store<u64>(e, -1, 24);
+  }
+  flushLocalJumps();
 }
 
 export function tlbFlushPage(linear: u64): void {

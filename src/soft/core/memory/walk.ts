@@ -20,6 +20,7 @@ import {
   CR0_PG,
   CR0_WP,
   CR4_PAE,
+  CR4_PGE,
   CR4_PSE,
   CR4_SMAP,
   CR4_SMEP,
@@ -73,6 +74,8 @@ export class Translation {
   why: u32 = 0;
   /** Flags that all mappings have which hold the paging structures. */
   tables: u32 = 0;
+  /** It is global, and stays where translations of one space go. */
+  global: bool = false;
   /** The level of the page's entry; that of a page table's is 0. */
   level: u32 = 0;
   /** Host addresses of the entries, by level; 0: of none. */
@@ -274,6 +277,7 @@ export function translate(
   quiet: bool,
 ): bool {
   t.why = 0;
+  t.global = false;
   t.tables = MapFlag.Read | MapFlag.Write | MapFlag.Execute;
   t.level = 0;
   t.size = PAGE_BYTES;
@@ -310,6 +314,7 @@ export function translate(
   if ((allow & acc) != acc) {
     return pf(t, linear, err | PageFault.Protection, quiet);
   }
+  t.global = (t.entry & ENTRY.Global) != 0 && (cr4 & CR4_PGE) != 0;
   if (quiet) return true;
   const dirty = (acc & ACC_WRITE) != 0;
   markWalk(t, dirty);

@@ -10,6 +10,7 @@ import {
   inSpace,
   P_ACCESS,
   P_ADDRESS,
+  P_CONDITION,
   P_HOST,
   P_NEXT,
   P_SPACE,
@@ -147,24 +148,48 @@ export function unlink(id: u32): void {
 }
 
 /**
- * Identifier + 1 of a live point among those of a key that counts here, or 0.
+ * Hits whose condition was 0; and whether that is so of one at the instruction
+ * that liveAt() looked at last.
+ */
+export let passed: u64 = 0;
+let isUntold: bool = false;
+
+/** Whether a point's condition holds, or cannot be told. */
+@inline
+function holds(p: usize): bool {
+  const condition = <u32> load<u64>(p, P_CONDITION);
+  return condition == 0 || call_indirect<u32>(condition) != 0;
+}
+
+/**
+ * Identifier + 1 of a live point among those of a key that counts here and
+ * holds, or 0.
  */
 function liveOf(key: u64): u32 {
   const s = find(POINT_ADDRESSES, ADDRESS_SLOTS, key);
   if (!load<u32>(s, 12)) return 0;
   for (let id = load<u32>(s, 8); id; id = load<u32>(pointOf(id - 1), P_NEXT)) {
-    if (inSpace(pointOf(id - 1))) return id;
+    if (!inSpace(pointOf(id - 1))) continue;
+    if (holds(pointOf(id - 1))) return id;
+    isUntold = true;
   }
   return 0;
 }
 
+/** liveAt()'s answer where all points there have conditions that are 0. */
+export const UNTOLD: u32 = 0xffffffff;
+
 /**
  * As liveOf(), for an instruction at a linear address whose memory is at
- * `host`.
+ * `host`; UNTOLD, and counted, if only conditions keep it from being one.
  */
 export function liveAt(linear: u64, host: u32): u32 {
-  const id = liveOf(linear);
-  return id || !physicalCode ? id : liveOf(PHYSICAL | host);
+  isUntold = false;
+  let id = liveOf(linear);
+  if (!id && physicalCode) id = liveOf(PHYSICAL | host);
+  if (id || !isUntold) return id;
+  passed++;
+  return UNTOLD;
 }
 
 /** An instruction point by physical address comes (1) or goes (-1). */

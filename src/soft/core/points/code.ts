@@ -14,9 +14,16 @@ import {
 import { DebugAccess } from "../whv/names";
 import { ipOf } from "../code/ip";
 import { isRepeated, REC, rOpcode } from "../code/record";
-import { liveAt } from "./addresses";
+import { liveAt, UNTOLD } from "./addresses";
 import { noteHit } from "./hits";
-import { PASS_REP, PASS_SPIN, PASS_UNTOLD, PASSING, passOn } from "./pass";
+import {
+  PASS_REP,
+  PASS_SPIN,
+  PASS_STEP,
+  PASS_UNTOLD,
+  PASSING,
+  passOn,
+} from "./pass";
 
 let pointHandler: u32 = 0;
 
@@ -48,21 +55,22 @@ export function withoutPoint(p: usize): usize {
  */
 export function pointReached(p: usize): usize {
   const ip = ipOf(p);
+  let pass = load<u8>(PASS) & ~PASSING;
   if (!load<u8>(PASS)) {
     const lin = load<u8>(MODE) == MODE_LONG
       ? ip
       : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
     const id = liveAt(lin, load<u32>(p, 24));
-    if (id) {
+    if (id == UNTOLD) pass = PASS_UNTOLD;
+    else if (id) {
       noteHit(id - 1, DebugAccess.Execute, lin, 0, 0, 0);
       store<u32>(FAULT, F_POINT);
       return 0;
     }
   }
   const own = p + REC;
-  const pass = load<u8>(PASS) & ~PASSING;
   const next = call_indirect<usize>(load<u16>(own), own);
-  if (load<u32>(FAULT)) return next;
+  if (load<u32>(FAULT) || pass >= PASS_STEP) return next;
   if (next == 0 && isRepeated(own)) passOn(PASS_REP);
   else if (
     pass >= PASS_UNTOLD && (rOpcode(own) | 2) == 0xeb &&

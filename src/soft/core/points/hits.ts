@@ -49,7 +49,7 @@ function takeHits(to: usize): void {
   store<u32>(PENDING, load<u32>(PENDING) & ~P_POINT);
 }
 
-/** Describes the exit for the hits; RIP is in its cell. */
+/** Describes the exit for the hits or a step's end; RIP is in its cell. */
 export function pointExit(): void {
   beginExit(DEBUG_POINT);
   takeHits(EXITBUF + 48);

@@ -9,6 +9,8 @@ export const POINT_BYTES: usize = 40;
 
 export const P_ADDRESS: usize = 0;
 export const P_LENGTH: usize = 8;
+/** Of an instruction point, in place of a length: its condition's function. */
+export const P_CONDITION: usize = P_LENGTH;
 export const P_CR3: usize = 16;
 export const P_ACCESS: usize = 24;
 export const P_SPACE: usize = 28;

@@ -10,6 +10,7 @@ import { physHost } from "../memory/phys";
 import {
   P_ACCESS,
   P_ADDRESS,
+  P_CONDITION,
   P_CR3,
   P_HOST,
   P_LENGTH,
@@ -123,7 +124,7 @@ export function pointSet(): bool {
   used = true;
   remove(id);
   store<u64>(p, address, P_ADDRESS);
-  store<u64>(p, length, P_LENGTH);
+  store<u64>(p, access == DebugAccess.Execute ? 0 : length, P_LENGTH);
   store<u64>(p, load<u64>(IOBUF, 32), P_CR3);
   store<u32>(p, space, P_SPACE);
   store<u32>(p, 0, P_NEXT);
@@ -146,5 +147,17 @@ export function pointClear(id: u32): bool {
   const data = !(load<u32>(pointOf(id), P_ACCESS) & DebugAccess.Execute);
   remove(id);
   if (data) retag();
+  return true;
+}
+
+/**
+ * Gives an instruction point the function of its condition, or 0; false if
+ * there is no such point.
+ */
+export function pointCondition(id: u32, condition: u32): bool {
+  if (id >= MAX_DEBUG_POINTS) return false;
+  const p = pointOf(id);
+  if (!(load<u32>(p, P_ACCESS) & DebugAccess.Execute)) return false;
+  store<u64>(p, condition, P_CONDITION);
   return true;
 }

@@ -53,6 +53,7 @@ import {
 } from "../whv/structures";
 import { LISTS, setWay } from "./way";
 import { withoutPoint } from "../points/code";
+import { pointPassNone, stepping } from "../points/pass";
 
 /**
  * The list's first `known` accesses, at IOBUF, have been carried out. Leaves
@@ -132,6 +133,10 @@ function attempt(known: u32): u32 {
   if (more) store<u32>(EFL, load<u32>(EFL) | (flags & RFLAGS_RF));
   const before = load<u8>(SHADOW);
   afterInstruction((flags & RFLAGS_TF) != 0);
+  if (stepping()) {
+    pointPassNone();
+    return Outcome.Done;
+  }
   flagsChanged();
   // interrupts get their turn between iterations
   return more && !before && !recheck && !load<u64>(DBGPEND) &&

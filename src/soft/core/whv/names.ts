@@ -590,4 +590,7 @@ export namespace DebugSpace {
 export namespace DebugPass {
   export const Next: u32 = 0x0;
   export const Spin: u32 = 0x1;
+  export const None: u32 = 0x2;
+  export const Step: u32 = 0x3;
+  export const StepOpen: u32 = 0x4;
 }

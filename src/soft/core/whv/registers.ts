@@ -59,11 +59,8 @@ import {
   M_TSCOFF,
   MXCSR,
   NMIMASK,
-  P_PASS,
-  PASS,
   PEND_EVENT,
   PEND_INT,
-  PENDING,
   REGS,
   RIP,
   S_CS,
@@ -102,6 +99,7 @@ import { APIC_BASE_ENABLED, APIC_BASE_X2 } from "../x86/apic_base";
 import { DR7_FIXED } from "../x86/debug_registers";
 import { MXCSR_BITS } from "../x86/flags";
 import { InternalActivity, PendingException } from "./structures";
+import { pointPassNone } from "../points/pass";
 
 /** The name that the APIC's first 16 bytes would have. */
 const APIC: u32 = Reg.ApicId - (LapicRegister.Id >> 4);
@@ -374,8 +372,7 @@ export function isException(event: u64): bool {
 export function setRegister(name: u32, from: usize): void {
   if (name == Reg.Rip) {
     // what was to be passed was where RIP has been
-    store<u8>(PASS, 0);
-    store<u32>(PENDING, load<u32>(PENDING) & ~P_PASS);
+    pointPassNone();
   }
   const v = load<u64>(from);
   const cell = plainCell(name);
