@@ -114,7 +114,7 @@ export interface Core {
   /** Where the table has what conditions read memory with: (linear, bytes) => value. */
   conditionLoader(): number;
   /** For translated code: what no data point is for next to an access
-   * (core/system/unwatched.ts). */
+   * (core/points/data.ts). */
   unwatched(linear: bigint, more: bigint, host: number): bigint;
   whvClearDebugPoint(id: number): number;
   whvPassDebugPoints(vp: number, how: number): number;

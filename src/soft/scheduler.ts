@@ -26,7 +26,7 @@ import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
 import { ACCESS, EXITBUF, MAX_VPS } from "./core/layout.ts";
-import { LEAVE, RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
+import { RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
 import { type Core, type Instance } from "./module.ts";
 import type { Cursor, Schedule } from "./schedule.ts";
 
@@ -208,7 +208,7 @@ export class Scheduler {
     if (answer === IcebpAnswer.Return) this.#return = true;
     else if (answer !== IcebpAnswer.Done || !this.#leave) return answer;
     this.#cameOut = true;
-    return LEAVE;
+    return IcebpAnswer.Return;
   }
 
   /** Whether the exit is an instruction point's that the filter lets pass: the turn goes on

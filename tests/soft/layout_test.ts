@@ -20,7 +20,7 @@ const {
 const HOST_PAGES = 1 << 20;
 /** Bytes of a record (code/record.ts). */
 const RECORD = 32;
-/** Debug points and the slots of their tables (system/points.ts). */
+/** Debug points and the slots of their tables (points/point.ts). */
 const POINTS = 65536;
 const POINT_SLOTS = 131072;
 

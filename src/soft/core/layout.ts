@@ -37,7 +37,7 @@ export const EFL: usize = STATE + 184;
 // --- mode, derived by updateMode()
 export const MODE: usize = STATE + 188; // u8: MODE_*
 export const CPL: usize = STATE + 189; // u8
-/** u8: 0 = 16-bit, 1 = 32-bit, 2 = 64-bit code */
+/** u8: KEY_* (shared.ts) */
 export const CODEKEY: usize = STATE + 190;
 /** u8: log2 of the stack pointer's width: 1, 2, 3 */
 export const STACKW: usize = STATE + 191;
@@ -157,7 +157,7 @@ export const LATEADDR: usize = STATE + 0x660; // u64: as FADDR
 export const LATELEN: usize = STATE + 0x668; // u32: the instruction's length
 /** u8: registers were written from outside, look at them before running */
 export const SUSPECT: usize = STATE + 0x650;
-/** u8: what is not stopped at (system/points.ts) */
+/** u8: what is not stopped at (points/pass.ts) */
 export const PASS: usize = STATE + 0x651;
 /** u32: debug points hit and not told yet */
 export const HIT_COUNT: usize = STATE + 0x680;
@@ -266,7 +266,7 @@ export const REGIONS: usize = 0x1400000;
 export const REGIONS_END: usize = 0x1c00000;
 /** a page of code while it is decoded (code/cache.ts) */
 export const PAGECOPY: usize = 0x3400000;
-/** 65536 debug points x 40 bytes (system/points.ts) */
+/** 65536 debug points x 40 bytes (points/point.ts) */
 export const POINTS: usize = 0x3410000;
 export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
 export const POINT_PAGES: usize = 0x3890000; // 131072 x 16

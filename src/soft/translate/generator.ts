@@ -42,11 +42,15 @@ import {
   EAK_64,
   EAK_64A32,
   EAK_64SEG,
+  KEY_32,
+  KEY_64,
   REC,
   REGION,
   RF_MEM,
+  WATCHED,
 } from "../core/shared.ts";
-import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
+import { PAGE_BYTES } from "../../x86/paging.ts";
+import type { Block, Instruction } from "./records.ts";
 import { MOST_BLOCKS } from "./regions.ts";
 import { Effect, type Effects } from "./unseen.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
@@ -108,14 +112,12 @@ interface LastPage {
 const KIND_KNOWN = REC - 1;
 const LABELS = Array.from({ length: MOST_BLOCKS }, (_, n) => `block ${n}`);
 
+const PAGE = BigInt(PAGE_BYTES);
 /** Where an access of up to 8 bytes begins that ends in the same page. */
-const ROOM = 0x1000n - 7n;
+const ROOM = PAGE - 7n;
 /** The page that lookupFunction() finds where there is none. */
 const NO_PAGE = -1n;
-/** In a tag: the page has a data point, and the entry its watched lines (core/memory/tlb.ts). */
-const WATCHED = 16n;
 const MASK = [0xff, 0xffff, -1];
-const PAGE = 0x1000n;
 
 /** What is emitted for an instruction: true if it was; false if its handler is to be called. */
 export type Emitter = (
@@ -1650,7 +1652,7 @@ function lookupFunction(tag: 0 | 8): Code {
   c.get(entry);
   c.memory(Op.i64_load, tag);
   c.get(page);
-  c.i64(WATCHED);
+  c.i64(BigInt(WATCHED));
   c.op(Op.i64_or);
   c.op(Op.i64_ne);
   c.if_();

@@ -11,7 +11,7 @@ import {
 import { decodeBlock } from "./decode";
 import { jumpTo, noteJump } from "./jumps";
 import { REC } from "./record";
-import { GP, raiseErr } from "../cpu/fault";
+import { raiseErr } from "../cpu/fault";
 import {
   CODEBASE,
   CODEKEY,
@@ -33,7 +33,8 @@ import {
 } from "../layout";
 import { execBreakpoints } from "../memory/breakpoints";
 import { fetchHost, isGlobal } from "../memory/fetch";
-import { anyCode, variantOf } from "../system/points";
+import { Vector } from "../x86/vectors";
+import { anyCode, variantOf } from "../points/addresses";
 
 /**
  * The first record of the block at a host address, decoding it when needed; 0
@@ -77,7 +78,7 @@ export function enter(ip: u64): usize {
     load<u8>(MODE) != MODE_LONG &&
     ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
   ) {
-    return raiseErr(GP, 0);
+    return raiseErr(Vector.GP, 0);
   }
   const host = fetchHost(lin);
   if (host == 0) return 0;
