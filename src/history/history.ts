@@ -126,6 +126,13 @@ export class History implements TimeTravel {
     this.#disks = options.disks ?? [];
     this.#recorder = options.recorder ?? null;
     this.#interval = options.interval ?? INTERVAL;
+    const { platform, guestMemory } = machine.options;
+    machine.onReset.subscribe(() => {
+      if (!this.#recorder?.reloaded(guestMemory)) return;
+      platform.timeTravel!.takeChanged();
+      this.#unwritten.clear();
+      this.#forked = true;
+    });
   }
 
   get inPast(): boolean {
@@ -287,6 +294,8 @@ export class History implements TimeTravel {
    * runs, is at its beginning then. Where that is what files make, memory is it now. */
   take(run: RecordedRun): void {
     this.restart();
+    const memory = this.#machine.options.guestMemory;
+    const asLoaded = PageSet.nonZero(memory);
     this.#inputs.push(...run.inputs);
     for (const { state, log } of run.segments) {
       const { instructions } = state.processors;
@@ -304,21 +313,17 @@ export class History implements TimeTravel {
       }
       segments.push({
         ...state,
+        full: state.full || state.loaded,
+        pages: state.loaded ? state.pages.over(asLoaded.copy()) : state.pages,
         continues: false,
         log: log && this.#platform.logOf(instructions, log),
       });
     }
-    const memory = this.#machine.options.guestMemory;
-    const first = this.#segments[0];
-    const { pages } = first;
-    if (first.full) memory.fill(0);
+    const { pages } = this.#segments[0];
+    memory.fill(0);
     pages.numbers.forEach((page, i) =>
       memory.set(pages.page(i), page * PAGE_BYTES)
     );
-    if (!first.full) {
-      first.pages = PageSet.nonZero(memory, this.#pool);
-      first.full = true;
-    }
     for (let page = 0; page * PAGE_BYTES < memory.length; page++) {
       this.#platform.replaced(page);
     }
@@ -363,10 +368,12 @@ export class History implements TimeTravel {
       );
     });
     if (segment.continues) return;
-    const full = segment.full && !this.#recorder!.based;
+    const loaded = this.#recorder!.based;
+    const full = segment.full && !loaded;
     this.#recorder!.segment({
       ...segment,
       full,
+      loaded,
       pages: full ? segment.pages : PageSet.of(
         Uint32Array.from(this.#unwritten).sort(),
         this.#machine.options.guestMemory,
@@ -758,7 +765,11 @@ export class History implements TimeTravel {
     };
     need(this.#platform.takeChanged());
     const from = Math.min(this.#base, index), to = Math.max(this.#base, index);
-    for (let i = from + 1; i <= to; i++) need(segments[i].pages.numbers);
+    // What has all of memory does not say which pages became zeros.
+    const isWhole = segments.slice(from + 1, to + 1).some(({ full }) => full);
+    for (let i = isWhole ? 0 : from + 1; i <= to; i++) {
+      need(segments[i].pages.numbers);
+    }
     for (let i = index; i >= 0 && left > 0; i--) {
       const { pages } = segments[i];
       const { numbers } = pages;

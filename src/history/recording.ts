@@ -43,6 +43,8 @@ export interface RecordedSegment extends Moment {
   /** Whether `pages` are all that are not zero; else those that changed since the one
    * before. */
   readonly full: boolean;
+  /** Whether memory is what the guest's files make, and `pages` what changed since. */
+  readonly loaded: boolean;
   readonly pages: PageSet;
   /** Of each disk, what changed. */
   readonly disks: readonly PageSet[];
@@ -79,8 +81,8 @@ export interface RecordedRun {
   readonly contents: readonly Uint8Array[] | null;
   /** What the guest is made of. */
   readonly files: readonly RecordedFile[];
-  /** The hash of guest memory as these files alone make it, which the first segment
-   * begins from; null where that has all of memory. */
+  /** The hash of guest memory as these files alone make it; null where no segment begins
+   * from that. */
   readonly loaded: string | null;
   /** With the bytes of the log behind each; null where there is none. */
   readonly segments: readonly {
@@ -130,11 +132,14 @@ export class Recorder {
   #log: ScheduleLog | null = null;
   /** Bytes of the log that are written. */
   #written = 0;
+  /** The hash of memory as the files make it; null where that is not known. */
+  readonly #loaded: string | null;
   #based: boolean;
 
   constructor(options: RecordingOptions) {
     this.#options = options;
     const { format, about, disks, files, loaded, contents } = options;
+    this.#loaded = loaded && identifyMemory(loaded);
     this.#based = loaded !== null;
     this.#put(encodeHead(FileKind.recording));
     this.#json(Name.head, {
@@ -147,7 +152,7 @@ export class Recorder {
         bytes: bytes.length,
         sha256: identifyBytes(bytes),
       })),
-      loaded: loaded && identifyMemory(loaded),
+      loaded: this.#loaded,
     });
     if (!contents) return;
     disks.forEach((disk, i) =>
@@ -178,9 +183,18 @@ export class Recorder {
     }
   }
 
-  /** Whether the next segment is the first, and begins from what the files make. */
+  /** Whether the next segment begins from what the files make. */
   get based(): boolean {
     return this.#based;
+  }
+
+  /** The guest has been loaded anew. Whether that made of memory what it was at first:
+   * then its changed pages are to be taken from now on. */
+  reloaded(memory: Uint8Array): boolean {
+    const isSame = this.#loaded !== null &&
+      identifyMemory(memory) === this.#loaded;
+    if (isSame) this.#based = true;
+    return isSame;
   }
 
   /** The machine as it is; what follows is repeated from here. */
@@ -193,6 +207,7 @@ export class Recorder {
       board: state.board,
       quiet: state.quiet,
       full: state.full,
+      loaded: state.loaded,
     });
     this.#section(Name.processors, core);
     [state.pages, ...state.disks].forEach((set, space) => {
@@ -297,13 +312,14 @@ export function readRecording(file: Uint8Array): RecordedRun {
     } else if (name === Name.file) {
       (files[word()] ??= []).push(bytes.subarray(4));
     } else if (name === Name.segment) {
-      const { processors, board, quiet, full } = parse(bytes);
+      const { processors, board, quiet, full, loaded } = parse(bytes);
       segments.push({
         state: {
           processors: { ...processors, time: BigInt(processors.time) },
           board,
           quiet,
           full,
+          loaded,
           pages: PageSet.none,
           disks: [],
         },

@@ -10,7 +10,7 @@ import { fetchDebian, GuestFetchError } from "../guests/debian.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { digest } from "./digest.ts";
-import { debian, type TimedGuest } from "./guests.ts";
+import { debian, ofCommand, type TimedGuest } from "./guests.ts";
 import { WORK } from "./work.ts";
 
 const soft = testPlatform() === "soft" &&
@@ -192,6 +192,43 @@ Deno.test({
     await history.goTo(most / 2n - 1000n);
     assertEquals(guest.machine.memory.readByte(0x300000) === 1, false);
     guest.close();
+  },
+});
+
+Deno.test({
+  name: "back over a reset, pages are again what it made zeros of",
+  ignore: !soft,
+  async fn() {
+    const guest = await ofCommand("--memory", "4M", "--cpus", "2");
+    const { machine } = guest;
+    const history = new History(machine, ROOM);
+    guest.debugger.keepHistory(history);
+    const run = async (instructions: bigint) => {
+      const to = history.now().instructions + instructions;
+      const look = setInterval(() => {
+        if (history.now().instructions > to) guest.debugger.interrupt();
+      }, 1);
+      await guest.run();
+      clearInterval(look);
+    };
+    await run(9_000_000n);
+    machine.memory.write(0x300000, new Uint8Array(0xf0000).fill(7));
+    await run(1_000_000n);
+    const at = history.now().instructions - 1000n;
+    guest.debugger.restart();
+    assertEquals(machine.memory.readByte(0x300123), 0);
+    await run(9_000_000n);
+    await history.goTo(at);
+    const there = await digest(machine);
+    assertEquals(machine.memory.readByte(0x300123), 7);
+    await history.goTo(0n);
+    await history.goTo(at);
+    assertEquals(await digest(machine), there);
+    await history.goTo(history.end().instructions);
+    assertEquals(machine.memory.readByte(0x300123), 0);
+    await history.goTo(at);
+    assertEquals(await digest(machine), there);
+    await guest.close();
   },
 });
 

@@ -10,7 +10,7 @@ import {
   type RecordingSink,
 } from "../../src/history/recording.ts";
 import { command, icebp as run } from "../cli/icebp.ts";
-import { bootSector, out, tripleFault } from "../cli/sectors.ts";
+import { bootSector, out, resetOnce, tripleFault } from "../cli/sectors.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
@@ -183,6 +183,8 @@ Deno.test({
       first.recorder.end({ instructions: Number(end.instructions), code: 0 });
       const { segments } = readRecording(first.sink.bytes);
       assertEquals(segments[0].state.full, !loaded);
+      assertEquals(segments[0].state.loaded, loaded);
+      assertEquals(segments.at(-1)!.state.loaded, false);
       assertEquals(segments.at(-1)!.state.full, true);
       const second = await repeated(first.sink.bytes, 2);
       for (
@@ -555,6 +557,29 @@ Deno.test({
         ),
       );
       assertEquals(a.end, b.end);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "a guest that starts again does not make its recording long",
+  ignore: !soft,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/run.rec`, guest = `${folder}/guest`;
+      await Deno.writeFile(guest, resetOnce);
+      const record = ["--platform", "soft", "--record", file, guest];
+      const first = await icebp(...record);
+      assertEquals([first.code, first.out], [0, "AB"]);
+      assertEquals(await icebp("replay", file), first);
+      const { segments, loaded } = readRecording(await Deno.readFile(file));
+      assert(loaded !== null && segments.length === 2);
+      for (const { state } of segments) {
+        assertEquals([state.loaded, state.full], [true, false]);
+      }
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
