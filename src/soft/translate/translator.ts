@@ -27,15 +27,15 @@ export type TranslateMode = "never" | "auto" | "always";
 /** How often samples are taken, in instructions, and the heat that is enough: a sample counts
  * 64, each time that translated code is left for a record 1 (core/code/regions.ts). */
 const SAMPLING = {
-  auto: { every: 4096, heat: 8000 },
+  auto: { every: 4096, heat: 16_000 },
   always: { every: 32, heat: 1 },
 } as const;
 
 /** A page whose code was dropped this often while it was translated is left alone. */
 const MOST_DROPS = 16;
-/** Guest instructions of one go, some milliseconds' worth; what is left over comes with the
- * next. */
-const MOST_AT_ONCE = 700;
+/** Guest instructions after which a go ends: with its last region, of 512 at most, some
+ * milliseconds' worth. What is left over comes with the next. */
+const MOST_AT_ONCE = 200;
 
 interface Entry {
   readonly p: number;
