@@ -11,7 +11,7 @@ import type { Processor } from "../machine/processor.ts";
 import type { JournaledStore } from "./disks.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
 import { bringBack, type Moment, momentOf } from "./moment.ts";
-import { PageSet } from "./pages.ts";
+import { PagePool, PageSet } from "./pages.ts";
 import type { RecordedRun, Recorder } from "./recording.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
 
@@ -21,6 +21,11 @@ const INTERVAL = 8_000_000;
 const NS_OF_INSTRUCTION = 10n;
 /** Snapshots near the end that are never thinned out. */
 const RECENT = 4;
+/** How often between two snapshots memory is found for the next one, how many pages at
+ * a time, and for how many at most. */
+const PREPARATIONS = 8;
+const PREPARED_PAGES = 1280;
+const MOST_PREPARED = 10_240;
 /** How far before a position a snapshot is made where the next ones will be near. */
 const NEAR = 20_000;
 /** How many such snapshots are kept. */
@@ -88,6 +93,8 @@ export class History implements TimeTravel {
   #base = -1;
   /** Null while the machine is at its end. */
   #past: { segment: number; replay: Replay | null } | null = null;
+  /** Where the pages of snapshots are. */
+  readonly #pool = new PagePool();
   /** Snapshots made on the way to positions that were asked for. */
   readonly #near: Segment[] = [];
   /** The last segment is what going back began from. */
@@ -195,7 +202,7 @@ export class History implements TimeTravel {
       this.#add(false, false);
       this.#record();
     }
-    this.#platform.whenQuiet(this.#next, this.#snap);
+    this.#platform.whenQuiet(this.#due, this.#snap);
   }
 
   /** Where the next snapshot is due. */
@@ -203,11 +210,25 @@ export class History implements TimeTravel {
     return this.#startOf(this.#segments.length - 1) + this.#interval;
   }
 
-  /** A snapshot while the guest runs. */
+  /** Where that is due, or before it to find memory for it. */
+  get #due(): number {
+    const from = this.#startOf(this.#segments.length - 1);
+    const part = Math.ceil(this.#interval / (PREPARATIONS + 1));
+    const over = Math.floor((this.#platform.instructions() - from) / part);
+    return Math.min(from + (over + 1) * part, this.#next);
+  }
+
+  /** While the guest runs: a snapshot, or what makes the next one short. */
   readonly #snap = (): void => {
-    this.#add(true, true);
-    this.#record();
-    this.#platform.whenQuiet(this.#next, this.#snap);
+    if (this.#platform.instructions() >= this.#next) {
+      this.#add(true, true);
+      this.#record();
+    } else {
+      const { length } = this.#machine.options.guestMemory;
+      const most = Math.min(length, this.#most / 4) / PAGE_BYTES;
+      this.#pool.prepare(Math.min(most, MOST_PREPARED), PREPARED_PAGES);
+    }
+    this.#platform.whenQuiet(this.#due, this.#snap);
   };
 
   /** What follows the last snapshot is noted from now on. */
@@ -255,7 +276,7 @@ export class History implements TimeTravel {
   /** Forgets everything: the machine, which nobody runs, has become another one. */
   restart(): void {
     this.#close();
-    this.#segments.length = 0;
+    this.#forget(0);
     this.#base = -1;
     this.#past = null;
     this.#endSaved = false;
@@ -263,7 +284,7 @@ export class History implements TimeTravel {
   }
 
   /** Takes a run that was recorded, instead of what there is; the machine, which nobody
-   * runs, is at its beginning then. */
+   * runs, is at its beginning then. Where that is what files make, memory is it now. */
   take(run: RecordedRun): void {
     this.restart();
     this.#inputs.push(...run.inputs);
@@ -288,14 +309,16 @@ export class History implements TimeTravel {
       });
     }
     const memory = this.#machine.options.guestMemory;
-    const { numbers, bytes } = this.#segments[0].pages;
-    memory.fill(0);
-    numbers.forEach((page, i) =>
-      memory.set(
-        bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
-        page * PAGE_BYTES,
-      )
+    const first = this.#segments[0];
+    const { pages } = first;
+    if (first.full) memory.fill(0);
+    pages.numbers.forEach((page, i) =>
+      memory.set(pages.page(i), page * PAGE_BYTES)
     );
+    if (!first.full) {
+      first.pages = PageSet.nonZero(memory, this.#pool);
+      first.full = true;
+    }
     for (let page = 0; page * PAGE_BYTES < memory.length; page++) {
       this.#platform.replaced(page);
     }
@@ -320,8 +343,8 @@ export class History implements TimeTravel {
       continues,
       full,
       pages: full
-        ? PageSet.nonZero(guestMemory)
-        : PageSet.of(changed, guestMemory),
+        ? PageSet.nonZero(guestMemory, this.#pool)
+        : PageSet.of(changed, guestMemory, this.#pool),
       disks: this.#disks.map((disk) => disk.takeChanged()),
       log: null,
     });
@@ -335,14 +358,16 @@ export class History implements TimeTravel {
     const segment = this.#segments.at(-1)!;
     for (const page of changed) this.#unwritten.add(page);
     segment.disks.forEach((set, i) => {
-      this.#unwrittenBlocks[i] = set.over(
+      this.#unwrittenBlocks[i] = set.copy().over(
         this.#unwrittenBlocks[i] ?? PageSet.none,
       );
     });
     if (segment.continues) return;
+    const full = segment.full && !this.#recorder!.based;
     this.#recorder!.segment({
       ...segment,
-      pages: segment.full ? segment.pages : PageSet.of(
+      full,
+      pages: full ? segment.pages : PageSet.of(
         Uint32Array.from(this.#unwritten).sort(),
         this.#machine.options.guestMemory,
       ),
@@ -400,6 +425,11 @@ export class History implements TimeTravel {
     this.#drop(index);
   }
 
+  /** Takes all segments away from one on. */
+  #forget(index: number): void {
+    for (const { pages } of this.#segments.splice(index)) pages.release();
+  }
+
   /** Takes a segment away, whatever followed it. */
   #drop(index: number): void {
     const segments = this.#segments;
@@ -407,7 +437,7 @@ export class History implements TimeTravel {
     if (!next.full) {
       next.pages = next.pages.over(segment.pages);
       next.full = segment.full;
-    }
+    } else segment.pages.release();
     next.disks = next.disks.map((disk, i) => disk.over(segment.disks[i]));
     segments.splice(index, 1);
     if (this.#base > index) this.#base--;
@@ -588,7 +618,11 @@ export class History implements TimeTravel {
       quiet: true,
       continues: true,
       full: false,
-      pages: PageSet.of(this.#platform.takeChanged(), guestMemory),
+      pages: PageSet.of(
+        this.#platform.takeChanged(),
+        guestMemory,
+        this.#pool,
+      ),
       disks: this.#disks.map((disk) => disk.takeChanged()),
       log,
     };
@@ -726,16 +760,14 @@ export class History implements TimeTravel {
     const from = Math.min(this.#base, index), to = Math.max(this.#base, index);
     for (let i = from + 1; i <= to; i++) need(segments[i].pages.numbers);
     for (let i = index; i >= 0 && left > 0; i--) {
-      const { numbers, bytes } = segments[i].pages;
+      const { pages } = segments[i];
+      const { numbers } = pages;
       for (let k = 0; k < numbers.length && left > 0; k++) {
         const page = numbers[k];
         if (needed[page] === 0) continue;
         needed[page] = 0;
         left--;
-        memory.set(
-          bytes.subarray(k * PAGE_BYTES, (k + 1) * PAGE_BYTES),
-          page * PAGE_BYTES,
-        );
+        memory.set(pages.page(k), page * PAGE_BYTES);
         this.#platform.replaced(page);
       }
       if (segments[i].full) break;
@@ -889,7 +921,7 @@ export class History implements TimeTravel {
     const past = this.#past;
     if (past === null) return;
     const { segment, replay } = past;
-    this.#segments.length = segment + 1;
+    this.#forget(segment + 1);
     if (replay === null) this.#segments[segment].log = null;
     else replay.cut();
     this.#past = null;
@@ -929,9 +961,6 @@ function endOf({ processors }: Segment, log: ScheduleLog): Position {
 }
 
 function sizeOf({ pages, disks, processors, log }: Segment): number {
-  return [pages, ...disks].reduce(
-    (sum, { bytes, numbers }) => sum + bytes.length + numbers.byteLength,
-    0,
-  ) +
+  return [pages, ...disks].reduce((sum, { bytes }) => sum + bytes, 0) +
     processors.core.length + (log?.bytes ?? 0) + BOARD_BYTES;
 }

@@ -34,6 +34,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/machine",
     "src/soft",
     "src/platform",
+    "src/util",
     "ffi",
   ],
 };

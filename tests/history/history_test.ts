@@ -9,8 +9,8 @@ import { LongMode } from "../debug/long_mode.ts";
 import { fetchDebian, GuestFetchError } from "../guests/debian.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
-import { type Debian, debian } from "./debian.ts";
 import { digest } from "./digest.ts";
+import { debian, type TimedGuest } from "./guests.ts";
 import { WORK } from "./work.ts";
 
 const soft = testPlatform() === "soft" &&
@@ -293,7 +293,7 @@ for (const cpus of [1, 2, 4]) {
       const random = numbers(200 + cpus);
       const counts = Array.from({ length: 12 }, () => random(LIMIT))
         .sort((a, b) => a - b);
-      const collect = async (guest: Debian): Promise<string[]> => {
+      const collect = async (guest: TimedGuest): Promise<string[]> => {
         const seen: Promise<string>[] = [];
         const time = guest.machine.options.platform.timeTravel!;
         const next = () => {

@@ -61,6 +61,7 @@ import {
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
 import { conditionLoad } from "./points/conditions";
+export { unwatched } from "./points/unwatched";
 import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { checkState } from "./whv/valid";

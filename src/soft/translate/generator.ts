@@ -74,12 +74,13 @@ export type Lazy = typeof Lazy[keyof typeof Lazy];
  * operands in a known way, or in a way that the variable `kind` knows. */
 type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
 
-const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2, T_LOOKUP = 3;
+const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2, T_LOOKUP = 3, T_UNWATCHED = 4;
 const TYPES = [
   { params: [I32], results: [I32] },
   { params: [I32, I32, I32], results: [I32] },
   { params: [I32, I64, I64, I64, I64], results: [I64, I64, I64, I64] },
   { params: [I64, I64], results: [I64, I64, I32] },
+  { params: [I64, I64, I32], results: [I64] },
 ] as const;
 /** Functions that all regions share (sharedModule()), by their numbers. */
 const SHARED = [
@@ -88,6 +89,9 @@ const SHARED = [
   { type: T_LOOKUP, name: "writable" },
 ] as const;
 const F_FLAGS = 0, F_READABLE = 1, F_WRITABLE = 2;
+/** What those import: unwatched() of the core. */
+const SHARED_IMPORTS = [{ type: T_UNWATCHED, name: "unwatched" }] as const;
+const F_UNWATCHED = 0;
 
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
@@ -160,7 +164,7 @@ export function generate(
 export function sharedModule(): Uint8Array {
   const codes = [flagsFunction(), lookupFunction(0), lookupFunction(8)];
   const functions = codes.map((code, n) => ({ ...SHARED[n], code }));
-  return moduleBytes(TYPES, [], functions, GUEST / 65536);
+  return moduleBytes(TYPES, SHARED_IMPORTS, functions, GUEST / 65536);
 }
 
 export class Generator {
@@ -1605,15 +1609,14 @@ function flagsFunction(): Code {
  * further on) to the page, where accesses of up to 8 bytes may begin in it, and what
  * leads to the host's address; or NO_PAGE. `tag` is the offset of the entry's tag that is to
  * match. The whole access has to be in one page: of its first byte is the entry, of its last
- * one has the tag to be. Of a page with a data point, what is found begins and ends with
- * the watched lines next to the access; none of a write there is noted (core/memory/watched.ts),
- * but the page is changed.
+ * one has the tag to be. Of a page with a data point, what is found is what lies between
+ * those next to the access; a write there changes the page, as in core/memory/watched.ts.
  */
 function lookupFunction(tag: 0 | 8): Code {
   const c = new Code(2);
-  const address = 0, page = 1;
-  const entry = c.local(I32), host = c.local(I32), first = c.local(I32);
-  const line = c.local(I32), lines = c.local(I32), below = c.local(I32);
+  const address = 0, more = 1;
+  const page = c.local(I64), between = c.local(I64);
+  const entry = c.local(I32), host = c.local(I32), byte = c.local(I32);
   const nothing = () => {
     c.i64(NO_PAGE);
     c.i64(0n);
@@ -1621,7 +1624,7 @@ function lookupFunction(tag: 0 | 8): Code {
     c.return_();
   };
   c.get(address);
-  c.get(page);
+  c.get(more);
   c.op(Op.i64_add);
   c.i64(-PAGE);
   c.op(Op.i64_and);
@@ -1655,94 +1658,61 @@ function lookupFunction(tag: 0 | 8): Code {
   c.if_();
   nothing();
   c.end();
-  // the lines, of 128 bytes, of the access's first byte and of one 7 bytes further
   c.get(address);
   c.op(Op.i32_wrap_i64);
-  c.tee(host);
-  c.i32(7);
-  c.op(Op.i32_shr_u);
-  c.tee(first);
-  c.i32(31);
-  c.op(Op.i32_and);
-  c.set(line);
   c.get(entry);
-  c.memory(Op.i32_load, 20);
-  c.i32(1);
-  c.get(first);
-  c.op(Op.i32_shl);
-  c.i32(1);
-  c.get(host);
-  c.i32(7);
+  c.memory(Op.i32_load, 16);
   c.op(Op.i32_add);
-  c.i32(7);
-  c.op(Op.i32_shr_u);
-  c.op(Op.i32_shl);
-  c.op(Op.i32_or);
-  c.op(Op.i32_and);
+  c.set(host);
+  c.get(address);
+  c.get(more);
+  c.get(host);
+  c.call(F_UNWATCHED);
+  c.tee(between);
+  c.op(Op.i64_eqz);
   c.if_();
   nothing();
   c.end();
   if (tag === 8) {
     c.get(host);
-    c.get(entry);
-    c.memory(Op.i32_load, 16);
-    c.op(Op.i32_add);
-    c.i32(12);
+    c.i32(15);
     c.op(Op.i32_shr_u);
-    c.tee(host);
-    c.i32(3);
-    c.op(Op.i32_shr_u);
-    c.tee(first);
-    c.get(first);
+    c.tee(byte);
+    c.get(byte);
     c.memory(Op.i32_load8_u, CHANGED);
     c.i32(1);
     c.get(host);
+    c.i32(12);
+    c.op(Op.i32_shr_u);
     c.i32(7);
     c.op(Op.i32_and);
     c.op(Op.i32_shl);
     c.op(Op.i32_or);
     c.memory(Op.i32_store8, CHANGED);
   }
-  // from the last watched line before the access to the first one behind it
-  c.get(entry);
-  c.memory(Op.i32_load, 20);
-  c.set(lines);
-  c.i32(1);
-  c.get(line);
-  c.op(Op.i32_shl);
-  c.i32(1);
-  c.op(Op.i32_sub);
-  c.set(below);
-  c.i32(32);
-  c.get(lines);
-  c.get(below);
-  c.op(Op.i32_and);
-  c.op(Op.i32_clz);
-  c.op(Op.i32_sub);
-  c.set(line);
+  // from its low half to its high half; nothing of 8 bytes may fit
   c.get(page);
-  c.get(line);
-  c.i32(7);
-  c.op(Op.i32_shl);
-  c.op(Op.i64_extend_i32_u);
+  c.get(between);
+  c.i64(0xffff_ffffn);
+  c.op(Op.i64_and);
   c.op(Op.i64_add);
-  c.get(lines);
-  c.get(below);
-  c.i32(-1);
-  c.op(Op.i32_xor);
-  c.op(Op.i32_and);
-  c.op(Op.i32_ctz);
-  c.get(line);
-  c.op(Op.i32_sub);
-  c.i32(7);
-  c.op(Op.i32_shl);
-  c.i32(7);
-  c.op(Op.i32_sub);
-  c.op(Op.i64_extend_i32_u);
+  c.get(between);
+  c.i64(32n);
+  c.op(Op.i64_shr_u);
+  c.get(between);
+  c.i64(0xffff_ffffn);
+  c.op(Op.i64_and);
+  c.op(Op.i64_sub);
+  c.i64(7n);
+  c.op(Op.i64_sub);
+  c.tee(between);
+  c.i64(0n);
+  c.get(between);
+  c.i64(0n);
+  c.op(Op.i64_gt_s);
+  c.op(Op.select);
   c.get(entry);
   c.memory(Op.i32_load, 16);
-  c.return_();
-  c.unreachable();
   c.complete();
   return c;
 }

@@ -105,7 +105,9 @@ export class Translator {
     const shared = new WebAssembly.Module(sharedModule() as BufferSource);
     this.#env = {
       ...env,
-      ...new WebAssembly.Instance(shared, { env }).exports,
+      ...new WebAssembly.Instance(shared, {
+        env: { ...env, unwatched: instance.core.unwatched },
+      }).exports,
     };
     this.#most = Math.min(mostRegions, REGION_ENTRIES);
     this.#patient = mode === "auto";

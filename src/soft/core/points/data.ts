@@ -61,6 +61,28 @@ export function watchedLines(linear: u64, host: u32): u32 {
   return lines;
 }
 
+/** How many data points there are. */
+export function dataPoints(): u32 {
+  return dataCount;
+}
+
+/**
+ * The first byte of the data point `n`, as a linear address of the page that
+ * `linear` is in; of a physical one by where that page is, at `host`.
+ */
+export function dataPointFirst(n: u32, linear: u64, host: u32): u64 {
+  const p = pointOf(load<u32>(POINT_DATA + (<usize> n << 2)));
+  return load<u32>(p, P_SPACE) == DebugSpace.Physical
+    ? <u64> load<u32>(p, P_HOST) + (linear - <u64> host)
+    : load<u64>(p, P_ADDRESS);
+}
+
+/** Its last byte. */
+export function dataPointLast(n: u32, linear: u64, host: u32): u64 {
+  const p = pointOf(load<u32>(POINT_DATA + (<usize> n << 2)));
+  return dataPointFirst(n, linear, host) + load<u64>(p, P_LENGTH) - 1;
+}
+
 /** Whether the data point of identifier `id` counts for an access. */
 function hits(
   id: u32,
