@@ -4,7 +4,7 @@
  * about it. (Intel SDM volume 2, appendix A, "Opcode Map".)
  */
 
-import { Vector } from "../../x86/vectors.ts";
+import { Vector } from "./vectors.ts";
 
 /** What kind of instruction it is, as far as stepping is concerned. */
 export enum Kind {
