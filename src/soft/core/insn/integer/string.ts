@@ -36,6 +36,7 @@ import { spanToRead, spanToWrite } from "../../memory/span";
 import { again } from "../../code/ip";
 import { linear } from "../../code/operand";
 import { RFLAGS_DF, RFLAGS_TF } from "../../x86/flags";
+import { stepping } from "../../points/pass";
 import { LISTS, way } from "../../system/way";
 
 const BATCH: u32 = 4096;
@@ -80,7 +81,8 @@ function trapDue(): bool {
 /** How many iterations one execution may do. */
 @inline
 export function batch(): u32 {
-  return load<u32>(EFL) & RFLAGS_TF || way == LISTS ? 1 : BATCH;
+  const one = load<u32>(EFL) & RFLAGS_TF || stepping() || way == LISTS;
+  return one ? 1 : BATCH;
 }
 
 /**
