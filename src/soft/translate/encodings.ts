@@ -6,8 +6,8 @@ import { OPTAB } from "../core/layout.ts";
 import { RF_MEM, RF_REP, RF_REPNE } from "../core/shared.ts";
 import type { Emitter, Lookup, Row, Size } from "./generator.ts";
 
-/** Opcode maps: of one byte, and behind 0F. */
-export const ONE = 0, OF = 1;
+/** Opcode maps: of one byte, and behind 0F, 0F 38, 0F 3A. */
+export const ONE = 0, OF = 1, OF38 = 2, OF3A = 3;
 
 export const BYTE: readonly Size[] = [0];
 export const WIDE: readonly Size[] = [1, 2, 3];

@@ -8,6 +8,8 @@ import {
   CHANGED,
   CODE_DROPS,
   CODEBASE,
+  CR0,
+  CR4,
   FC,
   FS,
   FX,
@@ -41,7 +43,7 @@ import {
   RF_MEM,
 } from "../core/shared.ts";
 import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
-import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
+import { Code, I32, I64, moduleBytes, Op, V128 } from "./wasm.ts";
 
 /** Log2 of an operand's bytes. */
 export type Size = 0 | 1 | 2 | 3;
@@ -151,6 +153,8 @@ export class Generator {
   readonly #modified: Set<number>;
   readonly #segments: Set<number>;
   readonly #pagesUsed: Set<number>;
+  /** What of the processor's state instructions ask for. */
+  readonly #asked: Set<"vectors">;
   /** Registers whose cell in memory may be older than their variable. */
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
@@ -187,6 +191,13 @@ export class Generator {
   readonly x32: number;
   readonly y32: number;
   readonly z32: number;
+  readonly vx: number;
+  readonly vy: number;
+  readonly vz: number;
+  /** Not 0: SSE instructions are refused. */
+  readonly #noVectors: number;
+  /** It is known to be 0 at the current instruction. */
+  #vectors = false;
 
   constructor(
     blocks: readonly Block[],
@@ -201,6 +212,7 @@ export class Generator {
     this.#modified = before === null ? new Set() : before.#modified;
     this.#segments = before === null ? new Set() : before.#segments;
     this.#pagesUsed = before === null ? new Set() : before.#pagesUsed;
+    this.#asked = before === null ? new Set() : before.#asked;
     const { code } = this;
     this.#registers = Array.from({ length: 16 }, () => code.local(I64));
     this.#codeBase = code.local(I64);
@@ -230,6 +242,10 @@ export class Generator {
     this.x32 = code.local(I32);
     this.y32 = code.local(I32);
     this.z32 = code.local(I32);
+    this.vx = code.local(V128);
+    this.vy = code.local(V128);
+    this.vz = code.local(V128);
+    this.#noVectors = code.local(I32);
   }
 
   // --- the whole
@@ -328,6 +344,7 @@ export class Generator {
     const { instructions } = block;
     this.#block = n;
     this.#executed = 0;
+    this.#vectors = false;
     this.#flags = "dynamic";
     this.#dirty = new Set(this.#modified);
     c.loop("self");
@@ -401,6 +418,33 @@ export class Generator {
         return this.key === KEY_32 && i.segment < S_FS && i.segment !== S_CS;
     }
     return i.eak !== EAK_16;
+  }
+
+  /** For emitters of SSE instructions: leaves the region if they are refused. */
+  needVectors(i: Instruction): void {
+    if (this.#vectors) return;
+    this.#vectors = true;
+    this.#asked.add("vectors");
+    this.code.get(this.#noVectors);
+    this.exitIf(i);
+  }
+
+  #loadAsked(): void {
+    const { code: c } = this;
+    this.#vectors = false;
+    if (!this.#asked.has("vectors")) return;
+    const EM_TS = 12, OSFXSR = 0x200;
+    c.i32(0);
+    c.memory(Op.i32_load, CR0);
+    c.i32(EM_TS);
+    c.op(Op.i32_and);
+    c.i32(0);
+    c.memory(Op.i32_load, CR4);
+    c.i32(OSFXSR);
+    c.op(Op.i32_and);
+    c.op(Op.i32_eqz);
+    c.op(Op.i32_or);
+    c.set(this.#noVectors);
   }
 
   /** Leaves the region at record `p`, before the current instruction or `more` behind it. */
@@ -519,8 +563,8 @@ export class Generator {
   }
 
   /** As callHandler(), for a handler that uses general registers for addresses and as a
-   * source only, and no flags. */
-  callFloating(i: Instruction): void {
+   * source only (but for `written`, the offset of one), and no flags. */
+  callFloating(i: Instruction, written?: number): void {
     const { code: c } = this;
     for (const offset of [i.base, i.index, i.rm, i.reg]) {
       if (!this.#dirty.delete(offset >> 3)) continue;
@@ -533,7 +577,32 @@ export class Generator {
     this.#flags = flags;
     this.#leaveBehind(i);
     c.end();
+    if (written !== undefined) {
+      this.#loadCell(REGS + (written & ~7), this.#uses(written >> 3));
+    }
     this.#forgetPages();
+  }
+
+  /**
+   * Does what `quick` emits if the top of the stack is not 0, else what `otherwise` does:
+   * one of callFloating() and callHandler(), for the instruction `quick` is for.
+   */
+  quickly(quick: () => void, otherwise: () => void): void {
+    const { code: c } = this;
+    const flags = this.#flags;
+    const vectors = this.#vectors;
+    const dirty = new Set(this.#dirty);
+    c.op(Op.i32_eqz);
+    c.ifUnlikely();
+    otherwise();
+    c.else_();
+    const after = this.#flags;
+    this.#flags = flags;
+    this.#dirty = dirty;
+    quick();
+    if (this.#flags !== after) this.#flags = "cells";
+    this.#vectors = vectors;
+    c.end();
   }
 
   /** Has memory have the state, but for what `dirty` says of registers. */
@@ -594,6 +663,7 @@ export class Generator {
     c.i32(0);
     c.memory(Op.i32_load, TLBB);
     c.set(this.#tlb);
+    this.#loadAsked();
     this.#forgetPages();
   }
 
@@ -723,6 +793,12 @@ export class Generator {
   /** Has `host` be where the memory operand is; leaves the region if that is not plain
    * memory, or not allowed. */
   operand(i: Instruction, size: Size, write: boolean): void {
+    this.#linear(i);
+    this.access(i, size, write);
+  }
+
+  /** Has `address` be the linear address of the memory operand. */
+  #linear(i: Instruction): void {
     const { code: c } = this;
     this.offset(i);
     if (i.eak === EAK_64SEG) {
@@ -740,21 +816,42 @@ export class Generator {
       c.op(Op.i64_add);
     } else if (i.eak === EAK_32) this.#segments.add(i.segment);
     c.set(this.address);
-    this.access(i, size, write);
+  }
+
+  /** As operand(), for 16 bytes, which `aligned` ones have to be. */
+  operand16(i: Instruction, aligned: boolean, write: boolean): void {
+    const { code: c } = this;
+    this.#linear(i);
+    if (aligned) {
+      c.get(this.address);
+      c.op(Op.i32_wrap_i64);
+      c.i32(15);
+      c.op(Op.i32_and);
+      this.exitIf(i);
+    }
+    this.access(i, aligned ? 0 : 4, write);
   }
 
   /**
    * As operand(), for the linear address in `address`. The page of the last access of
    * its kind is remembered: the TLB stays as it is until a handler is called.
    */
-  access(i: Instruction, size: Size, write: boolean): void {
+  access(i: Instruction, size: Size | 4, write: boolean): void {
     const { code: c } = this;
     const last = this.#lastPage(i, write);
     c.get(this.address);
     c.get(last.page);
     c.op(Op.i64_sub);
+    if (size === 4) c.tee(this.#page);
     c.get(last.room);
     c.op(Op.i64_ge_u);
+    if (size === 4) {
+      // `room` is for 8 bytes
+      c.get(this.#page);
+      c.i64(PAGE - 16n);
+      c.op(Op.i64_gt_u);
+      c.op(Op.i32_or);
+    }
     c.ifUnlikely();
     // the whole access has to be in one page: of its first byte is the TLB's entry, of its
     // last one has the tag to be
@@ -1113,6 +1210,24 @@ export class Generator {
     this.#flags = "cells";
   }
 
+  /** Sets CF to `below` and ZF to `equal` (i32 locals, 0 or 1), and clears the others. */
+  setComparison(below: number, equal: number): void {
+    const { code: c } = this;
+    c.get(equal);
+    c.op(Op.i32_eqz);
+    c.op(Op.i64_extend_i32_u);
+    c.set(this.#fz);
+    c.i64(1n);
+    c.set(this.#fs);
+    c.get(below);
+    c.op(Op.i64_extend_i32_u);
+    c.tee(this.#fc);
+    c.i64(63n);
+    c.op(Op.i64_shl);
+    c.set(this.#fx);
+    this.#flags = "cells";
+  }
+
   /** Pushes whether condition code `cc` (0 to 15, as in Jcc) holds, as an i32. */
   condition(cc: number): void {
     const { code: c } = this;
@@ -1455,7 +1570,7 @@ function lookupFunction(tag: 0 | 8): Code {
   c.i64(-1n);
   c.return_();
   c.end();
-  // the lines, of 128 bytes, of the access's first byte and of one 7 bytes further
+  // the lines, of 128 bytes, of the access's first byte and of one 15 bytes further
   c.get(address);
   c.i32(7);
   c.op(Op.i32_shr_u);
@@ -1467,7 +1582,7 @@ function lookupFunction(tag: 0 | 8): Code {
   c.op(Op.i32_shl);
   c.i32(1);
   c.get(address);
-  c.i32(7);
+  c.i32(15);
   c.op(Op.i32_add);
   c.i32(7);
   c.op(Op.i32_shr_u);

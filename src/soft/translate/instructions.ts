@@ -3,6 +3,7 @@
 // interpreter's handler.
 
 import "./rows.ts";
+import "./sse_integer.ts";
 import "./floating.ts";
 
 export { instructionRows } from "./encodings.ts";

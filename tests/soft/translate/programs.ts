@@ -1,8 +1,10 @@
 // Random programs for translated code: loops, branches, calls, memory of every size across
 // pages, flags read late, code that changes itself, faults in the middle. They end
-// with HLT. 64-bit and flat 32-bit code.
+// with HLT. 64-bit and flat 32-bit code; in two of three programs with SSE or x87
+// instructions among the others.
 
 import { Prng } from "../../silicon/prng.ts";
+import { vectorInstruction, x87Instruction } from "./floating.ts";
 
 /** Where programs have their data, three pages, and their code. */
 export interface Places {
@@ -34,11 +36,17 @@ class Writer {
   readonly #immediates: number[] = [];
   readonly #subroutines: number[] = [];
   #depth = 0;
+  /** In 100 instructions: SSE and x87. */
+  readonly #vectors: number;
+  readonly #x87: number;
 
   constructor(r: Prng, bits: 32 | 64, at: Places) {
     this.#r = r;
     this.#long = bits === 64;
     this.#at = at;
+    const kind = r.int(6);
+    this.#vectors = kind < 2 ? 60 : kind === 3 ? 20 : 0;
+    this.#x87 = kind === 2 ? 60 : kind === 3 ? 20 : 0;
   }
 
   program(): Uint8Array {
@@ -203,6 +211,10 @@ class Writer {
 
   #simple(): void {
     const r = this.#r;
+    if (r.chance(this.#vectors)) {
+      return this.#byte(...vectorInstruction(r, this.#long));
+    }
+    if (r.chance(this.#x87)) return this.#byte(...x87Instruction(r));
     const size = r.int(this.#long ? 4 : 3);
     const w = size === 0 ? 0 : 1;
     const reg = this.#register();

@@ -8,6 +8,7 @@ import { openSoft, type SoftPlatform } from "../../../src/soft/mod.ts";
 import { CODE, DATA, Guest, PD, STACK } from "../../contract/guest.ts";
 import { MEMORY_BYTES } from "../../contract/providers.ts";
 import { Prng } from "../../silicon/prng.ts";
+import { FLOATING_NAMES, floatingState, numbers } from "./floating.ts";
 import { randomProgram } from "./programs.ts";
 
 const PROGRAMS = Number(Deno.env.get("ICEBP_FUZZ_PROGRAMS") ?? 1500);
@@ -20,6 +21,7 @@ const NAMES = Uint32Array.of(
   Reg.Rip,
   Reg.Rflags,
   Reg.Cr2,
+  ...FLOATING_NAMES,
 );
 
 /** One of the two that are compared. */
@@ -45,6 +47,7 @@ class Side {
     const { guest } = this;
     const random = new Prng(seed, "data");
     const data = new Uint32Array(0x1000).map(() => random.u32());
+    if (random.chance(60)) numbers(random, data);
     guest.memory.fill(0, STACK - 0x2000, STACK);
     guest.write(DATA, new Uint8Array(data.buffer));
     guest.write(CODE, new Uint8Array(0x2000));
@@ -61,6 +64,7 @@ class Side {
           : BigInt(random.u32()) << 32n | BigInt(random.u32()),
       );
     }
+    vp.setRegisters(Uint32Array.from(FLOATING_NAMES), floatingState(random));
     vp.set(Reg.Rbp, BigInt(bits === 64 ? SCATTERED : DATA));
     if (bits === 64) scatter(guest, random);
     if (bits === 32) {
@@ -169,7 +173,9 @@ function named({ registers, instructions, why }: State) {
     registers: Array.from(
       NAMES,
       (name, n) =>
-        `${name.toString(16)}: ${view.getBigUint64(n * 16, true).toString(16)}`,
+        `${name.toString(16)}: ${
+          view.getBigUint64(n * 16 + 8, true).toString(16)
+        } ${view.getBigUint64(n * 16, true).toString(16)}`,
     ),
   };
 }
