@@ -194,6 +194,7 @@ export class Generator {
   readonly vx: number;
   readonly vy: number;
   readonly vz: number;
+  readonly vt: number;
   /** Not 0: SSE instructions are refused. */
   readonly #noVectors: number;
   /** It is known to be 0 at the current instruction. */
@@ -245,6 +246,7 @@ export class Generator {
     this.vx = code.local(V128);
     this.vy = code.local(V128);
     this.vz = code.local(V128);
+    this.vt = code.local(V128);
     this.#noVectors = code.local(I32);
   }
 

@@ -4,6 +4,7 @@
 
 import "./rows.ts";
 import "./sse_integer.ts";
+import "./sse_float.ts";
 import "./floating.ts";
 
 export { instructionRows } from "./encodings.ts";

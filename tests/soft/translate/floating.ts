@@ -157,35 +157,89 @@ const FLOATS: readonly Form[] = [
   { bytes: of(null, 0x52), aligned: true },
 ];
 
-/** A general register that programs may change. */
-function general(r: Prng, long: boolean): number {
-  for (;;) {
-    const n = r.int(long ? 15 : 7);
-    if (n !== 4 && n !== RBP) return n;
-  }
+/** What operands may be. */
+interface Room {
+  readonly general: readonly number[];
+  /** Bytes behind RBP. */
+  readonly bytes: number;
+  /** Few fault: a program would end there. */
+  readonly faults: boolean;
+  readonly control: boolean;
 }
+
+const PROGRAM: Room = {
+  general: [0, 1, 2, 3, 6],
+  bytes: 0x2f00,
+  faults: true,
+  control: true,
+};
+const LOOP: Room = {
+  general: [0, 2, 3, 6],
+  bytes: 0x1000,
+  faults: false,
+  control: false,
+};
 
 function word32(v: number): number[] {
   return [v, v >> 8, v >> 16, v >> 24].map((b) => b & 0xff);
 }
 
 /** The ModRM byte, and what follows, of a place in the data. */
-function place(r: Prng, reg: number, bytes: number, aligned: boolean) {
-  let at = r.chance(8) ? 0x1000 - r.int(20) : r.int(0x2f00);
-  if (aligned) at = r.chance(3) ? at : at & ~15;
+function place(
+  r: Prng,
+  room: Room,
+  reg: number,
+  bytes: number,
+  aligned: boolean,
+) {
+  let at = r.chance(8) && room.faults ? 0x1000 - r.int(20) : r.int(room.bytes);
+  if (aligned) at = room.faults && r.int(500) === 0 ? at : at & ~15;
   else if (r.chance(70)) at &= ~(bytes - 1);
   return [0x80 | (reg & 7) << 3 | RBP, ...word32(at)];
 }
 
+/** A control word at `at`, and what loads it from there. */
+function loaded(at: number, value: number, opcode: readonly number[]) {
+  return [
+    0xc7,
+    0x85,
+    ...word32(at),
+    ...word32(value),
+    ...opcode,
+    ...word32(at),
+  ];
+}
+
+/** LDMXCSR: PE is clear again, or rounding another. */
+function control(r: Prng): number[] {
+  let value = r.chance(70) ? 0x1f80 : 0x1f80 | r.u32() & 0xe040;
+  if (r.chance(40)) value |= 0x20;
+  if (r.chance(2)) value &= ~(1 << (7 + r.int(6)));
+  return loaded(r.int(0x2f00), value, [0x0f, 0xae, 0x95]);
+}
+
+/** FLDCW, FNINIT or FNCLEX. */
+function x87Control(r: Prng): number[] {
+  if (r.chance(20)) return r.pick([[0xdb, 0xe3], [0xdb, 0xe2]]);
+  let value = r.chance(60) ? 0x37f : 0x7f | r.u32() & 0xf00;
+  if (r.chance(2)) value &= ~(1 << r.int(6));
+  return loaded(r.int(0x2f00), value, [0xd9, 0xad]);
+}
+
 /** A random SSE instruction; its data are behind RBP. */
-export function vectorInstruction(r: Prng, long: boolean): number[] {
-  const form = r.pick(r.pick([MOVES, PACKED, FLOATS]));
+export function vectorInstruction(
+  r: Prng,
+  long: boolean,
+  room = PROGRAM,
+): number[] {
+  if (r.chance(4) && room.control) return control(r);
+  const form = r.pick(r.pick([MOVES, PACKED, FLOATS, FLOATS]));
   const wide = (form.wide ?? false) && long;
   // few registers, so that results are used
-  const vector = () => r.int(long && r.chance(20) ? 16 : 5);
+  const vector = () => r.int(long && room.faults && r.chance(20) ? 16 : 5);
   const reg = form.digit ??
-    (form.reg === "general" ? general(r, long) : vector());
-  const rm = form.rm === "general" ? general(r, long) : vector();
+    (form.reg === "general" ? r.pick(room.general) : vector());
+  const rm = form.rm === "general" ? r.pick(room.general) : vector();
   const memory = form.only === "memory" ||
     form.only !== "register" && r.chance(40);
   const prefix = [0x66, F3, F2].includes(form.bytes[0]) ? 1 : 0;
@@ -194,7 +248,7 @@ export function vectorInstruction(r: Prng, long: boolean): number[] {
   if (rex !== 0 && long) out.push(0x40 | rex);
   out.push(...form.bytes.slice(prefix));
   if (form.bytes.at(-1) === 0x77) return out;
-  if (memory) out.push(...place(r, reg, 8, form.aligned ?? false));
+  if (memory) out.push(...place(r, room, reg, 8, form.aligned ?? false));
   else out.push(0xc0 | (reg & 7) << 3 | rm & 7);
   if (form.immediate ?? false) {
     out.push(r.chance(70) ? r.int(32) : r.int(256));
@@ -203,11 +257,12 @@ export function vectorInstruction(r: Prng, long: boolean): number[] {
 }
 
 /** A random x87 instruction; its data are behind RBP. */
-export function x87Instruction(r: Prng): number[] {
+export function x87Instruction(r: Prng, room = PROGRAM): number[] {
   const memory = (opcode: number, digit: number) => [
     opcode,
-    ...place(r, digit, 8, false),
+    ...place(r, room, digit, 8, false),
   ];
+  if (r.chance(4) && room.control) return x87Control(r);
   switch (r.int(12)) {
     case 0:
     case 1: // arithmetic with memory
@@ -285,7 +340,7 @@ function number(r: Prng, double: boolean): bigint {
   const sign = BigInt(r.int(2)) << (top + fraction);
   const bias = (1n << (top - 1n)) - 1n;
   const low = (bits: bigint) => random & ((1n << bits) - 1n);
-  switch (r.int(14)) {
+  switch (r.int(16)) {
     case 0:
       return sign; // zero
     case 1:
@@ -298,9 +353,16 @@ function number(r: Prng, double: boolean): bigint {
         (r.chance(50) ? low(2n) + 1n : (1n << top) - 2n - low(2n)) <<
           fraction |
         low(fraction);
-    case 4:
+    case 4: // about the ends of integers
+      return sign |
+        (bias + BigInt(r.pick([15, 31, 63]) + r.int(3) - 2)) << fraction |
+        (r.chance(50)
+          ? 0n
+          : ((1n << fraction) - 1n) ^ low(r.chance(50) ? 1n : 30n % fraction));
     case 5:
-    case 6: // few bits: exact results, and ties
+    case 6:
+    case 7:
+    case 8: // few bits: exact results, and ties
       return sign | (bias + BigInt(r.int(8) - 4)) << fraction |
         BigInt(r.int(16)) << (fraction - 4n);
     default:
@@ -353,4 +415,77 @@ export function floatingState(r: Prng): Uint8Array {
   if (r.chance(5)) mxcsr &= ~(1 << (7 + r.int(6)));
   view.setUint32(25 * 16 + 8, mxcsr, true);
   return values;
+}
+
+// --- loops
+
+/** Where a loop's control words are behind RBP, and what it keeps results in. */
+const CONTROL = 0x2000, RESULT = 0x1f00;
+/** RBP goes on by 16 bytes a turn. */
+const TURNS = 200;
+
+/** Has the data be numbers, and what is at CONTROL words for LDMXCSR and FLDCW. */
+export function loopData(r: Prng, data: Uint32Array): void {
+  numbers(r, data);
+  for (let at = CONTROL; at < CONTROL + TURNS * 16; at += 16) {
+    let mxcsr = r.chance(75) ? 0x1f80 : 0x1f80 | r.u32() & 0xe040;
+    if (r.chance(60)) mxcsr |= 0x20;
+    data[at >> 2] = mxcsr;
+    data[(at >> 2) + 1] = r.chance(75) ? 0x37f : 0x7f | r.u32() & 0xf00;
+  }
+}
+
+/**
+ * A loop of few SSE or x87 instructions over many numbers; every turn's results and flags
+ * go into XMM6 and EDX.
+ */
+export function floatingLoop(r: Prng, long: boolean, x87: boolean): Uint8Array {
+  const memory = (opcode: readonly number[], digit: number, at: number) => [
+    ...opcode,
+    0x80 | digit << 3 | RBP,
+    ...word32(at),
+  ];
+  const out = [0xb9, ...word32(TURNS)];
+  const top = out.length;
+  const put = (...bytes: number[]) => out.push(...bytes);
+  /** EDX takes what is at RESULT in. */
+  const take = (at: number) =>
+    put(...memory([0x03], 2, RESULT + at), 0xc1, 0xc2, 3);
+  if (x87) {
+    put(0xdb, 0xe3, ...memory([0xd9], 5, CONTROL + 4));
+    for (let n = 1 + r.int(3); n >= 0; n--) {
+      const [opcode, digit] = r.pick([[0xdd, 0], [0xd9, 0], [0xdb, 0], [
+        0xdd,
+        0,
+      ]]);
+      put(...memory([opcode], digit, r.int(0x1000) & ~7));
+    }
+    for (let n = 2 + r.int(8); n > 0; n--) put(...x87Instruction(r, LOOP));
+    // FNSTSW, FSTP, FNSTSW
+    put(...memory([0xdd], 7, RESULT), ...memory([0xdb], 7, RESULT + 2));
+    take(0);
+    take(4);
+    take(8);
+    put(...memory([0xdd], 7, RESULT));
+    take(0);
+  } else {
+    put(...memory([0x0f, 0xae], 2, CONTROL));
+    for (const n of [0, 1, 2, 3]) {
+      put(...memory([0x0f, 0x10], n, r.int(0x1000) & ~7));
+    }
+    for (let n = 2 + r.int(8); n > 0; n--) {
+      put(...vectorInstruction(r, long, LOOP));
+    }
+    // PXOR, PADDQ, PSHUFD; STMXCSR
+    for (const n of [0, 1, 2]) {
+      put(0x66, 0x0f, n & 1 ? 0xd4 : 0xef, 0xf0 | n);
+      put(0x66, 0x0f, 0x70, 0xf6, 0x39);
+    }
+    put(...memory([0x0f, 0xae], 3, RESULT));
+    take(0);
+  }
+  if (long) put(0x48);
+  put(0x83, 0xc5, 16, 0xff, 0xc9, 0x0f, 0x85);
+  put(...word32(top - (out.length + 4)), 0xf4);
+  return Uint8Array.from(out);
 }

@@ -8,7 +8,13 @@ import { openSoft, type SoftPlatform } from "../../../src/soft/mod.ts";
 import { CODE, DATA, Guest, PD, STACK } from "../../contract/guest.ts";
 import { MEMORY_BYTES } from "../../contract/providers.ts";
 import { Prng } from "../../silicon/prng.ts";
-import { FLOATING_NAMES, floatingState, numbers } from "./floating.ts";
+import {
+  FLOATING_NAMES,
+  floatingLoop,
+  floatingState,
+  loopData,
+  numbers,
+} from "./floating.ts";
 import { randomProgram } from "./programs.ts";
 
 const PROGRAMS = Number(Deno.env.get("ICEBP_FUZZ_PROGRAMS") ?? 1500);
@@ -43,11 +49,16 @@ class Side {
   }
 
   /** Ready to run a program. */
-  load(program: Uint8Array, bits: 32 | 64, seed: number): void {
+  load(
+    program: Uint8Array,
+    bits: 32 | 64,
+    seed: number,
+    { fill, scattered }: Kind,
+  ): void {
     const { guest } = this;
     const random = new Prng(seed, "data");
     const data = new Uint32Array(0x1000).map(() => random.u32());
-    if (random.chance(60)) numbers(random, data);
+    fill(random, data);
     guest.memory.fill(0, STACK - 0x2000, STACK);
     guest.write(DATA, new Uint8Array(data.buffer));
     guest.write(CODE, new Uint8Array(0x2000));
@@ -65,8 +76,9 @@ class Side {
       );
     }
     vp.setRegisters(Uint32Array.from(FLOATING_NAMES), floatingState(random));
-    vp.set(Reg.Rbp, BigInt(bits === 64 ? SCATTERED : DATA));
-    if (bits === 64) scatter(guest, random);
+    const elsewhere = scattered && bits === 64;
+    vp.set(Reg.Rbp, BigInt(elsewhere ? SCATTERED : DATA));
+    if (elsewhere) scatter(guest, random);
     if (bits === 32) {
       for (let n = 8; n < 16; n++) vp.set(Reg.Rax + n, 0n);
     }
@@ -180,42 +192,86 @@ function named({ registers, instructions, why }: State) {
   };
 }
 
-for (const bits of [64, 32] as const) {
-  Deno.test(`random programs of ${bits} bits run as they do interpreted`, async () => {
-    const sides = [await Side.open("never"), await Side.open("always")];
-    for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
-      const program = randomProgram(seed, bits, { code: CODE, data: DATA });
-      const slices = new Prng(seed, "slices");
-      const longest = slices.pick([1, 10, 100, 1000, 1000]);
-      for (const side of sides) side.load(program, bits, seed);
-      for (let done = 0, ended = false; done < MOST && !ended;) {
-        const n = 1 + slices.int(longest);
-        done += n;
-        const ends = [];
-        for (const side of sides) {
-          ends.push({ why: await side.run(n), ...side.state() });
-        }
-        const reproduction =
-          `seed ${seed}, ${bits} bits, after ${done} instructions: ` +
-          `ICEBP_FUZZ_SEED=${seed} ICEBP_FUZZ_PROGRAMS=1; code ${program.toHex()}`;
-        if (!same(ends)) {
-          assertEquals(named(ends[1]), named(ends[0]), reproduction);
-        }
-        assertEquals(difference(sides[1], sides[0]), -1, reproduction);
-        ended = ends[0].why !== "canceled";
+/** What programs are made of, and from when on one is left alone. */
+interface Kind {
+  readonly name: string;
+  readonly programs: number;
+  readonly most: number;
+  readonly slices: readonly number[];
+  readonly program: (seed: number, bits: 32 | 64) => Uint8Array;
+  readonly fill: (random: Prng, data: Uint32Array) => void;
+  /** 64-bit code sees its data's pages in another order. */
+  readonly scattered: boolean;
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    name: "random programs",
+    programs: PROGRAMS,
+    most: MOST,
+    slices: [1, 10, 100, 1000, 1000],
+    program: (seed, bits) =>
+      randomProgram(seed, bits, { code: CODE, data: DATA }),
+    fill: (random, data) => {
+      if (random.chance(60)) numbers(random, data);
+    },
+    scattered: true,
+  },
+  ...(["SSE", "x87"] as const).map((family): Kind => ({
+    name: `loops of ${family} instructions`,
+    programs: Math.ceil(PROGRAMS / 4),
+    most: Infinity,
+    slices: [100, 1000, 1000, 5000],
+    program: (seed, bits) =>
+      floatingLoop(new Prng(seed, family), bits === 64, family === "x87"),
+    fill: loopData,
+    scattered: false,
+  })),
+];
+
+async function sameBothWays(kind: Kind, bits: 32 | 64): Promise<void> {
+  const sides = [await Side.open("never"), await Side.open("always")];
+  for (let seed = SEED; seed < SEED + kind.programs; seed++) {
+    const program = kind.program(seed, bits);
+    const slices = new Prng(seed, "slices");
+    const longest = slices.pick(kind.slices);
+    for (const side of sides) side.load(program, bits, seed, kind);
+    for (let done = 0, ended = false; done < kind.most && !ended;) {
+      const n = 1 + slices.int(longest);
+      done += n;
+      const ends = [];
+      for (const side of sides) {
+        ends.push({ why: await side.run(n), ...side.state() });
       }
+      const reproduction =
+        `seed ${seed}, ${bits} bits, after ${done} instructions: ` +
+        `ICEBP_FUZZ_SEED=${seed} ICEBP_FUZZ_PROGRAMS=1; code ${program.toHex()}`;
+      if (!same(ends)) {
+        assertEquals(named(ends[1]), named(ends[0]), reproduction);
+      }
+      assertEquals(difference(sides[1], sides[0]), -1, reproduction);
+      ended = ends[0].why !== "canceled";
     }
-    const counters = sides[1].soft.counters();
-    const translated = Number(counters.translated) /
-      Number(sides[1].soft.clock.instructions());
-    console.log(
-      `${bits} bits: ${(translated * 100).toFixed(1)} % of ${
-        sides[1].soft.clock.instructions()
-      } instructions ran translated`,
+  }
+  const { soft } = sides[1];
+  const all = soft.clock.instructions();
+  const translated = Number(soft.counters().translated) / Number(all);
+  console.log(
+    `${kind.name}, ${bits} bits: ${
+      (translated * 100).toFixed(1)
+    } % of ${all} instructions ran translated`,
+  );
+  for (const side of sides) {
+    side.guest.delete();
+    side.soft.close();
+  }
+}
+
+for (const kind of KINDS) {
+  for (const bits of [64, 32] as const) {
+    Deno.test(
+      `${kind.name} of ${bits} bits run as they do interpreted`,
+      () => sameBothWays(kind, bits),
     );
-    for (const side of sides) {
-      side.guest.delete();
-      side.soft.close();
-    }
-  });
+  }
 }
