@@ -26,6 +26,7 @@ import {
   S_CS,
   S_FS,
   S_SS,
+  SEG_ATTR,
   SEG_BASE,
   SEG_LIMIT,
   SEGS,
@@ -42,7 +43,13 @@ import {
   REC,
   RF_MEM,
 } from "../core/shared.ts";
-import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
+import {
+  type Block,
+  type Instruction,
+  KEY_16,
+  KEY_32,
+  KEY_64,
+} from "./records.ts";
 import { Code, I32, I64, moduleBytes, Op, V128 } from "./wasm.ts";
 
 /** Log2 of an operand's bytes. */
@@ -95,6 +102,8 @@ const EACH_TIME = 1n << 32n;
 const WATCHED = 16n;
 const MASK = [0xff, 0xffff, -1];
 const PAGE = 0x1000n;
+/** Bytes that 16-bit code can address in a segment. */
+const SHORT = 0x10000;
 
 /** What is emitted for an instruction: true if it was; false if its handler is to be called. */
 export type Emitter = (
@@ -155,6 +164,7 @@ export class Generator {
   readonly #pagesUsed: Set<number>;
   /** What of the processor's state instructions ask for. */
   readonly #asked: Set<"vectors">;
+  readonly #basesUsed: Set<number>;
   /** Registers whose cell in memory may be older than their variable. */
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
@@ -166,6 +176,8 @@ export class Generator {
   readonly #left = 2;
   readonly #registers: readonly number[];
   readonly #codeBase: number;
+  /** Bases of ES CS SS DS FS GS, for 16-bit code. */
+  readonly #bases: readonly number[];
   readonly #tlb: number;
   readonly #kind: number;
   readonly #fz: number;
@@ -214,9 +226,11 @@ export class Generator {
     this.#segments = before === null ? new Set() : before.#segments;
     this.#pagesUsed = before === null ? new Set() : before.#pagesUsed;
     this.#asked = before === null ? new Set() : before.#asked;
+    this.#basesUsed = before === null ? new Set() : before.#basesUsed;
     const { code } = this;
     this.#registers = Array.from({ length: 16 }, () => code.local(I64));
     this.#codeBase = code.local(I64);
+    this.#bases = Array.from({ length: 6 }, () => code.local(I64));
     this.#fz = code.local(I64);
     this.#fs = code.local(I64);
     this.#fx = code.local(I64);
@@ -255,7 +269,7 @@ export class Generator {
   region(): void {
     const { code: c } = this;
     c.block("exit");
-    if (this.key === KEY_32) this.#guard(() => this.#noProgress());
+    if (this.key !== KEY_64) this.#guard(() => this.#noProgress());
     this.#loadCell(CODEBASE, this.#codeBase);
     this.#loadFlags();
     this.#loadRegisters();
@@ -300,8 +314,66 @@ export class Generator {
     this.#leave(() => this.code.get(this.#record));
   }
 
-  /** What 32-bit code has to have: flat segments and a stack of 32 bits; else `otherwise`. */
+  /** What 16 and 32-bit code has to have; else `otherwise`. */
   #guard(otherwise: () => void): void {
+    if (this.key === KEY_16) this.#guardShort();
+    else this.#guardFlat();
+    this.code.ifUnlikely();
+    otherwise();
+    this.code.end();
+  }
+
+  /** Pushes whether the code or a segment used does not have 64 KiB, or the stack not 16 bits. */
+  #guardShort(): void {
+    const { code: c } = this;
+    const short = (segment: number) => {
+      c.i32(0);
+      c.memory(Op.i32_load, SEGS + (segment << 5) + SEG_LIMIT);
+      c.i32(SHORT - 1);
+      c.op(Op.i32_lt_u);
+    };
+    short(S_CS);
+    // the code is inside the segment's first 64 KiB, so that IP does not wrap in it
+    const bytes = this.#blocks.flatMap(({ instructions }) => {
+      const last = instructions.at(-1)!;
+      return [instructions[0].offset, last.offset + last.length - 1];
+    });
+    for (const offset of [Math.min(...bytes), Math.max(...bytes)]) {
+      c.i32(0);
+      c.memory(Op.i64_load, CODEBASE);
+      c.i64(BigInt(offset));
+      c.op(Op.i64_add);
+      c.i64(BigInt(SHORT));
+      c.op(Op.i64_ge_u);
+      c.op(Op.i32_or);
+    }
+    for (const s of this.#segments) {
+      short(s);
+      c.op(Op.i32_or);
+      // writable data, present
+      c.i32(0);
+      c.memory(Op.i32_load16_u, SEGS + (s << 5) + SEG_ATTR);
+      c.i32(0x9e);
+      c.op(Op.i32_and);
+      c.i32(0x92);
+      c.op(Op.i32_ne);
+      c.op(Op.i32_or);
+    }
+    if (this.#segments.has(S_SS)) this.#guardStack(1);
+  }
+
+  /** Adds to what is on the stack whether the stack's width is not log2 `width`. */
+  #guardStack(width: number): void {
+    const { code: c } = this;
+    c.i32(0);
+    c.memory(Op.i32_load8_u, STACKW);
+    c.i32(width);
+    c.op(Op.i32_ne);
+    c.op(Op.i32_or);
+  }
+
+  /** Pushes whether a segment is not flat, or the stack not of 32 bits. */
+  #guardFlat(): void {
     const { code: c } = this;
     const flat = 0x0092_0000_ffff_ffffn, mask = 0x009e_0000_ffff_ffffn;
     c.i32(0);
@@ -326,17 +398,8 @@ export class Generator {
       c.op(Op.i64_eqz);
       c.op(Op.i32_eqz);
       c.op(Op.i32_or);
-      if (s === S_SS) {
-        c.i32(0);
-        c.memory(Op.i32_load8_u, STACKW);
-        c.i32(2);
-        c.op(Op.i32_ne);
-        c.op(Op.i32_or);
-      }
     }
-    c.ifUnlikely();
-    otherwise();
-    c.end();
+    if (this.#segments.has(S_SS)) this.#guardStack(2);
   }
 
   // --- blocks and ways between them
@@ -373,6 +436,7 @@ export class Generator {
     const last = block.instructions.at(-1)!;
     const offset = last.offset + last.length;
     const next = offset < 0x1000 ? this.blockAt(offset) : 0;
+    if (next === 0 && this.key === KEY_16) return this.exit(block.end);
     if (next === 0) {
       this.instructionPointer(offset);
       c.set(this.x);
@@ -419,7 +483,7 @@ export class Generator {
       case EAK_32:
         return this.key === KEY_32 && i.segment < S_FS && i.segment !== S_CS;
     }
-    return i.eak !== EAK_16;
+    return this.key === KEY_16 && i.segment !== S_CS;
   }
 
   /** For emitters of SSE instructions: leaves the region if they are refused. */
@@ -551,7 +615,7 @@ export class Generator {
     c.ifUnlikely();
     this.#leaveBehind(i);
     c.end();
-    if (this.key === KEY_32) {
+    if (this.key !== KEY_64) {
       this.#guard(() => {
         c.get(this.#left);
         c.i32(this.#executed + 1);
@@ -665,6 +729,9 @@ export class Generator {
     c.i32(0);
     c.memory(Op.i32_load, TLBB);
     c.set(this.#tlb);
+    for (const s of this.#basesUsed) {
+      this.#loadCell(SEGS + (s << 5) + SEG_BASE, this.#bases[s]);
+    }
     this.#loadAsked();
     this.#forgetPages();
   }
@@ -789,20 +856,50 @@ export class Generator {
     if (i.eak === EAK_64A32 || i.eak === EAK_32) {
       c.i64(0xffff_ffffn);
       c.op(Op.i64_and);
+    } else if (i.eak === EAK_16) {
+      c.i64(BigInt(SHORT - 1));
+      c.op(Op.i64_and);
     }
+  }
+
+  /** Has `address` be the linear address of the offset on the stack in a segment of 64 KiB;
+   * leaves the region if the access does not end in them. */
+  #short(i: Instruction, segment: number, size: Size | 4): void {
+    const { code: c } = this;
+    this.#segments.add(segment);
+    if (size > 0) {
+      c.tee(this.address);
+      c.i64(BigInt(SHORT - (1 << size)));
+      c.op(Op.i64_gt_u);
+      this.exitIf(i);
+      c.get(this.address);
+    }
+    this.#addBase(segment);
+    c.set(this.address);
+  }
+
+  /** Adds a segment's base to the offset on the stack. */
+  #addBase(segment: number): void {
+    const { code: c } = this;
+    this.#basesUsed.add(segment);
+    c.get(this.#bases[segment]);
+    c.op(Op.i64_add);
+    c.i64(0xffff_ffffn);
+    c.op(Op.i64_and);
   }
 
   /** Has `host` be where the memory operand is; leaves the region if that is not plain
    * memory, or not allowed. */
   operand(i: Instruction, size: Size, write: boolean): void {
-    this.#linear(i);
+    this.#linear(i, size);
     this.access(i, size, write);
   }
 
   /** Has `address` be the linear address of the memory operand. */
-  #linear(i: Instruction): void {
+  #linear(i: Instruction, size: Size | 4): void {
     const { code: c } = this;
     this.offset(i);
+    if (i.eak === EAK_16) return this.#short(i, i.segment, size);
     if (i.eak === EAK_64SEG) {
       c.tee(this.address);
       c.i64(16n);
@@ -823,7 +920,7 @@ export class Generator {
   /** As operand(), for 16 bytes, which `aligned` ones have to be. */
   operand16(i: Instruction, aligned: boolean, write: boolean): void {
     const { code: c } = this;
-    this.#linear(i);
+    this.#linear(i, 4);
     if (aligned) {
       c.get(this.address);
       c.op(Op.i32_wrap_i64);
@@ -941,7 +1038,7 @@ export class Generator {
   // --- the stack, 64 and 32 bits wide
 
   get stackSize(): Size {
-    return this.key === KEY_64 ? 3 : 2;
+    return this.key === KEY_64 ? 3 : this.key === KEY_32 ? 2 : 1;
   }
 
   /** Has `host` be the stack's top plus `delta` bytes. */
@@ -952,6 +1049,12 @@ export class Generator {
     if (delta !== 0) {
       c.i64(BigInt(delta));
       c.op(Op.i64_add);
+    }
+    if (this.key === KEY_16) {
+      c.i64(BigInt(SHORT - 1));
+      c.op(Op.i64_and);
+      this.#short(i, S_SS, 1);
+      return this.access(i, 1, write);
     }
     if (this.key === KEY_32) {
       c.i64(0xffff_ffffn);
@@ -972,6 +1075,10 @@ export class Generator {
     c.get(this.#uses(4));
     c.i64(BigInt(delta));
     c.op(Op.i64_add);
+    if (this.key === KEY_16) {
+      c.op(Op.i32_wrap_i64);
+      return this.setRegister(4 << 3, 1);
+    }
     if (this.key === KEY_32) {
       c.i64(0xffff_ffffn);
       c.op(Op.i64_and);
@@ -993,13 +1100,27 @@ export class Generator {
     }
   }
 
+  /** The same of a branch's target, which wraps at 64 KiB in 16-bit code. */
+  nearPointer(offset: number): void {
+    this.instructionPointer(offset);
+    if (this.key !== KEY_16) return;
+    this.code.i64(BigInt(SHORT - 1));
+    this.code.op(Op.i64_and);
+  }
+
   /**
    * Looks the address in `local` up: `record` is then the record there. Leaves the region
    * at record `p` if the look-up does not have it.
    */
   lookUp(p: number, local: number): void {
     const { code: c } = this;
-    c.get(local);
+    const linear = this.key === KEY_16 ? this.#page : local;
+    if (this.key === KEY_16) {
+      c.get(local);
+      this.#addBase(S_CS);
+      c.set(linear);
+    }
+    c.get(linear);
     c.op(Op.i32_wrap_i64);
     c.i32(JC_ENTRIES - 1);
     c.op(Op.i32_and);
@@ -1007,7 +1128,7 @@ export class Generator {
     c.op(Op.i32_shl);
     c.tee(this.z32);
     c.memory(Op.i64_load, JCACHE);
-    c.get(local);
+    c.get(linear);
     c.op(Op.i64_ne);
     c.get(this.z32);
     c.memory(Op.i32_load, JCACHE + 8);
@@ -1028,8 +1149,29 @@ export class Generator {
   jumpTo(local: number, candidates: readonly number[], more = 1): void {
     const { code: c } = this;
     c.get(local);
-    c.i64(-PAGE);
-    c.op(Op.i64_and);
+    if (this.key === KEY_16) {
+      c.get(local);
+      this.#addBase(S_CS);
+      c.i64(PAGE - 1n);
+      c.op(Op.i64_and);
+      c.op(Op.i64_sub);
+      if (candidates.length > 0) {
+        // by another address it is another page to IP
+        c.tee(this.#page);
+        c.get(this.#codeBase);
+        c.op(Op.i64_ne);
+        c.ifUnlikely();
+        c.i32(0);
+        c.get(this.#page);
+        c.memory(Op.i64_store, CODEBASE);
+        this.exitTo(more);
+        c.end();
+        c.get(this.#page);
+      }
+    } else {
+      c.i64(-PAGE);
+      c.op(Op.i64_and);
+    }
     c.set(this.#codeBase);
     c.i32(0);
     c.get(this.#codeBase);
@@ -1049,8 +1191,9 @@ export class Generator {
   branch(i: Instruction): void {
     const { code: c } = this;
     const target = i.offset + i.length + i.imm;
+    const inside = target >= 0 && target < 0x1000;
     if (i.link !== 0) this.goTo(i.link, 1);
-    else if (target >= 0 && target < 0x1000 || i.osz === 1) {
+    else if (inside || (i.osz === 1) !== (this.key === KEY_16)) {
       // it was never taken; by now it may have been
       c.i32(0);
       c.memory(Op.i32_load, i.p + 28);
@@ -1059,7 +1202,7 @@ export class Generator {
       this.exitIf(i);
       this.exitTo(1);
     } else {
-      this.instructionPointer(target);
+      this.nearPointer(target);
       c.set(this.x);
       this.lookUp(i.p, this.x);
       this.jumpTo(this.x, []);

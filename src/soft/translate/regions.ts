@@ -2,7 +2,7 @@
 // branches, by falling through, and by returning from calls.
 
 import { REC } from "../core/shared.ts";
-import { type Block, KEY_16, type Records } from "./records.ts";
+import type { Block, Records } from "./records.ts";
 
 const MOST_BLOCKS = 40;
 const MOST_INSTRUCTIONS = 512;
@@ -20,7 +20,6 @@ export function formRegion(records: Records, p: number): Block[] {
     const block = records.block(next);
     if (block === null || block.instructions.length === 0) continue;
     if (found.size > 0 && !sameCode(block, found.get(p)!)) continue;
-    if (block.key === KEY_16) continue;
     instructions += block.instructions.length;
     if (found.size > 0 && instructions > MOST_INSTRUCTIONS) break;
     found.set(next, block);

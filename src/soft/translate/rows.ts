@@ -2,7 +2,7 @@
 // Meaning: SDM vol. 2, as the handlers in core/insn have it.
 
 import "../number_types.ts";
-import { RF_MEM } from "../core/shared.ts";
+import { EAK_16, EAK_32, EAK_64, RF_MEM } from "../core/shared.ts";
 import { both, BYTE, OF, on, ONE, WIDE } from "./encodings.ts";
 import {
   type Emitter,
@@ -889,12 +889,12 @@ for (let cc = 0; cc < 16; cc++) {
   });
 }
 
-// LOOPNE LOOPE LOOP JrCXZ: 64-bit and 32-bit counters without an address prefix
+// LOOPNE LOOPE LOOP JrCXZ: counters without an address prefix
 for (let k = 0; k < 4; k++) {
   on(ONE, 0xe0 + k, -1, WIDE, (g, i) => {
     const { code: c } = g;
-    const size: Size = g.key === KEY_64 ? 3 : 2;
-    const addressSize = g.key === KEY_64 ? 0 : 3; // EAK_64, EAK_32
+    const size = g.stackSize;
+    const addressSize = [EAK_16, EAK_32, EAK_64][g.key];
     if (i.eak !== addressSize) {
       g.callHandler(i);
       return;
@@ -975,7 +975,7 @@ function pushReturn(g: Generator, i: Instruction, size: Size): void {
 const callNear = stackSized((g, i, size) => {
   if (i.link === 0) {
     // in another page
-    g.instructionPointer(i.offset + i.length + i.imm);
+    g.nearPointer(i.offset + i.length + i.imm);
     g.code.set(g.x);
     g.lookUp(i.p, g.x);
   }
@@ -1039,6 +1039,7 @@ on(ONE, 0x68, -1, WIDE, push(immediate));
 on(ONE, 0x6a, -1, WIDE, push(immediate));
 on(ONE, 0xff, 6, WIDE, push((g, i, size) => g.getRm(i, size)));
 const leave = stackSized((g, i, size) => {
+  if (size === 1) return g.callHandler(i);
   const { code: c } = g;
   const RBP = 5 << 3, RSP = 4 << 3;
   g.getRegister(RBP, size);

@@ -165,19 +165,24 @@ interface Room {
   /** Few fault: a program would end there. */
   readonly faults: boolean;
   readonly control: boolean;
+  /** 16-bit addresses. */
+  readonly short: boolean;
 }
 
-const PROGRAM: Room = {
+export const PROGRAM: Room = {
   general: [0, 1, 2, 3, 6],
   bytes: 0x2f00,
   faults: true,
   control: true,
+  short: false,
 };
+export const SHORT: Room = { ...PROGRAM, control: false, short: true };
 const LOOP: Room = {
   general: [0, 2, 3, 6],
   bytes: 0x1000,
   faults: false,
   control: false,
+  short: false,
 };
 
 function word32(v: number): number[] {
@@ -195,6 +200,7 @@ function place(
   let at = r.chance(8) && room.faults ? 0x1000 - r.int(20) : r.int(room.bytes);
   if (aligned) at = room.faults && r.int(500) === 0 ? at : at & ~15;
   else if (r.chance(70)) at &= ~(bytes - 1);
+  if (room.short) return [0x86 | (reg & 7) << 3, at & 0xff, at >> 8];
   return [0x80 | (reg & 7) << 3 | RBP, ...word32(at)];
 }
 
