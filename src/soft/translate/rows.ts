@@ -11,7 +11,7 @@ import {
   Lazy,
   type Size,
 } from "./generator.ts";
-import { type Instruction, KEY_64 } from "./records.ts";
+import type { Instruction } from "./records.ts";
 import { Op } from "./wasm.ts";
 
 const RAX = 0, RCX = 8, RDX = 16;
