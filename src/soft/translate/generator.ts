@@ -11,6 +11,7 @@ import {
   CR0,
   CR4,
   FC,
+  FCW,
   FS,
   FX,
   FZ,
@@ -51,6 +52,7 @@ import {
   KEY_64,
 } from "./records.ts";
 import { Code, I32, I64, moduleBytes, Op, V128 } from "./wasm.ts";
+import { ARITHMETIC, ROUNDING, x87Functions } from "./x87_arithmetic.ts";
 
 /** Log2 of an operand's bytes. */
 export type Size = 0 | 1 | 2 | 3;
@@ -73,13 +75,18 @@ export type Lazy = typeof Lazy[keyof typeof Lazy];
 type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
 
 const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2, T_LOOKUP = 3;
-/** Numbers of a module's functions. */
-const F_FLAGS = 1, F_READABLE = 2, F_WRITABLE = 3;
+const T_ARITHMETIC = 4, T_ROUNDING = 5;
+/** Numbers of a module's functions; those from the fourth on are there if asked for. */
+const F_FLAGS = 1, F_READABLE = 2, F_WRITABLE = 3, F_ROUNDING = 4;
+/** 80-bit arithmetic (x87_arithmetic.ts). */
+export const F_SUM = 5, F_PRODUCT = 6, F_QUOTIENT = 7;
 const TYPES = [
   { params: [I32], results: [I32] },
   { params: [I32, I32, I32], results: [I32] },
   { params: [I32, I64, I64, I64, I64], results: [I64, I64, I64, I64] },
   { params: [I32, I64, I32], results: [I64] },
+  ARITHMETIC,
+  ROUNDING,
 ] as const;
 
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
@@ -141,12 +148,17 @@ export function generate(
   first.region();
   const last = new Generator(blocks, lookup, first);
   last.region();
+  const x87 = last.asks("x87") ? x87Functions(F_ROUNDING) : [];
   return {
     bytes: moduleBytes(TYPES, [
       { type: T_REGION, code: last.code },
       { type: T_FLAGS, code: flagsFunction() },
       { type: T_LOOKUP, code: lookupFunction(0) },
       { type: T_LOOKUP, code: lookupFunction(8) },
+      ...x87.map((code, n) => ({
+        type: n === 0 ? T_ROUNDING : T_ARITHMETIC,
+        code,
+      })),
     ], GUEST / 65536),
     instructions: blocks.reduce((n, b) => n + b.instructions.length, 0),
   };
@@ -163,7 +175,7 @@ export class Generator {
   readonly #segments: Set<number>;
   readonly #pagesUsed: Set<number>;
   /** What of the processor's state instructions ask for. */
-  readonly #asked: Set<"vectors">;
+  readonly #asked: Set<"vectors" | "x87">;
   readonly #basesUsed: Set<number>;
   /** Registers whose cell in memory may be older than their variable. */
   #dirty = new Set<number>();
@@ -207,6 +219,11 @@ export class Generator {
   readonly vy: number;
   readonly vz: number;
   readonly vt: number;
+  /** Addresses of x87 registers, less FPR. */
+  readonly cell: number;
+  readonly cell2: number;
+  /** Not 0: x87 instructions are refused, or the control word is not the usual one. */
+  readonly noX87: number;
   /** Not 0: SSE instructions are refused. */
   readonly #noVectors: number;
   /** It is known to be 0 at the current instruction. */
@@ -262,6 +279,9 @@ export class Generator {
     this.vz = code.local(V128);
     this.vt = code.local(V128);
     this.#noVectors = code.local(I32);
+    this.noX87 = code.local(I32);
+    this.cell = code.local(I32);
+    this.cell2 = code.local(I32);
   }
 
   // --- the whole
@@ -495,11 +515,34 @@ export class Generator {
     this.exitIf(i);
   }
 
+  /** Says that the region has x87 instructions, or asks whether it does. */
+  useX87(): void {
+    this.#asked.add("x87");
+  }
+  asks(what: "vectors" | "x87"): boolean {
+    return this.#asked.has(what);
+  }
+
   #loadAsked(): void {
     const { code: c } = this;
-    this.#vectors = false;
-    if (!this.#asked.has("vectors")) return;
     const EM_TS = 12, OSFXSR = 0x200;
+    this.#vectors = false;
+    if (this.#asked.has("x87")) {
+      // all masked, 64 bits, to nearest
+      c.i32(0);
+      c.memory(Op.i32_load16_u, FCW);
+      c.i32(0xf3f);
+      c.op(Op.i32_and);
+      c.i32(0x33f);
+      c.op(Op.i32_xor);
+      c.i32(0);
+      c.memory(Op.i32_load, CR0);
+      c.i32(EM_TS);
+      c.op(Op.i32_and);
+      c.op(Op.i32_or);
+      c.set(this.noX87);
+    }
+    if (!this.#asked.has("vectors")) return;
     c.i32(0);
     c.memory(Op.i32_load, CR0);
     c.i32(EM_TS);

@@ -5,6 +5,7 @@
 import "./rows.ts";
 import "./sse_integer.ts";
 import "./sse_float.ts";
+import "./x87.ts";
 import "./floating.ts";
 
 export { instructionRows } from "./encodings.ts";

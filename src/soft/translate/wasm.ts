@@ -435,6 +435,11 @@ export class Code {
     this.op(0x0c);
     this.#bytes.u32(this.#depth(label));
   }
+  /** Branches if the top of the stack is not 0. */
+  brIf(label: string): void {
+    this.op(0x0d);
+    this.#bytes.u32(this.#depth(label));
+  }
   /** Branches to the label by the number on the stack; beyond them to the last. */
   brTable(labels: readonly string[]): void {
     this.op(0x0e);
