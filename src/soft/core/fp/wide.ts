@@ -92,8 +92,8 @@ let remHi: u64 = 0;
 let remLo: u64 = 0;
 
 /**
- * The next 64 bits of a quotient: floor((rem:next) / d) for remHi:remLo < d, and the
- * new remainder. d has its top bit set.
+ * The next 64 bits of a quotient: floor((rem:next) / d) for remHi:remLo < d,
+ * and the new remainder. d has its top bit set.
  */
 function divStep(next: u64, dh: u64, dl: u64): u64 {
   let q: u64;
@@ -127,8 +127,8 @@ function divStep(next: u64, dh: u64, dl: u64): u64 {
 }
 
 /**
- * wHi:wLo = floor(n * 2^127 / d) for 128-bit n < 2 d, d with its top bit set; the
- * last bit is set when the division is inexact.
+ * wHi:wLo = floor(n * 2^127 / d) for 128-bit n < 2 d, d with its top bit set;
+ * the last bit is set when the division is inexact.
  */
 export function divFraction(nh: u64, nl: u64, dh: u64, dl: u64): void {
   remHi = nh >> 1;
