@@ -8,11 +8,12 @@ export {
 export { openNative } from "./src/platform/mod.ts";
 export { openSoft } from "./src/soft/mod.ts";
 export { Machine } from "./src/machine/machine.ts";
+export { ForeignStateError } from "./src/machine/device.ts";
 export { MachineError } from "./src/machine/exits.ts";
 export { askHost } from "./src/machine/probe.ts";
 export { BootError, loadGuest, startGuest } from "./src/boot/mod.ts";
 export { attachDebugger } from "./src/debug/mod.ts";
-export { AgentError, AgentExpression } from "./src/debug/agent.ts";
+export { AgentError, AgentExpression } from "./src/debug/breakpoints/agent.ts";
 export { TargetError } from "./src/debug/target.ts";
 export { GdbServer } from "./src/gdb/server.ts";
 export { Timers } from "./src/machine/timers.ts";
@@ -27,7 +28,6 @@ export { DebugAccess, DebugSpace } from "./ffi/debug_points.ts";
 export type { PartitionPropertyCode } from "./ffi/enums.ts";
 export type { RegName } from "./ffi/registers.ts";
 export type { Segment, Table } from "./src/x86/segments.ts";
-export type { PowerEvent } from "./src/machine/devices/power.ts";
 export type {
   CpuidResult,
   InterruptRequest,
@@ -46,13 +46,13 @@ export type {
   StopReason,
   WatchAccess,
 } from "./src/debug/target.ts";
-export type { Translation } from "./src/platform/virtual_processor.ts";
 export type {
-  BoardState,
-  MachineEvent,
-  MachineOptions,
-  MachineState,
-} from "./src/machine/machine.ts";
+  PartitionOfProcessor,
+  Translation,
+} from "./src/platform/virtual_processor.ts";
+export type { MachineOptions } from "./src/machine/machine.ts";
+export type { MachineEvent } from "./src/machine/outcome.ts";
+export type { BoardState, MachineState } from "./src/machine/saved.ts";
 export type { ExitCounts } from "./src/machine/exits.ts";
 export type {
   Argument,
@@ -118,6 +118,7 @@ export type {
   Device,
   DeviceState,
   Entropy,
+  PowerEvent,
   StateValue,
 } from "./src/machine/device.ts";
 export type {
@@ -127,7 +128,6 @@ export type {
 export type { AfterDisconnect } from "./src/gdb/session.ts";
 export type { ClockMode } from "./src/soft/scheduler.ts";
 export type { ApicKind } from "./src/machine/setup.ts";
-export type { SavedRegisters } from "./src/machine/reset.ts";
 export type {
   EmulatorCallbackKind,
   EmulatorCallbacks,
@@ -150,11 +150,11 @@ export type {
 export type { icebp } from "./ffi/icebp.ts";
 export type { DmaAccess } from "./src/machine/machine.ts";
 export type { DmaMemory } from "./src/machine/devices/virtio/queue.ts";
-export type { Architecture } from "./src/debug/register_sets.ts";
-export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/regions.ts";
+export type { Architecture } from "./src/debug/guest/register_sets.ts";
+export type { MemoryRegion as DebugMemoryRegion } from "./src/debug/paging/regions.ts";
 export type { DebugHit, DebugPointExit } from "./src/platform/debug_exits.ts";
 export type { DebugPoint } from "./src/platform/partition.ts";
-export type { AgentContext } from "./src/debug/agent.ts";
+export type { AgentContext } from "./src/debug/breakpoints/agent.ts";
 export type { VpExit } from "./src/platform/vp_exit.ts";
 
 if (import.meta.main) {

@@ -41,8 +41,8 @@ export const debugPoints = {
     result: "i32",
     optional: true,
   },
-  /** The next instruction of a processor that does not run is not stopped at. Setting RIP
-   * takes that back. */
+  /** The next instruction of a processor that does not run is not stopped at, or the last
+   * of the next run. Setting RIP takes that back. */
   IcebpPassDebugPoints: {
     parameters: [
       "u64", // WHV_PARTITION_HANDLE Partition
@@ -63,7 +63,21 @@ export const debugPoints = {
     result: "i32",
     optional: true,
   },
-  /** Has a callback asked at every instruction point that is reached; where it returns 0
+  /** Gives an instruction point a condition (ConditionOp): where it is 0 the processor goes
+   * on as if there were no point. None (0 bytes) takes it away, and so does setting the
+   * point anew. E_NOTIMPL: it is one for the filter to judge. No processor runs. */
+  IcebpSetDebugPointCondition: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u32", // UINT32 Identifier
+      "buffer", // const UINT8 *Condition
+      "u32", // UINT32 ConditionSizeInBytes
+    ],
+    result: "i32",
+    optional: true,
+  },
+  /** Has a callback asked at every instruction point that is reached and whose condition,
+   * if it has one, is not 0 or cannot be told; where it returns 0
    * the processor goes on as if there were none. NULL takes it back. */
   IcebpSetDebugPointFilter: {
     parameters: [
@@ -126,13 +140,21 @@ export const DebugAccess = {
   Execute: 4,
 } as const;
 
-/** How a processor passes a point. */
+/** How a processor passes a point, or makes one step. */
 export const DebugPass = {
   /** Before any interrupt. */
   Next: 0,
   /** As if there were no point; a JMP to itself again and again, until an interrupt or
    * exception comes or the processor's slice of time ends. */
   Spin: 1,
+  /** Not at all: what was asked for is taken back. */
+  None: 2,
+  /** Before any interrupt, and a DEBUG_POINT exit with the hits of data, if any, behind the
+   * instruction (of a REP, one iteration), or at the first instruction of an exception's
+   * handler. A halted processor goes on. */
+  Step: 3,
+  /** As Step, but an interrupt that waits comes first, and the exit at its handler. */
+  StepOpen: 4,
 } as const;
 
 /**

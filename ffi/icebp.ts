@@ -40,6 +40,21 @@ export const icebp = {
     result: "i32",
     optional: true,
   },
+  /** Tells whether the caller of a VP's runs is about to run it. While it is expected
+   * no turn of another VP begins without it, however long it takes to come back from
+   * an exit: who takes part in a turn is known, and is the same in every run. That
+   * holds until it is said to stay away, which its next run ends; nobody waits for it
+   * meanwhile. Who waits for another VP has to say so, or waits for ever. Where VPs
+   * have threads of their own there is nothing to tell. */
+  IcebpExpectRun: {
+    parameters: [
+      "u64", // WHV_PARTITION_HANDLE Partition
+      "u32", // UINT32 VpIndex
+      "u32", // BOOL Expected
+    ],
+    result: "i32",
+    optional: true,
+  },
   /** Has a callback asked what to do about accesses to devices, which may carry them out
    * at once: the VP goes on then as if it had exited and its instruction had been
    * completed. It is not asked about every access. NULL takes it back. */

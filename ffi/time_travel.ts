@@ -5,9 +5,10 @@
 export interface ScheduleEntry {
   /** "run": `value` instructions of `vp`. "skip": `value` ns of guest time while no VP
    * could run. "event": the caller's, `value` is its number. "pass": debug points were
-   * passed, `value` is a DebugPass. */
-  readonly kind: "run" | "skip" | "event" | "pass";
-  /** The VP that ran or passed; 0 where it is about none. */
+   * passed, `value` is a DebugPass. "met": `vp` exited before an instruction that has a
+   * debug point, and the events that come before that had been delivered. */
+  readonly kind: "run" | "skip" | "event" | "pass" | "met";
+  /** The VP it is about; 0 where it is about none. */
   readonly vp: number;
   /** By kind. */
   readonly value: number;
@@ -148,6 +149,9 @@ export interface PlatformTimeTravel {
   instructions(): number;
   /** Guest time, ns. */
   time(): bigint;
+  /** A number that grows with every change from outside: of registers, interrupts or
+   * memory. */
+  changes(): number;
   /** The state; while quiet, or while no VP is run. */
   save(): ProcessorsState;
   /** A page of guest memory is another one now, before load(). */

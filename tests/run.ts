@@ -204,10 +204,19 @@ async function everything(): Promise<Outcome[]> {
     outcomes.push(await tests(["tests/debug"], memory, true));
     console.log("above: tests/debug with breakpoints in memory");
     // Every guest's code translated at once.
-    const translated = ["contract", "debug", "soft", "watch", "machine"];
+    const translated = [
+      "contract",
+      "debug",
+      "soft",
+      "watch",
+      "machine",
+      "silicon",
+    ];
     outcomes.push(
       await tests(translated.map((path) => `tests/${path}`), {
         ICEBP_TEST_TRANSLATE: "always",
+        // each one is a module
+        ICEBP_SILICON_CASES: "30",
       }, true),
     );
     console.log("above: with every guest's code translated at once");

@@ -13,15 +13,19 @@ import {
   STUB_OFFSET,
   STUB_SEGMENT,
 } from "../machine/devices/bios_calls.ts";
-import { IOAPIC_BASE } from "../machine/devices/ioapic.ts";
+import { TIMER_GSI } from "../machine/devices/board.ts";
+import { PIT } from "../machine/devices/i8254.ts";
+import { PIC } from "../machine/devices/i8259.ts";
+import { IOAPIC_BASE, IOAPIC_VERSION } from "../machine/devices/ioapic.ts";
 import type { BootRequest, PortWrite } from "./image.ts";
 import { LOW_END, type Placement } from "./placement.ts";
 import { ByteWriter, fixChecksum } from "./writer.ts";
+import { APIC_BASE_PAGE_AT_RESET } from "../x86/apic_base.ts";
 
 const VECTORS = 256;
 const BDA = 0x400, BDA_BYTES = 256;
 const MP_TABLES = 0xf0000;
-const LOCAL_APIC_BASE = 0xfee00000;
+const LOCAL_APIC_BASE = Number(APIC_BASE_PAGE_AT_RESET);
 
 function vectors(): Uint8Array {
   const table = Uint32Array.from(
@@ -63,15 +67,14 @@ function biosDataArea(): Uint8Array {
 
 /** Processor entries: the bootstrap processor is enabled, too. */
 const Cpu = { enabled: 1, bootstrap: 2 } as const;
-/** Versions of the local APIC and the IOAPIC. */
-const LAPIC_VERSION = 0x14, IOAPIC_VERSION = 0x11;
+/** Version of the local APIC. */
+const LAPIC_VERSION = 0x14;
 /** What every processor here has at least: family 6, with FPU and APIC. */
 const SIGNATURE = 0x600, FEATURES = 0x201;
 const InterruptType = { INT: 0, NMI: 1, ExtINT: 3 } as const;
 /** Polarity and trigger mode: as the bus has them, or active high and level. */
 const CONFORMS = 0, LEVEL_HIGH = 0x0d;
 const ISA_BUS = 0, ALL_LOCAL_APICS = 0xff;
-const TIMER_INPUT = 2;
 
 /** The floating pointer structure, then the configuration table. */
 function mpTables(cpus: number): Uint8Array {
@@ -92,7 +95,7 @@ function mpTables(cpus: number): Uint8Array {
     if (irq === 2) continue; // the second PIC's way into the first
     entry(3).u8(InterruptType.INT)
       .u16(irq === SCI_IRQ ? LEVEL_HIGH : CONFORMS)
-      .u8(ISA_BUS, irq, 0, irq === 0 ? TIMER_INPUT : irq);
+      .u8(ISA_BUS, irq, 0, irq === PIT.irq ? TIMER_GSI : irq);
   }
   const local = (type: number, input: number) =>
     entry(4).u8(type).u16(CONFORMS).u8(ISA_BUS, 0, ALL_LOCAL_APICS, input);
@@ -124,17 +127,19 @@ export function placeFirmware(
   put(STUB_SEGMENT * 16 + STUB_OFFSET, stubs());
 }
 
+const [[MASTER], [SLAVE]] = PIC.ports;
+
 /** How firmware programs the PICs: vectors 08h and 70h for real mode; timer,
  * keyboard, the second PIC and its clock are let through. */
 export const FIRMWARE_PORTS: readonly PortWrite[] = [
-  [0x20, 0x11], // ICW1: edges, cascaded, ICW4 follows
-  [0x21, 0x08], // ICW2: the vectors
-  [0x21, 0x04], // ICW3: the second one is at input 2
-  [0x21, 0x01], // ICW4: 8086
-  [0x21, 0xf8],
-  [0xa0, 0x11],
-  [0xa1, 0x70],
-  [0xa1, 0x02],
-  [0xa1, 0x01],
-  [0xa1, 0xfe],
+  [MASTER, 0x11], // ICW1: edges, cascaded, ICW4 follows
+  [MASTER + 1, 0x08], // ICW2: the vectors
+  [MASTER + 1, 0x04], // ICW3: the second one is at input 2
+  [MASTER + 1, 0x01], // ICW4: 8086
+  [MASTER + 1, 0xf8],
+  [SLAVE, 0x11],
+  [SLAVE + 1, 0x70],
+  [SLAVE + 1, 0x02],
+  [SLAVE + 1, 0x01],
+  [SLAVE + 1, 0xfe],
 ].map(([port, value]) => ({ port, value }));

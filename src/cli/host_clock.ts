@@ -55,6 +55,12 @@ export class HostClock implements Clock {
     this.#wait();
   }
 
+  set(ns: bigint): void {
+    const host = this.#suspended ?? this.#host.now();
+    this.#zero = host - Number(ns) / 1e6;
+    this.#wait();
+  }
+
   suspend(): void {
     this.#suspended ??= this.#host.now();
     this.#wait();

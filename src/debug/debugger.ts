@@ -1,145 +1,182 @@
 /**
- * A guest under run control as a protocol server sees it: run control, and
- * memory, registers and commands of a stopped guest.
+ * A guest under run control as a protocol server sees it. Here the parts of the debugger
+ * are put together: each holds those before it that it needs, and none knows who holds
+ * it.
+ *
+ *     Guest          processors and memory
+ *     Breakpoints    all of them, in whatever way they are held
+ *     Meaning        what it means that a processor has exited
+ *     Course         whether the guest goes on, who takes part, why it stops
+ *     Startups       INIT and start-up IPIs, which take debug registers away
+ *     Arming         what is in the processors and in memory while the guest runs
+ *     Runner         runs a processor, unless it is held
+ *     Steps          single instructions, also at breakpoints
+ *     Driver         what a processor does for its part of a plan
+ *     RunControl     plans: from a resume to the stop that is told
+ *     TimedControl   the same with a past
+ *     Monitor        commands
  */
-import { Reg } from "../../ffi/registers.ts";
-import { getLogger } from "@logtape/logtape";
-import { PAGE_BYTES, PAGE_OFFSET, UPPER_HALF } from "../x86/paging.ts";
-import { setRefusable } from "../machine/refusable.ts";
-import { DeviceMemory } from "./device_memory.ts";
-import { kernelSpace } from "./linux.ts";
-import { runMonitorCommand } from "./monitor.ts";
-import { type ExamineFormat, FIRST_FORMAT } from "./qemu/examine.ts";
-import { type MemoryRegion, regionAt } from "./regions.ts";
-import type { Architecture } from "./register_sets.ts";
-import {
-  readRegisterRange,
-  registerNumber,
-  writeRegisterRange,
-} from "./registers.ts";
-import { loadSegment, SEGMENTS } from "./segments.ts";
-import {
-  type DebugTarget,
-  type ProcessorDescription,
-  TargetError,
+import { Subscribers } from "../util/subscribers.ts";
+import type { TimeTravel } from "../history/time_travel.ts";
+import type { Snapshots } from "../history/snapshots.ts";
+import type { Machine } from "../machine/machine.ts";
+import { Breakpoints, type BreakpointWay } from "./breakpoints/breakpoints.ts";
+import { Arming } from "./control/arming.ts";
+import { Course } from "./control/course.ts";
+import { Driver } from "./control/driver.ts";
+import { Exclusive } from "./control/exclusive.ts";
+import { Lookout } from "./control/lookout.ts";
+import { Meaning } from "./control/meaning.ts";
+import { type LiveHistory, RunControl } from "./control/run_control.ts";
+import { Runner } from "./control/runner.ts";
+import { Startups } from "./control/startups.ts";
+import { Steps } from "./control/steps.ts";
+import { TimedControl } from "./control/timed_control.ts";
+import { Guest } from "./guest/guest.ts";
+import type { Architecture } from "./guest/register_sets.ts";
+import type { MemoryRegion } from "./paging/regions.ts";
+import { GuestState } from "./guest/state.ts";
+import { Monitor } from "./monitor/monitor.ts";
+import { Gates } from "./stepping/gates.ts";
+import type {
+  Breakpoint,
+  DebugTarget,
+  Plan,
+  ProcessorDescription,
+  ReverseAction,
+  Stop,
 } from "./target.ts";
-import { TimedControl } from "./timed_control.ts";
-import type { Vcpu } from "./vcpu.ts";
-
-const RIP = registerNumber("rip");
-const log = getLogger(["icebp", "debug"]);
 
 /** What a debugger's protocol needs of a machine: state, memory, breakpoints, running. */
-export class Debugger extends TimedControl implements DebugTarget {
-  readonly #devices = new DeviceMemory(this.machine);
-  /** How the monitor showed memory the last time. */
-  examineFormat: ExamineFormat = FIRST_FORMAT;
+export class Debugger implements DebugTarget {
+  readonly guest: Guest;
+  readonly breakpoints: Breakpoints;
+  readonly state: GuestState;
+  readonly lookout: Lookout;
+  /** Told when the user wants the program to end, too. */
+  readonly onQuit = new Subscribers<[]>();
+  readonly #arming: Arming;
+  readonly #run: RunControl;
+  readonly #time: TimedControl;
+  readonly #monitor: Monitor;
 
-  /** Device registers, to be looked at. */
-  get devices(): DeviceMemory {
-    return this.#devices;
+  /** Takes over a machine that nobody runs. Throws a TargetError for a way to hold
+   * breakpoints that its platform does not have. */
+  constructor(machine: Machine, way?: BreakpointWay) {
+    const guest = this.guest = new Guest(machine);
+    const breakpoints = this.breakpoints = new Breakpoints(guest, way);
+    const gates = new Gates(guest.memory);
+    const meaning = new Meaning(guest, breakpoints, gates);
+    const exclusive = new Exclusive(machine.processors);
+    const course = new Course(guest, exclusive);
+    const base = { guest, breakpoints, course, exclusive, meaning, gates };
+    const startups = new Startups(base);
+    const arming = this.#arming = new Arming({ ...base, startups });
+    const runner = new Runner({ ...base, startups, arming });
+    const steps = new Steps({ ...base, runner });
+    const driver = new Driver({ ...base, steps });
+    const lookout = this.lookout = new Lookout(course, exclusive);
+    this.#run = new RunControl({ ...base, startups, arming, lookout, driver });
+    const time = this.#time = new TimedControl(base, this.#run);
+    this.state = new GuestState(guest, {
+      needStopped: () => course.needStopped(),
+      changing: () => time.changing(),
+    });
+    this.#monitor = new Monitor({
+      guest,
+      breakpoints,
+      course,
+      meaning,
+      lookout,
+      state: this.state,
+      run: this.#run,
+      time,
+      quit: () => this.onQuit.tell(),
+    });
   }
 
-  /** A processor of the stopped guest, its context read. */
-  #stopped(processor: number): Vcpu {
-    this.needStopped();
-    const v = this.vcpus[processor];
-    if (v === undefined) throw new TargetError(`no processor ${processor}`);
-    v.read();
-    return v;
+  get machine(): Machine {
+    return this.guest.machine;
   }
 
-  /** A processor's name and what it is doing. */
-  describe(processor: number): ProcessorDescription {
-    const name = `CPU${processor}`;
-    if (this.stop === null) return { name, state: "running" };
-    const v = this.#stopped(processor);
-    return {
-      name,
-      state: v.waitsForSipi
-        ? "waiting for SIPI"
-        : v.halted
-        ? "halted"
-        : "running",
-    };
+  get processors(): number {
+    return this.guest.vcpus.length;
+  }
+
+  get stop(): Stop | null {
+    return this.#run.stop;
+  }
+
+  get onStop(): Subscribers<[stop: Stop]> {
+    return this.#run.onStop;
+  }
+
+  /** Told when the guest has ended: by itself behind the stop, or by kill(). */
+  get onExit(): Subscribers<[code: number]> {
+    return this.#run.onExit;
+  }
+
+  get onNotice(): Subscribers<[line: string]> {
+    return this.#time.onNotice;
+  }
+
+  /** Takes a machine's history, before anybody debugs it; or why there is none. */
+  keepHistory(time: (TimeTravel & LiveHistory) | string): void {
+    this.#time.keepHistory(time);
+  }
+
+  /** Goes back in time; where there is no history it stands, and says why. */
+  reverse(action: ReverseAction, processor: number): void {
+    this.#time.reverse(action, processor);
+  }
+
+  /** Takes what makes snapshots of the machine. */
+  keepSnapshots(snapshots: Snapshots | null): void {
+    this.#monitor.keepSnapshots(snapshots);
   }
 
   codeAddress(processor: number): bigint {
-    return this.#stopped(processor).linear;
+    return this.state.processor(processor).linear;
   }
 
   codeBits(processor: number): 16 | 32 | 64 {
-    return this.#stopped(processor).codeBits;
+    return this.state.processor(processor).codeBits;
   }
 
   architecture(): Architecture {
-    this.needStopped();
-    for (const v of this.vcpus) {
-      v.read();
-      if (v.longMode) return "x86-64";
-    }
-    return this.machine.booted?.architecture ?? "x86-64";
+    return this.state.architecture();
+  }
+
+  describe(processor: number): ProcessorDescription {
+    return this.state.describe(processor, this.stop !== null);
+  }
+
+  resume(plan: Plan, stepOff = true): void {
+    this.#time.resume(plan, stepOff);
+  }
+
+  interrupt(): void {
+    this.#time.interrupt();
   }
 
   readMemory(processor: number, address: bigint, into: Uint8Array): number {
-    const v = this.#stopped(processor);
-    let done = this.memory.read(v, address, into);
-    while (done < into.length) {
-      const at = BigInt.asUintN(64, address + BigInt(done));
-      const page = into.subarray(
-        done,
-        done + PAGE_BYTES - Number(at & PAGE_OFFSET),
-      );
-      const gpa = this.memory.translate(v, at);
-      const count = gpa < 0 ? 0 : this.#devices.peek(processor, gpa, page);
-      if (count === 0) {
-        if (gpa >= 0 && done === 0) {
-          log.info("{why}", { why: this.#devices.refusal(processor, gpa) });
-        }
-        break;
-      }
-      done += count;
-      done += this.memory.read(v, at + BigInt(count), into.subarray(done));
-    }
-    return done;
+    return this.state.readMemory(processor, address, into);
   }
 
   regionAt(processor: number, address: bigint): MemoryRegion {
-    const { machine, walker } = this;
-    const v = this.#stopped(processor);
-    const kernel = address < UPPER_HALF ? null : kernelSpace(machine.memory, v);
-    return regionAt(
-      machine.memory,
-      (gpa) => this.#devices.nameAt(processor, gpa) !== null,
-      walker,
-      kernel ?? v,
-      address,
-    );
+    return this.state.regionAt(processor, address);
   }
 
   writeMemory(processor: number, address: bigint, bytes: Uint8Array): boolean {
-    const v = this.#stopped(processor);
-    this.changing();
-    return this.memory.write(v, address, bytes);
+    return this.state.writeMemory(processor, address, bytes);
   }
 
   readPhysical(address: bigint, into: Uint8Array, processor = 0): number {
-    this.needStopped();
-    const gpa = Number(address);
-    const done = this.machine.memory.read(gpa, into);
-    if (done === into.length) return done;
-    return done +
-      this.#devices.peek(processor, gpa + done, into.subarray(done));
+    return this.state.readPhysical(address, into, processor);
   }
 
   writePhysical(address: bigint, bytes: Uint8Array): boolean {
-    this.needStopped();
-    const { memory } = this.machine;
-    const gpa = Number(address);
-    if (memory.slice(gpa, bytes.length) === null) return false;
-    this.changing();
-    memory.write(gpa, bytes);
-    return true;
+    return this.state.writePhysical(address, bytes);
   }
 
   readRegisters(
@@ -148,13 +185,7 @@ export class Debugger extends TimedControl implements DebugTarget {
     count: number,
     into: Uint8Array,
   ): void {
-    this.needStopped();
-    readRegisterRange(
-      this.machine.processors[processor].vp,
-      first,
-      count,
-      into,
-    );
+    this.state.readRegisters(processor, first, count, into);
   }
 
   writeRegisters(
@@ -163,42 +194,42 @@ export class Debugger extends TimedControl implements DebugTarget {
     count: number,
     bytes: Uint8Array,
   ): void {
-    const v = this.#stopped(processor);
-    const { linear } = v;
-    const { vp } = v.processor;
-    this.changing();
-    const selectors = [...SEGMENTS.keys()].map((register) => ({
-      register,
-      before: vp.getSegment(register),
-    }));
-    writeRegisterRange(vp, first, count, bytes);
-    for (const { register, before } of selectors) {
-      const { selector } = vp.getSegment(register);
-      if (selector === before.selector) continue;
-      try {
-        v.read();
-        loadSegment(v, this.memory, register, selector);
-      } catch (error) {
-        vp.setSegment(register, before);
-        throw error;
-      }
-    }
-    v.read();
-    const jumps = first === RIP && count === 1;
-    if (!jumps && v.linear === linear) return;
-    // It is sent somewhere: a breakpoint there is a new one, and it does not wait.
-    v.toldAt = v.passAt = null;
-    if (v.halted) setRefusable(vp, Reg.InternalActivityState, 0n);
+    this.state.writeRegisters(processor, first, count, bytes);
+  }
+
+  insertBreakpoint(breakpoint: Breakpoint): void {
+    this.breakpoints.insert(breakpoint);
+    this.#arming.changed();
+  }
+
+  removeBreakpoint(breakpoint: Breakpoint): boolean {
+    const removed = this.breakpoints.remove(breakpoint);
+    if (removed) this.#arming.changed();
+    return removed;
+  }
+
+  /** Takes every breakpoint and watchpoint away. */
+  removeAllBreakpoints(): void {
+    this.breakpoints.removeAll();
+    this.#arming.changed();
   }
 
   monitor(command: string, processor: number): string | Promise<string> {
-    return runMonitorCommand(this, command, processor);
+    return this.#monitor.perform(command, processor);
   }
 
   detach(run: boolean): void {
     this.removeAllBreakpoints();
-    this.stopWhen = null;
-    for (const v of this.vcpus) v.untold.length = 0;
-    if (run) this.letGo();
+    this.lookout.stopWhen = null;
+    for (const v of this.guest.vcpus) v.untold.length = 0;
+    if (run) this.#time.letGo();
+  }
+
+  kill(): void {
+    this.#time.kill();
+  }
+
+  restart(): void {
+    this.#time.restart();
   }
 }

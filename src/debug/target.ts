@@ -7,9 +7,9 @@
  * change the guest are for a stopped one and throw a `TargetError` otherwise.
  */
 import type { Subscribable } from "../util/subscribers.ts";
-import type { AgentExpression } from "./agent.ts";
-import type { Architecture } from "./register_sets.ts";
-import type { MemoryRegion } from "./regions.ts";
+import type { AgentExpression } from "./breakpoints/agent.ts";
+import type { Architecture } from "./guest/register_sets.ts";
+import type { MemoryRegion } from "./paging/regions.ts";
 
 /**
  * What one processor does at a resume.

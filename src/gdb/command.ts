@@ -1,29 +1,19 @@
 /** What a command is: one kind of packet, and what is advertised for it. */
 import type { DebugTarget } from "../debug/target.ts";
+import type { Able } from "./able.ts";
 import { toBytes } from "./bytes.ts";
 import { EINVAL, type Packet, type Reply, type Syntax } from "./packet.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionCommand, SessionCommands } from "./session.ts";
 
-export interface Command {
-  /** How its packets begin. */
-  readonly name: string;
+export interface Command extends SessionCommand {
   /** What qSupported says for it. */
   readonly features?: readonly string[];
   /** Its argument follows the name at once, without a separator. */
   readonly glued?: true;
-  /** Done at once even while the guest runs; others wait for the stop. */
-  readonly whileRunning?: true;
   /** Whether a target has what it is for; any has, if absent. What it has not is
    * neither known nor advertised. */
   readonly available?: (target: DebugTarget) => boolean;
-  /** `packet` stands behind the name. A reply left empty says "unknown". */
-  handle(session: Session, packet: Packet, reply: Reply): void;
 }
-
-/** A target that has some of what is optional. */
-export type Able<A extends keyof DebugTarget> =
-  & DebugTarget
-  & Required<Pick<DebugTarget, A>>;
 
 /** A command for targets with certain abilities: its handler gets the target with
  * them. */
@@ -61,7 +51,7 @@ export function parsed<R, Rest extends unknown[]>(
 }
 
 /** Commands by the way their packets begin. */
-export class CommandTable {
+export class CommandTable implements SessionCommands {
   readonly #letters: (Command | undefined)[] = [];
   /** Those of more than a letter, the longest first, by their first two. */
   readonly #words: (Command[] | undefined)[] = [];

@@ -4,7 +4,7 @@
  * later than its next beginning.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Architecture } from "../debug/register_sets.ts";
+import type { Architecture } from "../debug/guest/register_sets.ts";
 import type { DebugTarget } from "../debug/target.ts";
 import { BusyPoll } from "./busy_poll.ts";
 import { commands } from "./commands/mod.ts";

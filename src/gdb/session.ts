@@ -6,7 +6,7 @@
  * step with requests.
  */
 import { getLogger } from "@logtape/logtape";
-import type { AgentExpression } from "../debug/agent.ts";
+import type { AgentExpression } from "../debug/breakpoints/agent.ts";
 import {
   type BreakpointKind,
   type DebugTarget,
@@ -18,9 +18,9 @@ import {
   type Architecture,
   REGISTER_SETS,
   type RegisterSet,
-} from "../debug/register_sets.ts";
+} from "../debug/guest/register_sets.ts";
 import type { Unsubscribe } from "../util/subscribers.ts";
-import type { Able, CommandTable } from "./command.ts";
+import type { Able } from "./able.ts";
 import { Deframer, Output } from "./framing.ts";
 import {
   EFAULT,
@@ -32,7 +32,7 @@ import {
 } from "./packet.ts";
 import type { ThreadId } from "./packets/thread_id.ts";
 import { SSTEP_ALL } from "./sstep.ts";
-import { putStop } from "./stop_reply.ts";
+import { putStop, type StopListener } from "./stop_reply.ts";
 import { formatThread, processorOf } from "./threads.ts";
 
 const log = getLogger(["icebp", "gdb"]);
@@ -44,10 +44,30 @@ const MAX_KEPT_BYTES = 2 * PACKET_SIZE;
 /** What becomes of the guest when the connection just ends. */
 export type AfterDisconnect = "run" | "stay";
 
+/** A command as a session performs it; command.ts has what else makes one. */
+export interface SessionCommand {
+  /** How its packets begin. */
+  readonly name: string;
+  /** Done at once even while the guest runs; others wait for the stop. */
+  readonly whileRunning?: true;
+  /** `packet` stands behind the name. A reply left empty says "unknown". */
+  handle(session: Session, packet: Packet, reply: Reply): void;
+}
+
+/** The commands of a session. */
+export interface SessionCommands {
+  /** Every feature, in the order of registration. */
+  readonly features: readonly string[];
+  readonly names: readonly string[];
+  /** Those that a target is able to. */
+  for(target: DebugTarget): SessionCommands;
+  find(payload: Uint8Array): SessionCommand | undefined;
+}
+
 export interface SessionOptions {
   readonly target: DebugTarget;
   /** The packets it knows, as far as the target is able to them. */
-  readonly commands: CommandTable;
+  readonly commands: SessionCommands;
   readonly afterDisconnect: AfterDisconnect;
   /** What gdb is to take the guest for; "auto" (if absent) goes by the guest. */
   readonly architecture?: Architecture | "auto";
@@ -55,10 +75,10 @@ export interface SessionOptions {
   readonly onOutput: () => void;
 }
 
-export class Session implements Syntax {
+export class Session implements Syntax, StopListener {
   readonly target: DebugTarget;
   readonly #options: SessionOptions;
-  readonly #commands: CommandTable;
+  readonly #commands: SessionCommands;
 
   // Negotiated.
   multiprocess = false;

@@ -4,12 +4,15 @@
  * numbers from its include/gdb/signals.def.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Stop, StopReason } from "../debug/target.ts";
-import { type Architecture, REGISTER_SETS } from "../debug/register_sets.ts";
-import { registerBytes } from "../debug/registers.ts";
+import type { DebugTarget, Stop, StopReason } from "../debug/target.ts";
+import {
+  type Architecture,
+  REGISTER_SETS,
+  type RegisterSet,
+} from "../debug/guest/register_sets.ts";
+import { registerBytes } from "../debug/guest/registers.ts";
 import { Vector } from "../x86/vectors.ts";
 import type { Reply } from "./packet.ts";
-import type { Session } from "./session.ts";
 import { PROCESS } from "./packets/thread_id.ts";
 import { formatThread } from "./threads.ts";
 
@@ -57,8 +60,20 @@ function signalOf(reason: StopReason): number {
   }
 }
 
+/** Who is told of a stop: what it depends on. */
+export interface StopListener {
+  readonly target: Pick<DebugTarget, "codeAddress" | "readRegisters">;
+  /** The registers as the other side numbers them. */
+  readonly registers: RegisterSet;
+  readonly multiprocess: boolean;
+  /** Whether the reply has the threads' ids. */
+  readonly threadsInStop: boolean;
+  threadIds(): string[];
+  clientKnows(feature: string): boolean;
+}
+
 /** Puts a stop reply together. */
-export function putStop(session: Session, stop: Stop, reply: Reply): void {
+export function putStop(session: StopListener, stop: Stop, reply: Reply): void {
   const { reason, processor } = stop;
   if (reason.kind === "exited") {
     const code = (reason.code & 0xff).toString(16).padStart(2, "0");
@@ -97,7 +112,7 @@ export function putStop(session: Session, stop: Stop, reply: Reply): void {
  * a code segment that begins elsewhere than at 0 gdb finds no breakpoint there,
  * and goes on at once if it is told of one: so it is only told of a trap. */
 function isAt(
-  { target }: Session,
+  { target }: StopListener,
   { processor }: Stop,
   pointer: bigint | null,
 ): boolean {
@@ -129,7 +144,7 @@ const EXPEDITES = {
 
 /** Returns the instruction pointer as it is told; null if it cannot be read. */
 function putRegisters(
-  session: Session,
+  session: StopListener,
   processor: number,
   reply: Reply,
 ): bigint | null {

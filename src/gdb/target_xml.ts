@@ -8,7 +8,7 @@ import {
   type Architecture,
   REGISTER_SETS,
   type RegisterSet,
-} from "../debug/register_sets.ts";
+} from "../debug/guest/register_sets.ts";
 import {
   CR0_FIELDS,
   CR3_FIELDS,

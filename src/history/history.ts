@@ -5,17 +5,13 @@
  * or writes makes what cannot be repeated, and a snapshot behind it instead.
  */
 import { DebugAccess } from "../../ffi/debug_points.ts";
-import type {
-  PlatformTimeTravel,
-  ProcessorsState,
-  Replay,
-  ScheduleLog,
-} from "../../ffi/mod.ts";
-import type { BoardState, Machine } from "../machine/machine.ts";
+import type { PlatformTimeTravel, Replay, ScheduleLog } from "../../ffi/mod.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { Processor } from "../machine/processor.ts";
 import type { JournaledStore } from "./disks.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
-import { PageSet } from "./pages.ts";
+import { bringBack, type Moment, momentOf } from "./moment.ts";
+import { PagePool, PageSet } from "./pages.ts";
 import type { RecordedRun, Recorder } from "./recording.ts";
 import type { Hit, HitVerdict, Position, TimeTravel } from "./time_travel.ts";
 
@@ -25,6 +21,11 @@ const INTERVAL = 8_000_000;
 const NS_OF_INSTRUCTION = 10n;
 /** Snapshots near the end that are never thinned out. */
 const RECENT = 4;
+/** How often between two snapshots memory is found for the next one, how many pages at
+ * a time, and for how many at most. */
+const PREPARATIONS = 8;
+const PREPARED_PAGES = 1280;
+const MOST_PREPARED = 10_240;
 /** How far before a position a snapshot is made where the next ones will be near. */
 const NEAR = 20_000;
 /** How many such snapshots are kept. */
@@ -33,9 +34,7 @@ const MOST_NEAR = 8;
 const BOARD_BYTES = 16_384;
 
 /** A snapshot and what followed it. */
-interface Segment {
-  readonly processors: ProcessorsState;
-  readonly board: BoardState;
+interface Segment extends Moment {
   /** Whether processors were being run, between two instructions; else none was. */
   readonly quiet: boolean;
   /** Whether the log before leads here: nothing else happened between. */
@@ -88,15 +87,25 @@ export class History implements TimeTravel {
   readonly #inputs: Input[] = [];
   readonly #waiting: Input[] = [];
   readonly #channels = new Map<string, (bytes: Uint8Array) => void>();
+  /** What the segments took when they were last added up, and those since. */
+  #estimate = 0;
   /** The segment that memory is made of, but for what changed since. */
   #base = -1;
   /** Null while the machine is at its end. */
   #past: { segment: number; replay: Replay | null } | null = null;
+  /** Where the pages of snapshots are. */
+  readonly #pool = new PagePool();
   /** Snapshots made on the way to positions that were asked for. */
   readonly #near: Segment[] = [];
   /** The last segment is what going back began from. */
   #endSaved = false;
+  /** Whether the guest runs live. */
   #live = false;
+  /** Whether the last segment's log goes on: all that changed the machine is in it. */
+  #open = false;
+  /** The platform's count of changes when the guest stopped. */
+  #changes = 0;
+  /** Whether the guest runs as no log has it. */
   #opaque = false;
   /** What came behind here is gone: in a file, too, nothing leads here. */
   #forked = false;
@@ -117,6 +126,13 @@ export class History implements TimeTravel {
     this.#disks = options.disks ?? [];
     this.#recorder = options.recorder ?? null;
     this.#interval = options.interval ?? INTERVAL;
+    const { platform, guestMemory } = machine.options;
+    machine.onReset.subscribe(() => {
+      if (!this.#recorder?.reloaded(guestMemory)) return;
+      platform.timeTravel!.takeChanged();
+      this.#unwritten.clear();
+      this.#forked = true;
+    });
   }
 
   get inPast(): boolean {
@@ -165,7 +181,7 @@ export class History implements TimeTravel {
       this.#waiting.push({ channel, bytes: bytes.slice() });
       return;
     }
-    const log = this.#live ? this.#segments.at(-1)?.log : null;
+    const log = this.#open ? this.#segments.at(-1)!.log : null;
     if (log) {
       log.event(this.#inputs.length);
       this.#inputs.push({ channel, bytes: bytes.slice() });
@@ -174,34 +190,76 @@ export class History implements TimeTravel {
     this.#channels.get(channel)!(bytes);
   }
 
-  /** The guest is about to run live. `plain`: all processors just run. */
-  resuming(plain: boolean): void {
+  /** The guest is about to run live. `repeatable`: the log of what is run is all that
+   * happens; steps that the platform makes are in it, too. */
+  resuming(repeatable: boolean): void {
     if (this.#past !== null) this.fork();
     for (const { channel, bytes } of this.#waiting.splice(0)) {
       this.#channels.get(channel)!(bytes);
     }
-    if (this.#segments.length === 0) this.#add(false, false);
-    this.#opaque = !plain;
-    if (!plain) return;
-    this.#whenQuiet(0, false);
+    this.#live = true;
+    this.#opaque = !repeatable;
+    if (this.#platform.changes() !== this.#changes) this.#close();
+    if (!repeatable) {
+      this.#close();
+      if (this.#segments.length === 0) this.#add(false, false);
+      return;
+    }
+    if (!this.#open) {
+      this.#add(false, false);
+      this.#record();
+    }
+    this.#platform.whenQuiet(this.#due, this.#snap);
   }
 
-  #whenQuiet(instructions: number, continues: boolean): void {
-    this.#platform.whenQuiet(instructions, () => {
-      this.#live = true;
-      this.#add(true, continues);
-      const log = this.#platform.record();
-      this.#segments.at(-1)!.log = log;
-      this.#recorder?.follow(log);
-      this.#whenQuiet(this.#platform.instructions() + this.#interval, true);
-    });
+  /** Where the next snapshot is due. */
+  get #next(): number {
+    return this.#startOf(this.#segments.length - 1) + this.#interval;
   }
 
-  /** The guest has stopped: no processor is run. */
-  stopped(): void {
-    this.#platform.whenQuiet(0, null);
+  /** Where that is due, or before it to find memory for it. */
+  get #due(): number {
+    const from = this.#startOf(this.#segments.length - 1);
+    const part = Math.ceil(this.#interval / (PREPARATIONS + 1));
+    const over = Math.floor((this.#platform.instructions() - from) / part);
+    return Math.min(from + (over + 1) * part, this.#next);
+  }
+
+  /** While the guest runs: a snapshot, or what makes the next one short. */
+  readonly #snap = (): void => {
+    if (this.#platform.instructions() >= this.#next) {
+      this.#add(true, true);
+      this.#record();
+    } else {
+      const { length } = this.#machine.options.guestMemory;
+      const most = Math.min(length, this.#most / 4) / PAGE_BYTES;
+      this.#pool.prepare(Math.min(most, MOST_PREPARED), PREPARED_PAGES);
+    }
+    this.#platform.whenQuiet(this.#due, this.#snap);
+  };
+
+  /** What follows the last snapshot is noted from now on. */
+  #record(): void {
+    const log = this.#platform.record();
+    this.#segments.at(-1)!.log = log;
+    this.#recorder?.follow(log);
+    this.#open = true;
+  }
+
+  /** The last segment's log ends here. */
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     this.#platform.stopRecording();
     this.#recorder?.settle();
+  }
+
+  /** The guest has stopped: no processor is run. What is noted goes on with the next
+   * resume, unless something is changed before. */
+  stopped(): void {
+    this.#platform.whenQuiet(0, null);
+    this.#recorder?.flush();
+    this.#changes = this.#platform.changes();
     this.#live = false;
     this.#endSaved = false;
     if (this.#opaque) this.#addIfCheap();
@@ -224,7 +282,8 @@ export class History implements TimeTravel {
 
   /** Forgets everything: the machine, which nobody runs, has become another one. */
   restart(): void {
-    this.#segments.length = 0;
+    this.#close();
+    this.#forget(0);
     this.#base = -1;
     this.#past = null;
     this.#endSaved = false;
@@ -232,9 +291,11 @@ export class History implements TimeTravel {
   }
 
   /** Takes a run that was recorded, instead of what there is; the machine, which nobody
-   * runs, is at its beginning then. */
+   * runs, is at its beginning then. Where that is what files make, memory is it now. */
   take(run: RecordedRun): void {
     this.restart();
+    const memory = this.#machine.options.guestMemory;
+    const asLoaded = PageSet.nonZero(memory);
     this.#inputs.push(...run.inputs);
     for (const { state, log } of run.segments) {
       const { instructions } = state.processors;
@@ -252,18 +313,16 @@ export class History implements TimeTravel {
       }
       segments.push({
         ...state,
+        full: state.full || state.loaded,
+        pages: state.loaded ? state.pages.over(asLoaded.copy()) : state.pages,
         continues: false,
         log: log && this.#platform.logOf(instructions, log),
       });
     }
-    const memory = this.#machine.options.guestMemory;
-    const { numbers, bytes } = this.#segments[0].pages;
+    const { pages } = this.#segments[0];
     memory.fill(0);
-    numbers.forEach((page, i) =>
-      memory.set(
-        bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
-        page * PAGE_BYTES,
-      )
+    pages.numbers.forEach((page, i) =>
+      memory.set(pages.page(i), page * PAGE_BYTES)
     );
     for (let page = 0; page * PAGE_BYTES < memory.length; page++) {
       this.#platform.replaced(page);
@@ -284,14 +343,13 @@ export class History implements TimeTravel {
       changed.length * PAGE_BYTES > guestMemory.length / 4;
     this.#forked = false;
     this.#segments.push({
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet,
       continues,
       full,
       pages: full
-        ? PageSet.nonZero(guestMemory)
-        : PageSet.of(changed, guestMemory),
+        ? PageSet.nonZero(guestMemory, this.#pool)
+        : PageSet.of(changed, guestMemory, this.#pool),
       disks: this.#disks.map((disk) => disk.takeChanged()),
       log: null,
     });
@@ -305,14 +363,18 @@ export class History implements TimeTravel {
     const segment = this.#segments.at(-1)!;
     for (const page of changed) this.#unwritten.add(page);
     segment.disks.forEach((set, i) => {
-      this.#unwrittenBlocks[i] = set.over(
+      this.#unwrittenBlocks[i] = set.copy().over(
         this.#unwrittenBlocks[i] ?? PageSet.none,
       );
     });
     if (segment.continues) return;
+    const loaded = this.#recorder!.based;
+    const full = segment.full && !loaded;
     this.#recorder!.segment({
       ...segment,
-      pages: segment.full ? segment.pages : PageSet.of(
+      full,
+      loaded,
+      pages: full ? segment.pages : PageSet.of(
         Uint32Array.from(this.#unwritten).sort(),
         this.#machine.options.guestMemory,
       ),
@@ -326,13 +388,17 @@ export class History implements TimeTravel {
 
   /** Joins segments until history takes no more than it may. */
   #thin(): void {
+    // All are gone through only where their sum may be too much.
+    this.#estimate += sizeOf(this.#segments.at(-1)!);
+    if (this.#estimate <= this.#most) return;
     let bytes = this.bytes;
     while (bytes > this.#most && this.#segments.length > RECENT + 1) {
       const before = bytes;
       this.#join(this.#leastMissed());
       bytes = this.bytes;
-      if (bytes >= before && this.#segments.length <= RECENT + 1) return;
+      if (bytes >= before && this.#segments.length <= RECENT + 1) break;
     }
+    this.#estimate = bytes;
   }
 
   /** The segment whose snapshot is missed least: the gap that it leaves is the
@@ -366,6 +432,11 @@ export class History implements TimeTravel {
     this.#drop(index);
   }
 
+  /** Takes all segments away from one on. */
+  #forget(index: number): void {
+    for (const { pages } of this.#segments.splice(index)) pages.release();
+  }
+
   /** Takes a segment away, whatever followed it. */
   #drop(index: number): void {
     const segments = this.#segments;
@@ -373,7 +444,7 @@ export class History implements TimeTravel {
     if (!next.full) {
       next.pages = next.pages.over(segment.pages);
       next.full = segment.full;
-    }
+    } else segment.pages.release();
     next.disks = next.disks.map((disk, i) => disk.over(segment.disks[i]));
     segments.splice(index, 1);
     if (this.#base > index) this.#base--;
@@ -407,6 +478,14 @@ export class History implements TimeTravel {
       }
     }
     return null;
+  }
+
+  wasChanged(instructions: bigint): boolean {
+    const position = Number(instructions);
+    const index = this.#segmentOf(position);
+    return index > 0 && this.#startOf(index) === position &&
+      !this.#segments[index].continues &&
+      this.#segments[index - 1].log?.end === position;
   }
 
   /** Where a segment's log ends, if the next one begins later; null if it does not. */
@@ -484,7 +563,11 @@ export class History implements TimeTravel {
     return 0;
   }
 
-  async goTo(instructions: bigint, near = false): Promise<void> {
+  async goTo(
+    instructions: bigint,
+    near = false,
+    left = false,
+  ): Promise<void> {
     this.#leavePresent();
     const last = this.#segments.length - 1;
     let position = Number(instructions);
@@ -494,14 +577,14 @@ export class History implements TimeTravel {
       );
     }
     if (
-      position >= this.#segments[last].processors.instructions &&
+      position >= this.#segments[last].processors.instructions && !left &&
       this.#segments[last].log === null
     ) {
       this.#restore(last);
       this.#past = null;
       return;
     }
-    const index = this.#segmentOf(position);
+    const index = this.#segmentOf(left ? position - 1 : position);
     const segment = this.#segments[index];
     // What cannot be repeated has no positions between its ends.
     position = Math.min(
@@ -538,16 +621,20 @@ export class History implements TimeTravel {
     const index = this.#past!.segment;
     const log = replay.split();
     const segment: Segment = {
-      processors: this.#platform.save(),
-      board: this.#machine.saveBoard(),
+      ...momentOf(this.#machine),
       quiet: true,
       continues: true,
       full: false,
-      pages: PageSet.of(this.#platform.takeChanged(), guestMemory),
+      pages: PageSet.of(
+        this.#platform.takeChanged(),
+        guestMemory,
+        this.#pool,
+      ),
       disks: this.#disks.map((disk) => disk.takeChanged()),
       log,
     };
     this.#segments.splice(index + 1, 0, segment);
+    this.#estimate += sizeOf(segment);
     this.#base = index + 1;
     const rest = this.#replayOf(log);
     this.#past = { segment: index + 1, replay: rest };
@@ -577,17 +664,20 @@ export class History implements TimeTravel {
       Number(this.end().instructions),
     );
     let { segment, replay } = this.#past;
+    let moved = false;
     for (;;) {
       const end = Math.min(
         this.#segments[segment].log?.end ?? -1,
         position,
       );
       if (replay !== null && replay.position < end) {
+        moved = true;
         if (await this.#run(replay, end, onHit) === "hit") return "hit";
       } else if (
         replay === null &&
         this.#segments[segment].processors.instructions < end
       ) {
+        moved = true;
         if (await this.#enter(segment, end, onHit) === "hit") return "hit";
       }
       if (
@@ -602,6 +692,10 @@ export class History implements TimeTravel {
       segment++;
       replay = null;
       const { continues, log } = this.#segments[segment];
+      const ends = segment === last && log === null;
+      // It was stopped here, and changed: it met its points as it was before.
+      const left = isThere && moved && !ends && !continues;
+      if (left && this.#stoppedHere(onHit, true)) return "hit";
       if (isThere && continues && log !== null) {
         // It is what the snapshot has.
         replay = this.#replayOf(log);
@@ -609,20 +703,17 @@ export class History implements TimeTravel {
         continue;
       }
       this.#restore(segment);
-      const ends = segment === last && this.#segments[last].log === null;
       this.#past = ends ? null : { segment, replay: null };
-      if (!this.#segments[segment].continues && this.#stoppedHere(onHit)) {
-        return "hit";
-      }
+      if (!continues && !left && this.#stoppedHere(onHit, false)) return "hit";
       if (ends) return "end";
     }
   }
 
   /** The guest was stopped here: each processor may be where it came to a point. */
-  #stoppedHere(onHit: (hit: Hit) => HitVerdict): boolean {
+  #stoppedHere(onHit: (hit: Hit) => HitVerdict, left: boolean): boolean {
     const { instructions } = this.now();
     return this.#machine.processors.some(({ index }) =>
-      onHit({ instructions, processor: index, point: null }) === "stop"
+      onHit({ instructions, processor: index, point: null, left }) === "stop"
     );
   }
 
@@ -630,6 +721,7 @@ export class History implements TimeTravel {
    * have been changed meanwhile. */
   #leavePresent(): void {
     if (this.#past !== null) return;
+    this.#close();
     const before = this.#endSaved ? this.#segments.length - 1 : -1;
     this.#add(false, false);
     if (before > 0 && before === this.#segments.length - 2) this.#drop(before);
@@ -638,13 +730,10 @@ export class History implements TimeTravel {
 
   /** Makes the machine what it was at the beginning of a segment. */
   #restore(index: number): void {
-    const { processors, board } = this.#segments[index];
-    const machine = this.#machine;
-    this.#restorePages(index);
-    this.#restoreDisks(index);
-    this.#platform.load(processors);
-    machine.loadBoard(board);
-    machine.partition.changes++;
+    bringBack(this.#machine, this.#segments[index], () => {
+      this.#restorePages(index);
+      this.#restoreDisks(index);
+    });
     this.#base = index;
     this.#past = { segment: index, replay: null };
   }
@@ -676,18 +765,20 @@ export class History implements TimeTravel {
     };
     need(this.#platform.takeChanged());
     const from = Math.min(this.#base, index), to = Math.max(this.#base, index);
-    for (let i = from + 1; i <= to; i++) need(segments[i].pages.numbers);
+    // What has all of memory does not say which pages became zeros.
+    const isWhole = segments.slice(from + 1, to + 1).some(({ full }) => full);
+    for (let i = isWhole ? 0 : from + 1; i <= to; i++) {
+      need(segments[i].pages.numbers);
+    }
     for (let i = index; i >= 0 && left > 0; i--) {
-      const { numbers, bytes } = segments[i].pages;
+      const { pages } = segments[i];
+      const { numbers } = pages;
       for (let k = 0; k < numbers.length && left > 0; k++) {
         const page = numbers[k];
         if (needed[page] === 0) continue;
         needed[page] = 0;
         left--;
-        memory.set(
-          bytes.subarray(k * PAGE_BYTES, (k + 1) * PAGE_BYTES),
-          page * PAGE_BYTES,
-        );
+        memory.set(pages.page(k), page * PAGE_BYTES);
         this.#platform.replaced(page);
       }
       if (segments[i].full) break;
@@ -757,7 +848,9 @@ export class History implements TimeTravel {
     };
     this.#passed = (processor) => {
       const { instructions } = this.now();
-      const hit = { instructions, processor, point: null };
+      // It was met as it was before the change.
+      if (this.wasChanged(instructions)) return;
+      const hit = { instructions, processor, point: null, left: false };
       if (onHit?.(hit) === "stop") end("hit");
     };
     this.#arrived = (error) => {
@@ -786,7 +879,10 @@ export class History implements TimeTravel {
       if (failed !== null) throw failed;
       return outcome;
     } finally {
-      for (const processor of processors) processor.clearRequest();
+      for (const processor of processors) {
+        processor.clearRequest();
+        processor.vp.expectRun(false);
+      }
       this.#platform.release();
       machine.suspendTime();
       machine.repeating = false;
@@ -801,21 +897,25 @@ export class History implements TimeTravel {
     end: (how: "hit" | "end") => void,
   ): Promise<void> {
     for (;;) {
-      switch (await processor.run(false)) {
+      const why = await processor.run(false);
+      switch (why.kind) {
         case "canceled":
           return;
-        case "machine":
+        case "power":
           // What followed was a snapshot.
           return end("end");
         case "point": {
+          const [first] = why.exit.hits;
+          if (first === undefined) break;
           const verdict = onHit?.({
             instructions: BigInt(this.#platform.instructions()),
             processor: processor.index,
-            point: processor.point,
+            point: why.exit,
+            left: false,
           });
           if (verdict === "stop") return end("hit");
           // Behind an access of data there is nothing to pass.
-          if (processor.point!.hits[0].access === DebugAccess.Execute) {
+          if (first.access === DebugAccess.Execute) {
             processor.vp.passDebugPoints();
           }
           break;
@@ -832,7 +932,7 @@ export class History implements TimeTravel {
     const past = this.#past;
     if (past === null) return;
     const { segment, replay } = past;
-    this.#segments.length = segment + 1;
+    this.#forget(segment + 1);
     if (replay === null) this.#segments[segment].log = null;
     else replay.cut();
     this.#past = null;
@@ -872,9 +972,6 @@ function endOf({ processors }: Segment, log: ScheduleLog): Position {
 }
 
 function sizeOf({ pages, disks, processors, log }: Segment): number {
-  return [pages, ...disks].reduce(
-    (sum, { bytes, numbers }) => sum + bytes.length + numbers.byteLength,
-    0,
-  ) +
+  return [pages, ...disks].reduce((sum, { bytes }) => sum + bytes, 0) +
     processors.core.length + (log?.bytes ?? 0) + BOARD_BYTES;
 }

@@ -2,9 +2,8 @@
  * A whole machine as bytes: what `--restore` begins from. Memory, processors and devices
  * are in it; disks are named with their size and hash, and are to be as they were.
  */
-import type { ProcessorsState } from "../../ffi/mod.ts";
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
-import type { BoardState, Machine } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import {
   ContainerError,
   encodeHead,
@@ -16,7 +15,8 @@ import {
 } from "./container.ts";
 import { createHash } from "node:crypto";
 import { PAGE_BYTES } from "../x86/paging.ts";
-import { PageSet } from "./pages.ts";
+import { bringBack, type Moment, momentOf } from "./moment.ts";
+import { nonZeroPages, PageSet } from "./pages.ts";
 
 /** Pages of one section. */
 const PAGES_AT_A_TIME = 8192;
@@ -36,9 +36,7 @@ export interface DiskIdentity {
 }
 
 /** A machine at a moment. */
-export interface MachineImage {
-  readonly processors: ProcessorsState;
-  readonly board: BoardState;
+export interface MachineImage extends Moment {
   /** Whether processors were being run, between two instructions; else none was. */
   readonly quiet: boolean;
   /** What is not all zeros. */
@@ -56,8 +54,7 @@ export function captureImage(
   about: unknown,
 ): MachineImage {
   return {
-    processors: machine.options.platform.timeTravel!.save(),
-    board: machine.saveBoard(),
+    ...momentOf(machine),
     quiet,
     pages: [PageSet.nonZero(machine.options.guestMemory)],
     disks: disks.map(identify),
@@ -81,9 +78,26 @@ export function identify(disk: BlockStore): DiskIdentity {
   };
 }
 
+/** The hash of guest memory, by its pages that are not all zeros. */
+export function identifyMemory(memory: Uint8Array): string {
+  const hash = createHash("sha256");
+  const numbers = nonZeroPages(memory);
+  hash.update(new Uint8Array(numbers.buffer));
+  for (const page of numbers) {
+    hash.update(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+  }
+  return hash.digest("hex");
+}
+
+/** The hash of a file. */
+export function identifyBytes(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
 /**
  * Makes a machine that no processor of runs, of the same kind, what an image says.
- * Throws a ContainerError, having changed nothing, where its disks are others.
+ * Throws a ContainerError, having changed nothing, where its disks are others, or another
+ * icebp made it.
  */
 export function applyImage(
   machine: Machine,
@@ -107,27 +121,26 @@ export function applyImage(
       );
     }
   });
+  bringBack(machine, image, () => restorePages(machine, image.pages));
+}
+
+/** Makes memory what these pages say, and zeros where they say nothing. */
+function restorePages(machine: Machine, pages: readonly PageSet[]): void {
   const platform = machine.options.platform.timeTravel!;
   const memory = machine.options.guestMemory;
   const kept = new Uint8Array(Math.ceil(memory.length / PAGE_BYTES));
-  for (const { numbers, bytes } of image.pages) {
-    numbers.forEach((page, i) => {
+  for (const set of pages) {
+    set.numbers.forEach((page, i) => {
       kept[page] = 1;
-      memory.set(
-        bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
-        page * PAGE_BYTES,
-      );
+      memory.set(set.page(i), page * PAGE_BYTES);
       platform.replaced(page);
     });
   }
-  for (const page of PageSet.nonZero(memory).numbers) {
+  for (const page of nonZeroPages(memory)) {
     if (kept[page] === 1) continue;
     memory.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
     platform.replaced(page);
   }
-  platform.load(image.processors);
-  machine.loadBoard(image.board);
-  machine.partition.changes++;
 }
 
 /** The bytes of a snapshot's file, in parts. */
@@ -173,9 +186,8 @@ export function encodePages(
   );
   new DataView(bytes.buffer).setUint32(0, numbers.length, true);
   bytes.set(new Uint8Array(numbers.buffer), 4);
-  bytes.set(
-    set.bytes.subarray(from * PAGE_BYTES, (from + numbers.length) * PAGE_BYTES),
-    4 + numbers.byteLength,
+  numbers.forEach((_, i) =>
+    bytes.set(set.page(from + i), 4 + numbers.byteLength + i * PAGE_BYTES)
   );
   return bytes;
 }
@@ -187,7 +199,7 @@ export function decodePages(bytes: Uint8Array): PageSet {
     throw new ContainerError("its memory is incomplete");
   }
   const numbers = new Uint32Array(bytes.slice(4, 4 + count * 4).buffer);
-  return new PageSet(numbers, bytes.subarray(4 + count * 4));
+  return PageSet.joined(numbers, bytes.subarray(4 + count * 4));
 }
 
 /** The image that a file has; throws a ContainerError for what is none. */

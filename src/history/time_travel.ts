@@ -42,6 +42,8 @@ export interface Hit {
   readonly processor: number;
   /** The exit; null for a place without one. Valid during the call. */
   readonly point: DebugPointExit | null;
+  /** Whether the machine was changed here afterwards, at the same position. */
+  readonly left: boolean;
 }
 
 /** What is to become of a replay after a hit. */
@@ -68,6 +70,9 @@ export interface TimeTravel {
    * repeated: it is gone over as a whole, up to the next position that after() tells.
    * Null if there is none. */
   gap(instructions: bigint): bigint | null;
+  /** Whether somebody changed the machine at a position: there it is what it was made, and
+   * was another one before. */
+  wasChanged(instructions: bigint): boolean;
   /** The position from which `processor` executed its last instruction before
    * `instructions`, or where the piece begins that it was in and that cannot be repeated;
    * null if that is before the start. */
@@ -79,8 +84,9 @@ export interface TimeTravel {
    * end, and where that is not known. */
   processorAt(instructions: bigint): number | null;
   /** Puts the machine to a position between start and end. Debug points are not met. With
-   * `near` positions shortly before it are soon reached from now on. */
-  goTo(instructions: bigint, near?: boolean): Promise<void>;
+   * `near` positions shortly before it are soon reached from now on. With `left` it is the
+   * machine as it was before somebody changed it there. */
+  goTo(instructions: bigint, near?: boolean, left?: boolean): Promise<void>;
   /** Runs on to a position not before now, up to the end, with the debug points that are
    * armed. `onHit` judges each; after "stop" the machine is where the hit is, and a
    * processor that has not passed its point passes it when it is run next. */

@@ -42,11 +42,39 @@ export type StateValue =
  *   cpus: 1,
  *   ramBytes: 1 << 20,
  * });
- * const devices: DeviceState = machine.save().devices;
- * assertEquals(JSON.parse(JSON.stringify(devices)), devices);
+ * const pic: DeviceState = machine.save().board.devices.i8259.state;
+ * assertEquals(JSON.parse(JSON.stringify(pic)), pic);
  * ```
  */
 export type DeviceState = { readonly [name: string]: StateValue };
+
+/**
+ * A state that was saved by another icebp, which has other devices or keeps their states
+ * otherwise; the message is one line for the user.
+ *
+ * @example
+ * ```ts
+ * import { ForeignStateError, Machine, openSoft } from "@icebp/icebp";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const state = machine.save();
+ * const board = { ...state.board, version: "another" };
+ * assertThrows(() => machine.load({ ...state, board }), ForeignStateError);
+ * ```
+ */
+export class ForeignStateError extends Error {
+  /** For those who compare names. */
+  override readonly name = "ForeignStateError";
+}
 
 /**
  * Guest time. One alarm; `Timers` multiplexes it.
@@ -65,7 +93,7 @@ export type DeviceState = { readonly [name: string]: StateValue };
  *   },
  * };
  * let fired = 0;
- * new Timers(clock).create(() => fired++).arm(1_000n);
+ * new Timers(clock).create("once", () => fired++).arm(1_000n);
  * const due = alarm! as { ns: bigint; fn: () => void };
  * now = due.ns;
  * due.fn();
@@ -77,6 +105,9 @@ export interface Clock {
   now(): bigint;
   /** Calls `fn` once guest time reaches `ns`; null takes the alarm away. */
   setAlarm(ns: bigint | null, fn: () => void): void;
+  /** Guest time is this from now on. A machine cannot be loaded where this is absent,
+   * unless the clock is the platform's, which brings it back with its processors. */
+  set?(ns: bigint): void;
   /** Whether time goes on without asking and alarms come late, as the host's timers
    * do: what falls between is to be made up for. Else they are exact. */
   readonly realTime?: boolean;
@@ -141,6 +172,7 @@ export interface IrqLine {
  * // A register at port 0x300.
  * const latch = {
  *   name: "latch",
+ *   version: "1",
  *   value: 0,
  *   readPort: () => latch.value,
  *   writePort: (_port: number, _size: number, value: number) => {
@@ -153,7 +185,6 @@ export interface IrqLine {
  *   load: (state: Record<string, unknown>) => {
  *     latch.value = Number(state.value);
  *   },
- *   restore: (state: Record<string, unknown>) => latch.load(state),
  * };
  * const device: Device = latch;
  * const platform = await openSoft({ memoryBytes: 1 << 20 });
@@ -178,19 +209,19 @@ export interface IrqLine {
 export interface Device {
   /** Unique among a machine's devices. */
   readonly name: string;
+  /** What tells the form of its state from others': load() gets none of another. */
+  readonly version: string;
   /** Puts every volatile field to its power-on value. */
   reset(): void;
   /** The state, as plain data. */
   save(): DeviceState;
   /**
-   * Takes a state made by `save`.
+   * Takes a state made by `save`. All of the machine goes to the same moment, so no wire
+   * and no timer is to be touched.
    *
    * @throws {TypeError} The state is not one.
    */
   load(state: DeviceState): void;
-  /** As load(), of a machine all of which goes back to the same moment: wires and timers
-   * are brought back, too, and are not to be touched. */
-  restore(state: DeviceState): void;
 }
 
 /** A device reached by IN and OUT. Values are unsigned, `size` in bytes. */
@@ -220,4 +251,55 @@ export interface ExtIntSource {
 export interface EoiListener {
   /** The local APICs saw an EOI of a level-triggered `vector`. */
   endOfInterrupt(vector: number): void;
+}
+
+/**
+ * How the guest ended the machine. `code` is the process's exit code.
+ *
+ * @example
+ * ```ts
+ * import { Machine, openSoft, type PowerEvent } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 1 << 20 });
+ * const machine = new Machine({
+ *   platform,
+ *   guestMemory: platform.guestMemory,
+ *   clock: platform.clock,
+ *   entropy: { fill: (into) => into.fill(4) },
+ *   cpus: 1,
+ *   ramBytes: 1 << 20,
+ * });
+ * const event: PowerEvent = { kind: "power-off" };
+ * machine.power(event);
+ * assertEquals(machine.event, event);
+ * ```
+ */
+export type PowerEvent =
+  | { kind: "exit"; code: number }
+  | { kind: "power-off" }
+  | { kind: "reset" };
+
+/** Takes a power event; the machine stops after the instruction. */
+export type PowerSink = (event: PowerEvent) => void;
+
+/** An interrupt message; the numbers are WHV_INTERRUPT_CONTROL's. */
+export interface InterruptRequest {
+  type: number;
+  /** 0 physical, 1 logical. */
+  destinationMode: number;
+  /** 0 edge, 1 level. */
+  triggerMode: number;
+  destination: number;
+  vector: number;
+}
+
+/** Something that came to a stub that stands for firmware. */
+export interface StubEntry {
+  readonly vector: number;
+  /** A software interrupt, not one of a device or an exception. */
+  readonly isCall: boolean;
+  readonly ah: number;
+  /** The call, or the instruction that is returned to, for messages. */
+  readonly where: string;
 }

@@ -73,8 +73,7 @@ export class Doorbells {
         log.error("waiting for doorbells failed: {why}", { why });
         break;
       }
-      if (this.#held) this.#rang = true;
-      else this.#ring();
+      this.again();
     }
     events.CloseHandle(event);
   }
@@ -93,6 +92,12 @@ export class Doorbells {
   release(): void {
     this.#held = false;
     if (this.#rang) this.#ring();
+  }
+
+  /** Another state of the machine may have what was to ring: everybody is asked. */
+  again(): void {
+    if (this.#held) this.#rang = true;
+    else this.#ring();
   }
 
   /** Ends the waiting, and resolves when it has ended. */

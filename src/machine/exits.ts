@@ -33,6 +33,15 @@ import type { EoiListener } from "./device.ts";
 import type { CpuidAnswer } from "./host.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Msrs } from "./msrs.ts";
+import {
+  COMPLETED,
+  CONTINUE,
+  EXECUTED,
+  type InstructionFault,
+  type MachineEvent,
+  type Outcome,
+  type Power,
+} from "./outcome.ts";
 import { TolerantBatch } from "./refusable.ts";
 
 /**
@@ -65,25 +74,18 @@ export interface ExitWiring {
   readonly eoi: () => EoiListener;
   /** Registers that the platform leaves to us, by processor. */
   readonly msrs: readonly Msrs[];
-  tripleFault(processor: number): void;
 }
 
 /** RDMSR, WRMSR and CPUID are two bytes whatever the exit says. */
 const TWO_BYTES = 2n;
 const EFLAGS_IP_MASK = 0xffffffffn;
 
-/** What became of an exit. */
-export enum Outcome {
-  /** The processor goes on; no instruction was completed. */
-  Continue,
-  /** The instruction that exited was carried out. */
-  Completed,
-  /** The platform has completed it with the processor's own state: what it raises
-   * comes with the next run, be it a breakpoint's trap or a step's. */
-  Executed,
-  /** The instruction faults; `faultVector` and `faultCode` tell how. */
-  Fault,
-}
+/** #GP(0): what access to an MSR that is not there comes to. */
+const GENERAL_PROTECTION: InstructionFault = {
+  kind: "fault",
+  vector: Vector.GP,
+  errorCode: 0,
+};
 
 /** An instruction that accesses a port. */
 export interface PortAccess {
@@ -117,13 +119,9 @@ export interface PortAccess {
 export type ExitCounts = Readonly<Record<string, number>>;
 
 export class ExitHandler {
-  /** Set by a power event or a triple fault: processors stop after the
-   * instruction they are at. */
-  stopped = false;
-  /** The last Fault's vector. */
-  faultVector = 0;
-  /** The last Fault's error code; null if it has none. */
-  faultCode: number | null = null;
+  /** What ended the machine: processors return with it after the instruction that
+   * they are at. Null while nothing has. */
+  ended: Power | null = null;
   readonly #wiring: ExitWiring;
   readonly #handlers: AccessHandlers;
   /** Null where the platform cannot; what the emulator cannot either fails then. */
@@ -152,7 +150,7 @@ export class ExitHandler {
   constructor(wiring: ExitWiring) {
     this.#wiring = wiring;
     const { ports, mmio, memory } = wiring;
-    const stopped = () => this.stopped;
+    const stopped = () => this.ended !== null;
     this.#handlers = {
       readMemory: (gpa, size) => mmio.read(gpa, size),
       writeMemory(gpa, size, value) {
@@ -255,6 +253,11 @@ export class ExitHandler {
     this.#emulator.close();
   }
 
+  /** The machine has come to an end; the first one counts. */
+  end(event: MachineEvent): void {
+    this.ended ??= { kind: "power", event };
+  }
+
   /** Carries out an exit. Throws a MachineError for what nobody can carry out,
    * and the platform's errors. */
   handle(vp: VirtualProcessor, exit: Exit): Outcome {
@@ -262,10 +265,10 @@ export class ExitHandler {
     this.#exit = exit;
     const outcome = this.#carryOut(vp, exit);
     if (
-      outcome === Outcome.Completed &&
+      outcome === COMPLETED &&
       (exit.interruptShadow || (exit.rflags & RFLAGS_RF) !== 0n)
     ) endsShadow(vp);
-    return outcome;
+    return this.ended ?? outcome;
   }
 
   #carryOut(vp: VirtualProcessor, exit: Exit): Outcome {
@@ -280,10 +283,10 @@ export class ExitHandler {
         return this.#cpuidLeaf(vp, exit);
       case "apicEoi":
         this.#wiring.eoi().endOfInterrupt(exit.vector);
-        return Outcome.Continue;
+        return CONTINUE;
       case "unrecoverable":
-        this.#wiring.tripleFault(vp.index);
-        return Outcome.Continue;
+        this.end({ kind: "triple-fault", processor: vp.index });
+        return CONTINUE;
       case "halt":
         throw new MachineError(
           `CPU${vp.index}: HLT exited, which it does only without a local APIC`,
@@ -311,7 +314,7 @@ export class ExitHandler {
       if (this.#completer !== null) return this.#complete(vp, exit);
       const port = `port ${hex(exit.port)}`;
       this.#emulated(vp, exit, port, () => this.#emulator.tryIo(vp, exit));
-      return Outcome.Completed;
+      return COMPLETED;
     }
     const size = exit.size as 1 | 2 | 4;
     const rip = nextRip(exit, BigInt(exit.instructionLength));
@@ -326,7 +329,7 @@ export class ExitHandler {
         size,
         size === 1 ? eax & 0xff : size === 2 ? eax & 0xffff : eax,
       );
-      return Outcome.Completed;
+      return COMPLETED;
     }
     const batch = this.#ripRax;
     batch.set(0, rip);
@@ -338,7 +341,7 @@ export class ExitHandler {
       else batch.view.setUint16(16, value, true);
     }
     batch.write(vp);
-    return Outcome.Completed;
+    return COMPLETED;
   }
 
   #memoryAccess(vp: VirtualProcessor, exit: MemoryExit): Outcome {
@@ -357,22 +360,20 @@ export class ExitHandler {
     }
     if (this.#completer !== null) return this.#complete(vp, exit);
     this.#emulated(vp, exit, hex(gpa), () => this.#emulator.tryMmio(vp, exit));
-    return Outcome.Completed;
+    return COMPLETED;
   }
 
   /** Has the platform complete the instruction. */
   #complete(vp: VirtualProcessor, exit: Exit): Outcome {
-    const completer = this.#completer!;
-    switch (completer.complete(vp)) {
+    const completion = this.#completer!.complete(vp);
+    switch (completion.kind) {
       case "done":
-        return Outcome.Executed;
+        return EXECUTED;
       case "run":
-        return Outcome.Continue;
+        return CONTINUE;
       case "tables":
         throw new MachineError(
-          `CPU${vp.index}: a page table is at ${
-            hex(completer.tableAddress)
-          }, ` +
+          `CPU${vp.index}: a page table is at ${hex(completion.address)}, ` +
             `which is not memory (RIP ${hex(exit.rip)})`,
         );
     }
@@ -401,24 +402,18 @@ export class ExitHandler {
     const batch = this.#ripRaxRdx;
     const msrs = this.#wiring.msrs[vp.index];
     if (exit.isWrite) {
-      if (!msrs.write(exit.msr, exit.value)) return this.#fault(Vector.GP, 0);
+      if (!msrs.write(exit.msr, exit.value)) return GENERAL_PROTECTION;
       this.#rip.set(0, nextRip(exit, TWO_BYTES));
       this.#rip.write(vp);
-      return Outcome.Completed;
+      return COMPLETED;
     }
     const value = msrs.read(exit.msr);
-    if (value === undefined) return this.#fault(Vector.GP, 0);
+    if (value === undefined) return GENERAL_PROTECTION;
     batch.set(0, nextRip(exit, TWO_BYTES));
     batch.set(1, value & 0xffffffffn);
     batch.set(2, value >> 32n);
     batch.write(vp);
-    return Outcome.Completed;
-  }
-
-  #fault(vector: number, errorCode: number | null): Outcome {
-    this.faultVector = vector;
-    this.faultCode = errorCode;
-    return Outcome.Fault;
+    return COMPLETED;
   }
 
   #cpuidLeaf(vp: VirtualProcessor, exit: CpuidExit): Outcome {
@@ -432,7 +427,7 @@ export class ExitHandler {
     batch.set(0, nextRip(exit, TWO_BYTES));
     for (let i = 0; i < 4; i++) batch.set(i + 1, BigInt(answer[i] >>> 0));
     batch.write(vp);
-    return Outcome.Completed;
+    return COMPLETED;
   }
 }
 

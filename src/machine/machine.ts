@@ -22,28 +22,33 @@ import { APIC_BASE_X2 } from "../x86/apic_base.ts";
 import { Vector, vectorBits } from "../x86/vectors.ts";
 import { MmioBus, PortBus } from "./bus.ts";
 import { cpuidChanges } from "./cpuid.ts";
-import type { Clock, Device, DeviceState, Entropy } from "./device.ts";
-import { Board, type PowerEvent } from "./devices/board.ts";
+import type { Clock, Device, Entropy, PowerEvent } from "./device.ts";
+import { Board } from "./devices/board.ts";
 import { Doorbells } from "./doorbells.ts";
 import type { DmaMemory } from "./devices/virtio/queue.ts";
 import { type ExitCounts, ExitHandler, placeOf } from "./exits.ts";
 import type { HostFacts } from "./host.ts";
 import { GuestMemory } from "./memory.ts";
+import type { MachineEvent, StartupReturn } from "./outcome.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
 import { Msrs } from "./msrs.ts";
 import { TolerantBatch } from "./refusable.ts";
+import { loadRegisters, resetRegisters, saveRegisters } from "./reset.ts";
 import {
-  loadRegisters,
-  resetRegisters,
-  type SavedRegisters,
-  saveRegisters,
-} from "./reset.ts";
+  type MachineState,
+  type OwnState,
+  ownState,
+  saveBoard,
+} from "./saved.ts";
 import { type ApicKind, EXITS, makePartition } from "./setup.ts";
 import { type StartupIpi, startupIpi } from "./startup_ipis.ts";
 import { stubEntryOf } from "./stub_entry.ts";
-import { type SavedTimer, Timers } from "./timers.ts";
+import { Timers } from "./timers.ts";
 
 const log = getLogger(["icebp", "machine"]);
+
+/** Processors whose registers were saved. */
+type SavedProcessors = Extract<MachineState["processors"], readonly unknown[]>;
 
 /**
  * What a machine is made of.
@@ -99,113 +104,6 @@ export interface MachineOptions {
   /** Puts more devices on the buses and returns them, to be reset and saved
    * with the board's. */
   readonly attach?: (machine: Machine) => readonly Device[];
-}
-
-/**
- * Why processors returned with "machine".
- *
- * @example
- * ```ts
- * import { Machine, type MachineEvent, openSoft } from "@icebp/icebp";
- * import { assertEquals } from "@std/assert";
- *
- * const platform = await openSoft({ memoryBytes: 1 << 20 });
- * const machine = new Machine({
- *   platform,
- *   guestMemory: platform.guestMemory,
- *   clock: platform.clock,
- *   entropy: { fill: (into) => into.fill(4) },
- *   cpus: 1,
- *   ramBytes: 1 << 20,
- * });
- * machine.ports.write(0xf4, 1, 3); // as OUT would
- * const event: MachineEvent | null = machine.event;
- * assertEquals(event, { kind: "exit", code: 7 });
- * ```
- */
-export type MachineEvent =
-  | PowerEvent
-  | { readonly kind: "triple-fault"; readonly processor: number };
-
-/**
- * A machine's whole state.
- *
- * @example
- * ```ts
- * import { Machine, type MachineState, openSoft } from "@icebp/icebp";
- * import { assertEquals } from "@std/assert";
- *
- * const platform = await openSoft({ memoryBytes: 1 << 20 });
- * const machine = new Machine({
- *   platform,
- *   guestMemory: platform.guestMemory,
- *   clock: platform.clock,
- *   entropy: { fill: (into) => into.fill(4) },
- *   cpus: 1,
- *   ramBytes: 1 << 20,
- * });
- * machine.memory.writeByte(0x1000, 1);
- * const state: MachineState = machine.save();
- * machine.memory.writeByte(0x1000, 2);
- * machine.load(state);
- * assertEquals(machine.memory.readByte(0x1000), 1);
- * ```
- */
-export interface MachineState {
-  /** Each processor's state. */
-  readonly processors: readonly {
-    readonly registers: SavedRegisters;
-    readonly msrs: string;
-    readonly lapic: Uint8Array | null;
-    readonly xsave: Uint8Array | null;
-  }[];
-  /** The board's devices, by name. */
-  readonly devices: DeviceState;
-  /** The devices attached later, in their order. */
-  readonly attached: readonly DeviceState[];
-  /** All of RAM. */
-  readonly memory: Uint8Array;
-}
-
-/**
- * A machine's devices, as far as they are not the platform's. JSON-able.
- *
- * @example
- * ```ts
- * import { type BoardState, Machine, openSoft } from "@icebp/icebp";
- * import { assertEquals } from "@std/assert";
- *
- * const platform = await openSoft({ memoryBytes: 1 << 20 });
- * const machine = new Machine({
- *   platform,
- *   guestMemory: platform.guestMemory,
- *   clock: platform.clock,
- *   entropy: { fill: (into) => into.fill(4) },
- *   cpus: 1,
- *   ramBytes: 1 << 20,
- * });
- * machine.ports.write(0x21, 1, 0xfb); // the PIC's mask
- * const state: BoardState = machine.saveBoard();
- * machine.ports.write(0x21, 1, 0xff);
- * machine.loadBoard(state);
- * assertEquals(machine.ports.read(0x21, 1), 0xfb);
- * ```
- */
-export interface BoardState {
-  /** The board's devices, by name. */
-  readonly devices: DeviceState;
-  /** The devices attached later, in their order. */
-  readonly attached: readonly DeviceState[];
-  /** Of each processor, the MSRs that are the machine's. */
-  readonly msrs: readonly string[];
-  /** The PIC's INTR wire. */
-  readonly extInt: boolean;
-  /** Of each processor, whether it is to tell of an interrupt window. */
-  readonly windows: readonly boolean[];
-  /** What is armed. */
-  readonly timers: readonly SavedTimer[];
-  /** Where the entropy is in its sequence; null where it has none that repeats. */
-  readonly entropy: string | null;
 }
 
 /**
@@ -284,8 +182,6 @@ export class Machine {
   readonly processors: readonly Processor[];
   /** Whether what the machine does has been done before: nobody is to be told again. */
   repeating = false;
-  /** What stopped the machine; null while nothing has. */
-  event: MachineEvent | null = null;
   /** What was booted, for people: its kind, and a line about it. */
   booted: {
     readonly kind: string;
@@ -302,7 +198,8 @@ export class Machine {
   readonly #extInt: ExtIntInput;
   /** The local APICs as they were made: what RESET brings back. */
   readonly #lapics: readonly (Uint8Array | null)[];
-  readonly #attached: readonly Device[];
+  /** The board's, and those attached. */
+  readonly #devices: readonly Device[];
   /** What ends being told of a standstill. */
   readonly #watch: () => void;
   /** What ends being asked about accesses. */
@@ -319,7 +216,8 @@ export class Machine {
    * Sets up everything; the processors are in their state after RESET.
    *
    * @throws {PlatformError} The platform fails or refuses; what was made is deleted.
-   * @throws {RangeError} The RAM is not whole pages, or more than there is memory.
+   * @throws {RangeError} The RAM is not whole pages, or more than there is memory; or
+   * two devices have one name.
    */
   constructor(options: MachineOptions) {
     this.options = options;
@@ -351,8 +249,6 @@ export class Machine {
         cpuid,
         eoi: () => this.board.ioapic,
         msrs: this.#msrs,
-        tripleFault: (processor) =>
-          this.#stop({ kind: "triple-fault", processor }),
       });
       this.processors = Array.from(
         { length: options.cpus },
@@ -364,7 +260,11 @@ export class Machine {
           ),
       );
       this.#lapics = this.processors.map(({ vp }) => this.#lapicAtReset(vp));
-      this.#attached = options.attach?.(this) ?? [];
+      this.#devices = [
+        ...this.board.devices,
+        ...options.attach?.(this) ?? [],
+      ];
+      refuseTwins(this.#devices);
       this.#mapMemory();
       this.#resetProcessors();
       this.#unanswered = this.partition.setAccessCallback((vp, access) =>
@@ -391,7 +291,7 @@ export class Machine {
       startTime: options.startTime ?? 0n,
       requestInterrupt: (request) => this.requestInterrupt(request),
       extInt: { set: (level) => this.#setExtInt(level) },
-      power: (event) => this.#stop(event),
+      power: (event) => this.power(event),
       where: () => this.#exits.where(),
       stubEntry: () => {
         const access = this.#exits.portAccess;
@@ -420,9 +320,9 @@ export class Machine {
     }
   }
 
-  #stop(event: MachineEvent): void {
-    this.event ??= event;
-    this.#exits.stopped = true;
+  /** What stopped the machine; null while nothing has. */
+  get event(): MachineEvent | null {
+    return this.#exits.ended?.event ?? null;
   }
 
   /** All processors that run take no interrupts: said once. */
@@ -460,7 +360,7 @@ export class Machine {
 
   /** Ends the machine, or resets it, as a device of it would. */
   power(event: PowerEvent): void {
-    this.#stop(event);
+    this.#exits.end(event);
   }
 
   /**
@@ -557,12 +457,12 @@ export class Machine {
    * The INIT or start-up IPI that a processor has exited for.
    * @internal
    */
-  startupIpi({ index, vp, startup }: Processor): StartupIpi {
+  startupIpi({ index, vp }: Processor, { exit }: StartupReturn): StartupIpi {
     // Where it is refused nothing but xAPIC mode is known to work.
     const base = new TolerantBatch(Reg.ApicBase);
     base.read(vp);
     const x2apic = (base.get(0) & APIC_BASE_X2) !== 0n;
-    return startupIpi(startup!.icr, index, this.processors.length, x2apic);
+    return startupIpi(exit.icr, index, this.processors.length, x2apic);
   }
 
   /** Exits so far, by reason. */
@@ -578,8 +478,7 @@ export class Machine {
    */
   reset(): void {
     this.forgetEvent();
-    this.board.reset();
-    for (const device of this.#attached) device.reset();
+    for (const device of this.#devices) device.reset();
     this.#resetProcessors();
     this.onReset.tell();
   }
@@ -630,89 +529,107 @@ export class Machine {
   }
 
   /**
-   * Everything that makes the machine what it is; no processor runs.
+   * Everything that makes the machine what it is, or without `memory` all but that; no
+   * processor runs, or where the platform saves them all are between two instructions.
    *
    * @throws {PlatformError} The platform fails or refuses the call.
    */
-  save(): MachineState {
+  save({ memory = true }: { readonly memory?: boolean } = {}): MachineState {
+    const { platform, clock, entropy } = this.options;
+    const own: OwnState = {
+      time: clock.now(),
+      msrs: this.#msrs.map(({ state }) => ({ ...state })),
+      extInt: this.#extInt.level,
+      windows: this.processors.map((processor) => processor.save()),
+      timers: this.timers.save(),
+      entropy: entropy.save?.() ?? null,
+    };
     return {
-      processors: this.processors.map(({ vp }, i) => ({
-        registers: saveRegisters(vp),
-        msrs: this.#msrs[i].save(),
-        lapic: optionally(() => vp.getLapic()),
-        xsave: optionally(() => vp.getXsave()),
-      })),
-      devices: this.board.save(),
-      attached: this.#attached.map((device) => device.save()),
-      memory: this.memory.view.slice(0, this.memory.ramBytes),
+      processors: platform.timeTravel?.save() ??
+        this.processors.map(({ vp }) => ({
+          registers: saveRegisters(vp),
+          lapic: optionally(() => vp.getLapic()),
+          xsave: optionally(() => vp.getXsave()),
+        })),
+      board: saveBoard(own, this.#devices),
+      memory: memory ? this.memory.view.slice(0, this.memory.ramBytes) : null,
     };
   }
 
   /**
-   * Takes a state made by save() of a machine with the same options.
+   * Takes a state made by save() of a machine with the same options; guest time is that
+   * of then. `memory` is called once the state is known to fit, and puts memory to what
+   * it was; that of the state, if it has any, unless it is given.
    *
+   * @throws {ForeignStateError} Another icebp saved it. Nothing has changed.
    * @throws {TypeError} The state is none, or of a machine with other options.
    * @throws {PlatformError} The platform fails or refuses the call.
    */
-  load(state: MachineState): void {
+  load(
+    state: MachineState,
+    memory: () => void = () => this.#loadMemory(state.memory),
+  ): void {
+    const { processors, board } = state;
+    const { platform, clock, entropy } = this.options;
+    const own = ownState(board, this.#devices);
+    const whole = "core" in processors ? processors : null;
     if (
-      state.processors.length !== this.processors.length ||
-      state.memory.length !== this.memory.ramBytes ||
-      state.attached.length !== this.#attached.length
+      own.msrs.length !== this.processors.length ||
+      own.windows.length !== this.processors.length ||
+      state.memory !== null && state.memory.length !== this.memory.ramBytes
     ) {
-      throw new TypeError(
-        "the saved machine has other processors, memory or devices",
-      );
+      throw new TypeError("the saved machine has other processors or memory");
     }
-    for (const { gpa, bytes, offset, kind } of this.memory.regions) {
-      if (kind === "ram") {
-        this.memory.write(gpa, state.memory.subarray(offset, offset + bytes));
-      }
+    if (whole !== null && platform.timeTravel === undefined) {
+      throw new TypeError("the saved processors are another platform's");
     }
-    this.#whileTimeStands(() =>
-      this.processors.forEach((processor, i) => {
-        const { registers, msrs, lapic, xsave } = state.processors[i];
-        this.#msrs[i].load(msrs);
-        if (xsave !== null) processor.vp.setXsave(xsave);
-        if (lapic !== null) this.#setLapic(processor.vp, lapic);
-        loadRegisters(processor.vp, registers);
-        processor.reset();
-      })
-    );
-    this.board.load(state.devices);
-    this.#attached.forEach((device, i) => device.load(state.attached[i]));
-  }
-
-  /** All that is not the platform's own, without memory: for snapshots of a machine whose
-   * processors and time the platform saves. */
-  saveBoard(): BoardState {
-    return {
-      devices: this.board.save(),
-      attached: this.#attached.map((device) => device.save()),
-      msrs: this.#msrs.map((msrs) => msrs.save()),
-      extInt: this.#extInt.level,
-      windows: this.processors.map((processor) => processor.save()),
-      timers: this.timers.save(),
-      entropy: this.options.entropy.save?.() ?? null,
-    };
-  }
-
-  /** Takes what saveBoard() had; guest time is that of then. */
-  loadBoard(state: BoardState): void {
-    this.#msrs.forEach((msrs, i) => msrs.load(state.msrs[i]));
-    this.board.restore(state.devices);
-    this.#attached.forEach((device, i) => device.restore(state.attached[i]));
-    this.#extInt.level = state.extInt;
-    this.timers.load(state.timers);
-    if (state.entropy !== null) this.options.entropy.load?.(state.entropy);
-    this.processors.forEach((processor, i) => processor.load(state.windows[i]));
+    if (whole === null && clock.set === undefined) {
+      throw new TypeError("this clock cannot be set to a saved machine's time");
+    }
+    memory();
+    if (whole === null) {
+      this.#whileTimeStands(() => {
+        this.#loadRegisters(processors as SavedProcessors);
+        clock.set!(own.time);
+      });
+    } else {
+      platform.timeTravel!.load(whole);
+      if (clock.now() !== own.time) clock.set!(own.time);
+    }
+    this.#msrs.forEach((msrs, i) => msrs.state = own.msrs[i]);
+    for (const device of this.#devices) {
+      device.load(board.devices[device.name].state);
+    }
+    this.#extInt.level = own.extInt;
+    this.timers.load(own.timers);
+    if (own.entropy !== null) entropy.load?.(own.entropy);
+    this.processors.forEach((processor, i) => processor.load(own.windows[i]));
     this.forgetEvent();
+    this.doorbells.again();
+    this.partition.changes++;
+  }
+
+  #loadMemory(bytes: Uint8Array | null): void {
+    if (bytes === null) return;
+    for (const { gpa, bytes: length, offset, kind } of this.memory.regions) {
+      if (kind !== "ram") continue;
+      this.memory.write(gpa, bytes.subarray(offset, offset + length));
+    }
+  }
+
+  #loadRegisters(saved: SavedProcessors): void {
+    this.processors.forEach((processor, i) => {
+      const { registers, lapic, xsave } = saved[i];
+      if (xsave !== null) processor.vp.setXsave(xsave);
+      if (lapic !== null) this.#setLapic(processor.vp, lapic);
+      loadRegisters(processor.vp, registers);
+      processor.reset();
+    });
   }
 
   /** What stopped the machine is of another time. */
   forgetEvent(): void {
-    this.event = null;
-    this.#exits.stopped = false;
+    this.#exits.ended = null;
   }
 
   /** Deletes the partition; no processor runs, nothing is used again. The
@@ -762,6 +679,15 @@ export interface DmaAccess {
   readonly length: number;
   /** False where it only read. */
   readonly isWrite: boolean;
+}
+
+/** Devices are saved by their names. */
+function refuseTwins(devices: readonly Device[]): void {
+  const names = new Set<string>();
+  for (const { name } of devices) {
+    if (names.has(name)) throw new RangeError(`two devices are called ${name}`);
+    names.add(name);
+  }
 }
 
 /** A local APIC as it was made, with the ID that guests are told of: a host's

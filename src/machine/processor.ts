@@ -2,12 +2,7 @@
  * One virtual processor's loop: run, carry out what exited, run again, until
  * something happens that the loop cannot decide. The loop allocates nothing.
  */
-import type {
-  DebugPointExit,
-  ExceptionExit,
-  Exit,
-  InitSipiExit,
-} from "../platform/exits.ts";
+import type { Exit } from "../platform/exits.ts";
 import type { VirtualProcessor } from "../platform/virtual_processor.ts";
 import { Subscribers } from "../util/subscribers.ts";
 import { IcebpAnswer } from "../../ffi/icebp.ts";
@@ -25,29 +20,9 @@ import {
   injectException,
   injectExtInt,
 } from "./events.ts";
-import { type ExitHandler, Outcome } from "./exits.ts";
+import type { ExitHandler } from "./exits.ts";
+import { CANCELED, COMPLETED, type Return } from "./outcome.ts";
 import type { Timer, Timers } from "./timers.ts";
-
-/**
- * Why run() returned:
- * - "canceled": requestReturn(), and nothing else happened
- * - "exception": one of the exception exit bitmap; `exception` has it
- * - "point": a debug point; `point` has it
- * - "startup": an INIT or a start-up IPI that has not been sent (Machine's
- *   trapStartupIpis()); `startup` has it, and the instruction is complete
- * - "completed": the instruction exited and was carried out (`single` only)
- * - "fault": the instruction exited and faults, as `handler` tells (`single`
- *   only; otherwise the guest gets the fault)
- * - "machine": power-off, reset or a triple fault; the machine has the event
- */
-export type Return =
-  | "canceled"
-  | "exception"
-  | "point"
-  | "startup"
-  | "completed"
-  | "fault"
-  | "machine";
 
 /** Host time between tries to get a processor back. */
 const CANCEL_RETRY_MS = 5;
@@ -56,6 +31,9 @@ const CANCEL_RETRY_MS = 5;
  * the host's: not every host tells of the window of one that halts. Guest ns, which
  * double from look to look. */
 const FIRST_LOOK_NS = 400_000n, LAST_LOOK_NS = 20_000_000n;
+
+/** The name of the timer for that. */
+const LOOK_AGAIN = "interrupt window";
 
 /** The PIC's INTR wire as one processor sees it. */
 export interface ExtIntInput {
@@ -71,15 +49,9 @@ export class Processor {
   readonly vp: VirtualProcessor;
   /** True from the call of the platform's run to its return. */
   inRun = false;
-  /** The exit that "exception" is about; valid until the next run. */
-  exception: ExceptionExit | null = null;
-  /** The exit that "point" is about; valid until the next run. */
-  point: DebugPointExit | null = null;
-  /** The exit that "startup" is about; valid until the next run. */
-  startup: InitSipiExit | null = null;
   /** Told of a cancel that the platform refused. */
   readonly onCancelFailed = new Subscribers<[error: unknown]>();
-  readonly handler: ExitHandler;
+  readonly #handler: ExitHandler;
   readonly #extInt: ExtIntInput | null;
   readonly #lookAgain: Timer | null;
   #lookAfter = FIRST_LOOK_NS;
@@ -101,9 +73,9 @@ export class Processor {
   ) {
     this.index = vp.index;
     this.vp = vp;
-    this.handler = handler;
+    this.#handler = handler;
     this.#extInt = extInt;
-    this.#lookAgain = extInt?.timers?.create(() => {
+    this.#lookAgain = extInt?.timers?.create(LOOK_AGAIN, () => {
       if (this.#lookAfter < LAST_LOOK_NS) this.#lookAfter *= 2n;
       if (this.inRun && extInt.level) this.vp.cancel();
     }) ?? null;
@@ -163,9 +135,6 @@ export class Processor {
   reset(): void {
     this.#lookAgain?.disarm();
     this.#returnRequested = false;
-    this.exception = null;
-    this.point = null;
-    this.startup = null;
   }
 
   /**
@@ -174,9 +143,9 @@ export class Processor {
    * platform's error.
    */
   async run(single: boolean): Promise<Return> {
-    const handler = this.handler;
+    const handler = this.#handler;
     for (;;) {
-      if (this.#returnRequested) return "canceled";
+      if (this.#returnRequested) return CANCELED;
       // Some hosts forget the request for a window at any exit.
       this.#windowArmed = false;
       if (this.#extInt !== null && this.#extInt.level && !single) {
@@ -193,22 +162,17 @@ export class Processor {
       if (this.#answered) {
         this.#answered = false;
         if (this.#failure !== null) throw this.#takeFailure();
-        if (handler.stopped) return "machine";
+        if (handler.ended !== null) return handler.ended;
         if (exit.reason === "canceled") continue;
       }
       handler.count(exit);
       switch (exit.reason) {
         case "exception":
-          this.exception = exit;
-          this.point = null;
-          return "exception";
+          return { kind: "exception", exit };
         case "debugPoint":
-          this.exception = null;
-          this.point = exit;
-          return "point";
+          return { kind: "point", exit };
         case "initSipi":
-          this.startup = exit;
-          return "startup";
+          return { kind: "startup", exit };
         case "canceled":
           break;
         case "interruptWindow":
@@ -216,15 +180,19 @@ export class Processor {
           break;
         default: {
           const outcome = handler.handle(this.vp, exit);
-          if (handler.stopped) return "machine";
-          if (outcome === Outcome.Completed) {
-            if (single) return "completed";
-            if ((exit.rflags & RFLAGS_TF) !== 0n) this.#trap();
-          } else if (outcome === Outcome.Executed) {
-            if (single) return "completed";
-          } else if (outcome === Outcome.Fault) {
-            if (single) return "fault";
-            injectException(this.vp, handler.faultVector, handler.faultCode);
+          switch (outcome.kind) {
+            case "power":
+              return outcome;
+            case "completed":
+              if (single) return COMPLETED;
+              if ((exit.rflags & RFLAGS_TF) !== 0n) this.#trap();
+              break;
+            case "executed":
+              if (single) return COMPLETED;
+              break;
+            case "fault":
+              if (single) return outcome;
+              injectException(this.vp, outcome.vector, outcome.errorCode);
           }
         }
       }
@@ -244,7 +212,7 @@ export class Processor {
    */
   answer(access: DataView): number {
     if (this.#single || !this.inRun) return IcebpAnswer.Exit;
-    const handler = this.handler;
+    const handler = this.#handler;
     this.inRun = false;
     try {
       handler.answer(this.vp, access);
@@ -253,7 +221,8 @@ export class Processor {
     }
     const level = this.#extInt !== null && this.#extInt.level;
     if (
-      this.#failure !== null || handler.stopped || this.#returnRequested ||
+      this.#failure !== null || handler.ended !== null ||
+      this.#returnRequested ||
       level && !this.#windowArmed
     ) {
       this.#answered = true;

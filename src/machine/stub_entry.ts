@@ -4,12 +4,8 @@ import { Reg } from "../../ffi/registers.ts";
 import { CR0_PE } from "../x86/control_registers.ts";
 import { Vector } from "../x86/vectors.ts";
 import { realBase } from "../x86/segments.ts";
-import {
-  STUB,
-  STUB_OFFSET,
-  STUB_SEGMENT,
-  type StubEntry,
-} from "./devices/bios_calls.ts";
+import type { StubEntry } from "./device.ts";
+import { STUB, STUB_OFFSET, STUB_SEGMENT } from "./devices/bios_calls.ts";
 import { placeOf, type PortAccess } from "./exits.ts";
 import type { GuestMemory } from "./memory.ts";
 

@@ -15,7 +15,7 @@ import type { Clock } from "./device.ts";
  *
  * const platform = await openSoft({ memoryBytes: 65536 });
  * const timers = new Timers(platform.clock);
- * const timer: Timer = timers.create(() => {});
+ * const timer: Timer = timers.create("mine", () => {});
  * timer.arm(1_000n);
  * assertEquals(timer.deadline, 1_000n);
  * timer.disarm();
@@ -24,6 +24,8 @@ import type { Clock } from "./device.ts";
  */
 export class Timer {
   readonly #timers: Timers;
+  /** Among its machine's timers. */
+  readonly name: string;
   /** Called at the deadline. */
   readonly fire: () => void;
   #deadline: bigint | null = null;
@@ -31,8 +33,9 @@ export class Timer {
   order = 0;
 
   /** Use {@linkcode Timers.create}. */
-  constructor(timers: Timers, fire: () => void) {
+  constructor(timers: Timers, name: string, fire: () => void) {
     this.#timers = timers;
+    this.name = name;
     this.fire = fire;
   }
 
@@ -56,7 +59,7 @@ export class Timer {
 }
 
 /**
- * A timer's number, and its deadline: an integer ending in n.
+ * A timer's name, and its deadline.
  *
  * @example
  * ```ts
@@ -65,16 +68,21 @@ export class Timer {
  *
  * const platform = await openSoft({ memoryBytes: 65536 });
  * const timers = new Timers(platform.clock);
- * const timer = timers.create(() => {});
+ * const timer = timers.create("mine", () => {});
  * timer.arm(1_000n);
  * const saved: readonly SavedTimer[] = timers.save();
- * assertEquals(saved, [[0, "1000n"]]);
+ * assertEquals(saved, [{ name: "mine", deadline: 1_000n }]);
  * timer.disarm();
  * timers.load(saved);
  * assertEquals(timer.deadline, 1_000n);
  * ```
  */
-export type SavedTimer = readonly [index: number, deadline: string];
+export interface SavedTimer {
+  /** As it was created with. */
+  readonly name: string;
+  /** Guest ns. */
+  readonly deadline: bigint;
+}
 
 /**
  * The timers of a machine.
@@ -86,15 +94,14 @@ export type SavedTimer = readonly [index: number, deadline: string];
  *
  * const platform = await openSoft({ memoryBytes: 65536 });
  * const timers = new Timers(platform.clock);
- * timers.create(() => {}).arm(2_000_000n);
- * timers.create(() => {}).arm(1_000_000n);
+ * timers.create("late", () => {}).arm(2_000_000n);
+ * timers.create("soon", () => {}).arm(1_000_000n);
  * assertEquals(timers.next, 1_000_000n);
  * ```
  */
 export class Timers {
   readonly #clock: Clock;
-  /** All of them, as they were created. */
-  readonly #all: Timer[] = [];
+  readonly #byName = new Map<string, Timer>();
   /** Armed timers in the order they will fire. Few, so an array will do. */
   readonly #armed: Timer[] = [];
   #armings = 0;
@@ -107,36 +114,39 @@ export class Timers {
     this.#clock = clock;
   }
 
-  /** A timer that calls `fn` when armed and due. */
-  create(fn: () => void): Timer {
-    const timer = new Timer(this, fn);
-    this.#all.push(timer);
+  /**
+   * A timer that calls `fn` when armed and due; `name` is unique among them.
+   *
+   * @throws {RangeError} Another has the name.
+   */
+  create(name: string, fn: () => void): Timer {
+    if (this.#byName.has(name)) throw new RangeError(`a second timer ${name}`);
+    const timer = new Timer(this, name, fn);
+    this.#byName.set(name, timer);
     return timer;
   }
 
-  /** What is armed, in the order in which it will fire: each timer's number, as they
-   * were created, and its deadline in guest ns. */
-  save(): readonly SavedTimer[] {
-    return this.#armed.map((timer) => [
-      this.#all.indexOf(timer),
-      `${timer.deadline}n`,
-    ]);
+  /** What is armed, in the order in which it will fire. */
+  save(): SavedTimer[] {
+    return this.#armed.map(({ name, deadline }) => ({
+      name,
+      deadline: deadline!,
+    }));
   }
 
   /**
-   * Arms what save() had, and nothing else.
+   * Arms what save() had, in its order, and nothing else.
    *
    * @throws {TypeError} The state is of a machine with other timers.
    */
   load(saved: readonly SavedTimer[]): void {
-    const timers = saved.map(([index]) => this.#all[index]);
-    if (timers.includes(undefined as never)) {
-      throw new TypeError("the saved machine has other timers");
-    }
+    const timers = saved.map(({ name }) => {
+      const timer = this.#byName.get(name);
+      if (timer !== undefined) return timer;
+      throw new TypeError(`the saved machine has another timer: ${name}`);
+    });
     for (const timer of [...this.#armed]) timer.disarm();
-    saved.forEach(([, deadline], i) =>
-      timers[i].arm(BigInt(deadline.slice(0, -1)))
-    );
+    saved.forEach(({ deadline }, i) => timers[i].arm(deadline));
   }
 
   /** Guest time in nanoseconds. */

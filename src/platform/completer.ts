@@ -26,6 +26,18 @@ export interface AccessHandlers {
   readonly stopped: boolean;
 }
 
+/** What completing an instruction, or some iterations of a REP, came to. */
+export type Completion =
+  /** A trap that it makes comes when the processor runs next. */
+  | { readonly kind: "done" }
+  /** It is not done, and the next run says why, be it with a fault. */
+  | { readonly kind: "run" }
+  /** It cannot be done: a page table is at an address where no memory is. */
+  | { readonly kind: "tables"; readonly address: number };
+
+const DONE: Completion = { kind: "done" };
+const RUN: Completion = { kind: "run" };
+
 const CALL = "IcebpCompleteAccess";
 
 /** Completes instructions, one at a time. */
@@ -54,16 +66,9 @@ export class Completer {
     return complete === null ? null : new Completer(complete, handlers);
   }
 
-  /** Where `complete` found a page table that is in no memory. */
-  tableAddress = 0;
-
-  /**
-   * Completes the instruction of a memory or port exit, or some iterations of a REP:
-   * "done", and a trap that it makes comes when the processor runs next. "run": it is
-   * not done, and the next run says why, be it with a fault. "tables": it cannot be
-   * done. Throws what a handler throws, and the platform's error.
-   */
-  complete(vp: VirtualProcessor): "done" | "run" | "tables" {
+  /** Completes the instruction of a memory or port exit, or some iterations of a REP.
+   * Throws what a handler throws, and the platform's error. */
+  complete(vp: VirtualProcessor): Completion {
     const { handle } = vp.partition;
     vp.partition.changes++;
     const completion = this.#completionView;
@@ -87,16 +92,18 @@ export class Completer {
         case IcebpOutcome.Data:
           break;
         case IcebpOutcome.Again:
-          if (this.#handlers.stopped) return "done";
+          if (this.#handlers.stopped) return DONE;
           done = 0;
           break;
         case IcebpOutcome.Run:
-          return "run";
+          return RUN;
         case IcebpOutcome.Tables:
-          this.tableAddress = Number(COMPLETION.Address.get(completion));
-          return "tables";
+          return {
+            kind: "tables",
+            address: Number(COMPLETION.Address.get(completion)),
+          };
         default:
-          return "done";
+          return DONE;
       }
     }
   }

@@ -8,11 +8,11 @@ export type {
   MaskedCpuidResult,
 } from "./partition.ts";
 export { VALUE_SIZE, VirtualProcessor } from "./virtual_processor.ts";
-export type { Translation } from "./virtual_processor.ts";
+export type { PartitionOfProcessor, Translation } from "./virtual_processor.ts";
 export type { Segment, Table } from "../x86/segments.ts";
 export type * from "./exits.ts";
 export { Completer } from "./completer.ts";
-export type { AccessHandlers } from "./completer.ts";
+export type { AccessHandlers, Completion } from "./completer.ts";
 export { Emulator } from "./emulator.ts";
 export type {
   EmulatedIo,

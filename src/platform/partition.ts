@@ -19,7 +19,10 @@ import { PAGE_BYTES } from "../x86/paging.ts";
 import { alignedBytes, viewOf } from "./aligned.ts";
 import { check, PlatformError } from "./errors.ts";
 import { LOST, need } from "./optional.ts";
-import { VirtualProcessor } from "./virtual_processor.ts";
+import {
+  type PartitionOfProcessor,
+  VirtualProcessor,
+} from "./virtual_processor.ts";
 
 const log = getLogger(["icebp", "platform"]);
 
@@ -242,7 +245,7 @@ export interface DebugPoint {
  * partition.delete();
  * ```
  */
-export class Partition {
+export class Partition implements PartitionOfProcessor {
   /** Whose partition it is. */
   readonly functions: WinHvPlatform;
   /** The WHV_PARTITION_HANDLE. */
@@ -574,6 +577,22 @@ export class Partition {
       identifier,
     );
     if (hresult < 0) check(hresult, call, `point ${identifier}`);
+  }
+
+  /**
+   * Gives an instruction point a condition (ConditionOp), or with none takes it away; no
+   * processor runs. False if the platform cannot judge it: the point has none then.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
+  setDebugPointCondition(identifier: number, condition: Uint8Array): boolean {
+    const call = "IcebpSetDebugPointCondition";
+    const set = this.functions.extensions[call];
+    if (set === null) return false;
+    const hresult = set(this.handle, identifier, condition, condition.length);
+    if (hresult === HResult.E_NOTIMPL) return false;
+    if (hresult < 0) check(hresult, call, `point ${identifier}`);
+    return true;
   }
 
   /**

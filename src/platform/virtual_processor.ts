@@ -16,7 +16,6 @@ import { alignedBytes, alignedPages, isAligned, viewOf } from "./aligned.ts";
 import { type DebugHit, debugHits } from "./debug_exits.ts";
 import { PlatformError } from "./errors.ts";
 import { type Exit, ExitDecoder } from "./exits.ts";
-import type { Partition } from "./partition.ts";
 import {
   readSegment,
   readTable,
@@ -57,6 +56,32 @@ export interface Translation {
 }
 
 /**
+ * What a processor knows of its partition.
+ *
+ * @example
+ * ```ts
+ * import { openSoft, Partition, type PartitionOfProcessor } from "@icebp/icebp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = await openSoft({ memoryBytes: 0x10000 });
+ * const partition = Partition.create(platform);
+ * partition.setProcessorCount(1);
+ * partition.setup();
+ * const vp = partition.createVirtualProcessor(0);
+ * const its: PartitionOfProcessor = vp.partition;
+ * assertEquals([its.functions, its.handle], [platform, partition.handle]);
+ * ```
+ */
+export interface PartitionOfProcessor {
+  /** Whose partition it is. */
+  readonly functions: WinHvPlatform;
+  /** The WHV_PARTITION_HANDLE. */
+  readonly handle: bigint;
+  /** Goes up with every call that may change a processor's state. */
+  changes: number;
+}
+
+/**
  * A virtual processor of a partition; made by the partition.
  *
  * @example
@@ -79,7 +104,7 @@ export interface Translation {
  */
 export class VirtualProcessor {
   /** The partition it belongs to. */
-  readonly partition: Partition;
+  readonly partition: PartitionOfProcessor;
   /** Its number, from 0. */
   readonly index: number;
   /** The last exit's WHV_VP_EXIT_CONTEXT, for the emulator. */
@@ -103,7 +128,7 @@ export class VirtualProcessor {
   #running = false;
 
   /** Use {@linkcode Partition.createVirtualProcessor}. */
-  constructor(partition: Partition, index: number) {
+  constructor(partition: PartitionOfProcessor, index: number) {
     this.partition = partition;
     this.index = index;
     this.#provider = partition.functions;
@@ -171,6 +196,24 @@ export class VirtualProcessor {
       this.#functions.WHvCancelRunVirtualProcessor(this.#handle, this.index, 0),
       "WHvCancelRunVirtualProcessor",
     );
+  }
+
+  /**
+   * Tells the platform whether this processor is about to be run, now and after every
+   * exit. Where all processors run on one thread the others wait for one that is
+   * expected, and do not for one that stays away: until its next run. Who waits for
+   * another processor stays away meanwhile. Other platforms need not know.
+   *
+   * @throws {PlatformError} The platform fails or refuses the call.
+   */
+  expectRun(expected: boolean): void {
+    const call = "IcebpExpectRun";
+    const hresult = this.#provider.extensions[call]?.(
+      this.#handle,
+      this.index,
+      expected ? 1 : 0,
+    );
+    if (hresult !== undefined && hresult < 0) this.#fail(call, hresult);
   }
 
   /**

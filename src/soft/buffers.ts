@@ -9,7 +9,7 @@ import { type Instance } from "./module.ts";
 export type Buffer = ArrayBufferView | null;
 
 /** The first `count` bytes of a caller's buffer. */
-function bytesOf(view: ArrayBufferView, count: number): Uint8Array {
+export function bytesOf(view: ArrayBufferView, count: number): Uint8Array {
   return view instanceof Uint8Array && view.length === count
     ? view
     : new Uint8Array(view.buffer, view.byteOffset, count);

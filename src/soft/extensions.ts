@@ -16,7 +16,8 @@ import {
   ICEBP_MAX_ACCESSES,
 } from "../../ffi/icebp.ts";
 import { HResult } from "../../ffi/hresult.ts";
-import { Buffers, has } from "./buffers.ts";
+import { Buffers, bytesOf, has, viewOf } from "./buffers.ts";
+import { Conditions } from "./conditions.ts";
 import { HANDLE } from "./functions.ts";
 import { IOBUF, SIZE } from "./core/layout.ts";
 import { type Instance } from "./module.ts";
@@ -32,6 +33,7 @@ export function softExtensions(
 ): IcebpFunctions {
   const { core, view } = instance;
   const buffers = new Buffers(instance);
+  const conditions = new Conditions(instance);
   const invalid = HResult.E_INVALIDARG;
   return {
     IcebpCompleteAccess: (p, vp, accesses, carriedOut, completion) => {
@@ -53,19 +55,48 @@ export function softExtensions(
       scheduler.standstill = callback as (() => void) | null;
       return HResult.S_OK;
     },
+    IcebpExpectRun: (p, vp, expected) => {
+      if (p !== HANDLE) return invalid;
+      const hresult = core.whvCheckVp(vp);
+      if (!hresult) scheduler.expect(vp, expected !== 0);
+      return hresult;
+    },
     IcebpSetAccessCallback: (p, address) => {
       const callback = address === 0n ? null : called(address);
       if (p !== HANDLE || callback === undefined) return invalid;
       scheduler.setAccessCallback(callback as AccessCallback | null);
       return HResult.S_OK;
     },
-    IcebpSetDebugPoint: (p, point, bytes) =>
-      p === HANDLE && bytes >= ICEBP_DEBUG_POINT.size &&
-        buffers.take(point, ICEBP_DEBUG_POINT.size)
-        ? core.whvSetDebugPoint()
-        : invalid,
-    IcebpClearDebugPoint: (p, id) =>
-      p === HANDLE ? core.whvClearDebugPoint(id) : invalid,
+    IcebpSetDebugPoint: (p, point, bytes) => {
+      if (
+        p !== HANDLE || bytes < ICEBP_DEBUG_POINT.size ||
+        !buffers.take(point, ICEBP_DEBUG_POINT.size)
+      ) return invalid;
+      const hresult = core.whvSetDebugPoint();
+      if (!hresult) {
+        conditions.clear(ICEBP_DEBUG_POINT.Identifier.get(viewOf(point!)));
+      }
+      return hresult;
+    },
+    IcebpClearDebugPoint: (p, id) => {
+      if (p !== HANDLE) return invalid;
+      const hresult = core.whvClearDebugPoint(id);
+      if (!hresult) conditions.clear(id);
+      return hresult;
+    },
+    IcebpSetDebugPointCondition: (p, id, condition, bytes) => {
+      if (p !== HANDLE || bytes > 0 && !has(condition, bytes)) return invalid;
+      // Also whether there is such a point.
+      const hresult = core.whvSetDebugPointCondition(id, 0);
+      if (hresult) return hresult;
+      const index = conditions.set(
+        id,
+        bytes === 0 ? new Uint8Array() : bytesOf(condition!, bytes),
+      );
+      return index === false
+        ? HResult.E_NOTIMPL
+        : core.whvSetDebugPointCondition(id, index);
+    },
     IcebpPassDebugPoints: (p, vp, how) => {
       if (p !== HANDLE) return invalid;
       const hresult = core.whvPassDebugPoints(vp, how);

@@ -80,7 +80,7 @@ export function softFunctions(
     }
     buffers.take(state, APIC_STATE_SIZE);
     const hresult = core.whvSetApic(vp);
-    scheduler.kick();
+    scheduler.changed();
     return hresult;
   }
 
@@ -106,9 +106,9 @@ export function softFunctions(
     state: Buffer,
     bytes: number,
   ): number {
-    return partition === HANDLE && buffers.take(state, bytes)
-      ? core.whvSetXsave(vp, bytes)
-      : invalid;
+    if (partition !== HANDLE || !buffers.take(state, bytes)) return invalid;
+    scheduler.changed();
+    return core.whvSetXsave(vp, bytes);
   }
 
   /** Takes and clears dirty bits, as many at a time as IOBUF holds. */
@@ -171,8 +171,12 @@ export function softFunctions(
     },
     WHvSetupPartition: (p) => p === HANDLE ? core.whvSetupPartition() : invalid,
     WHvResetPartition: (p) => p === HANDLE ? core.whvResetPartition() : invalid,
-    WHvDeletePartition: (p) =>
-      p === HANDLE ? core.whvDeletePartition() : invalid,
+    WHvDeletePartition: (p) => {
+      if (p !== HANDLE) return invalid;
+      const hresult = core.whvDeletePartition();
+      if (!hresult) scheduler.forgetAll();
+      return hresult;
+    },
     WHvGetPartitionProperty: (p, code, buffer, bytes, written) =>
       p === HANDLE
         ? buffers.out(
@@ -206,10 +210,11 @@ export function softFunctions(
       if (!hresult) buffers.put(data, bytes);
       return hresult;
     },
-    WHvWriteGpaRange: (p, vp, gpa, controls, data, bytes) =>
-      p === HANDLE && buffers.take(data, bytes)
-        ? core.whvWriteGpaRange(vp, gpa, controls, bytes)
-        : invalid,
+    WHvWriteGpaRange: (p, vp, gpa, controls, data, bytes) => {
+      if (p !== HANDLE || !buffers.take(data, bytes)) return invalid;
+      scheduler.changed();
+      return core.whvWriteGpaRange(vp, gpa, controls, bytes);
+    },
     WHvQueryGpaRangeDirtyBitmap: (p, gpa, range, bitmap, bytes) =>
       p === HANDLE ? queryDirty(gpa, range, bitmap, bytes) : invalid,
     WHvTranslateGva: (p, vp, gva, flags, result, gpa) => {
@@ -256,7 +261,7 @@ export function softFunctions(
       if (p !== HANDLE || !takeNames(names, count, values)) return invalid;
       buffers.takeValues(values!, count * 16);
       const hresult = core.whvSetRegisters(vp, count);
-      scheduler.kick();
+      scheduler.changed();
       return hresult;
     },
     WHvGetVirtualProcessorInterruptControllerState: getApic,
@@ -322,7 +327,7 @@ export function softFunctions(
         v.getUint32(8, true),
         v.getUint32(12, true),
       );
-      scheduler.kick();
+      scheduler.changed();
       return hresult;
     },
   };

@@ -27,6 +27,7 @@ import {
   COUNTER_LEFT_BY_HANDLER,
   COUNTER_LEFT_FOR_OTHER,
   COUNTER_LEFT_FOR_REGION,
+  COUNTER_PASSED,
   COUNTER_TLB_FLUSHES,
   COUNTER_TLB_MISSES,
   COUNTER_TOO_SHORT,
@@ -104,6 +105,8 @@ export interface SoftCounters {
   readonly tlbFlushes: bigint;
   /** Interrupts and exceptions delivered. */
   readonly events: bigint;
+  /** Debug points passed without an exit because their condition was 0. */
+  readonly passed: bigint;
   /** Of the misses: writes to pages that hold decoded code. They always miss, for the
    * code may change by them. */
   readonly besideCode: bigint;
@@ -127,6 +130,7 @@ const COUNTERS: Record<keyof SoftCounters, number> = {
   tlbMisses: COUNTER_TLB_MISSES,
   tlbFlushes: COUNTER_TLB_FLUSHES,
   events: COUNTER_EVENTS,
+  passed: COUNTER_PASSED,
   besideCode: COUNTER_BESIDE_CODE,
   translated: COUNTER_TRANSLATED,
   leftForRegion: COUNTER_LEFT_FOR_REGION,
@@ -275,6 +279,7 @@ export class SoftPlatform implements WinHvPlatform {
   /** To be called after the host wrote guestMemory: decoded code there is stale. */
   hostWrote(offset: number, bytes: number): void {
     this.#instance.core.hostWrote(GUEST + offset, bytes);
+    this.#scheduler.changes++;
   }
 
   /** What the core has counted since the start. */
@@ -285,11 +290,16 @@ export class SoftPlatform implements WinHvPlatform {
     ) as unknown as SoftCounters;
   }
 
+  /** Debug points passed without an exit because their condition was 0. */
+  passedPoints(): number {
+    return Number(this.#instance.core.counter(COUNTER_PASSED));
+  }
+
   /** What translation did (translate/translator.ts); nothing where there is none. */
   effort(): readonly (readonly [name: string, count: string])[] {
     const made = this.#scheduler.translator?.counters();
-    if (made === undefined) return [];
     const counters = this.counters();
+    if (made === undefined) return [];
     const all = Number(this.clock.instructions());
     const ran = Number(counters.translated);
     const percent = all === 0 ? 0 : ran / all * 100;

@@ -109,6 +109,13 @@ export interface Core {
   whvGetVpCounters(vp: number, set: number, bytes: number): number;
   /** An ICEBP_DEBUG_POINT at IOBUF. */
   whvSetDebugPoint(): number;
+  /** The table's index of its condition; 0: none. */
+  whvSetDebugPointCondition(id: number, condition: number): number;
+  /** Where the table has what conditions read memory with: (linear, bytes) => value. */
+  conditionLoader(): number;
+  /** For translated code: what no data point is for next to an access
+   * (core/points/data.ts). */
+  unwatched(linear: bigint, more: bigint, host: number): bigint;
   whvClearDebugPoint(id: number): number;
   whvPassDebugPoints(vp: number, how: number): number;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */

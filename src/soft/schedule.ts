@@ -9,6 +9,8 @@ import type { ScheduleEntry, ScheduleLog } from "../../ffi/time_travel.ts";
 
 const KINDS = ["run", "skip", "event", "pass"] as const;
 const RUN = 0, SKIP = 1, EVENT = 2, PASS = 3;
+/** In place of how points were passed. */
+const MET = 127;
 const FIRST_BYTES = 64;
 /** A kind byte and a number of 53 bits. */
 const MOST_OF_ENTRY = 9;
@@ -84,6 +86,12 @@ export class Schedule implements ScheduleLog {
   /** A processor was made to pass debug points (DebugPass). */
   passed(vp: number, how: number): void {
     this.#other(PASS, vp, how);
+  }
+
+  /** A processor exited for an instruction point: what comes between two instructions
+   * had come before. */
+  met(vp: number): void {
+    this.#other(PASS, vp, MET);
   }
 
   #other(kind: number, vp: number, value: number): void {
@@ -209,7 +217,9 @@ export class Cursor {
       scale *= 128;
     }
     this.#next = next;
-    return this.#entry = { kind: KINDS[head >> 6], vp: head & 63, value };
+    const code = head >> 6;
+    const kind = code === PASS && value === MET ? "met" : KINDS[code];
+    return this.#entry = { kind, vp: head & 63, value };
   }
 
   /** Where the entry behind the one at the place begins. */

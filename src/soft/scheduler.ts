@@ -3,6 +3,10 @@
 // guest and its caller do: a VP keeps its turn over exits (its caller comes back for
 // it) until its instructions are used up, it waits, or its caller stays away.
 //
+// Whom a turn waits for is told: no turn begins while a VP that is expected
+// (IcebpExpectRun) is not there, and none waits for one that is said to stay away. Of
+// callers that say neither it is not known whether they come back; they get PATIENCE.
+//
 // The host's clock is read for two things only, neither of which the guest can see in
 // "virtual" mode: giving the event loop its turn every few milliseconds, and, in
 // "host" mode, sleeping while all processors wait.
@@ -21,8 +25,8 @@ import {
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
-import { ACCESS, EXITBUF } from "./core/layout.ts";
-import { LEAVE, RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
+import { ACCESS, EXITBUF, MAX_VPS } from "./core/layout.ts";
+import { RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
 import { type Core, type Instance } from "./module.ts";
 import type { Cursor, Schedule } from "./schedule.ts";
 
@@ -55,8 +59,11 @@ const YIELD_IMMEDIATES = 62;
 /** Looks at the host's clock are this many runs apart, or 32 times that many
  * instructions. A debugger's steps are so short, and give the event loop its turn anyway. */
 const SHORT_RUNS = 1024;
-/** Microtasks that callers have to come (back) with a run. */
+/** Microtasks that callers have to come (back) with a run if they have not told whether
+ * they do: who only awaits one run after the other is there by then. */
 const PATIENCE = 24;
+/** What a caller has told of itself; and whom a turn that is about to begin waits for. */
+const SILENT = 1, EXPECTED = 2, AWAY = 3, NOBODY = 0;
 const NEVER = Infinity;
 const EXIT_CONTEXT_BYTES = WHV_RUN_VP_EXIT_CONTEXT.size;
 const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
@@ -119,6 +126,8 @@ export class Scheduler {
   readonly #runs: (Run | null)[] = [];
   readonly #latched: boolean[] = [];
   mode: ClockMode = "virtual";
+  /** How often the caller changed something. */
+  changes = 0;
   /** Translates hot code; null if none is. */
   translator: Translator | null = null;
   #pending = 0;
@@ -131,8 +140,15 @@ export class Scheduler {
    * nobody can run. "held": nobody may. "follow": a replay waits for all to be back.
    */
   #phase: "idle" | "gather" | "turn" | "owner" | "held" | "follow" = "idle";
-  #counting = false;
-  #exits = 0;
+  /** Of each processor what its caller has told: SILENT, EXPECTED or AWAY. */
+  readonly #told = new Uint8Array(MAX_VPS).fill(SILENT);
+  /** One more than the highest processor that has run, or was told of. */
+  #known = 0;
+  /** Whether #await() is about to look. */
+  #looks = false;
+  /** How many runs have returned, and at which number patience was last at an end. */
+  #returns = 0;
+  #waitedAt = 0;
   #lastYield = performance.now();
   #untilClock = 0;
   #sleep: ReturnType<typeof setTimeout> | undefined;
@@ -186,26 +202,38 @@ export class Scheduler {
     this.#asking = true;
     // one that had its turn as the only one, see run()
     this.#leave = --this.#untilClock < 0 ||
-      this.#left > MOST_OF_TURN && this.#runs.length > 1;
+      this.#left > MOST_OF_TURN && this.#known > 1;
     const answer = this.#answer!(vp, this.#access);
     this.#asking = false;
     if (answer === IcebpAnswer.Return) this.#return = true;
     else if (answer !== IcebpAnswer.Done || !this.#leave) return answer;
     this.#cameOut = true;
-    return LEAVE;
+    return IcebpAnswer.Return;
   }
 
   /** Whether the exit is an instruction point's that the filter lets pass: the turn goes on
    * as if there were none. */
   #passed(vp: number): boolean {
-    const view = this.#exitView;
     if (
-      this.filter === null || REASON.get(view) !== DEBUG_POINT ||
-      HIT.Access.get(view, POINT_AT) !== DebugAccess.Execute ||
-      this.filter(vp, HIT.Identifier.get(view, POINT_AT)) !== 0
+      this.filter === null || !this.#atPoint ||
+      this.filter(vp, HIT.Identifier.get(this.#exitView, POINT_AT)) !== 0
     ) return false;
     this.#core.whvPassDebugPoints(vp, DebugPass.Spin);
     return true;
+  }
+
+  /** Whether the exit is an instruction point's. */
+  get #atPoint(): boolean {
+    const view = this.#exitView;
+    return REASON.get(view) === DEBUG_POINT &&
+      HIT.Access.get(view, POINT_AT) === DebugAccess.Execute;
+  }
+
+  /** Whether the exit is the end of a step (DebugPass.Step) that hit nothing. */
+  #stepped(): boolean {
+    const view = this.#exitView;
+    return REASON.get(view) === DEBUG_POINT &&
+      ICEBP_DEBUG_POINT_CONTEXT.Count.get(view, POINT_AT) === 0;
   }
 
   /** Guest time at which `fn` is to be called once, between instructions. */
@@ -222,6 +250,8 @@ export class Scheduler {
     return new Promise((resolve) => {
       this.#runs[vp] = { resolve, context };
       this.#pending++;
+      if (this.#told[vp] === AWAY) this.#told[vp] = SILENT;
+      if (vp >= this.#known) this.#known = vp + 1;
       if (this.#latched[vp]) {
         this.#latched[vp] = false;
         this.#cancelNow(vp);
@@ -230,7 +260,7 @@ export class Scheduler {
         if (this.#complete) this.#pump();
       } else if (this.#phase === "owner" && vp === this.#owner) {
         const fresh = this.#left > MOST_OF_TURN || this.#left <= 0;
-        if (fresh && this.#runs.length > 1) {
+        if (fresh && this.#known > 1) {
           // Its turn was given to it as the only one: others may want to run by now. Else
           // a processor that steps over a breakpoint, others held, would run on to the
           // next one after every stop, and the others never get to theirs.
@@ -242,7 +272,7 @@ export class Scheduler {
           this.#pump();
         }
       } else if (this.#phase === "owner" || this.#phase === "gather") {
-        this.#patience(); // somebody else waits as well now, or again
+        this.#await(); // somebody else waits as well now, or again
       } else if (this.#phase === "idle") {
         this.#wake();
         this.#gather();
@@ -284,16 +314,38 @@ export class Scheduler {
     this.#finish(vp);
   }
 
-  /** Something outside changed (an interrupt, a register): wake whoever waits. */
+  /** The caller changed something (an interrupt, a register, memory): whoever waits may
+   * have a reason to go on. */
+  changed(): void {
+    this.changes++;
+    this.kick();
+  }
+
+  /** Wakes whoever waits. */
   kick(): void {
     if (this.#phase !== "idle" || this.#pending === 0) return;
     this.#wake();
     this.#gather();
   }
 
-  /** Forgets latched cancels of a deleted processor. */
+  /** IcebpExpectRun. */
+  expect(vp: number, expected: boolean): void {
+    this.#told[vp] = expected ? EXPECTED : AWAY;
+    if (vp >= this.#known) this.#known = vp + 1;
+    if (!expected) this.#await();
+  }
+
+  /** Forgets what there was to know of all processors. */
+  forgetAll(): void {
+    this.#latched.length = this.#known = 0;
+    this.#told.fill(SILENT);
+  }
+
+  /** Forgets latched cancels of a deleted processor, and what was told of it. */
   forget(vp: number): void {
     this.#latched[vp] = false;
+    this.#told[vp] = SILENT;
+    this.#await();
   }
 
   /** Lets go of timers. */
@@ -377,6 +429,7 @@ export class Scheduler {
     const run = this.#runs[vp]!;
     this.#runs[vp] = null;
     this.#pending--;
+    this.#returns++;
     run.context.set(
       run.context.length >= EXIT_CONTEXT_BYTES
         ? this.#exit
@@ -413,47 +466,69 @@ export class Scheduler {
     this.log?.skipped(ns);
   }
 
-  /**
-   * Before a turn begins, callers get PATIENCE microtasks to ask for a run, so that who
-   * takes part does not depend on when the event loop had its turn.
-   */
+  /** Begins a turn with whoever takes part. */
   #gather(): void {
     this.#phase = "gather";
-    this.#patience();
+    this.#await();
   }
 
-  /** Counts microtasks while the phase is "gather" or "owner", then starts a turn. */
-  #patience(): void {
-    if (this.#counting) return;
-    this.#counting = true;
-    const phase = this.#phase;
-    const id = this.#exits;
+  /** Whom a turn would begin without. */
+  #missing(): number {
+    let known = this.#pending;
+    for (let vp = 0; vp < this.#known; vp++) {
+      if (this.#runs[vp]) continue;
+      if (this.#told[vp] === EXPECTED) return EXPECTED;
+      if (this.#told[vp] === AWAY) known++;
+    }
+    return known < this.#core.vpsCreated() ? SILENT : NOBODY;
+  }
+
+  /**
+   * While the phase is "gather" or "owner": starts a turn when nobody is missing. Never at
+   * once: who has changed something is to come to an end with it first.
+   */
+  #await(): void {
+    if (this.#looks || this.#pending === 0) return;
+    this.#looks = true;
+    let phase = this.#phase;
+    let id = this.#returns;
     let hops = 0;
-    const hop = () => {
-      if (phase !== this.#phase || id !== this.#exits) {
-        this.#counting = false;
-        // another wait may have begun meanwhile
-        if (this.#phase === "gather" || this.#phase === "owner") {
-          if (this.#pending > 0) this.#patience();
-        }
-      } else if (++hops < PATIENCE) Promise.resolve().then(hop);
-      else {
-        this.#counting = false;
-        // an owner who stays away gives up its turn
-        if (phase === "owner") this.#left = 0;
-        this.#phase = "turn";
-        this.#pump();
+    const look = () => {
+      this.#looks = false;
+      if (this.#phase !== "gather" && this.#phase !== "owner") return;
+      if (this.#pending === 0) return;
+      if (phase !== this.#phase || id !== this.#returns) {
+        // another wait has begun meanwhile
+        phase = this.#phase;
+        id = this.#returns;
+        hops = 0;
       }
+      const missing = this.#missing();
+      // It comes with run(), or stays away with expect().
+      if (missing === EXPECTED) return;
+      if (missing === SILENT && ++hops < PATIENCE) {
+        this.#looks = true;
+        Promise.resolve().then(look);
+        return;
+      }
+      this.#waitedAt = id;
+      // an owner who stays away gives up its turn
+      if (phase === "owner") this.#left = 0;
+      this.#phase = "turn";
+      this.#pump();
     };
-    Promise.resolve().then(hop);
+    Promise.resolve().then(look);
   }
 
-  /** The processor whose turn it is: the owner, or the next that can run; -1 if none. */
-  #choose(): number {
+  /** Whether the owner has instructions left, and can run them. */
+  #keepsTurn(): boolean {
+    const owner = this.#owner;
+    return this.#left > 0 && !!this.#runs[owner] && !!this.#core.vpReady(owner);
+  }
+
+  /** Gives the next that can run a turn; false if none can. */
+  #next(): boolean {
     const runs = this.#runs;
-    if (
-      this.#left > 0 && runs[this.#owner] && this.#core.vpReady(this.#owner)
-    ) return this.#owner;
     const n = runs.length;
     for (let i = 1; i <= n; i++) {
       const vp = (this.#owner + i) % n;
@@ -462,10 +537,10 @@ export class Scheduler {
         const alone = this.#pending === 1;
         this.#left = alone ? TURN_ALONE : this.#nextTurn();
         this.#core.allowSpins(alone ? 0 : SPINS);
-        return vp;
+        return true;
       }
     }
-    return -1;
+    return false;
   }
 
   #othersReady(owner: number): boolean {
@@ -516,13 +591,21 @@ export class Scheduler {
         fn();
         continue;
       }
-      const vp = this.#choose();
-      if (vp < 0) {
-        if (this.standstill !== null && this.#allDeaf()) this.standstill();
-        if (this.#pending > 0 && this.#idle(now)) continue;
-        this.#phase = "idle";
-        return;
+      if (!this.#keepsTurn()) {
+        const missing = this.#missing();
+        const isNew = this.#returns !== this.#waitedAt;
+        if (missing === EXPECTED || missing === SILENT && isNew) {
+          this.#gather();
+          return;
+        }
+        if (!this.#next()) {
+          if (this.standstill !== null && this.#allDeaf()) this.standstill();
+          if (this.#pending > 0 && this.#idle(now)) continue;
+          this.#phase = "idle";
+          return;
+        }
       }
+      const vp = this.#owner;
       let budget = this.#left;
       if (this.#alarm !== NEVER) {
         const room = Math.ceil((this.#alarm - now) / TICK);
@@ -534,27 +617,27 @@ export class Scheduler {
       }
       const result = this.#core.vpRun(vp, budget);
       const executed = this.#core.executed();
-      this.log?.ran(vp, executed);
+      const exited = result === RUN_EXIT && !this.#passed(vp);
+      const met = exited && this.#atPoint;
+      if (executed > 0 || !met) this.log?.ran(vp, executed);
+      if (met) this.log?.met(vp);
       if (this.translator?.due) this.translator.translate();
       this.#left -= executed;
       this.#untilClock -= executed >>> 5;
       const asked = this.#cameOut;
       this.#cameOut = false;
-      if (
-        result === RUN_EXIT ? !this.#passed(vp) : asked && this.#toReturn(vp)
-      ) {
+      if (result === RUN_EXIT ? exited : asked && this.#toReturn(vp)) {
         this.#phase = "owner";
-        this.#exits++;
         this.#finish(vp);
         if (asked) this.#cancelAsked();
-        if (this.#pending > 0) this.#patience();
+        if (this.#pending > 0 && this.#told[vp] !== EXPECTED) this.#await();
         return;
       }
       if (asked) {
         this.#cancelAsked();
         // as when it comes back from an exit
         const fresh = this.#left > MOST_OF_TURN;
-        if (fresh && this.#runs.length > 1) this.#left = 0;
+        if (fresh && this.#known > 1) this.#left = 0;
       }
       if (result === RUN_IDLE) this.#left = 0;
       else if (result === RUN_SPUN) {
@@ -563,8 +646,7 @@ export class Scheduler {
       }
       // a long slice may have used up the event loop's patience
       if (budget > MOST_OF_TURN && !asked) this.#untilClock = 0;
-      // nobody is waited for where all are there
-      if (this.#left <= 0 && this.#pending < this.#runs.length) {
+      if (this.#left <= 0 && this.#missing() !== NOBODY) {
         this.#gather();
         return;
       }
@@ -578,8 +660,10 @@ export class Scheduler {
       return false;
     }
     const { cursor } = follow;
-    const entry = cursor.total < follow.to ? cursor.peek() : null;
-    if (entry === null) {
+    const entry = cursor.peek();
+    if (
+      entry === null || cursor.total >= follow.to && entry.kind !== "met"
+    ) {
       this.#phase = "held";
       follow.arrived(null);
       return false;
@@ -600,8 +684,10 @@ export class Scheduler {
         return true;
     }
     const { vp } = entry;
+    const isMet = entry.kind === "met";
+    const whole = isMet ? 0 : entry.value;
     let budget = Math.min(
-      entry.value - cursor.done,
+      whole - cursor.done,
       follow.to - cursor.total,
       MOST_AT_ONCE,
     );
@@ -618,10 +704,11 @@ export class Scheduler {
     const asked = this.#cameOut;
     this.#cameOut = false;
     const exited = result === RUN_EXIT
-      ? !this.#passed(vp)
+      ? !this.#stepped() && !this.#passed(vp)
       : asked && this.#toReturn(vp);
-    if (executed > 0 || entry.value === 0) cursor.advance(executed);
-    else if (!exited && result !== RUN_EXIT) {
+    if (executed > 0 || whole === 0 && !(isMet && exited)) {
+      cursor.advance(executed);
+    } else if (!exited && result !== RUN_EXIT) {
       this.#phase = "held";
       follow.arrived(
         new Error(
@@ -633,7 +720,6 @@ export class Scheduler {
     }
     if (exited) {
       this.#phase = "follow";
-      this.#exits++;
       this.#finish(vp);
     }
     if (asked) this.#cancelAsked();

@@ -62,6 +62,10 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     return this.#instance.core.instructionsNumber();
   }
 
+  changes(): number {
+    return this.#scheduler.changes;
+  }
+
   time(): bigint {
     return this.#instance.core.guestTime();
   }

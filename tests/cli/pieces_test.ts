@@ -122,6 +122,26 @@ Deno.test("the host's clock moves and fires its alarm, not before its time", asy
   await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
+Deno.test("the host's clock is set, and its alarm with it", async () => {
+  const clock = new HostClock();
+  let fired = 0n;
+  const due = new Promise<void>((resolve) =>
+    clock.setAlarm(3_600_000_000_000n, () => {
+      fired = clock.now();
+      resolve();
+    })
+  );
+  clock.suspend();
+  clock.set(3_599_990_000_000n);
+  assertEquals(clock.now(), 3_599_990_000_000n);
+  clock.resume();
+  await due;
+  assertEquals(fired >= 3_600_000_000_000n, true);
+  clock.suspend();
+  clock.set(5n);
+  assertEquals(clock.now(), 5n);
+});
+
 Deno.test("the host's clock stands still while it is suspended", async () => {
   const sleep = (ms: number) =>
     new Promise((resolve) => setTimeout(resolve, ms));

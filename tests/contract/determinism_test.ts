@@ -1,8 +1,17 @@
 // The software platform's own promise: the same guest with the same options
 // does the same, whatever else the host is doing.
 
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
+import {
+  PlatformError,
+  type VirtualProcessor,
+} from "../../src/platform/mod.ts";
 import { openSoft } from "../../src/soft/mod.ts";
 import { CODE, expectExit, Guest, hex, RAM_BYTES } from "./guest.ts";
 import { MEMORY_BYTES } from "./providers.ts";
@@ -26,8 +35,19 @@ const RACE = `
 
 const CPUS = 4;
 
+/** How the processors' callers behave. */
+interface Callers {
+  /** Whether they tell that they come back, and when they no more do. */
+  readonly tell?: boolean;
+  /** What they do between an exit and the next run. */
+  readonly between?: (exits: number) => Promise<void>;
+}
+
 /** Runs the race; returns all that can be seen of how it went. */
-async function race(code: string): Promise<unknown> {
+async function race(
+  code: string,
+  { tell = false, between }: Callers = {},
+): Promise<unknown> {
   const platform = await openSoft({ memoryBytes: MEMORY_BYTES });
   try {
     const guest = new Guest({
@@ -38,6 +58,7 @@ async function race(code: string): Promise<unknown> {
     guest.write(CODE, hex(code));
     let exits = 0;
     const order: number[] = [];
+    if (tell) { for (const vp of guest.vps) vp.expectRun(true); }
     await Promise.all(guest.vps.map(async (vp) => {
       guest.start(vp);
       while (true) {
@@ -46,7 +67,9 @@ async function race(code: string): Promise<unknown> {
         if (exit.port === 0x80) break;
         order.push(vp.index, exit.eax);
         guest.skip(2, vp);
+        await between?.(exits);
       }
+      if (tell) vp.expectRun(false);
     }));
     const registers = guest.vps.map((vp) =>
       [Reg.Rax, Reg.Rcx, Reg.Rdx, Reg.Rip, Reg.Rflags, Reg.Tsc].map((name) =>
@@ -87,4 +110,61 @@ Deno.test("soft: four racing processors do the same every time", async () => {
   assert(ticks > 0);
   // And the test can tell a difference: one bit of one operand.
   assertNotEquals(await race(RACE.replace("20 a1", "21 a1")), first);
+});
+
+Deno.test("soft: who is expected is waited for, however long it takes", async () => {
+  const first = await race(RACE, { tell: true });
+  // Who says nothing, but only awaits one run after the other, is there in time.
+  assertEquals(await race(RACE), first);
+  for (const count of [1, 20, 30, 500]) {
+    const between = async (exits: number) => {
+      // Other callers than those before are late each time.
+      for (let i = 0; i < exits % 5 * count; i++) await null;
+    };
+    assertEquals(await race(RACE, { tell: true, between }), first);
+  }
+  const between = async (exits: number) => {
+    if (exits % 3 > 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  assertEquals(await race(RACE, { tell: true, between }), first);
+});
+
+Deno.test("soft: who stays away, or is deleted, is not waited for", async () => {
+  const platform = await openSoft({ memoryBytes: MEMORY_BYTES });
+  const guest = new Guest({
+    platform,
+    memory: platform.guestMemory,
+    wrote: (offset, bytes) => platform.hostWrote(offset, bytes),
+  }, { cpus: 3, code: "ff c0 e6 80 eb fa" }); // l: inc eax; out 0x80, al; jmp l
+  const [vp, other, away] = guest.vps;
+  const run = async (vp: VirtualProcessor) => {
+    expectExit(await vp.run(), "ioPort");
+    guest.skip(2, vp);
+  };
+  /** A run that has to wait until something is done. */
+  const waits = async (until: () => unknown) => {
+    const before = platform.clock.instructions();
+    const done = run(vp);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(platform.clock.instructions(), before);
+    await Promise.all([done, until()]);
+  };
+  away.expectRun(false);
+  other.expectRun(true);
+  await waits(() => other.expectRun(false));
+  await run(vp);
+  other.expectRun(true);
+  guest.start(other);
+  await waits(async () => {
+    await run(other);
+    other.expectRun(false);
+  });
+  other.expectRun(true);
+  await waits(() => other.delete());
+  await run(vp);
+  assertThrows(() => other.expectRun(true), PlatformError, "IcebpExpectRun");
+  vp.delete();
+  away.delete();
+  guest.partition.delete();
+  platform.close();
 });

@@ -4,7 +4,7 @@ import {
   AgentError,
   AgentExpression,
   conditionsHold,
-} from "../../src/debug/agent.ts";
+} from "../../src/debug/breakpoints/agent.ts";
 
 const context: AgentContext = {
   register: (n) => n === 5 ? 0xffff_ffff_ffff_fffen : BigInt(n),

@@ -1,9 +1,9 @@
 // The four states of a software breakpoint, on memory and page tables alone.
 
 import { assert, assertEquals } from "@std/assert";
-import { MemoryBreakpoints } from "../../src/debug/memory_breakpoints.ts";
-import { INT1 as TRAP } from "../../src/debug/trap.ts";
-import { PageWalker, type Paging } from "../../src/debug/walk.ts";
+import { MemoryBreakpoints } from "../../src/debug/breakpoints/memory.ts";
+import { INT1 as TRAP } from "../../src/debug/breakpoints/trap.ts";
+import { PageWalker, type Paging } from "../../src/debug/paging/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
 
 const INT1 = TRAP.opcode;

@@ -119,7 +119,8 @@ const WAYS: Way[] = [
       const from = guest.symbol("image") - guest.symbol("start");
       const to = guest.symbol("image_end") - guest.symbol("start");
       const image = guest.program.bytes.subarray(from, to);
-      const key = 0x90 ^ (guest.debugger.inMemory?.trap.opcode ?? 0xf1);
+      const key = 0x90 ^
+        (guest.debugger.breakpoints.inMemory?.trap.opcode ?? 0xf1);
       guest.machine.memory.write(KEY, Uint8Array.of(key));
       guest.machine.memory.write(PLACE, image.map((byte) => byte ^ key));
     },

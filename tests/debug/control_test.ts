@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { AgentExpression } from "../../src/debug/agent.ts";
-import { registerNumber } from "../../src/debug/registers.ts";
+import { AgentExpression } from "../../src/debug/breakpoints/agent.ts";
+import { registerNumber } from "../../src/debug/guest/registers.ts";
 import { type Stop, TargetError } from "../../src/debug/target.ts";
 import { once } from "../util/once.ts";
 import { CODE, Toy } from "./toy.ts";
@@ -74,7 +74,7 @@ Deno.test("what is waited for stops the guest, once", async () => {
   const toy = new Toy(LOOP, 2);
   toy.break(CODE + 2);
   let asked = 0;
-  toy.debugger.stopWhen = () => {
+  toy.debugger.lookout.stopWhen = () => {
     // Everybody is held, and has gone on since.
     for (const { inRun } of toy.machine.processors) assert(!inRun);
     return ++asked === 3;
@@ -83,7 +83,7 @@ Deno.test("what is waited for stops the guest, once", async () => {
   assertEquals(await stop(), "breakpoint");
   toy.unbreak(CODE + 2);
   assertEquals(await stop(), "interrupted");
-  assertEquals([asked, toy.debugger.stopWhen], [3, null]);
+  assertEquals([asked, toy.debugger.lookout.stopWhen], [3, null]);
   const next = stop();
   await new Promise((resolve) => setTimeout(resolve, 120));
   assertEquals([toy.debugger.stop, asked], [null, 3]);

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { decode, Kind, newDecoded } from "../../src/debug/decode.ts";
+import { decode, Kind, newDecoded } from "../../src/debug/guest/decode.ts";
 import { requireTool, runTool } from "../util/tools.ts";
 
 const decoded = newDecoded();
@@ -30,6 +30,7 @@ Deno.test("instructions that a step must know", () => {
   assertEquals(of("0f 34"), "Sysenter 2");
   assertEquals(of("0f 35"), "Sysexit 2");
   assertEquals(of("f4"), "Halt 1");
+  assertEquals(of("fb"), "Sti 1");
   assertEquals(of("8e d0"), "LoadSs 2");
   assertEquals(of("8e d8"), "Plain 2");
   assertEquals(of("17", 32), "LoadSs 1");

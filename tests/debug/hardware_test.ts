@@ -296,7 +296,7 @@ word:   .quad 0
       assertEquals(reason.kind, "watchpoint");
       told[processor]++;
     }
-    const untold = target.vcpus.reduce((n, v) => n + v.untold.length, 0);
+    const untold = target.guest.vcpus.reduce((n, v) => n + v.untold.length, 0);
     assertEquals(Number(guest.quad("word")), 200 + untold);
     assert(told[0] > 20 && told[1] > 20, `${told}`);
     assert(target.removeBreakpoint(watch));

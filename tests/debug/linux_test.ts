@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { findKernel, kernelSpace } from "../../src/debug/linux.ts";
-import { PageWalker, type Paging } from "../../src/debug/walk.ts";
+import { findKernel, kernelSpace } from "../../src/debug/linux/kernel.ts";
+import { PageWalker, type Paging } from "../../src/debug/paging/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
 import { Toy } from "./toy.ts";
 
@@ -248,17 +248,17 @@ Deno.test("monitor linux wait: until its code is as it stays", async () => {
     await target.monitor("linux wait", 0),
     /^Continue: the guest stops when/,
   );
-  const up = target.stopWhen!;
+  const up = target.lookout.stopWhen!;
   assertEquals(up(), false);
   tables.map(0x2000, text, 0x9000);
   put(view, 0x9100, BANNER);
   assertEquals(up(), false, "it can still write its code");
   tables.map(0x2000, text, 0x9000, 1);
   assertEquals(up(), true);
-  target.stopWhen = null;
+  target.lookout.stopWhen = null;
   // It is up: there is nothing to wait for.
   assertMatch(await target.monitor("linux wait", 0), /^_text is at/m);
-  assertEquals(target.stopWhen, null);
+  assertEquals(target.lookout.stopWhen, null);
   assertEquals(await target.monitor("linux soon", 0), "usage: linux [wait]\n");
 });
 

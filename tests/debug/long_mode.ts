@@ -4,7 +4,7 @@
 import type { WinHvPlatform } from "../../ffi/mod.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
-import type { BreakpointWay } from "../../src/debug/driver.ts";
+import type { BreakpointWay } from "../../src/debug/breakpoints/breakpoints.ts";
 import type { Action, Stop } from "../../src/debug/target.ts";
 import type { HostFacts } from "../../src/machine/host.ts";
 import { Machine, type MachineOptions } from "../../src/machine/machine.ts";

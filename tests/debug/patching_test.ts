@@ -1,8 +1,8 @@
 // A kernel that, as it starts, looks at its own code before it patches it.
 
 import { assert, assertEquals } from "@std/assert";
-import { AgentExpression } from "../../src/debug/agent.ts";
-import { registerNumber } from "../../src/debug/registers.ts";
+import { AgentExpression } from "../../src/debug/breakpoints/agent.ts";
+import { registerNumber } from "../../src/debug/guest/registers.ts";
 import { Reg } from "../../ffi/registers.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";

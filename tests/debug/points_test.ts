@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DebugAccess, DebugSpace } from "../../ffi/debug_points.ts";
 import { Reg } from "../../ffi/registers.ts";
-import { AgentExpression } from "../../src/debug/agent.ts";
+import { AgentExpression } from "../../src/debug/breakpoints/agent.ts";
 import type { BreakpointKind } from "../../src/debug/target.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
@@ -224,7 +224,7 @@ test("a processor that starts later", async () => {
   for (const at of [0x8000, 0x8002]) {
     const { processor, reason } = await guest.run();
     assertEquals([processor, reason.kind], [1, "hardwareBreakpoint"]);
-    assertEquals(guest.debugger.vcpus[1].linear, BigInt(at));
+    assertEquals(guest.debugger.guest.vcpus[1].linear, BigInt(at));
   }
   const { processor, reason } = await guest.run();
   assertEquals([processor, reason.kind], [1, "watchpoint"]);

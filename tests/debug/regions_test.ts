@@ -95,11 +95,11 @@ guestTest("a device that changes by being read is not read", (guest) => {
   );
   assertEquals(read(guest, 0, DEVICE, 4), "");
   assertEquals(
-    guest.debugger.devices.refusal(0, DEVICE),
+    guest.debugger.state.devices.refusal(0, DEVICE),
     "0xd0000000 is fifo: it cannot be read without effects",
   );
   assertEquals(
-    guest.debugger.devices.refusal(0, DEVICE + 0x1000),
+    guest.debugger.state.devices.refusal(0, DEVICE + 0x1000),
     "nothing is at 0xd0001000",
   );
   assertEquals(reads, 0);

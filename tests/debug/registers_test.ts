@@ -8,7 +8,7 @@ import {
   registerNumber,
   registers,
   writeRegisterRange,
-} from "../../src/debug/registers.ts";
+} from "../../src/debug/guest/registers.ts";
 
 /** Registers by name, and what was asked of them. */
 class Bank implements RegisterAccess {

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { registerNumber } from "../../src/debug/registers.ts";
+import { registerNumber } from "../../src/debug/guest/registers.ts";
 import { TargetError } from "../../src/debug/target.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";

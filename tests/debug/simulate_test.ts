@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import { RegisterBatch } from "../../src/machine/batch.ts";
-import { Simulator } from "../../src/debug/simulate.ts";
+import { Simulator } from "../../src/debug/stepping/simulate.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";
 
@@ -69,11 +69,11 @@ Deno.test({
     const target = guest.debugger;
     const simulator = new Simulator(
       guest.machine.memory,
-      target.memory,
-      target.walker,
+      target.guest.memory,
+      target.guest.walker,
     );
     const { vp } = guest.machine.processors[0];
-    const v = target.vcpus[0];
+    const v = target.guest.vcpus[0];
     const stack = 0x90000;
     // The first push to a page has its own way: dirty bits are not simulated.
     await guest.resume("step");
@@ -132,10 +132,10 @@ Deno.test({
     const { debugger: target, machine } = guest;
     const simulator = new Simulator(
       machine.memory,
-      target.memory,
-      target.walker,
+      target.guest.memory,
+      target.guest.walker,
     );
-    const v = target.vcpus[0];
+    const v = target.guest.vcpus[0];
     const page = 0x3000; // the page directory's first entry
     await guest.resume("step");
     const entry = machine.memory.readByte(page);

@@ -2,7 +2,7 @@
 // every interrupt is seen.
 
 import { assert, assertEquals } from "@std/assert";
-import { AgentExpression } from "../../src/debug/agent.ts";
+import { AgentExpression } from "../../src/debug/breakpoints/agent.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";

@@ -2,8 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { decode, newDecoded } from "../../src/debug/decode.ts";
-import { stackMove } from "../../src/debug/stack_move.ts";
+import { decode, newDecoded } from "../../src/debug/guest/decode.ts";
+import { stackMove } from "../../src/debug/stepping/stack_move.ts";
 import { requireTool } from "../util/tools.ts";
 import { LineGuest, type Mode, MODES, WORDS } from "./line_guest.ts";
 

@@ -138,7 +138,7 @@ for (const wait of Object.keys(WAITS) as Wait[]) {
               write: "watchpoint",
             }[kind],
           );
-          seen.push(target.vcpus[1].linear);
+          seen.push(target.guest.vcpus[1].linear);
         }
         assertEquals(guest.rip(0), guest.symbol("done"));
         assertEquals(seen, stops);
@@ -166,7 +166,7 @@ Deno.test({
       for (const started of [0, 3]) {
         const { processor, reason } = await guest.run();
         assertEquals([processor, reason.kind], [1, "breakpoint"]);
-        assertEquals(guest.debugger.vcpus[1].linear, at);
+        assertEquals(guest.debugger.guest.vcpus[1].linear, at);
         assertEquals(guest.machine.memory.view[STARTED], started);
       }
     }

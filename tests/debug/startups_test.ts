@@ -75,7 +75,7 @@ async function stopsAtFirst(started: LongMode, kind: string): Promise<void> {
   for (let round = 0; round < 3; round++) {
     const { processor, reason } = await started.run();
     assertEquals([processor, reason.kind], [1, kind]);
-    assertEquals(started.debugger.vcpus[1].linear, BigInt(TRAMPOLINE));
+    assertEquals(started.debugger.guest.vcpus[1].linear, BigInt(TRAMPOLINE));
     assertEquals(word(started, ROUNDS), round);
   }
 }

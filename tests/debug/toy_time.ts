@@ -7,7 +7,7 @@ import type {
   Position,
   TimeTravel,
 } from "../../src/history/time_travel.ts";
-import type { MachineState } from "../../src/machine/machine.ts";
+import type { MachineState } from "../../src/machine/saved.ts";
 import type { LongMode } from "./long_mode.ts";
 
 /** Guest nanoseconds of an instruction. */
@@ -65,6 +65,10 @@ export class ToyTime implements TimeTravel {
     return next <= this.#end! ? next : null;
   }
 
+  wasChanged(): boolean {
+    return false;
+  }
+
   gap(): bigint | null {
     return null;
   }
@@ -109,15 +113,20 @@ export class ToyTime implements TimeTravel {
     try {
       for (;;) {
         const why = await processor.run(false);
-        if (why === "point") {
-          const point = processor.point!;
+        if (why.kind === "point") {
+          const point = why.exit;
           const { instructions } = this.now();
-          const verdict = onHit({ instructions, processor: 0, point });
+          const verdict = onHit({
+            instructions,
+            processor: 0,
+            point,
+            left: false,
+          });
           const passes = point.hits[0].bytes === 0;
           if (passes) processor.vp.passDebugPoints();
           if (verdict === "stop") return "hit";
         } else if (isThere) return "end";
-        else throw new Error(`a toy's history ended with ${why}`);
+        else throw new Error(`a toy's history ended with ${why.kind}`);
       }
     } finally {
       soft!.clock.setAlarm(null, () => {});

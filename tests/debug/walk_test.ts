@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { PageWalker, type Paging, pagingMode } from "../../src/debug/walk.ts";
+import {
+  PageWalker,
+  type Paging,
+  pagingMode,
+} from "../../src/debug/paging/walk.ts";
 import { GuestMemory } from "../../src/machine/memory.ts";
 
 const CR0 = 0x80000011n;

@@ -1,6 +1,6 @@
 /** What people do with gdb, done with gdb: one processor and two. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { registers } from "../../src/debug/registers.ts";
+import { registers } from "../../src/debug/guest/registers.ts";
 import { requireTool } from "../util/tools.ts";
 import { debug, Icebp, startGdb } from "./icebp.ts";
 

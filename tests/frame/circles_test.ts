@@ -9,9 +9,14 @@ const FREE = [
   "ffi",
   "src/boot",
   "src/cli",
+  "src/debug",
+  "src/gdb",
+  "src/history",
   "src/machine",
+  "src/platform",
   "src/soft",
   "src/util",
+  "src/x86",
 ];
 
 function sources(folder: string): string[] {

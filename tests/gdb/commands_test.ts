@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CommandTable, needing } from "../../src/gdb/command.ts";
 import { commands } from "../../src/gdb/commands/mod.ts";
-import { registerNumber, registers } from "../../src/debug/registers.ts";
+import { registerNumber, registers } from "../../src/debug/guest/registers.ts";
 import { type DebugTarget, TargetError } from "../../src/debug/target.ts";
 import { Client, frame, hex } from "./client.ts";
 import { FakeTarget, MEMORY_BYTES } from "./fake_target.ts";

@@ -8,10 +8,10 @@ import {
   type RegisterAccess,
   registerNumber,
   writeRegisterRange,
-} from "../../src/debug/registers.ts";
-import type { Architecture } from "../../src/debug/register_sets.ts";
-import type { MemoryRegion } from "../../src/debug/regions.ts";
-import { conditionsHold } from "../../src/debug/agent.ts";
+} from "../../src/debug/guest/registers.ts";
+import type { Architecture } from "../../src/debug/guest/register_sets.ts";
+import type { MemoryRegion } from "../../src/debug/paging/regions.ts";
+import { conditionsHold } from "../../src/debug/breakpoints/agent.ts";
 import {
   type Action,
   type Breakpoint,

@@ -1,7 +1,7 @@
 /** A real gdb and a real lldb against the fake guest: do they take our word? */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { GdbServer } from "../../src/gdb/server.ts";
-import { registers } from "../../src/debug/registers.ts";
+import { registers } from "../../src/debug/guest/registers.ts";
 import { requireTool } from "../util/tools.ts";
 import { FakeTarget, MEMORY_BYTES } from "./fake_target.ts";
 

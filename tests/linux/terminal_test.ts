@@ -1,6 +1,7 @@
 // Debian's console on a terminal: the guest sees the size of the window.
 import { assertEquals } from "@std/assert";
 import { debianInitramfs } from "../guests/debian.ts";
+import { icebp } from "../cli/icebp.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { linuxTest } from "./guest.ts";
@@ -17,8 +18,16 @@ done
 echo "size $(stty size)."
 `;
 
+/** Whether a run can be repeated. */
+const repeats = testPlatform() === "soft";
+
+function sizesIn(text: string): string[] {
+  return [...text.matchAll(/size (\d+ \d+)\./g)].map(([, size]) => size);
+}
+
 linuxTest(
-  "Linux: the console has the size of the terminal, and follows it",
+  "Linux: the console has the size of the terminal, and follows it; repeated " +
+    "without a terminal, too",
   async (guest, folder) => {
     const initrd = `${folder}/initramfs.gz`, flag = `${folder}/seen`;
     await Deno.writeFile(initrd, debianInitramfs(guest, SCRIPT));
@@ -30,7 +39,8 @@ linuxTest(
       `exec ${Deno.execPath()} run -A ${mod} --platform=${testPlatform()} ` +
       "--console=stdio --serial=null " +
       "'--append=console=hvc0 panic=-1 quiet cryptomgr.notests' " +
-      `--initrd=${initrd} ${guest.kernel}`,
+      `--initrd=${initrd} ` +
+      (repeats ? `--record=${folder}/run ` : "") + guest.kernel,
     ].join("\n");
     const child = new Deno.Command("script", {
       args: ["-qec", line, "/dev/null"],
@@ -47,11 +57,10 @@ linuxTest(
     }
     await child.stdin.close();
     assertEquals((await child.status).code, 0, text);
-    assertEquals(
-      [...text.matchAll(/size (\d+ \d+)\./g)].map(([, size]) => size),
-      ["40 100", "50 132"],
-      text,
-    );
+    assertEquals(sizesIn(text), ["40 100", "50 132"], text);
+    if (!repeats) return;
+    const { code, out, err } = await icebp(["replay", `${folder}/run`]);
+    assertEquals([code, err, sizesIn(out)], [0, "", ["40 100", "50 132"]]);
   },
   requireTool("script", "stty"),
 );

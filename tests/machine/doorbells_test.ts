@@ -108,3 +108,18 @@ Deno.test("without doorbells, or when one is refused, writes exit as ever", asyn
   assertEquals(doorbells.add(0x1000, 4, () => {}), false);
   await doorbells.close();
 });
+
+Deno.test("a machine that was loaded asks every device, once its time goes on", () => {
+  const { doorbells } = make();
+  const asked: string[] = [];
+  doorbells.add(0xfeb00050, 4, () => asked.push("disk"));
+  doorbells.hold();
+  doorbells.again();
+  assertEquals(asked, []);
+  doorbells.release();
+  assertEquals(asked, ["disk"]);
+  doorbells.release();
+  doorbells.again();
+  assertEquals(asked, ["disk", "disk"]);
+  doorbells.close();
+});

@@ -11,10 +11,10 @@ Deno.test("IA32_MISC_ENABLE holds its switches, each processor its own", () => {
   assertEquals(msrs.write(MISC_ENABLE, 0x400c51809n), true);
   assertEquals(msrs.read(MISC_ENABLE), 0x400c51809n);
   assertEquals(other.read(MISC_ENABLE), 0x1801n);
-  const saved = msrs.save();
+  const saved = msrs.state;
   msrs.reset();
   assertEquals(msrs.read(MISC_ENABLE), 0x1801n);
-  other.load(saved);
+  other.state = saved;
   assertEquals(other.read(MISC_ENABLE), 0x400c51809n);
 });
 

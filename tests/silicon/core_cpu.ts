@@ -143,6 +143,11 @@ export class CoreCpu implements CpuUnderTest {
 
   async runBatch(batch: Batch): Promise<Results> {
     this.load(batch);
+    return await this.runCases(batch);
+  }
+
+  /** Runs the cases of a batch that was loaded. */
+  protected async runCases(batch: Batch): Promise<Results> {
     let at = 0;
     for (let i = 0; i < batch.length; i++) {
       const before = at;

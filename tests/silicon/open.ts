@@ -9,6 +9,7 @@ import { CoreCpu } from "./core_cpu.ts";
 import { type Feature, FEATURE_NAMES, isFeature } from "./features.ts";
 import { GUEST_BYTES } from "./guest.ts";
 import { NativeCpu } from "./native_cpu.ts";
+import { TranslatedCpu } from "./translated_cpu.ts";
 
 /** Cases of each form without ICEBP_SILICON_CASES. */
 const DEFAULT_CASES = 1000;
@@ -59,7 +60,10 @@ export function openSilicon(): CpuUnderTest {
   return new NativeCpu();
 }
 
-/** The software platform's core. */
-export async function openCore(): Promise<CpuUnderTest> {
+/** The software platform's core; ICEBP_TEST_TRANSLATE=always has it translate the cases. */
+export async function openCore(): Promise<CoreCpu> {
+  if (Deno.env.get("ICEBP_TEST_TRANSLATE") === "always") {
+    return await TranslatedCpu.open();
+  }
   return new CoreCpu(await openSoft({ memoryBytes: GUEST_BYTES }));
 }

@@ -60,9 +60,11 @@ export function caseLine(form: Form, batch: Batch, index: number): string {
   ].join(";");
 }
 
-/** The command that runs the case again. */
+/** The command that runs the case again, translated if it was. */
 export function reproduction(form: Form, batch: Batch, index: number): string {
-  return `deno run -A tests/silicon/repro.ts '${caseLine(form, batch, index)}'`;
+  const mode = Deno.env.get("ICEBP_TEST_TRANSLATE");
+  return (mode === undefined ? "" : `ICEBP_TEST_TRANSLATE=${mode} `) +
+    `deno run -A tests/silicon/repro.ts '${caseLine(form, batch, index)}'`;
 }
 
 /** A batch with the one case of a line. */

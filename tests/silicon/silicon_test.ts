@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ALTERNATIVES } from "./alternatives.ts";
 import type { CpuUnderTest } from "./batch.ts";
 import { type Feature, featuresOf, missing } from "./features.ts";
@@ -13,6 +13,7 @@ import { families, groups } from "./forms/mod.ts";
 import { whyNoSilicon } from "./native_cpu.ts";
 import { openCore, openSilicon, readSettings } from "./open.ts";
 import { describe, runForm } from "./run.ts";
+import { TranslatedCpu } from "./translated_cpu.ts";
 
 interface Pair {
   silicon: CpuUnderTest;
@@ -35,6 +36,10 @@ async function withBoth(run: (pair: Pair) => Promise<void>): Promise<void> {
       siliconHas,
       coreHas: await featuresOf(core),
     });
+    if (core instanceof TranslatedCpu) {
+      assert(core.translated > 0n, "nothing ran translated");
+      console.log(`${core.translated} instructions ran translated`);
+    }
   } finally {
     await silicon.close();
     await core.close();

@@ -120,7 +120,7 @@ export async function finish(
     if (exit.reason !== "memory" && exit.reason !== "ioPort") {
       return exit;
     }
-    if (completer.complete(ground.vp) === "tables") {
+    if (completer.complete(ground.vp).kind === "tables") {
       throw new Error("a page table that is no memory");
     }
   }

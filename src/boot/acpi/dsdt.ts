@@ -3,7 +3,7 @@
  * found by probing, and the sleep type that turns the machine off.
  */
 import { SLEEP_TYPE_S5 } from "../../machine/devices/acpi_pm.ts";
-import { DECLARATIONS } from "../../machine/devices/board.ts";
+import { PARTS } from "../../machine/devices/board.ts";
 import type { Declaration } from "../../machine/devices/declaration.ts";
 import { virtioTransport } from "../../machine/devices/virtio/layout.ts";
 import * as aml from "./aml.ts";
@@ -17,7 +17,7 @@ const EISA_ID = /^[A-Z]{3}[0-9A-F]{4}$/;
 export function dsdtAml(virtioDevices: number): Uint8Array {
   const sleep = aml.integer(SLEEP_TYPE_S5);
   const declared = [
-    ...DECLARATIONS,
+    ...PARTS,
     ...Array.from({ length: virtioDevices }, (_, i) => virtioTransport(i)),
   ];
   return Uint8Array.from([

@@ -1,5 +1,5 @@
 /** Inserting and removing breakpoints and watchpoints. */
-import { AgentError, AgentExpression } from "../../debug/agent.ts";
+import { AgentError, AgentExpression } from "../../debug/breakpoints/agent.ts";
 import { type Command, parsed } from "../command.ts";
 import { parseInsert, parseRemove } from "../packets/breakpoints.ts";
 

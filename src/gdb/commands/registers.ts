@@ -2,7 +2,7 @@
  * Reading and writing registers. `g` and `G` carry those of QEMU's stub; the
  * others are read by number when somebody looks, so that a stop stays cheap.
  */
-import { registerBytes } from "../../debug/registers.ts";
+import { registerBytes } from "../../debug/guest/registers.ts";
 import { TargetError } from "../../debug/target.ts";
 import { type Command, parsed } from "../command.ts";
 import { toBytes } from "../bytes.ts";

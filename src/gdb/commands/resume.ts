@@ -1,6 +1,6 @@
 /** Letting the guest run, and why it stands. */
 import type { Action } from "../../debug/target.ts";
-import { registerNumber } from "../../debug/registers.ts";
+import { registerNumber } from "../../debug/guest/registers.ts";
 import { type Command, parsed } from "../command.ts";
 import { EINVAL, type Reply } from "../packet.ts";
 import {

@@ -5,11 +5,11 @@
  * sleep type of S5 turns the machine off; other sleep states there are none.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Clock, IrqLine, PortDevice } from "../device.ts";
+import type { Clock, IrqLine, PortDevice, PowerSink } from "../device.ts";
+import { integer, record, time, type ValueOf } from "../state.ts";
 import type { Timer, Timers } from "../timers.ts";
-import type { PowerSink } from "./power.ts";
-import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
@@ -46,28 +46,28 @@ const TIMER_MASK = 0xff_ffffn;
 const HALF_RANGE = 0x80_0000n;
 const SECOND = 1_000_000_000n;
 
-function initialState() {
-  return {
-    status: 0,
-    enable: 0,
-    control: Cnt.SCI_EN as number,
-    /** Guest ns up to which TMR_STS has been worked out. */
-    seenAt: 0n,
-  };
-}
+const stateOf = (clock: Clock) =>
+  record({
+    status: integer(0),
+    enable: integer(0),
+    control: integer(Cnt.SCI_EN),
+    /** When TMR_STS has been worked out. A reset leaves guest time where it is: no
+     * half-range has passed. */
+    seenAt: time(() => clock.now()),
+  });
 
 /** The FADT names the blocks, and the interrupt. */
 export const ACPI_PM = {
   name: "acpi-pm",
   ports: [[AcpiPorts.base, 12]],
   irq: SCI_IRQ,
-} as const satisfies Declaration;
+  make: ({ irq, clock, timers, power, where }) =>
+    new AcpiPm(irq(), clock, timers, power, where),
+} as const satisfies Part;
 
 /** The ACPI block. */
-export class AcpiPm extends StatefulDevice<ReturnType<typeof initialState>>
-  implements Declared, PortDevice {
-  readonly declaration = ACPI_PM;
-  readonly name = ACPI_PM.name;
+export class AcpiPm extends StatefulDevice<ValueOf<ReturnType<typeof stateOf>>>
+  implements PortDevice {
   readonly #sci: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;
@@ -84,10 +84,10 @@ export class AcpiPm extends StatefulDevice<ReturnType<typeof initialState>>
     power: PowerSink,
     where: () => string,
   ) {
-    super(initialState);
+    super(ACPI_PM, stateOf(clock));
     this.#sci = sci;
     this.#clock = clock;
-    this.#timer = timers.create(() => this.#update());
+    this.#timer = timers.create(ACPI_PM.name, () => this.#update());
     this.#power = power;
     this.#where = where;
     this.rewire();
@@ -187,9 +187,7 @@ export class AcpiPm extends StatefulDevice<ReturnType<typeof initialState>>
     }
   }
 
-  protected rewire(): void {
-    // A reset leaves guest time where it is: no half-range has passed.
-    if (this.state.seenAt === 0n) this.state.seenAt = this.#clock.now();
+  protected override rewire(): void {
     this.#update();
   }
 }

@@ -5,9 +5,10 @@
  * a port write, for nothing else of the guest's changes by that.
  */
 import { getLogger } from "@logtape/logtape";
-import type { PortDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import type { PortDevice, StubEntry } from "../device.ts";
+import { record } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
@@ -23,27 +24,16 @@ const FIRST_USER_VECTOR = 0x20;
 /** Different calls that are told of. */
 const MOST_TOLD = 16;
 
-/** Something that came to a stub. */
-export interface StubEntry {
-  readonly vector: number;
-  /** A software interrupt, not one of a device or an exception. */
-  readonly isCall: boolean;
-  readonly ah: number;
-  /** The call, or the instruction that is returned to, for messages. */
-  readonly where: string;
-}
-
 /** The port that the stubs write to. */
 export const BIOS_CALLS = {
   name: "bios-calls",
   ports: [[BIOS_CALL_PORT, 1]],
-} as const satisfies Declaration;
+  make: ({ stubEntry }) => new BiosCalls(stubEntry),
+} as const satisfies Part;
 
 /** What hears of calls of the BIOS. */
 export class BiosCalls extends StatefulDevice<Record<never, never>>
-  implements Declared, PortDevice {
-  readonly declaration = BIOS_CALLS;
-  readonly name = BIOS_CALLS.name;
+  implements PortDevice {
   readonly #entry: () => StubEntry | null;
   readonly #told = new Set<string>();
   /** What the last entry without a call was. */
@@ -51,7 +41,7 @@ export class BiosCalls extends StatefulDevice<Record<never, never>>
 
   /** `entry` finds out what has come to which stub. */
   constructor(entry: () => StubEntry | null) {
-    super(() => ({}));
+    super(BIOS_CALLS, record({}));
     this.#entry = entry;
   }
 
@@ -91,10 +81,6 @@ export class BiosCalls extends StatefulDevice<Record<never, never>>
     this.#told.add(what);
     log.warn("{what} ({where}): {meaning}", { what, where, meaning });
     if (this.#told.size === MOST_TOLD) log.warn("further ones are not told");
-  }
-
-  protected rewire(): void {
-    // There is no state.
   }
 }
 

@@ -6,26 +6,45 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { PortDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import { bytes, integer, queue, record, type ValueOf } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { BoardDevice, Part } from "./wiring.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
-/** A port of its own for each of several alike. */
-const onePort = (kind: string) => (port: number): OnePort => ({
-  name: `${kind}-${port.toString(16)}`,
-  ports: [[port, 1]],
-});
-
-/** The declaration of a device with a single port. */
-export interface OnePort extends Declaration {
+/** What a device with a single port declares. */
+export interface OnePort extends Part {
   readonly ports: readonly [readonly [first: number, count: 1]];
 }
 
+/** Several alike, each with a port of its own. */
+function onePort(
+  kind: string,
+  ports: readonly number[],
+  make: (declaration: OnePort) => BoardDevice,
+): readonly OnePort[] {
+  return ports.map((port) => {
+    const part: OnePort = {
+      name: `${kind}-${port.toString(16)}`,
+      ports: [[port, 1]],
+      make: () => make(part),
+    };
+    return part;
+  });
+}
+
 /** Bochs' and that of firmware. */
-export const DEBUG_CONSOLES = [0xe9, 0x402].map(onePort("debug-console"));
+export const DEBUG_CONSOLES = onePort(
+  "debug-console",
+  [0xe9, 0x402],
+  (part) => new DebugConsole(part),
+);
 /** A PC's, and that of newer ones. */
-export const POST_CODES = [0x80, 0x190].map(onePort("post-code"));
+export const POST_CODES = onePort(
+  "post-code",
+  [0x80, 0x190],
+  (part) => new PostCode(part),
+);
 /** The colour CRT controller's index register; data is next to it. */
 const CRTC_PORT = 0x3d4;
 
@@ -40,15 +59,11 @@ const LINE_BYTES = 256;
 
 /** One debug console; its lines are logged as "info". */
 export class DebugConsole extends StatefulDevice<{ line: number[] }>
-  implements Declared, PortDevice {
-  readonly declaration: OnePort;
-  readonly name: string;
+  implements PortDevice {
   readonly #port: string;
 
   constructor(declaration: OnePort) {
-    super(() => ({ line: [] }));
-    this.declaration = declaration;
-    this.name = declaration.name;
+    super(declaration, record({ line: queue(integer(0)) }));
     this.#port = portOf(declaration);
   }
 
@@ -81,23 +96,15 @@ export class DebugConsole extends StatefulDevice<{ line: number[] }>
     this.flush();
     super.reset();
   }
-
-  protected rewire(): void {
-    // Nothing hangs on the line.
-  }
 }
 
 /** One POST code register; changes are logged as "debug". */
 export class PostCode extends StatefulDevice<{ code: number }>
-  implements Declared, PortDevice {
-  readonly declaration: OnePort;
-  readonly name: string;
+  implements PortDevice {
   readonly #port: string;
 
   constructor(declaration: OnePort) {
-    super(() => ({ code: 0 }));
-    this.declaration = declaration;
-    this.name = declaration.name;
+    super(declaration, record({ code: integer(0) }));
     this.#port = portOf(declaration);
   }
 
@@ -115,27 +122,22 @@ export class PostCode extends StatefulDevice<{ code: number }>
       port: this.#port,
     });
   }
-
-  protected rewire(): void {
-    // Nothing hangs on the code.
-  }
 }
 
 /** Index and data. */
 export const CRTC = {
   name: "crtc",
   ports: [[CRTC_PORT, 2]],
-} as const satisfies Declaration;
+  make: () => new Crtc(),
+} as const satisfies Part;
 
-/** The CRT controller's registers. */
-export class Crtc
-  extends StatefulDevice<{ index: number; registers: Uint8Array }>
+const CRTC_STATE = record({ index: integer(0), registers: bytes(256) });
+
+/** The CRT controller's registers. Nothing is displayed. */
+export class Crtc extends StatefulDevice<ValueOf<typeof CRTC_STATE>>
   implements PortDevice {
-  readonly declaration = CRTC;
-  readonly name = CRTC.name;
-
   constructor() {
-    super(() => ({ index: 0, registers: new Uint8Array(256) }));
+    super(CRTC, CRTC_STATE);
   }
 
   readPort(port: number, size: 1 | 2 | 4): number {
@@ -152,9 +154,5 @@ export class Crtc
       s.index = value & 0xff;
       if (size > 1) s.registers[s.index] = value >> 8;
     }
-  }
-
-  protected rewire(): void {
-    // Nothing is displayed.
   }
 }

@@ -5,8 +5,9 @@
  * machine and gates A20; the gate is kept and shown, but memory is never wrapped.
  */
 import type { IrqLine, PortDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import { flag, integer, queue, record, type ValueOf } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 const DATA = 0x60;
 const Status = {
@@ -48,20 +49,18 @@ const ACK = 0xfa, RESEND = 0xfe;
 /** A clock or data line error: what a port without a device answers. */
 const AUX_ABSENT = 0x01;
 
-function initialState() {
-  return {
-    /** Bytes for port 0x60; the first is in the output buffer. */
-    queue: [] as number[],
-    config: Config.kbdInterrupt | Config.system | Config.auxDisabled as number,
-    output: Output.notReset | Output.A20 as number,
-    /** A controller command that waits for its data byte; 0 when none. */
-    awaiting: 0,
-    /** A keyboard command that waits for its argument; 0 when none. */
-    kbdAwaiting: 0,
-    lastWasCommand: false,
-    scanCodeSet: 2,
-  };
-}
+const STATE = record({
+  /** Bytes for port 0x60; the first is in the output buffer. */
+  queue: queue(integer(0)),
+  config: integer(Config.kbdInterrupt | Config.system | Config.auxDisabled),
+  output: integer(Output.notReset | Output.A20),
+  /** A controller command that waits for its data byte; 0 when none. */
+  awaiting: integer(0),
+  /** A keyboard command that waits for its argument; 0 when none. */
+  kbdAwaiting: integer(0),
+  lastWasCommand: flag(false),
+  scanCodeSet: integer(2),
+});
 
 /** Data, and status or command. */
 export const KEYBOARD = {
@@ -69,19 +68,18 @@ export const KEYBOARD = {
   ports: [[0x60, 1], [0x64, 1]],
   irq: 1,
   acpi: { name: "KBD", id: "PNP0303" },
-} as const satisfies Declaration;
+  make: ({ irq, power }) =>
+    new KeyboardController(irq(), () => power({ kind: "reset" })),
+} as const satisfies Part;
 
 /** The keyboard controller. */
-export class KeyboardController
-  extends StatefulDevice<ReturnType<typeof initialState>>
-  implements Declared, PortDevice {
-  readonly declaration = KEYBOARD;
-  readonly name = KEYBOARD.name;
+export class KeyboardController extends StatefulDevice<ValueOf<typeof STATE>>
+  implements PortDevice {
   readonly #irq1: IrqLine;
   readonly #resetMachine: () => void;
 
   constructor(irq1: IrqLine, resetMachine: () => void) {
-    super(initialState);
+    super(KEYBOARD, STATE);
     this.#irq1 = irq1;
     this.#resetMachine = resetMachine;
     this.rewire();
@@ -235,7 +233,7 @@ export class KeyboardController
     }
   }
 
-  protected rewire(): void {
+  protected override rewire(): void {
     const s = this.state;
     this.#irq1.set(
       s.queue.length > 0 && (s.config & Config.kbdInterrupt) !== 0,

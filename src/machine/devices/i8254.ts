@@ -4,11 +4,12 @@
  * Counter 0 drives IRQ 0; counter 1 (memory refresh) drives nothing.
  */
 import type { Clock, IrqLine, PortDevice } from "../device.ts";
+import { integer, list, record, time, type ValueOf } from "../state.ts";
 import type { Timer, Timers } from "../timers.ts";
 import * as counter from "./pit_channel.ts";
 import { Control, Rw } from "./pit_channel.ts";
-import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 /** Input clock, Hz: 105/88 MHz. */
 export const PIT_HZ = 1193182n;
@@ -35,19 +36,15 @@ const LOOK_AGAIN = 20_000_000n;
 /** A backlog of more than a second is nobody's. */
 const BACKLOG_SECONDS = 1;
 
-function initialState() {
-  return {
-    channels: [
-      counter.initialChannel(true),
-      counter.initialChannel(true),
-      counter.initialChannel(false),
-    ],
-    portB: 0,
-    /** Of counter 0's rising edges in modes 2 and 3, those that IRQ 0 has had. Where
-     * alarms come late they are made up for. */
-    given: 0,
-  };
-}
+const STATE = record({
+  channels: list([true, true, false].map(counter.channel)),
+  portB: integer(0),
+  /** Of counter 0's rising edges in modes 2 and 3, those that IRQ 0 has had. Where
+   * alarms come late they are made up for, */
+  given: integer(0),
+  /** and none is given before this. */
+  notBefore: time(0n),
+});
 
 /** Guest ns to whole ticks. */
 function ticksAt(ns: bigint): number {
@@ -64,24 +61,21 @@ export const PIT = {
   name: "i8254",
   ports: [[0x40, 4], [PORT_B, 1]],
   irq: 0,
-} as const satisfies Declaration;
+  make: ({ irq, clock, timers }) => new Pit(irq(), clock, timers),
+} as const satisfies Part;
 
 /** The interval timer. */
-export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
-  implements Declared, PortDevice {
-  readonly declaration = PIT;
-  readonly name = PIT.name;
+export class Pit extends StatefulDevice<ValueOf<typeof STATE>>
+  implements PortDevice {
   readonly #irq0: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;
-  /** Guest ns before which no edge is given, where alarms come late. */
-  #notBefore = 0n;
 
   constructor(irq0: IrqLine, clock: Clock, timers: Timers) {
-    super(initialState);
+    super(PIT, STATE);
     this.#irq0 = irq0;
     this.#clock = clock;
-    this.#timer = timers.create(() => this.#onTimer());
+    this.#timer = timers.create(PIT.name, () => this.#onTimer());
     irq0.onTaken = () => this.#onTaken();
     this.rewire();
   }
@@ -177,29 +171,29 @@ export class Pit extends StatefulDevice<ReturnType<typeof initialState>>
     const risen = counter.rises(c, tick);
     s.given = Math.max(s.given, risen - most);
     this.#irq0.set(true);
-    if (risen > s.given && now >= this.#notBefore) {
+    if (risen > s.given && now >= s.notBefore) {
       if (this.#irq0.waiting) {
-        this.#notBefore = now + LOOK_AGAIN;
+        s.notBefore = now + LOOK_AGAIN;
       } else {
         this.#irq0.set(false);
         this.#irq0.set(true);
         s.given++;
-        this.#notBefore = now + closest(period);
+        s.notBefore = now + closest(period);
       }
     }
     const next = risen > s.given ? now : nsOfTick(counter.nextRise(c, tick));
-    this.#timer.arm(next > this.#notBefore ? next : this.#notBefore);
+    this.#timer.arm(next > s.notBefore ? next : s.notBefore);
   }
 
   /** The last edge has its processor: the next one may come. */
   #onTaken(): void {
     const c = this.state.channels[0];
     if (!this.#makesUp(c)) return;
-    this.#notBefore = this.#clock.now() + CLOSEST_OF_FAST;
+    this.state.notBefore = this.#clock.now() + CLOSEST_OF_FAST;
     this.#giveEdge(c);
   }
 
-  protected rewire(): void {
+  protected override rewire(): void {
     const c = this.state.channels[0];
     if (this.#makesUp(c)) return this.#giveEdge(c);
     const now = this.#now();

@@ -5,8 +5,9 @@
  * automatic EOI, special fully nested mode and polling.
  */
 import type { ExtIntSource, IrqLine, PortDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import { flag, integer, record, type ValueOf } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 const Icw1 = { ICW4: 0x01, single: 0x02, level: 0x08, select: 0x10 } as const;
 const Icw4 = { AEOI: 0x02, SFNM: 0x10 } as const;
@@ -33,37 +34,37 @@ const CASCADE = 2;
 /** The level an 8259A answers when the request went away before INTA. */
 const SPURIOUS = 7;
 
-function initialChip() {
-  return {
-    irr: 0,
-    imr: 0,
-    isr: 0,
+const chipState = (lines: number) =>
+  record({
+    irr: integer(0),
+    imr: integer(0),
+    isr: integer(0),
     /** Input wires as they are, for edges. */
-    lines: 0,
-    elcr: 0,
-    vectorBase: 0,
+    lines: integer(lines),
+    elcr: integer(0),
+    vectorBase: integer(0),
     /** The input of lowest priority; 7 puts input 0 first. */
-    lowest: 7,
+    lowest: integer(7),
     /** Next initialisation word expected on the data port; 0 when none. */
-    nextIcw: 0,
-    needIcw4: false,
-    single: false,
-    levelAll: false,
-    autoEoi: false,
-    rotateOnAutoEoi: false,
-    specialFullyNested: false,
-    specialMask: false,
-    readIsr: false,
-    poll: false,
-  };
-}
+    nextIcw: integer(0),
+    needIcw4: flag(false),
+    single: flag(false),
+    levelAll: flag(false),
+    autoEoi: flag(false),
+    rotateOnAutoEoi: flag(false),
+    specialFullyNested: flag(false),
+    specialMask: flag(false),
+    readIsr: flag(false),
+    poll: flag(false),
+  });
 
-type Chip = ReturnType<typeof initialChip>;
+type Chip = ValueOf<ReturnType<typeof chipState>>;
 
-function initialState() {
+const STATE = record({
   // The timer's output on input 0 is high from power-on: no edge.
-  return { master: { ...initialChip(), lines: 1 }, slave: initialChip() };
-}
+  master: chipState(1),
+  slave: chipState(0),
+});
 
 /** Position in the rotating order: 0 is served first. */
 function rank(chip: Chip, input: number): number {
@@ -83,20 +84,19 @@ function first(chip: Chip, set: number): number {
 export const PIC = {
   name: "i8259",
   ports: [[0x20, 2], [0xa0, 2], [0x4d0, 2]],
-} as const satisfies Declaration;
+  make: ({ extInt }) => new PicPair(extInt),
+} as const satisfies Part;
 
 /** The PIC pair. */
-export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
-  implements Declared, PortDevice, ExtIntSource {
-  readonly declaration = PIC;
-  readonly name = PIC.name;
+export class PicPair extends StatefulDevice<ValueOf<typeof STATE>>
+  implements PortDevice, ExtIntSource {
   readonly #intr: IrqLine;
   /** Called behind the INTA cycles, with the input wire. */
   onTaken: ((irq: number) => void) | null = null;
 
   /** `intr` is the master's INT output. */
   constructor(intr: IrqLine) {
-    super(initialState);
+    super(PIC, STATE);
     this.#intr = intr;
     this.rewire();
   }
@@ -223,7 +223,7 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
 
   #initialise(chip: Chip, icw1: number): void {
     const { elcr, lines } = chip;
-    Object.assign(chip, initialChip(), { elcr, lines });
+    Object.assign(chip, chipState(lines).initial(), { elcr });
     chip.nextIcw = 2;
     chip.needIcw4 = (icw1 & Icw1.ICW4) !== 0;
     chip.single = (icw1 & Icw1.single) !== 0;
@@ -298,7 +298,7 @@ export class PicPair extends StatefulDevice<ReturnType<typeof initialState>>
     this.#intr.set(this.#request(master) >= 0);
   }
 
-  protected rewire(): void {
+  protected override rewire(): void {
     this.#update();
   }
 }

@@ -3,9 +3,12 @@
  * entries, edge and level triggered, remote IRR cleared by the local APICs' EOI.
  * Wires carry "asserted", so the polarity bit is kept but changes nothing.
  */
-import type { EoiListener, MmioDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import type { EoiListener, InterruptRequest, MmioDevice } from "../device.ts";
+import { integer, record, several, type ValueOf } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import { DeliveryMode } from "../../x86/lapic.ts";
+import { PIC } from "./i8259.ts";
+import type { Part } from "./wiring.ts";
 
 /** Guest physical address of the register window. */
 export const IOAPIC_BASE = 0xfec00000;
@@ -13,53 +16,33 @@ export const IOAPIC_BASE = 0xfec00000;
 export const IOAPIC_SIZE = 0x1000;
 /** Redirection entries, one for each input. */
 export const IOAPIC_INPUTS = 24;
+/** As the guest reads it. */
+export const IOAPIC_VERSION = 0x11;
 
 const IOREGSEL = 0x00, IOWIN = 0x10;
 const IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10;
-const VERSION = 0x11;
 
 /** Low half of a redirection entry. */
-const Redir = {
+export const Redir = {
   vector: 0xff,
   modeShift: 8,
   logical: 1 << 11,
   pending: 1 << 12,
+  activeLow: 1 << 13,
   remoteIrr: 1 << 14,
   level: 1 << 15,
   mask: 1 << 16,
   writable: 0x1afff,
 } as const;
 
-const Mode = {
-  fixed: 0,
-  lowestPriority: 1,
-  smi: 2,
-  nmi: 4,
-  init: 5,
-  extInt: 7,
-} as const;
-
-/** An interrupt message; the numbers are WHV_INTERRUPT_CONTROL's. */
-export interface InterruptRequest {
-  type: number;
-  /** 0 physical, 1 logical. */
-  destinationMode: number;
-  /** 0 edge, 1 level. */
-  triggerMode: number;
-  destination: number;
-  vector: number;
-}
-
-function initialState() {
-  return {
-    select: 0,
-    id: 0,
-    /** Asserted inputs. Input 2, the timer's, is high from power-on. */
-    lines: 1 << 2,
-    low: new Array<number>(IOAPIC_INPUTS).fill(Redir.mask),
-    high: new Array<number>(IOAPIC_INPUTS).fill(0),
-  };
-}
+const STATE = record({
+  select: integer(0),
+  id: integer(0),
+  /** Asserted inputs. Input 2, the timer's, is high from power-on. */
+  lines: integer(1 << 2),
+  low: several(IOAPIC_INPUTS, integer(Redir.mask)),
+  high: several(IOAPIC_INPUTS, integer(0)),
+});
 
 /** What the IOAPIC is wired to. */
 export interface IoApicWiring {
@@ -72,19 +55,20 @@ export interface IoApicWiring {
 export const IOAPIC = {
   name: "ioapic",
   memory: [IOAPIC_BASE, IOAPIC_SIZE],
-} as const satisfies Declaration;
+  make: ({ requestInterrupt, device }) =>
+    new IoApic({
+      requestInterrupt,
+      extIntVector: () => device(PIC).acknowledge(),
+    }),
+} as const satisfies Part;
 
-/** The IOAPIC. */
-export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
-  implements Declared, MmioDevice, EoiListener {
-  readonly declaration = IOAPIC;
-  readonly name = IOAPIC.name;
-  /** As the guest reads it. */
-  readonly version = VERSION;
+/** The IOAPIC. Messages leave when a wire changes: nothing is wired to its state. */
+export class IoApic extends StatefulDevice<ValueOf<typeof STATE>>
+  implements MmioDevice, EoiListener {
   readonly #wiring: IoApicWiring;
 
   constructor(wiring: IoApicWiring) {
-    super(initialState);
+    super(IOAPIC, STATE);
     this.#wiring = wiring;
   }
 
@@ -104,7 +88,8 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
     return this.state.low.some((entry) => {
       const mode = (entry >> Redir.modeShift) & 7;
       return !(entry & Redir.mask) &&
-        (mode === Mode.nmi || mode === Mode.init || mode === Mode.smi);
+        (mode === DeliveryMode.Nmi || mode === DeliveryMode.Init ||
+          mode === DeliveryMode.Smi);
     });
   }
 
@@ -144,7 +129,9 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
   #read(index: number): number {
     const s = this.state;
     if (index === IOAPICID || index === IOAPICARB) return s.id << 24;
-    if (index === IOAPICVER) return VERSION | ((IOAPIC_INPUTS - 1) << 16);
+    if (index === IOAPICVER) {
+      return IOAPIC_VERSION | ((IOAPIC_INPUTS - 1) << 16);
+    }
     const pin = (index - IOREDTBL) >> 1;
     if (pin < 0 || pin >= IOAPIC_INPUTS) return 0;
     return index & 1 ? s.high[pin] : s.low[pin];
@@ -183,13 +170,15 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
     let type = (entry >> Redir.modeShift) & 7;
     let vector = entry & Redir.vector;
     let level = (entry & Redir.level) !== 0;
-    if (type === Mode.extInt) {
-      type = Mode.fixed;
+    if (type === DeliveryMode.ExtInt) {
+      type = DeliveryMode.Fixed;
       vector = this.#wiring.extIntVector();
       level = false;
-    } else if (type === Mode.nmi || type === Mode.init) {
+    } else if (type === DeliveryMode.Nmi || type === DeliveryMode.Init) {
       level = false; // these are always edges
-    } else if (type !== Mode.fixed && type !== Mode.lowestPriority) {
+    } else if (
+      type !== DeliveryMode.Fixed && type !== DeliveryMode.LowestPriority
+    ) {
       return; // SMI and reserved modes reach nobody
     } else {
       if (vector < 16) return; // the local APIC takes no such vector
@@ -205,9 +194,5 @@ export class IoApic extends StatefulDevice<ReturnType<typeof initialState>>
       destination: s.high[pin] >>> 24,
       vector,
     });
-  }
-
-  protected rewire(): void {
-    // Nothing is wired to this state: messages leave when a wire changes.
   }
 }

@@ -4,8 +4,9 @@
  * bus on every PC; this one answers, and is empty.
  */
 import type { PortDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import { integer, record } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 /** CONFIG_ADDRESS: a register of four bytes, taken and given whole only. */
 const CONFIG_ADDRESS = 0xcf8;
@@ -34,16 +35,14 @@ const HEADER: ReadonlyMap<number, number> = new Map([
 export const PCI_HOST = {
   name: "pci-host",
   ports: [[CONFIG_ADDRESS, 1], [CONFIG_DATA, 4]],
-} as const satisfies Declaration;
+  make: () => new PciHost(),
+} as const satisfies Part;
 
 /** The host bridge. */
 export class PciHost extends StatefulDevice<{ address: number }>
-  implements Declared, PortDevice {
-  readonly declaration = PCI_HOST;
-  readonly name = PCI_HOST.name;
-
+  implements PortDevice {
   constructor() {
-    super(() => ({ address: 0 }));
+    super(PCI_HOST, record({ address: integer(0) }));
   }
 
   readPort(port: number, size: 1 | 2 | 4): number {
@@ -59,9 +58,5 @@ export class PciHost extends StatefulDevice<{ address: number }>
     // Nothing that the host bridge has can be changed.
     if (port !== CONFIG_ADDRESS || size !== 4) return;
     this.state.address = (value & Address.kept) >>> 0;
-  }
-
-  protected rewire(): void {
-    // Nothing hangs on the address.
   }
 }

@@ -2,8 +2,10 @@
  * One counter of the Intel 8254 (datasheet 231164): what OUT and the count are
  * after so many clock pulses, in each of the six modes. Nothing counts here: the
  * state says when the count was loaded, the rest is arithmetic, so a counter
- * costs nothing while nobody looks. All times are in input clocks ("ticks").
+ * costs nothing while nobody looks. All times are in input clocks ("ticks") since
+ * power-on.
  */
+import { flag, integer, record, type ValueOf } from "../state.ts";
 
 /** Bits of the control word and of the status byte. */
 export const Control = {
@@ -17,39 +19,38 @@ export const Control = {
 /** What RW in the control word says about the order of bytes. */
 export const Rw = { latch: 0, low: 1, high: 2, both: 3 } as const;
 
-/** Power-on state of one counter, before any control word. */
-export function initialChannel(gate: boolean) {
-  return {
+/** The state of one counter; after power-on no control word has come. */
+export const channel = (gate: boolean) =>
+  record({
     // OUT is high in mode 3: no edge until the guest asks for one.
-    mode: 3,
-    bcd: false,
-    rw: Rw.both as number,
-    gate,
+    mode: integer(3),
+    bcd: flag(false),
+    rw: integer(Rw.both),
+    gate: flag(gate),
     /** The count in use: 1-65536 (10000 in BCD); 0 when none was written. */
-    reload: 0,
+    reload: integer(0),
     /** A count written in mode 2 or 3, used from tick `nextAt` on; else 0. */
-    next: 0,
-    nextAt: 0,
+    next: integer(0),
+    nextAt: integer(0),
     /** A count written and waiting for a trigger (modes 1 and 5); else 0. */
-    armed: 0,
+    armed: integer(0),
     /** Whether a count is being counted: loaded and, in 1 and 5, triggered. */
-    loaded: false,
+    loaded: flag(false),
     /** Tick of the load; while the gate holds the counter, ticks done by then. */
-    start: 0,
+    start: integer(0),
     /** Cycles that were over by `start`, in modes 2 and 3. */
-    cycles: 0,
-    held: false,
+    cycles: integer(0),
+    held: flag(false),
     /** First of two bytes written, -1 when none. */
-    firstByte: -1,
-    readHigh: false,
-    latchedCount: -1,
-    latchedHigh: false,
-    latchedStatus: -1,
-  };
-}
+    firstByte: integer(-1),
+    readHigh: flag(false),
+    latchedCount: integer(-1),
+    latchedHigh: flag(false),
+    latchedStatus: integer(-1),
+  });
 
 /** A counter's state. */
-export type Channel = ReturnType<typeof initialChannel>;
+export type Channel = ValueOf<ReturnType<typeof channel>>;
 
 /** Takes the pending count of modes 2 and 3 over once its time has come. */
 export function settle(c: Channel, now: number): void {
@@ -161,7 +162,7 @@ export function status(c: Channel, now: number): number {
 /** A control word for this counter (not a latch command). */
 export function program(c: Channel, control: number): void {
   const mode = (control >> Control.modeShift) & 7;
-  Object.assign(c, initialChannel(c.gate), {
+  Object.assign(c, channel(c.gate).initial(), {
     mode: mode > 5 ? mode - 4 : mode, // bit 2 is "don't care" in modes 2 and 3
     bcd: (control & Control.bcd) !== 0,
     rw: (control >> Control.rwShift) & 3,

@@ -3,55 +3,26 @@
  * exit, the reset control register 0xCF9, system port A (0x92), and the power-off
  * ports of Bochs. (The ACPI ones are in acpi_pm.ts.)
  */
-import type { PortDevice } from "../device.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import type { PortDevice, PowerSink } from "../device.ts";
+import { integer, record, type ValueOf } from "../state.ts";
+import { KEYBOARD } from "./i8042.ts";
 import { StatefulDevice } from "./stateful.ts";
-
-/**
- * How the guest ended the machine. `code` is the process's exit code.
- *
- * @example
- * ```ts
- * import { Machine, openSoft, type PowerEvent } from "@icebp/icebp";
- * import { assertEquals } from "@std/assert";
- *
- * const platform = await openSoft({ memoryBytes: 1 << 20 });
- * const machine = new Machine({
- *   platform,
- *   guestMemory: platform.guestMemory,
- *   clock: platform.clock,
- *   entropy: { fill: (into) => into.fill(4) },
- *   cpus: 1,
- *   ramBytes: 1 << 20,
- * });
- * const event: PowerEvent = { kind: "power-off" };
- * machine.power(event);
- * assertEquals(machine.event, event);
- * ```
- */
-export type PowerEvent =
-  | { kind: "exit"; code: number }
-  | { kind: "power-off" }
-  | { kind: "reset" };
-
-/** Takes a power event; the machine stops after the instruction. */
-export type PowerSink = (event: PowerEvent) => void;
+import type { Part } from "./wiring.ts";
 
 /** Four ports, for accesses of any width. */
 export const DEBUG_EXIT = {
   name: "debug-exit",
   ports: [[0xf4, 4]],
-} as const satisfies Declaration;
+  make: ({ power }) => new DebugExit(power),
+} as const satisfies Part;
 
 /** QEMU's isa-debug-exit: exit code (value << 1) | 1. */
 export class DebugExit extends StatefulDevice<Record<never, never>>
-  implements Declared, PortDevice {
-  readonly declaration = DEBUG_EXIT;
-  readonly name = DEBUG_EXIT.name;
+  implements PortDevice {
   readonly #power: PowerSink;
 
   constructor(power: PowerSink) {
-    super(() => ({}));
+    super(DEBUG_EXIT, record({}));
     this.#power = power;
   }
 
@@ -62,10 +33,6 @@ export class DebugExit extends StatefulDevice<Record<never, never>>
   writePort(_port: number, _size: 1 | 2 | 4, value: number): void {
     this.#power({ kind: "exit", code: ((value << 1) | 1) >>> 0 });
   }
-
-  protected rewire(): void {
-    // There is no state.
-  }
 }
 
 /** Bits of the reset control register (Intel PIIX3 datasheet). */
@@ -75,17 +42,16 @@ const Rcr = { system: 0x02, now: 0x04, kept: 0x06 } as const;
 export const RESET_CONTROL = {
   name: "reset-control",
   ports: [[0xcf9, 1]],
-} as const satisfies Declaration;
+  make: ({ power }) => new ResetControl(power),
+} as const satisfies Part;
 
 /** The reset control register. */
 export class ResetControl extends StatefulDevice<{ rcr: number }>
   implements PortDevice {
-  readonly declaration = RESET_CONTROL;
-  readonly name = RESET_CONTROL.name;
   readonly #power: PowerSink;
 
   constructor(power: PowerSink) {
-    super(() => ({ rcr: 0 }));
+    super(RESET_CONTROL, record({ rcr: integer(0) }));
     this.#power = power;
   }
 
@@ -98,10 +64,6 @@ export class ResetControl extends StatefulDevice<{ rcr: number }>
     const rises = ~s.rcr & value & Rcr.now;
     s.rcr = value & Rcr.kept;
     if (rises) this.#power({ kind: "reset" });
-  }
-
-  protected rewire(): void {
-    // Nothing hangs on the register.
   }
 }
 
@@ -117,18 +79,17 @@ export interface A20Gate {
 export const PORT_A = {
   name: "port92",
   ports: [[0x92, 1]],
-} as const satisfies Declaration;
+  make: ({ device, power }) => new SystemPortA(device(KEYBOARD), power),
+} as const satisfies Part;
 
-/** System control port A. */
+/** System control port A. The gate keeps its own state. */
 export class SystemPortA extends StatefulDevice<{ value: number }>
   implements PortDevice {
-  readonly declaration = PORT_A;
-  readonly name = PORT_A.name;
   readonly #gate: A20Gate;
   readonly #power: PowerSink;
 
   constructor(gate: A20Gate, power: PowerSink) {
-    super(() => ({ value: 0 }));
+    super(PORT_A, record({ value: integer(0) }));
     this.#gate = gate;
     this.#power = power;
   }
@@ -143,10 +104,6 @@ export class SystemPortA extends StatefulDevice<{ value: number }>
     this.#gate.a20 = (value & PortA.A20) !== 0;
     if (rises) this.#power({ kind: "reset" });
   }
-
-  protected rewire(): void {
-    // The gate keeps its own state.
-  }
 }
 
 /** Bochs' power-off port: this text, a character a write. */
@@ -159,20 +116,24 @@ const BOCHS_SHUTDOWN_PORT = 0x8900, BOCHS_ACPI_PORT = 0xb004;
 export const BOCHS_POWER = {
   name: "bochs-power",
   ports: [[BOCHS_SHUTDOWN_PORT, 1], [BOCHS_ACPI_PORT, 2]],
-} as const satisfies Declaration;
+  make: ({ power }) => new BochsPower(power),
+} as const satisfies Part;
+
+const BOCHS_STATE = record({
+  /** Characters of the text that have come. */
+  matched: integer(0),
+  control: integer(0),
+});
 
 /** Bochs' two ways to power off. The older one is
  * where a PIIX4 has its PM1 control: what is written is kept, so that software
  * that changes one bit of it (OVMF sets SCI_EN) does not write SLP_EN besides. */
-export class BochsPower
-  extends StatefulDevice<{ matched: number; control: number }>
+export class BochsPower extends StatefulDevice<ValueOf<typeof BOCHS_STATE>>
   implements PortDevice {
-  readonly declaration = BOCHS_POWER;
-  readonly name = BOCHS_POWER.name;
   readonly #power: PowerSink;
 
   constructor(power: PowerSink) {
-    super(() => ({ matched: 0, control: 0 }));
+    super(BOCHS_POWER, BOCHS_STATE);
     this.#power = power;
   }
 
@@ -204,9 +165,5 @@ export class BochsPower
       s.matched = 0;
       this.#power({ kind: "power-off" });
     }
-  }
-
-  protected rewire(): void {
-    // Nothing hangs on the count.
   }
 }

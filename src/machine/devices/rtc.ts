@@ -7,9 +7,18 @@
 import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
 import { HOLE_START } from "../memory.ts";
+import {
+  big,
+  bytes,
+  flag,
+  integer,
+  record,
+  time,
+  type ValueOf,
+} from "../state.ts";
 import { CmosTime, TIME_REGISTERS } from "./rtc_time.ts";
-import type { Declaration, Declared } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 const A = 0x0a, B = 0x0b, C = 0x0c, D = 0x0d, CENTURY = 0x32;
 const RegA = { UIP: 0x80, dividerReset: 0x60, rate: 0x0f } as const;
@@ -39,11 +48,12 @@ export interface CmosContents {
   readonly startTime: bigint;
 }
 
+const CMOS_BYTES = 128;
 const MIB = 0x10_0000;
 
 /** CMOS as the firmware leaves it. `lowEnd`: end of RAM below 4 GiB. */
 function cmosImage(contents: CmosContents, lowEnd: number): Uint8Array {
-  const cmos = new Uint8Array(128);
+  const cmos = new Uint8Array(CMOS_BYTES);
   const put16 = (at: number, value: number) => {
     cmos[at] = value & 0xff;
     cmos[at + 1] = value >> 8;
@@ -75,26 +85,33 @@ export const RTC = {
   ports: [[0x70, 2]],
   irq: 8,
   acpi: { name: "RTC", id: "PNP0B00" },
-} as const satisfies Declaration;
+  make: (wiring) => new Rtc(wiring, wiring.irq(), wiring.clock, wiring.timers),
+} as const satisfies Part;
+
+const stateOf = (contents: CmosContents, lowEnd: number, clock: Clock) =>
+  record({
+    cmos: bytes(CMOS_BYTES, () => cmosImage(contents, lowEnd)),
+    index: integer(0),
+    /** Wall-clock ns at guest time 0, of a battery that was just put in. */
+    epoch: big(contents.startTime * SECOND),
+    /** SET or divider reset: the time registers stand still. */
+    frozen: flag(false),
+    /** When the flags of C have been worked out. A reset does not stop the clock. */
+    seenAt: time(() => clock.now()),
+    /** Periodic interrupts that fell between two alarms, where these come late; */
+    missed: big(0n),
+    /** when the periodic flag was set there, */
+    flaggedAt: time(0n),
+    /** and when flags were read. */
+    acknowledgedAt: time(-MADE_UP_AFTER),
+  });
 
 /** The clock. */
-export class Rtc extends StatefulDevice<{
-  cmos: Uint8Array;
-  index: number;
-  epoch: bigint;
-  frozen: boolean;
-  seenAt: bigint;
-  missed: bigint;
-}> implements Declared, PortDevice {
-  readonly declaration = RTC;
-  readonly name = RTC.name;
+export class Rtc extends StatefulDevice<ValueOf<ReturnType<typeof stateOf>>>
+  implements PortDevice {
   readonly #irq: IrqLine;
   readonly #clock: Clock;
   readonly #timer: Timer;
-  /** Guest ns at which the periodic flag was set, where alarms come late, */
-  #flagged = 0n;
-  /** and at which flags were read. */
-  #acknowledged = -MADE_UP_AFTER;
 
   /** `lowEnd`: end of RAM below 4 GiB, bytes. */
   constructor(
@@ -104,21 +121,10 @@ export class Rtc extends StatefulDevice<{
     timers: Timers,
     lowEnd = Math.min(contents.ramBytes, HOLE_START),
   ) {
-    super(() => ({
-      cmos: cmosImage(contents, lowEnd),
-      index: 0,
-      /** Wall-clock ns at guest time 0. */
-      epoch: contents.startTime * SECOND,
-      /** SET or divider reset: the time registers stand still. */
-      frozen: false,
-      /** Guest ns up to which the flags of C have been worked out. */
-      seenAt: 0n,
-      /** Periodic interrupts that fell between two alarms, where these come late. */
-      missed: 0n,
-    }));
+    super(RTC, stateOf(contents, lowEnd, clock));
     this.#irq = irq;
     this.#clock = clock;
-    this.#timer = timers.create(() => this.#update());
+    this.#timer = timers.create(RTC.name, () => this.#update());
     this.rewire();
   }
 
@@ -132,7 +138,7 @@ export class Rtc extends StatefulDevice<{
         this.#update();
         const value = s.cmos[C];
         s.cmos[C] = 0;
-        this.#acknowledged = this.#clock.now();
+        s.acknowledgedAt = this.#clock.now();
         this.#update();
         return value;
       }
@@ -246,15 +252,15 @@ export class Rtc extends StatefulDevice<{
       return;
     }
     const isSet = (s.cmos[C] & RegC.PF) !== 0;
-    if (!isSet || periods(now - this.#flagged, period) === 0n) {
+    if (!isSet || periods(now - s.flaggedAt, period) === 0n) {
       s.missed += passed;
     }
     if (s.missed > MOST_MADE_UP) s.missed = MOST_MADE_UP;
     if (isSet || s.missed === 0n) return;
-    if (now < this.#acknowledged + MADE_UP_AFTER) return;
+    if (now < s.acknowledgedAt + MADE_UP_AFTER) return;
     s.missed--;
     s.cmos[C] |= RegC.PF;
-    this.#flagged = now;
+    s.flaggedAt = now;
   }
 
   #drive(now: bigint, period: bigint): void {
@@ -268,7 +274,7 @@ export class Rtc extends StatefulDevice<{
     };
     // A high line stays high until C is read: no wake-up is needed before.
     if (!active) {
-      if (s.missed > 0n) consider(this.#acknowledged + MADE_UP_AFTER);
+      if (s.missed > 0n) consider(s.acknowledgedAt + MADE_UP_AFTER);
       if (s.cmos[B] & RegB.PIE && period > 0n) {
         const cycles = (periods(now, period) + 1n) * period;
         consider((cycles * SECOND + CRYSTAL_HZ - 1n) / CRYSTAL_HZ);
@@ -286,10 +292,14 @@ export class Rtc extends StatefulDevice<{
     else this.#timer.arm(next);
   }
 
-  protected rewire(): void {
-    const s = this.state;
-    // A reset does not stop the clock: guest time goes on, and so do flags.
-    if (s.seenAt === 0n) s.seenAt = this.#clock.now();
+  /** The battery keeps the time of day: RESET does not affect clock and calendar. */
+  override reset(): void {
+    const { epoch } = this.state;
+    super.reset();
+    this.state.epoch = epoch;
+  }
+
+  protected override rewire(): void {
     this.#drive(this.#clock.now(), this.#period());
   }
 }

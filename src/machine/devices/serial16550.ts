@@ -6,8 +6,10 @@
  */
 import type { Clock, IrqLine, PortDevice } from "../device.ts";
 import type { Timer, Timers } from "../timers.ts";
-import type { Declaration, Declared } from "./declaration.ts";
+import { flag, integer, queue, record, type ValueOf } from "../state.ts";
+import type { Declaration } from "./declaration.ts";
 import { StatefulDevice } from "./stateful.ts";
+import type { Part } from "./wiring.ts";
 
 /** Register offsets; RBR/THR/IER share theirs with DLL/DLM while DLAB is set. */
 const RBR_THR = 0, IER = 1, IIR_FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6;
@@ -52,6 +54,9 @@ const Msr = {
   DCD: 0x80,
 } as const;
 
+/** What is on the other end of the line is there, and ready. */
+const LEVELS = Msr.CTS | Msr.DSR | Msr.DCD;
+
 const FIFO_DEPTH = 16;
 const TRIGGER_LEVELS = [1, 4, 8, 14];
 /** Input clock / 16: the baud rate at divisor 1. */
@@ -59,30 +64,26 @@ const BAUD_BASE = 115200;
 /** Set in a receive FIFO entry for a character that is a break. */
 const BREAK_ENTRY = 0x100;
 
-function initialState() {
-  return {
-    /** Received characters, oldest first; BREAK_ENTRY marks a break. */
-    rx: [] as number[],
-    /** Bytes the line holds until the receiver has room. */
-    waiting: [] as number[],
-    divisor: 1,
-    ier: 0,
-    fcr: 0,
-    lcr: 0,
-    mcr: 0,
-    msrDelta: 0,
-    msrLevels: 0,
-    scr: 0,
-    overrun: false,
-    breakSeen: false,
-    /** THR became empty and IIR has not been read since. */
-    thrEmptied: false,
-    /** The character timeout passed and the FIFO has not been read since. */
-    timedOut: false,
-    /** When the timeout is due, guest ns; null while the FIFO is empty. */
-    timeoutAt: -1n,
-  };
-}
+const STATE = record({
+  /** Received characters, oldest first; BREAK_ENTRY marks a break. */
+  rx: queue(integer(0)),
+  /** Bytes the line holds until the receiver has room. */
+  waiting: queue(integer(0)),
+  divisor: integer(1),
+  ier: integer(0),
+  fcr: integer(0),
+  lcr: integer(0),
+  mcr: integer(0),
+  msrDelta: integer(0),
+  msrLevels: integer(LEVELS),
+  scr: integer(0),
+  overrun: flag(false),
+  breakSeen: flag(false),
+  /** THR became empty and IIR has not been read since. */
+  thrEmptied: flag(false),
+  /** The character timeout passed and the FIFO has not been read since. */
+  timedOut: flag(false),
+});
 
 /** Where a UART is wired to. */
 export interface SerialWiring {
@@ -99,25 +100,36 @@ export const COM1 = {
   ports: [[0x3f8, 8]],
   irq: 4,
   acpi: { name: "COM1", id: "PNP0501", uid: 0 },
-} as const satisfies Declaration;
+  make: ({ irq, clock, timers, serialOut }): Serial16550 =>
+    new Serial16550(COM1, {
+      irq: irq(),
+      clock,
+      timers,
+      transmit: serialOut,
+    }),
+} as const satisfies Part;
+
+/** What a UART declares: its ports, in one range. */
+interface SerialDeclaration extends Declaration {
+  readonly ports: readonly [readonly [base: number, count: 8]];
+}
 
 /** One 16550A. */
-export class Serial16550 extends StatefulDevice<ReturnType<typeof initialState>>
-  implements Declared, PortDevice {
-  readonly declaration: typeof COM1;
-  readonly name: string;
+export class Serial16550 extends StatefulDevice<ValueOf<typeof STATE>>
+  implements PortDevice {
   readonly #base: number;
   readonly #wiring: SerialWiring;
   readonly #timeout: Timer;
   readonly #sent = new Uint8Array(1);
 
-  constructor(declaration: typeof COM1, wiring: SerialWiring) {
-    super(initialState);
-    this.declaration = declaration;
-    this.name = declaration.name;
+  constructor(declaration: SerialDeclaration, wiring: SerialWiring) {
+    super(declaration, STATE);
     this.#base = declaration.ports[0][0];
     this.#wiring = wiring;
-    this.#timeout = wiring.timers.create(() => this.#onTimeout());
+    this.#timeout = wiring.timers.create(
+      declaration.name,
+      () => this.#onTimeout(),
+    );
     this.rewire();
   }
 
@@ -312,7 +324,7 @@ export class Serial16550 extends StatefulDevice<ReturnType<typeof initialState>>
     const levels = s.mcr & Mcr.loop
       ? (s.mcr & Mcr.RTS ? Msr.CTS : 0) | (s.mcr & Mcr.DTR ? Msr.DSR : 0) |
         (s.mcr & Mcr.OUT1 ? Msr.RI : 0) | (s.mcr & Mcr.OUT2 ? Msr.DCD : 0)
-      : Msr.CTS | Msr.DSR | Msr.DCD;
+      : LEVELS;
     const changed = levels ^ s.msrLevels;
     if (changed & Msr.CTS) s.msrDelta |= Msr.DCTS;
     if (changed & Msr.DSR) s.msrDelta |= Msr.DDSR;
@@ -346,30 +358,22 @@ export class Serial16550 extends StatefulDevice<ReturnType<typeof initialState>>
   #restartTimeout(): void {
     const s = this.state;
     if (s.rx.length === 0 || !(s.fcr & Fcr.enable)) {
-      s.timeoutAt = -1n;
       this.#timeout.disarm();
       return;
     }
     const bits = 1 + 5 + (s.lcr & 3) + (s.lcr & 8 ? 1 : 0) +
       (s.lcr & 4 ? 2 : 1);
     const bitNs = Math.round(1e9 * (s.divisor || 0x10000) / BAUD_BASE);
-    s.timeoutAt = this.#wiring.clock.now() + BigInt(4 * bits * bitNs);
-    this.#timeout.arm(s.timeoutAt);
+    this.#timeout.arm(this.#wiring.clock.now() + BigInt(4 * bits * bitNs));
   }
 
   #onTimeout(): void {
-    this.state.timeoutAt = -1n;
     this.state.timedOut = this.state.rx.length > 0;
     this.#update();
   }
 
-  protected rewire(): void {
-    const s = this.state;
-    if (s.timeoutAt >= 0n) this.#timeout.arm(s.timeoutAt);
-    else this.#timeout.disarm();
-    const delta = s.msrDelta;
-    this.#setModemLines();
-    s.msrDelta = delta;
+  protected override rewire(): void {
+    this.#timeout.disarm();
     this.#update();
   }
 }

@@ -9,10 +9,10 @@ import asc from "assemblyscript/asc";
 import "../number_types.ts";
 import { STATICS } from "../core/layout.ts";
 import { CORE } from "./core_sources.ts";
-import { withPairs } from "./pairs.ts";
-import { outdated } from "./winhv.ts";
+import { withCases } from "./inner.ts";
+import { outdated } from "./written.ts";
 
-/** Is compiled with more cases than it has. */
+/** Is compiled with the cases of the instructions' table. */
 const INNER = "code/inner.ts";
 
 /** Compiles the core. Throws with the compiler's messages when it fails. */
@@ -35,7 +35,7 @@ export async function buildCore(): Promise<Uint8Array> {
     readFile: (name: string) => {
       try {
         const source = Deno.readTextFileSync(CORE + name);
-        return name === INNER ? withPairs(source) : source;
+        return name === INNER ? withCases(source) : source;
       } catch (e) {
         if (e instanceof Deno.errors.NotFound) return null;
         throw e;
@@ -62,7 +62,7 @@ if (import.meta.main) {
   for (const [path, text] of outdated()) {
     if (checking) {
       console.error(
-        `src/soft/core/${path} is not what ffi/ gives: run \`deno task build\` and commit it`,
+        `src/soft/core/${path} is not what its first line names gives: run \`deno task build\` and commit it`,
       );
       Deno.exit(1);
     }

@@ -8,7 +8,7 @@ import {
   statInvalidated,
 } from "./code/cache";
 import { decodeInit } from "./code/decode";
-import { raise, UD } from "./cpu/fault";
+import { raise } from "./cpu/fault";
 import { registerFxsave } from "./insn/x87/fxsave";
 import { registerX87 } from "./insn/x87/table";
 import { registerFar } from "./insn/system/far";
@@ -52,6 +52,7 @@ import {
   COUNTER_LEFT_BY_HANDLER,
   COUNTER_LEFT_FOR_OTHER,
   COUNTER_LEFT_FOR_REGION,
+  COUNTER_PASSED,
   COUNTER_TLB_FLUSHES,
   COUNTER_TLB_MISSES,
   COUNTER_TRANSLATED,
@@ -59,7 +60,8 @@ import {
 } from "./shared";
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
-import { pointReached, pointsInit, pointsTrim } from "./system/points";
+import { conditionLoad } from "./points/conditions";
+export { unwatched } from "./points/data";
 import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { checkState } from "./whv/valid";
@@ -80,6 +82,10 @@ import {
   tooShort,
 } from "./code/regions";
 import { created } from "./whv/state";
+import { Vector } from "./x86/vectors";
+import { pointReached, pointsInit } from "./points/code";
+import { pointsTrim } from "./points/set";
+import { passed } from "./points/addresses";
 export { hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
@@ -116,6 +122,7 @@ export {
   whvClearDebugPoint,
   whvPassDebugPoints,
   whvSetDebugPoint,
+  whvSetDebugPointCondition,
   whvTakeDebugHits,
 } from "./whv/points";
 export {
@@ -141,7 +148,7 @@ export { setVariants } from "./whv/variants";
 export { whvGetXsave, whvSetXsave } from "./whv/xsave";
 
 function undefinedInstruction(_p: usize): usize {
-  return raise(UD);
+  return raise(Vector.UD);
 }
 
 /** Prepares the module; once. */
@@ -172,6 +179,11 @@ export function vpRun(vp: u32, budget: i32): u32 {
   if (r == RUN_EXIT) countExit();
   last = <i32> (total - before);
   return r;
+}
+
+/** Where the table has conditionLoad(). */
+export function conditionLoader(): u32 {
+  return load<u32>(changetype<usize>(conditionLoad));
 }
 
 /** Describes a canceled exit of VP `vp` at EXITBUF. */
@@ -253,6 +265,8 @@ export function counter(n: u32): u64 {
       return statTlbFlushes;
     case COUNTER_EVENTS:
       return statEvents;
+    case COUNTER_PASSED:
+      return passed;
     case COUNTER_BESIDE_CODE:
       return statBesideCode;
     case COUNTER_TRANSLATED:

@@ -23,6 +23,8 @@ export const COUNTER_LEFT_FOR_REGION: u32 = 8;
 export const COUNTER_LEFT_FOR_OTHER: u32 = 9;
 export const COUNTER_LEFT_BY_HANDLER: u32 = 10;
 export const COUNTER_TOO_SHORT: u32 = 11;
+/** Hits of debug points whose condition was 0. */
+export const COUNTER_PASSED: u32 = 12;
 
 /** The case of the inner loop of a record with translated code. */
 export const REGION: u32 = 255;
@@ -32,7 +34,16 @@ export const IS_REGION: u32 = 0x80000000;
 
 /** What an access is answered with beside IcebpAnswer's Exit and Done: done,
  * and the VP is to come out behind its instruction. */
-export const LEAVE: u32 = 2;
+
+/** In a TLB tag: the page is watched. No bit of the low four, which some
+ * compare with an operand's, to see its alignment (insn/simd/operands.ts). */
+export const WATCHED: u64 = 16;
+
+/** How code is decoded, in CODEKEY and a block's key: 16, 32 or 64-bit code. */
+export const KEY_16: u32 = 0;
+export const KEY_32: u32 = 1;
+export const KEY_64: u32 = 2;
+export const KEYS: u32 = 3;
 
 // A decoded record (code/record.ts): its bytes, its flags, and how the address
 // of its operand is computed.

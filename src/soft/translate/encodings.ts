@@ -6,11 +6,7 @@ import { OPTAB } from "../core/layout.ts";
 import { RF_MEM, RF_REP, RF_REPNE } from "../core/shared.ts";
 import type { Emitter, Lookup, Row, Size } from "./generator.ts";
 
-/** Opcode maps: of one byte, and behind 0F, 0F 38, 0F 3A. */
-export const ONE = 0, OF = 1, OF38 = 2, OF3A = 3;
-
-export const BYTE: readonly Size[] = [0];
-export const WIDE: readonly Size[] = [1, 2, 3];
+export { BYTE, OF, OF38, OF3A, ONE, WIDE } from "../instructions/forms.ts";
 
 /** What an encoding may say besides its opcode. */
 interface Options {
@@ -52,17 +48,6 @@ export function on(
   options: Partial<Options> = {},
 ): void {
   encodings.push({ ...USUAL, ...options, map, opcode, digit, sizes, emit });
-}
-
-/** Both the byte form of an even opcode and the wide form of the next. */
-export function both(
-  map: number,
-  opcode: number,
-  digit: number,
-  emit: Emitter,
-): void {
-  on(map, opcode, digit, BYTE, emit);
-  on(map, opcode + 1, digit, WIDE, emit);
 }
 
 const GROUP = 0x8000_0000;

@@ -2,6 +2,7 @@
 // have an encoding the first one holds. What no module has is carried out by the
 // interpreter's handler.
 
+import "./multiply.ts";
 import "./rows.ts";
 import "./sse_integer.ts";
 import "./sse_float.ts";

@@ -2,9 +2,9 @@
 // branches, by falling through, and by returning from calls.
 
 import { REC } from "../core/shared.ts";
-import type { Block, Records } from "./records.ts";
+import { type Block, type Records } from "./records.ts";
 
-const MOST_BLOCKS = 40;
+export const MOST_BLOCKS = 40;
 const MOST_INSTRUCTIONS = 512;
 
 /**

@@ -39,10 +39,11 @@ function onX87(
   forms: Forms,
   emit: Emitter,
 ): void {
-  on(ONE, opcode, digit, WIDE, (g, i, size, memory) => {
-    g.useX87();
-    emit(g, i, size, memory);
-  }, { anyPrefix: true, anySize: true, forms });
+  on(ONE, opcode, digit, WIDE, emit, {
+    anyPrefix: true,
+    anySize: true,
+    forms,
+  });
 }
 
 const TOP = -0x8000_0000_0000_0000n;

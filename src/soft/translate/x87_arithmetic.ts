@@ -1,5 +1,5 @@
 // 80-bit sums, products and quotients of normal numbers, to nearest and with 64 bits, as
-// functions of a region's module: what core/fp (kernel.ts, round.ts) computes for any
+// functions that regions import: what core/fp (kernel.ts, round.ts) computes for any
 // operands and modes, for those that nearly all are.
 
 import "../number_types.ts";
@@ -519,7 +519,7 @@ function quotient(round: number): Code {
   return c;
 }
 
-/** The functions, for a module in which they are numbered from `first` on. */
-export function x87Functions(first: number): readonly Code[] {
-  return [rounding(), sum(first), product(first), quotient(first)];
+/** Sum, product, quotient and rounding, for a module in which `round` is the last's number. */
+export function x87Functions(round: number): readonly Code[] {
+  return [sum(round), product(round), quotient(round), rounding()];
 }

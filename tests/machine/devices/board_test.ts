@@ -1,53 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { MmioBus, PortBus } from "../../../src/machine/bus.ts";
-import {
-  Board,
-  DECLARATIONS,
-  type InterruptRequest,
-  type PowerEvent,
-} from "../../../src/machine/devices/board.ts";
+import { PARTS } from "../../../src/machine/devices/board.ts";
 import { claim } from "../../../src/machine/devices/declaration.ts";
-import { bench, Wire } from "./harness.ts";
-
-function board() {
-  const { clock, timers } = bench();
-  const ports = new PortBus();
-  const mmio = new MmioBus();
-  const sent: InterruptRequest[] = [];
-  const extInt = new Wire();
-  const power: PowerEvent[] = [];
-  let text = "";
-  const pc = new Board({
-    ports,
-    mmio,
-    timers,
-    clock,
-    cpus: 2,
-    ramBytes: 64 << 20,
-    startTime: 0n,
-    requestInterrupt: (request) => sent.push(request),
-    extInt,
-    power: (event) => power.push(event),
-    where: () => "",
-    stubEntry: () => null,
-    serialOut: (bytes) => text += String.fromCharCode(...bytes),
-  });
-  const ioapic = (register: number, value: number) => {
-    mmio.write(0xfec00000, 4, BigInt(register));
-    mmio.write(0xfec00010, 4, BigInt(value));
-  };
-  return {
-    pc,
-    ports,
-    mmio,
-    sent,
-    extInt,
-    power,
-    clock,
-    text: () => text,
-    ioapic,
-  };
-}
+import { board } from "./pc.ts";
 
 Deno.test("at power-on no interrupt is asked for and no timer armed", () => {
   const { extInt, sent, clock } = board();
@@ -102,24 +57,6 @@ Deno.test("every way to end the machine", () => {
   ]);
 });
 
-Deno.test("reset puts every device back; save and load carry all of them", () => {
-  const a = board();
-  const fresh = a.pc.save();
-  a.ports.write(0x43, 1, 0x34);
-  a.ports.write(0x40, 2, 0x1234);
-  a.ports.write(0x3ff, 1, 0x55);
-  a.ports.write(0x21, 1, 0x12);
-  a.ioapic(0x20, 0x45);
-  a.ports.write(0x92, 1, 0);
-  const used = a.pc.save();
-  const b = board();
-  b.pc.load(JSON.parse(JSON.stringify(used)));
-  assertEquals(b.pc.save(), used);
-  a.pc.reset();
-  assertEquals(a.pc.save(), fresh);
-  assertThrows(() => a.pc.load({}), TypeError, "has no i8259");
-});
-
 Deno.test("wires that do not exist are refused", () => {
   const { pc } = board();
   assertThrows(() => pc.irq(24), RangeError);
@@ -128,19 +65,17 @@ Deno.test("wires that do not exist are refused", () => {
 
 Deno.test("the devices are those that are declared, and have just what they declare", () => {
   const { pc, ports, mmio } = board();
-  assertEquals(pc.devices.map((device) => device.declaration), [
-    ...DECLARATIONS,
-  ]);
+  assertEquals(pc.devices.map((device) => device.declaration), [...PARTS]);
   assertEquals(
     pc.devices.map(({ name }) => name),
-    DECLARATIONS.map(({ name }) => name),
+    PARTS.map(({ name }) => name),
   );
-  const names = new Set(DECLARATIONS.map(({ name }) => name));
-  assertEquals(names.size, DECLARATIONS.length);
+  const names = new Set(PARTS.map(({ name }) => name));
+  assertEquals(names.size, PARTS.length);
   const taken = [...ports.claims, ...mmio.claims].map(
     ({ first, count, name }) => [name, first, count],
   );
-  const declared = DECLARATIONS.flatMap(({ name, ports = [], memory }) =>
+  const declared = PARTS.flatMap(({ name, ports = [], memory }) =>
     [...ports, ...(memory === undefined ? [] : [memory])].map((
       [first, count],
     ) => [name, first, count])

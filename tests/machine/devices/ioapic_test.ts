@@ -1,8 +1,6 @@
 import { assertEquals } from "@std/assert";
-import {
-  type InterruptRequest,
-  IoApic,
-} from "../../../src/machine/devices/ioapic.ts";
+import type { InterruptRequest } from "../../../src/machine/device.ts";
+import { IoApic } from "../../../src/machine/devices/ioapic.ts";
 
 function ioapic(extInt = 0x20) {
   const sent: InterruptRequest[] = [];

@@ -6,10 +6,10 @@ import { KeyboardController } from "../../../src/machine/devices/i8042.ts";
 import {
   BochsPower,
   DebugExit,
-  type PowerEvent,
   ResetControl,
   SystemPortA,
 } from "../../../src/machine/devices/power.ts";
+import type { PowerEvent } from "../../../src/machine/device.ts";
 import { bench, Wire } from "./harness.ts";
 
 function keyboard() {

@@ -10,7 +10,7 @@ import {
   VirtioMmio,
 } from "../../../src/machine/devices/virtio/mmio.ts";
 import { VirtioRng } from "../../../src/machine/devices/virtio/rng.ts";
-import { Wire } from "./harness.ts";
+import { carry, Wire } from "./harness.ts";
 
 const MEMORY_BYTES = 0x40000;
 const SIZE = 8;
@@ -342,7 +342,8 @@ Deno.test("console: the driver is told its size when it begins, and when it chan
   driver.notify(0);
   assertEquals([driver.get(status), driver.irq.level], [0, false]);
   const before = driver.get(generation);
-  port.setSize({ columns: 132, rows: 50 });
+  assertEquals(port.setSize({ columns: 80, rows: 25 }), false);
+  assertEquals(port.setSize({ columns: 132, rows: 50 }), true);
   driver.device.configChanged();
   assertEquals([driver.get(status), driver.irq.level], [2, true]);
   assertEquals(size(), [132n, 50n]);
@@ -352,6 +353,29 @@ Deno.test("console: the driver is told its size when it begins, and when it chan
   plain.notify(0);
   const features = [driver, plain].map((d) => d.get(0x010) & 1);
   assertEquals([plain.get(status), features], [0, [1, 0]]);
+});
+
+Deno.test("console: what is typed, and the size, are saved and loaded with it", () => {
+  const port = new VirtioConsole(() => {}, { columns: 80, rows: 25 });
+  const a = new Driver(port).start(2);
+  port.type(new TextEncoder().encode("typed"));
+  // On no terminal, as in a file's replay: the driver was told of one.
+  const other = new VirtioConsole(() => {});
+  const b = new Driver(other);
+  assertEquals(b.get(0x010) & 1, 0);
+  carry(a, b);
+  assertEquals([b.get(0x010) & 1, b.get(0x100)], [1, 80 | 25 << 16]);
+  // A driver's reset leaves what came from outside.
+  b.start(2);
+  const [at] = b.chain(0, 0, [{ room: 8 }]);
+  b.notify(0);
+  assertEquals(b.used(0), [[0, 5]]);
+  assertEquals(new TextDecoder().decode(b.ram.subarray(at, at + 5)), "typed");
+  // The machine's leaves the terminal, and what was typed is for nobody.
+  a.device.reset();
+  b.device.reset();
+  assertEquals([a.get(0x100), b.get(0x100)], [80 | 25 << 16, 80 | 25 << 16]);
+  assertEquals(port.state.waiting, []);
 });
 
 Deno.test("rng: fills what it is given", () => {
@@ -372,7 +396,7 @@ Deno.test("saved state carries queues and interrupt", () => {
   a.notify(0);
   const b = new Driver(new VirtioBlock("disk0", new Store()));
   b.ram.set(a.ram);
-  b.device.load(JSON.parse(JSON.stringify(a.device.save())));
+  carry(a, b);
   assertEquals(b.device.save(), a.device.save());
   assertEquals(b.irq.level, true);
   b.view.setUint16(RINGS + 0x404 + 2, 0, true);

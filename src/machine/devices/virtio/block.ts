@@ -5,7 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { SECTOR_BYTES } from "../../../x86/pc.ts";
-import type { VirtioFunction } from "./mmio.ts";
+import { NOTHING, type VirtioFunction } from "./mmio.ts";
 import type { Chain, Virtqueue } from "./queue.ts";
 
 const log = getLogger(["icebp", "machine"]);
@@ -43,6 +43,8 @@ export class VirtioBlock implements VirtioFunction {
   readonly queues = 1;
   readonly features: bigint;
   readonly config: Uint8Array;
+  readonly kept = NOTHING;
+  state = NOTHING.initial();
   readonly #store: BlockStore;
 
   constructor(name: string, store: BlockStore) {

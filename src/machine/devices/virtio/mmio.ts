@@ -4,18 +4,21 @@
  * What the device does is a `VirtioFunction`'s business.
  */
 import { getLogger } from "@logtape/logtape";
-import type {
-  DeviceState,
-  IrqLine,
-  MmioDevice,
-  StateValue,
-} from "../../device.ts";
-import { StatefulDevice, type Volatile } from "../stateful.ts";
+import type { IrqLine, MmioDevice } from "../../device.ts";
+import {
+  big,
+  integer,
+  type Kind,
+  record,
+  several,
+  type ValueOf,
+} from "../../state.ts";
+import { StatefulDevice } from "../stateful.ts";
 import { VIRTIO_QUEUE_NOTIFY } from "./layout.ts";
 import {
   type DmaMemory,
-  initialQueue,
   QUEUE_SIZE_MAX,
+  QUEUE_STATE,
   Virtqueue,
   VirtqueueError,
 } from "./queue.ts";
@@ -57,8 +60,9 @@ const Interrupt = { used: 1, config: 2 } as const;
 const F_INDIRECT_DESC = 1n << 28n, F_VERSION_1 = 1n << 32n;
 const TWO_32 = 2 ** 32;
 
-/** What a kind of device is, apart from the transport. */
-export interface VirtioFunction {
+/** What a kind of device is, apart from the transport; `S` is what it keeps beside its
+ * queues. */
+export interface VirtioFunction<S = unknown> {
   readonly name: string;
   /** Device ID of the specification's chapter 5. */
   readonly id: number;
@@ -71,46 +75,46 @@ export interface VirtioFunction {
   readonly tellsConfig?: boolean;
   /** The driver put buffers into `queue`. Returns true to interrupt it. */
   notified(queue: number, queues: readonly Virtqueue[]): boolean;
-  /** What it keeps beside its queues; absent where that is nothing. */
-  save?(): StateValue;
-  /** Takes what save() gave; throws a TypeError when it is something else. */
-  load?(saved: StateValue): void;
+  /** What it keeps beside its queues. A driver's reset of the device leaves it. */
+  readonly kept: Kind<S>;
+  /** That as it is now. */
+  state: S;
 }
 
-function initialState(queues: number) {
-  return {
-    deviceFeaturesSel: 0,
-    driverFeaturesSel: 0,
-    driverFeatures: 0n,
-    queueSel: 0,
-    interrupts: 0,
-    status: 0,
-    configGeneration: 0,
+/** Of a function that keeps nothing beside its queues. */
+export const NOTHING = record({});
+
+const stateOf = <S>(queues: number, kept: Kind<S>) =>
+  record({
+    deviceFeaturesSel: integer(0),
+    driverFeaturesSel: integer(0),
+    driverFeatures: big(0n),
+    queueSel: integer(0),
+    interrupts: integer(0),
+    status: integer(0),
+    configGeneration: integer(0),
     /** A bit for each queue that has been used. */
-    used: 0,
-    queues: Array.from({ length: queues }, initialQueue) as (
-      & ReturnType<typeof initialQueue>
-      & { [name: string]: Volatile }
-    )[],
-  };
-}
+    used: integer(0),
+    queues: several(queues, QUEUE_STATE),
+    /** The function's. */
+    kept,
+  });
 
 /** One transport with the device behind it. */
-export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
+export class VirtioMmio<S = unknown>
+  extends StatefulDevice<ValueOf<ReturnType<typeof stateOf<S>>>>
   implements MmioDevice {
-  readonly name: string;
-  readonly #device: VirtioFunction;
+  readonly #device: VirtioFunction<S>;
   readonly #memory: DmaMemory;
   readonly #irq: IrqLine;
   #queues: Virtqueue[] = [];
 
-  constructor(device: VirtioFunction, memory: DmaMemory, irq: IrqLine) {
-    super(() => initialState(device.queues));
-    this.name = device.name;
+  constructor(device: VirtioFunction<S>, memory: DmaMemory, irq: IrqLine) {
+    super({ name: device.name }, stateOf(device.queues, device.kept));
     this.#device = device;
     this.#memory = memory;
     this.#irq = irq;
-    this.rewire();
+    this.rebuild();
   }
 
   /** True once the driver uses the device. */
@@ -250,7 +254,10 @@ export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
 
   #setStatus(value: number): void {
     if (value === 0) {
+      const { kept } = this.state;
       this.reset();
+      this.state.kept = kept;
+      this.rebuild();
       return;
     }
     const s = this.state;
@@ -305,38 +312,14 @@ export class VirtioMmio extends StatefulDevice<ReturnType<typeof initialState>>
     this.#irq.set(this.state.interrupts !== 0);
   }
 
-  override save(): DeviceState {
-    const own = this.#device.save?.();
-    return own === undefined ? super.save() : { ...super.save(), own };
-  }
-
-  override load(saved: DeviceState): void {
-    super.load(this.#loadOwn(saved));
-  }
-
-  override restore(saved: DeviceState): void {
-    super.restore(this.#loadOwn(saved));
-  }
-
-  /** Gives the device what is its own; returns the rest. */
-  #loadOwn(saved: DeviceState): DeviceState {
-    if (this.#device.load === undefined) return saved;
-    const { own, ...rest } = saved;
-    if (own === undefined) {
-      throw new TypeError(`saved state ${this.name}: a field own expected`);
-    }
-    this.#device.load(own);
-    return rest;
-  }
-
   protected override rebuild(): void {
+    this.#device.state = this.state.kept;
     this.#queues = this.state.queues.map((queue) =>
       new Virtqueue(this.#memory, queue)
     );
   }
 
-  protected rewire(): void {
-    this.rebuild();
+  protected override rewire(): void {
     this.#drive();
   }
 }

@@ -3,6 +3,7 @@
  * 2.7): takes chains of buffers from the available ring, gives them back in the
  * used ring. Everything in it was written by the guest and is checked.
  */
+import { flag, integer, record, type ValueOf } from "../../state.ts";
 
 /**
  * Guest memory as a device reaches it. Both return the bytes that are memory.
@@ -48,22 +49,20 @@ const AVAIL_NO_INTERRUPT = 1;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /** Where a queue lies and how far it is; the transport's registers. */
-export function initialQueue() {
-  return {
-    size: QUEUE_SIZE_MAX,
-    ready: false,
-    desc: 0,
-    driver: 0,
-    device: 0,
-    /** The next available entry to take. */
-    nextAvail: 0,
-    /** The next used entry to fill. */
-    nextUsed: 0,
-  };
-}
+export const QUEUE_STATE = record({
+  size: integer(QUEUE_SIZE_MAX),
+  ready: flag(false),
+  desc: integer(0),
+  driver: integer(0),
+  device: integer(0),
+  /** The next available entry to take. */
+  nextAvail: integer(0),
+  /** The next used entry to fill. */
+  nextUsed: integer(0),
+});
 
 /** A queue's registers and counters. */
-export type QueueState = ReturnType<typeof initialQueue>;
+export type QueueState = ValueOf<typeof QUEUE_STATE>;
 
 interface Buffer {
   readonly gpa: number;

@@ -1,6 +1,6 @@
 /** A virtio entropy device (Virtual I/O Device specification 1.2, 5.4). */
 import type { Entropy } from "../../device.ts";
-import type { VirtioFunction } from "./mmio.ts";
+import { NOTHING, type VirtioFunction } from "./mmio.ts";
 import type { Virtqueue } from "./queue.ts";
 
 /** The most that one request gets. */
@@ -13,6 +13,8 @@ export class VirtioRng implements VirtioFunction {
   readonly queues = 1;
   readonly features = 0n;
   readonly config = new Uint8Array(0);
+  readonly kept = NOTHING;
+  state = NOTHING.initial();
   readonly #entropy: Entropy;
 
   constructor(entropy: Entropy) {

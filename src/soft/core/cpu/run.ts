@@ -5,7 +5,6 @@
 // instructions, and only when a handler returned 0 or the chunk was used up. A
 // chunk never runs past the next APIC timer event, so time is exact.
 import { cacheFlush } from "../code/cache";
-import { RF, TF } from "./flags";
 import { inner, innerCur, innerLeft } from "../code/inner";
 import {
   ACTIVITY,
@@ -26,13 +25,6 @@ import {
   SHADOWNEW,
 } from "../layout";
 import { flagsChanged } from "./mode";
-import {
-  PASS_NONE,
-  PASSING,
-  pointExit,
-  pointsSlice,
-  watching,
-} from "../system/points";
 import { isRepeated, REC } from "../code/record";
 import { sample, sampling } from "../code/regions";
 import { forgetSpun, spun } from "./spin";
@@ -57,6 +49,11 @@ import {
   leaving,
   setLeaving,
 } from "../system/access";
+import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
+import { DR6_BS, DR7_ENABLES } from "../x86/debug_registers";
+import { PASS_NONE, PASSING, pointsSlice, stepping } from "../points/pass";
+import { pointExit } from "../points/hits";
+import { watching } from "../points/data";
 
 let endIndex: u32 = 0;
 let staleIndex: u32 = 0;
@@ -87,9 +84,15 @@ export function afterInstruction(tf: bool): void {
   }
   store<u8>(SHADOWNEW, 0);
   if (tf && !noStepTrap && shadow != 2) {
-    store<u64>(DBGPEND, load<u64>(DBGPEND) | 0x4000);
+    store<u64>(DBGPEND, load<u64>(DBGPEND) | DR6_BS);
     flagsChanged();
   }
+}
+
+/** The instruction that was to be made alone has been, or an event instead. */
+function stepDone(): u32 {
+  pointExit();
+  return RUN_EXIT;
 }
 
 /**
@@ -99,7 +102,7 @@ export function afterInstruction(tf: bool): void {
 function alone(cur: usize): usize {
   setSynced(true);
   beginAsking(
-    answering && !single && !watching && !(load<u64>(DR7) & 0xff) &&
+    answering && !single && !watching && !(load<u64>(DR7) & DR7_ENABLES) &&
       !isRepeated(cur),
   );
   let p = call_indirect<usize>(load<u16>(cur), cur);
@@ -122,6 +125,7 @@ export function execute(budget: i32): u32 {
   setRecheck(true);
   setLeaving(false);
   pointsSlice();
+  const step = stepping();
   if (load<u32>(LATE)) {
     const r = onLateFault();
     if (r) return r;
@@ -131,6 +135,7 @@ export function execute(budget: i32): u32 {
     if (recheck || load<u32>(PENDING) || load<u8>(ACTIVITY)) {
       const r = boundary();
       if (r) return r;
+      if (step && !load<u8>(PASS)) return stepDone();
     } else setSingle(false);
     if (sliceLeft <= 0) return RUN_SLICE;
     if (spun) {
@@ -142,7 +147,7 @@ export function execute(budget: i32): u32 {
       continue;
     }
     const flags = load<u32>(EFL);
-    const tf = (flags & TF) != 0;
+    const tf = (flags & RFLAGS_TF) != 0;
     allowStepTrap();
     let p = enter(load<u64>(RIP));
     if (p == 0) {
@@ -165,7 +170,7 @@ export function execute(budget: i32): u32 {
     let chunk = sliceLeft;
     if (single) {
       chunk = 1;
-      if (flags & RF) store<u32>(EFL, flags & ~RF);
+      if (flags & RFLAGS_RF) store<u32>(EFL, flags & ~RFLAGS_RF);
     } else {
       const room = timerDue - time;
       if (room < <u64> chunk * ticks) chunk = <i32> (room / ticks) + 1;
@@ -206,7 +211,9 @@ export function execute(budget: i32): u32 {
       if (h == endIndex || h == staleIndex) {
         settle(chunk - left);
         if (passed) store<u8>(PASS, passed);
-        if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
+        if (flags & RFLAGS_RF && single) {
+          store<u32>(EFL, load<u32>(EFL) | RFLAGS_RF);
+        }
         continue;
       }
       settle(chunk - left + 1);
@@ -215,7 +222,9 @@ export function execute(budget: i32): u32 {
       store<u64>(RIP, ipOf(cur));
       if (load<u32>(FAULT) == F_POINT) {
         store<u32>(FAULT, 0);
-        if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
+        if (flags & RFLAGS_RF && single) {
+          store<u32>(EFL, load<u32>(EFL) | RFLAGS_RF);
+        }
         pointExit();
         return RUN_EXIT;
       }
@@ -239,8 +248,12 @@ export function execute(budget: i32): u32 {
       if (load<u32>(FAULT)) {
         completed = false;
         setFaulting(cur);
-        if (passed) passDone();
-        if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
+        // who completes it is to know that it is a step's
+        if (step && load<u32>(FAULT) == F_EXIT) store<u8>(PASS, passed);
+        else if (passed) passDone();
+        if (flags & RFLAGS_RF && single) {
+          store<u32>(EFL, load<u32>(EFL) | RFLAGS_RF);
+        }
         const r = onFault();
         if (r) return r;
       }
@@ -249,8 +262,9 @@ export function execute(budget: i32): u32 {
       if (passed) passDone();
       if (single || load<u8>(SHADOWNEW)) {
         afterInstruction(tf);
-        if (single && flags & RF) flagsChanged();
+        if (single && flags & RFLAGS_RF) flagsChanged();
       }
     }
+    if (step) return stepDone();
   }
 }
