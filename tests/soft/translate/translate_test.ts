@@ -48,6 +48,11 @@ class Side {
     return new Side(await openSoft({ memoryBytes: MEMORY_BYTES, translate }));
   }
 
+  close(): void {
+    this.guest.delete();
+    this.soft.close();
+  }
+
   /** Ready to run a program. */
   load(
     program: Uint8Array,
@@ -277,13 +282,25 @@ const KINDS: readonly Kind[] = [
 ];
 
 async function sameBothWays(kind: Kind, bits: Bits): Promise<void> {
-  const sides = [await Side.open("never"), await Side.open("always")];
+  const open = async () => [
+    await Side.open("never"),
+    await Side.open("always"),
+  ];
+  let sides = await open();
+  let all = 0n, translated = 0n;
+  const close = () => {
+    const { soft } = sides[1];
+    all += soft.clock.instructions();
+    translated += soft.counters().translated;
+    for (const side of sides) side.close();
+  };
   for (let seed = SEED; seed < SEED + kind.programs; seed++) {
     const program = kind.program(seed, bits);
     const slices = new Prng(seed, "slices");
     const longest = slices.pick(kind.slices);
     for (const side of sides) side.load(program, bits, seed, kind);
-    for (let done = 0, ended = false; done < kind.most && !ended;) {
+    let why = "canceled";
+    for (let done = 0; done < kind.most && why === "canceled";) {
       const n = 1 + slices.int(longest);
       done += n;
       const ends = [];
@@ -297,21 +314,21 @@ async function sameBothWays(kind: Kind, bits: Bits): Promise<void> {
         assertEquals(named(ends[1]), named(ends[0]), reproduction);
       }
       assertEquals(difference(sides[1], sides[0]), -1, reproduction);
-      ended = ends[0].why !== "canceled";
+      why = ends[0].why;
+    }
+    // what was shut down executes nothing more
+    if (why === "unrecoverable") {
+      close();
+      sides = await open();
     }
   }
-  const { soft } = sides[1];
-  const all = soft.clock.instructions();
-  const translated = Number(soft.counters().translated) / Number(all);
+  close();
+  const share = Number(translated) / Number(all);
   console.log(
     `${kind.name}, ${bits} bits: ${
-      (translated * 100).toFixed(1)
+      (share * 100).toFixed(1)
     } % of ${all} instructions ran translated`,
   );
-  for (const side of sides) {
-    side.guest.delete();
-    side.soft.close();
-  }
 }
 
 for (const kind of KINDS) {
