@@ -1,7 +1,7 @@
 // SSE and x87 instructions: their handlers', which leave general registers and flags
 // alone, so that a region calls them at less cost than others.
 
-import { OF, on, ONE, WIDE } from "./encodings.ts";
+import { OF, OF38, OF3A, on, ONE, WIDE } from "./encodings.ts";
 import type { Emitter } from "./generator.ts";
 
 const floating: Emitter = (g, i) => g.callFloating(i);
@@ -24,6 +24,30 @@ for (
     ...range(0xd8, 0xfe),
   ]
 ) on(OF, opcode, -1, WIDE, floating, SSE);
+// but for CRC32, MOVBE, PTEST and what writes general registers
+const SSE4 = { ...SSE, prefixes: [0, 1] };
+for (
+  const opcode of [
+    ...range(0x00, 0x0b),
+    0x10,
+    0x14,
+    0x15,
+    ...range(0x1c, 0x1e),
+    ...range(0x20, 0x25),
+    ...range(0x28, 0x2b),
+    ...range(0x30, 0x35),
+    ...range(0x37, 0x41),
+  ]
+) on(OF38, opcode, -1, WIDE, floating, SSE4);
+for (
+  const opcode of [
+    ...range(0x08, 0x0f),
+    ...range(0x20, 0x22),
+    ...range(0x40, 0x42),
+  ]
+) {
+  on(OF3A, opcode, -1, WIDE, floating, SSE4);
+}
 for (const opcode of range(0x71, 0x73)) {
   for (const digit of range(0, 7)) on(OF, opcode, digit, WIDE, floating, SSE);
 }

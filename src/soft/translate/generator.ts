@@ -9,7 +9,10 @@ import {
   CHANGED,
   CODE_DROPS,
   CODEBASE,
+  CR0,
+  CR4,
   FC,
+  FCW,
   FS,
   FX,
   FZ,
@@ -29,6 +32,7 @@ import {
   S_CS,
   S_FS,
   S_SS,
+  SEG_ATTR,
   SEG_BASE,
   SEG_LIMIT,
   SEGS,
@@ -42,6 +46,7 @@ import {
   EAK_64,
   EAK_64A32,
   EAK_64SEG,
+  KEY_16,
   KEY_32,
   KEY_64,
   REC,
@@ -53,7 +58,8 @@ import { PAGE_BYTES } from "../../x86/paging.ts";
 import type { Block, Instruction } from "./records.ts";
 import { MOST_BLOCKS } from "./regions.ts";
 import { Effect, type Effects } from "./unseen.ts";
-import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
+import { Code, I32, I64, moduleBytes, Op, V128 } from "./wasm.ts";
+import { ARITHMETIC, ROUNDING, x87Functions } from "./x87_arithmetic.ts";
 
 export type { Size };
 
@@ -75,23 +81,33 @@ export type Lazy = typeof Lazy[keyof typeof Lazy];
 type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
 
 const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2, T_LOOKUP = 3, T_UNWATCHED = 4;
+const T_ARITHMETIC = 5, T_ROUNDING = 6;
 const TYPES = [
   { params: [I32], results: [I32] },
   { params: [I32, I32, I32], results: [I32] },
   { params: [I32, I64, I64, I64, I64], results: [I64, I64, I64, I64] },
   { params: [I64, I64], results: [I64, I64, I32] },
   { params: [I64, I64, I32], results: [I64] },
+  ARITHMETIC,
+  ROUNDING,
 ] as const;
 /** Functions that all regions share (sharedModule()), by their numbers. */
 const SHARED = [
   { type: T_FLAGS, name: "flags" },
   { type: T_LOOKUP, name: "readable" },
   { type: T_LOOKUP, name: "writable" },
+  { type: T_ARITHMETIC, name: "sum" },
+  { type: T_ARITHMETIC, name: "product" },
+  { type: T_ARITHMETIC, name: "quotient" },
 ] as const;
 const F_FLAGS = 0, F_READABLE = 1, F_WRITABLE = 2;
+/** 80-bit arithmetic (x87_arithmetic.ts). */
+export const F_SUM = 3, F_PRODUCT = 4, F_QUOTIENT = 5;
 /** What those import: unwatched() of the core. */
 const SHARED_IMPORTS = [{ type: T_UNWATCHED, name: "unwatched" }] as const;
 const F_UNWATCHED = 0;
+/** Behind those that are shared, one that they alone call. */
+const F_ROUNDING = SHARED_IMPORTS.length + SHARED.length;
 
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
@@ -118,6 +134,8 @@ const ROOM = PAGE - 7n;
 /** The page that lookupFunction() finds where there is none. */
 const NO_PAGE = -1n;
 const MASK = [0xff, 0xffff, -1];
+/** Bytes that 16-bit code can address in a segment. */
+const SHORT = 0x10000;
 
 /** What is emitted for an instruction: true if it was; false if its handler is to be called. */
 export type Emitter = (
@@ -162,8 +180,14 @@ export function generate(
 
 /** The module of the functions that regions import. */
 export function sharedModule(): Uint8Array {
-  const codes = [flagsFunction(), lookupFunction(0), lookupFunction(8)];
-  const functions = codes.map((code, n) => ({ ...SHARED[n], code }));
+  const codes = [
+    flagsFunction(),
+    lookupFunction(0),
+    lookupFunction(8),
+    ...x87Functions(F_ROUNDING),
+  ];
+  const names = [...SHARED, { type: T_ROUNDING, name: "rounding" }];
+  const functions = codes.map((code, n) => ({ ...names[n], code }));
   return moduleBytes(TYPES, SHARED_IMPORTS, functions, GUEST / 65536);
 }
 
@@ -180,6 +204,8 @@ export class Generator {
   readonly #registers = new Map<number, number>();
   readonly #modified = new Set<number>();
   readonly #segments = new Set<number>();
+  /** Bases of segments that 16-bit code uses, by their numbers. */
+  readonly #bases = new Map<number, number>();
   /** Whose cell in memory may be older than the variable: all but `#clean` of those that
    * change, or `#dirty` alone. */
   #all = true;
@@ -212,6 +238,11 @@ export class Generator {
   readonly host: number;
   readonly #pages: (LastPage | undefined)[] = [];
   readonly #scratch: number[] = [];
+  /** Not 0: SSE instructions are refused. Asked for if it is not -1. */
+  #noVectors = -1;
+  /** It is known to be 0 at the current instruction. */
+  #ready = false;
+  #noX87 = -1;
 
   constructor(
     blocks: readonly Block[],
@@ -261,6 +292,34 @@ export class Generator {
   }
   get z32(): number {
     return this.#scratch[5] ??= this.code.local(I32);
+  }
+  get vx(): number {
+    return this.#scratch[6] ??= this.code.local(V128);
+  }
+  get vy(): number {
+    return this.#scratch[7] ??= this.code.local(V128);
+  }
+  get vz(): number {
+    return this.#scratch[8] ??= this.code.local(V128);
+  }
+  get vt(): number {
+    return this.#scratch[9] ??= this.code.local(V128);
+  }
+  /** Addresses of x87 registers, less FPR. */
+  get cell(): number {
+    return this.#scratch[10] ??= this.code.local(I32);
+  }
+  get cell2(): number {
+    return this.#scratch[11] ??= this.code.local(I32);
+  }
+  /** Not 0: x87 instructions are refused, or the control word is not the usual one. */
+  get noX87(): number {
+    if (this.#noX87 < 0) this.#noX87 = this.code.local(I32);
+    return this.#noX87;
+  }
+  /** An offset or an address, for the functions below. */
+  get #place(): number {
+    return this.#scratch[12] ??= this.code.local(I64);
   }
 
   // --- the whole
@@ -318,15 +377,13 @@ export class Generator {
   /** What the variables are at first. */
   #begin(): void {
     const { code: c } = this;
-    if (this.key === KEY_32) this.#guard(() => this.#noProgress());
+    if (this.key !== KEY_64) this.#guard(() => this.#noProgress());
     c.i32(0);
     c.i32(1);
     c.memory(Op.i32_store8, REGION_USED + this.#slot);
     this.#loadCell(CODEBASE, this.#codeBase);
     this.#loadFlags();
-    for (const [n, local] of this.#registers) {
-      this.#loadCell(REGS + n * 8, local);
-    }
+    this.#loadState();
     c.i32(0);
     c.memory(Op.i32_load, CODE_DROPS);
     c.set(this.#drops);
@@ -390,8 +447,66 @@ export class Generator {
     this.#leave(() => this.code.get(this.#record));
   }
 
-  /** What 32-bit code has to have: flat segments and a stack of 32 bits; else `otherwise`. */
+  /** What 16 and 32-bit code has to have; else `otherwise`. */
   #guard(otherwise: () => void): void {
+    if (this.key === KEY_16) this.#guardShort();
+    else this.#guardFlat();
+    this.code.ifUnlikely();
+    otherwise();
+    this.code.end();
+  }
+
+  /** Pushes whether the code or a segment used does not have 64 KiB, or the stack not 16 bits. */
+  #guardShort(): void {
+    const { code: c } = this;
+    const short = (segment: number) => {
+      c.i32(0);
+      c.memory(Op.i32_load, SEGS + (segment << 5) + SEG_LIMIT);
+      c.i32(SHORT - 1);
+      c.op(Op.i32_lt_u);
+    };
+    short(S_CS);
+    // the code is inside the segment's first 64 KiB, so that IP does not wrap in it
+    const bytes = this.#blocks.flatMap(({ instructions }) => {
+      const last = instructions.at(-1)!;
+      return [instructions[0].offset, last.offset + last.length - 1];
+    });
+    for (const offset of [Math.min(...bytes), Math.max(...bytes)]) {
+      c.i32(0);
+      c.memory(Op.i64_load, CODEBASE);
+      c.i64(BigInt(offset));
+      c.op(Op.i64_add);
+      c.i64(BigInt(SHORT));
+      c.op(Op.i64_ge_u);
+      c.op(Op.i32_or);
+    }
+    for (const s of this.#segments) {
+      short(s);
+      c.op(Op.i32_or);
+      // writable data, present
+      c.i32(0);
+      c.memory(Op.i32_load16_u, SEGS + (s << 5) + SEG_ATTR);
+      c.i32(0x9e);
+      c.op(Op.i32_and);
+      c.i32(0x92);
+      c.op(Op.i32_ne);
+      c.op(Op.i32_or);
+    }
+    if (this.#segments.has(S_SS)) this.#guardStack(1);
+  }
+
+  /** Adds to what is on the stack whether the stack's width is not log2 `width`. */
+  #guardStack(width: number): void {
+    const { code: c } = this;
+    c.i32(0);
+    c.memory(Op.i32_load8_u, STACKW);
+    c.i32(width);
+    c.op(Op.i32_ne);
+    c.op(Op.i32_or);
+  }
+
+  /** Pushes whether a segment is not flat, or the stack not of 32 bits. */
+  #guardFlat(): void {
     const { code: c } = this;
     const flat = 0x0092_0000_ffff_ffffn, mask = 0x009e_0000_ffff_ffffn;
     c.i32(0);
@@ -416,17 +531,8 @@ export class Generator {
       c.op(Op.i64_eqz);
       c.op(Op.i32_eqz);
       c.op(Op.i32_or);
-      if (s === S_SS) {
-        c.i32(0);
-        c.memory(Op.i32_load8_u, STACKW);
-        c.i32(2);
-        c.op(Op.i32_ne);
-        c.op(Op.i32_or);
-      }
     }
-    c.ifUnlikely();
-    otherwise();
-    c.end();
+    if (this.#segments.has(S_SS)) this.#guardStack(2);
   }
 
   // --- blocks and ways between them
@@ -437,6 +543,7 @@ export class Generator {
     this.#block = n;
     this.#length = instructions.length;
     this.#executed = 0;
+    this.#ready = false;
     this.#flags = "dynamic";
     this.#all = true;
     this.#clean.clear();
@@ -470,6 +577,7 @@ export class Generator {
     const last = block.instructions.at(-1)!;
     const offset = last.offset + last.length;
     const next = offset < 0x1000 ? this.blockAt(offset) : 0;
+    if (next === 0 && this.key === KEY_16) return this.exit(block.end);
     if (next === 0) {
       this.instructionPointer(offset);
       c.set(this.x);
@@ -517,7 +625,55 @@ export class Generator {
       case EAK_32:
         return this.key === KEY_32 && i.segment < S_FS && i.segment !== S_CS;
     }
-    return i.eak !== EAK_16;
+    return this.key === KEY_16 && i.segment !== S_CS;
+  }
+
+  /** For emitters of SSE instructions: leaves the region if they are refused. */
+  needVectors(i: Instruction): void {
+    if (this.#ready) return;
+    this.#ready = true;
+    if (this.#noVectors < 0) this.#noVectors = this.code.local(I32);
+    this.code.get(this.#noVectors);
+    this.exitIf(i);
+  }
+
+  /** Has variables be what memory has: registers, and what else is asked for. */
+  #loadState(): void {
+    for (const [n, local] of this.#registers) {
+      this.#loadCell(REGS + n * 8, local);
+    }
+    for (const [s, local] of this.#bases) {
+      this.#loadCell(SEGS + (s << 5) + SEG_BASE, local);
+    }
+    const { code: c } = this;
+    const EM_TS = 12, OSFXSR = 0x200;
+    if (this.#noX87 >= 0) {
+      // all masked, 64 bits, to nearest
+      c.i32(0);
+      c.memory(Op.i32_load16_u, FCW);
+      c.i32(0xf3f);
+      c.op(Op.i32_and);
+      c.i32(0x33f);
+      c.op(Op.i32_xor);
+      c.i32(0);
+      c.memory(Op.i32_load, CR0);
+      c.i32(EM_TS);
+      c.op(Op.i32_and);
+      c.op(Op.i32_or);
+      c.set(this.#noX87);
+    }
+    if (this.#noVectors < 0) return;
+    c.i32(0);
+    c.memory(Op.i32_load, CR0);
+    c.i32(EM_TS);
+    c.op(Op.i32_and);
+    c.i32(0);
+    c.memory(Op.i32_load, CR4);
+    c.i32(OSFXSR);
+    c.op(Op.i32_and);
+    c.op(Op.i32_eqz);
+    c.op(Op.i32_or);
+    c.set(this.#noVectors);
   }
 
   /** Leaves the region at record `p`, before the current instruction or `more` behind it. */
@@ -639,7 +795,7 @@ export class Generator {
     c.end();
     const rest = this.#length - this.#executed - 1;
     c.defer(() => {
-      if (this.key === KEY_32) {
+      if (this.key !== KEY_64) {
         this.#guard(() => {
           c.get(this.#left);
           c.i32(rest);
@@ -648,17 +804,16 @@ export class Generator {
           this.#leave(() => c.i32(i.p + REC));
         });
       }
-      for (const [n, local] of this.#registers) {
-        this.#loadCell(REGS + n * 8, local);
-      }
+      this.#loadState();
     });
+    this.#ready = false;
     this.#forgetPages();
     this.#loadFlags();
   }
 
   /** As callHandler(), for a handler that uses general registers for addresses and as a
-   * source only, and no flags. */
-  callFloating(i: Instruction): void {
+   * source only (but for `written`, the offset of one), and no flags. */
+  callFloating(i: Instruction, written?: number): void {
     const { code: c } = this;
     for (const offset of [i.base, i.index, i.rm, i.reg]) {
       const n = offset >> 3;
@@ -676,7 +831,36 @@ export class Generator {
     this.#flags = flags;
     this.#leaveBehind(i);
     c.end();
+    if (written !== undefined) {
+      this.#loadCell(REGS + (written & ~7), this.#uses(written >> 3));
+    }
     this.#forgetPages();
+  }
+
+  /**
+   * Does what `quick` emits if the top of the stack is not 0, else what `otherwise` does:
+   * one of callFloating() and callHandler(), for the instruction `quick` is for.
+   */
+  quickly(quick: () => void, otherwise: () => void): void {
+    const { code: c } = this;
+    const flags = this.#flags;
+    const ready = this.#ready;
+    const all = this.#all;
+    const clean = new Set(this.#clean);
+    const dirty = new Set(this.#dirty);
+    c.op(Op.i32_eqz);
+    c.ifUnlikely();
+    otherwise();
+    c.else_();
+    const after = this.#flags;
+    this.#flags = flags;
+    this.#all = all;
+    this.#clean = clean;
+    this.#dirty = dirty;
+    quick();
+    if (this.#flags !== after) this.#flags = "cells";
+    this.#ready = ready;
+    c.end();
   }
 
   /** Has memory have the state, but for what `dirty` says of registers. */
@@ -864,14 +1048,68 @@ export class Generator {
     if (i.eak === EAK_64A32 || i.eak === EAK_32) {
       c.i64(0xffff_ffffn);
       c.op(Op.i64_and);
+    } else if (i.eak === EAK_16) {
+      c.i64(BigInt(SHORT - 1));
+      c.op(Op.i64_and);
     }
+  }
+
+  /** Has `address` be the linear address of the offset on the stack in a segment of 64 KiB;
+   * leaves the region if the access does not end in them. */
+  #short(i: Instruction, segment: number, size: Size | 4): void {
+    const { code: c } = this;
+    this.#segments.add(segment);
+    if (size > 0) {
+      c.tee(this.address);
+      c.i64(BigInt(SHORT - (1 << size)));
+      c.op(Op.i64_gt_u);
+      this.exitIf(i);
+      c.get(this.address);
+    }
+    this.#addBase(segment);
+    c.set(this.address);
+  }
+
+  /** Adds a segment's base to the offset on the stack. */
+  #addBase(segment: number): void {
+    const { code: c } = this;
+    let base = this.#bases.get(segment);
+    if (base === undefined) {
+      base = c.local(I64);
+      this.#bases.set(segment, base);
+    }
+    c.get(base);
+    c.op(Op.i64_add);
+    c.i64(0xffff_ffffn);
+    c.op(Op.i64_and);
   }
 
   /** Has `host` be where the memory operand is; leaves the region if that is not plain
    * memory, or not allowed. */
   operand(i: Instruction, size: Size, write: boolean): void {
+    this.#linear(i, size);
+    this.access(i, size, write);
+  }
+
+  /** As operand(), for 16 bytes, which `aligned` ones have to be. */
+  operand16(i: Instruction, aligned: boolean, write: boolean): void {
+    const { code: c } = this;
+    this.#linear(i, 4);
+    if (aligned) {
+      c.get(this.address);
+      c.op(Op.i32_wrap_i64);
+      c.i32(15);
+      c.op(Op.i32_and);
+      this.exitIf(i);
+    }
+    this.access(i, 4, write);
+  }
+
+  /** Has `address` be the linear address of the memory operand. */
+  #linear(i: Instruction, size: Size | 4): void {
     const { code: c } = this;
     this.offset(i);
+    if (i.eak === EAK_16) return this.#short(i, i.segment, size);
     if (i.eak === EAK_64SEG) {
       c.tee(this.address);
       c.i64(16n);
@@ -887,21 +1125,30 @@ export class Generator {
       c.op(Op.i64_add);
     } else if (i.eak === EAK_32) this.#segments.add(i.segment);
     c.set(this.address);
-    this.access(i, size, write);
   }
 
   /**
    * As operand(), for the linear address in `address`. The page of the last access of
    * its kind is remembered: the TLB stays as it is until a handler is called.
    */
-  access(i: Instruction, size: Size, write: boolean): void {
+  access(i: Instruction, size: Size | 4, write: boolean): void {
     const { code: c } = this;
     const last = this.#lastPage(i, write);
     c.get(this.address);
     c.get(last.page);
     c.op(Op.i64_sub);
+    if (size === 4) c.tee(this.#place);
     c.get(last.room);
     c.op(Op.i64_ge_u);
+    if (size === 4) {
+      // `room` is for 8 bytes, and may be less
+      c.get(this.#place);
+      c.get(last.room);
+      c.i64(8n);
+      c.op(Op.i64_sub);
+      c.op(Op.i64_ge_s);
+      c.op(Op.i32_or);
+    }
     c.ifUnlikely();
     c.get(this.address);
     c.i64((1n << BigInt(size)) - 1n);
@@ -975,10 +1222,10 @@ export class Generator {
     } else this.getRegister(i.rm, size);
   }
 
-  // --- the stack, 64 and 32 bits wide
+  // --- the stack, as wide as the code
 
   get stackSize(): Size {
-    return this.key === KEY_64 ? 3 : 2;
+    return this.key === KEY_64 ? 3 : this.key === KEY_32 ? 2 : 1;
   }
 
   /** Has `host` be the stack's top plus `delta` bytes. */
@@ -989,6 +1236,12 @@ export class Generator {
     if (delta !== 0) {
       c.i64(BigInt(delta));
       c.op(Op.i64_add);
+    }
+    if (this.key === KEY_16) {
+      c.i64(BigInt(SHORT - 1));
+      c.op(Op.i64_and);
+      this.#short(i, S_SS, 1);
+      return this.access(i, 1, write);
     }
     if (this.key === KEY_32) {
       c.i64(0xffff_ffffn);
@@ -1009,6 +1262,10 @@ export class Generator {
     c.get(this.#uses(4));
     c.i64(BigInt(delta));
     c.op(Op.i64_add);
+    if (this.key === KEY_16) {
+      c.op(Op.i32_wrap_i64);
+      return this.setRegister(4 << 3, 1);
+    }
     if (this.key === KEY_32) {
       c.i64(0xffff_ffffn);
       c.op(Op.i64_and);
@@ -1030,13 +1287,28 @@ export class Generator {
     }
   }
 
+  /** The same of a branch's target, which wraps at 64 KiB in 16-bit code. */
+  nearPointer(offset: number): void {
+    this.instructionPointer(offset);
+    if (this.key !== KEY_16) return;
+    this.code.i64(BigInt(SHORT - 1));
+    this.code.op(Op.i64_and);
+  }
+
   /**
    * Looks the address in `local` up: `record` is then the record there. Leaves the region
    * at record `p` if the look-up does not have it.
    */
   lookUp(p: number, local: number): void {
     const { code: c } = this;
-    c.get(local);
+    let linear = local;
+    if (this.key === KEY_16) {
+      linear = this.#place;
+      c.get(local);
+      this.#addBase(S_CS);
+      c.set(linear);
+    }
+    c.get(linear);
     c.op(Op.i32_wrap_i64);
     c.i32(JC_ENTRIES - 1);
     c.op(Op.i32_and);
@@ -1044,7 +1316,7 @@ export class Generator {
     c.op(Op.i32_shl);
     c.tee(this.z32);
     c.memory(Op.i64_load, JCACHE);
-    c.get(local);
+    c.get(linear);
     c.op(Op.i64_ne);
     c.get(this.z32);
     c.memory(Op.i32_load, JCACHE + 8);
@@ -1065,8 +1337,29 @@ export class Generator {
   jumpTo(local: number, candidates: readonly number[], more = 1): void {
     const { code: c } = this;
     c.get(local);
-    c.i64(-PAGE);
-    c.op(Op.i64_and);
+    if (this.key === KEY_16) {
+      c.get(local);
+      this.#addBase(S_CS);
+      c.i64(PAGE - 1n);
+      c.op(Op.i64_and);
+      c.op(Op.i64_sub);
+      if (candidates.length > 0) {
+        // by another address it is another page to IP
+        c.tee(this.#place);
+        c.get(this.#codeBase);
+        c.op(Op.i64_ne);
+        c.ifUnlikely();
+        c.i32(0);
+        c.get(this.#place);
+        c.memory(Op.i64_store, CODEBASE);
+        this.exitTo(more);
+        c.end();
+        c.get(this.#place);
+      }
+    } else {
+      c.i64(-PAGE);
+      c.op(Op.i64_and);
+    }
     c.set(this.#codeBase);
     c.i32(0);
     c.get(this.#codeBase);
@@ -1092,8 +1385,9 @@ export class Generator {
   branch(i: Instruction): void {
     const { code: c } = this;
     const target = i.offset + i.length + i.imm;
+    const inside = target >= 0 && target < 0x1000;
     if (i.link !== 0) this.goTo(i.link, 1);
-    else if (target >= 0 && target < 0x1000 || i.osz === 1) {
+    else if (inside || (i.osz === 1) !== (this.key === KEY_16)) {
       // it was never taken; by now it may have been
       c.i32(0);
       c.memory(Op.i32_load, i.p + 28);
@@ -1102,7 +1396,7 @@ export class Generator {
       this.exitIf(i);
       this.exitTo(1);
     } else {
-      this.instructionPointer(target);
+      this.nearPointer(target);
       c.set(this.x);
       this.lookUp(i.p, this.x);
       this.jumpTo(this.x, []);
@@ -1294,6 +1588,24 @@ export class Generator {
     c.set(this.#fx);
     carry();
     c.set(this.#fc);
+    this.#flags = "cells";
+  }
+
+  /** Sets CF to `below` and ZF to `equal` (i32 locals, 0 or 1), and clears the others. */
+  setComparison(below: number, equal: number): void {
+    const { code: c } = this;
+    c.get(equal);
+    c.op(Op.i32_eqz);
+    c.op(Op.i64_extend_i32_u);
+    c.set(this.#fz);
+    c.i64(1n);
+    c.set(this.#fs);
+    c.get(below);
+    c.op(Op.i64_extend_i32_u);
+    c.tee(this.#fc);
+    c.i64(63n);
+    c.op(Op.i64_shl);
+    c.set(this.#fx);
     this.#flags = "cells";
   }
 

@@ -4,6 +4,9 @@
 
 import "./multiply.ts";
 import "./rows.ts";
+import "./sse_integer.ts";
+import "./sse_float.ts";
+import "./x87.ts";
 import "./floating.ts";
 
 export { instructionRows } from "./encodings.ts";

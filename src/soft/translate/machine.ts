@@ -436,7 +436,7 @@ export class Emission implements Machine<Value> {
   target(): Value {
     const { g, i } = this;
     if (i.link !== 0) return LINKED;
-    return this.#find(() => g.instructionPointer(i.offset + i.length + i.imm));
+    return this.#find(() => g.nearPointer(i.offset + i.length + i.imm));
   }
 
   next(): Value {

@@ -1,7 +1,7 @@
 // What is translated together: blocks of one page that lead to each other by direct
 // branches, by falling through, and by returning from calls.
 
-import { KEY_16, REC } from "../core/shared.ts";
+import { REC } from "../core/shared.ts";
 import { type Block, type Records } from "./records.ts";
 
 export const MOST_BLOCKS = 40;
@@ -20,7 +20,6 @@ export function formRegion(records: Records, p: number): Block[] {
     const block = records.block(next);
     if (block === null || block.instructions.length === 0) continue;
     if (found.size > 0 && !sameCode(block, found.get(p)!)) continue;
-    if (block.key === KEY_16) continue;
     instructions += block.instructions.length;
     if (found.size > 0 && instructions > MOST_INSTRUCTIONS) break;
     found.set(next, block);

@@ -16,11 +16,11 @@ import {
   shiftForms,
   Z,
 } from "../instructions/forms.ts";
+import { EAK_16, EAK_32, EAK_64 } from "../core/shared.ts";
 import { TABLE } from "../instructions/table.ts";
 import { BYTE, OF, on, ONE, WIDE } from "./encodings.ts";
 import { type Generator, Lazy, type Size } from "./generator.ts";
 import { type Emission, RAX, RCX, RDX, type Value } from "./machine.ts";
-import { KEY_64 } from "../core/shared.ts";
 import { row } from "./row.ts";
 import { Op } from "./wasm.ts";
 
@@ -207,12 +207,12 @@ for (let cc = 0; cc < 16; cc++) {
   });
 }
 
-// LOOPNE LOOPE LOOP JrCXZ: 64-bit and 32-bit counters without an address prefix
+// LOOPNE LOOPE LOOP JrCXZ: counters without an address prefix
 for (let k = 0; k < 4; k++) {
   on(ONE, 0xe0 + k, -1, WIDE, (g, i) => {
     const { code: c } = g;
-    const size: Size = g.key === KEY_64 ? 3 : 2;
-    const addressSize = g.key === KEY_64 ? 0 : 3; // EAK_64, EAK_32
+    const size = g.stackSize;
+    const addressSize = [EAK_16, EAK_32, EAK_64][g.key];
     if (i.eak !== addressSize) {
       g.callHandler(i);
       return;
@@ -259,6 +259,7 @@ row([form(ONE, 0xc2, -1, WIDE)], (m) => {
 }, { anyPrefix: true, stack: true });
 row([form(ONE, 0xc9, -1, WIDE)], (m) => {
   const { g, i, size } = m;
+  if (size === 1) return g.callHandler(i);
   const { code: c } = g;
   const RBP = 5 << 3, RSP = 4 << 3;
   g.getRegister(RBP, size);

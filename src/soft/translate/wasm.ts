@@ -4,12 +4,15 @@
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
-export type ValueType = typeof I32 | typeof I64;
+export const V128 = 0x7b;
+export type ValueType = typeof I32 | typeof I64 | typeof V128;
 
 /** Opcodes by the specification's names. */
 export const Op = {
   i32_load: 0x28,
   i64_load: 0x29,
+  f32_load: 0x2a,
+  f64_load: 0x2b,
   i32_load8_s: 0x2c,
   i32_load8_u: 0x2d,
   i32_load16_s: 0x2e,
@@ -91,6 +94,161 @@ export const Op = {
   i64_extend16_s: 0xc3,
   i64_extend32_s: 0xc4,
   select: 0x1b,
+  f32_lt: 0x5d,
+  f32_ge: 0x60,
+  f32_eq: 0x5b,
+  f64_eq: 0x61,
+  f64_lt: 0x63,
+  f64_ge: 0x66,
+  f32_trunc: 0x8f,
+  f32_nearest: 0x90,
+  f32_sqrt: 0x91,
+  f32_add: 0x92,
+  f32_sub: 0x93,
+  f32_mul: 0x94,
+  f32_div: 0x95,
+  f64_trunc: 0x9d,
+  f64_nearest: 0x9e,
+  f64_sqrt: 0x9f,
+  f64_add: 0xa0,
+  f64_sub: 0xa1,
+  f64_mul: 0xa2,
+  f64_div: 0xa3,
+  f32_convert_i32_s: 0xb2,
+  f32_convert_i64_s: 0xb4,
+  f32_demote_f64: 0xb6,
+  f64_convert_i32_s: 0xb7,
+  f64_convert_i64_s: 0xb9,
+  f64_promote_f32: 0xbb,
+  i32_reinterpret_f32: 0xbc,
+  i64_reinterpret_f64: 0xbd,
+  f32_reinterpret_i32: 0xbe,
+  f64_reinterpret_i64: 0xbf,
+} as const;
+
+/** Saturating truncations, behind the prefix FC. */
+export const Saturating = {
+  i32_f32_s: 0,
+  i32_f64_s: 2,
+  i64_f32_s: 4,
+  i64_f64_s: 6,
+} as const;
+
+/** Vector instructions, behind the prefix FD. */
+export const Simd = {
+  v128_load: 0x00,
+  v128_store: 0x0b,
+  v128_load32_zero: 0x5c,
+  v128_load64_zero: 0x5d,
+  i8x16_swizzle: 0x0e,
+  i8x16_splat: 0x0f,
+  i16x8_splat: 0x10,
+  i32x4_splat: 0x11,
+  i64x2_splat: 0x12,
+  i64x2_extract_lane: 0x1d,
+  i8x16_eq: 0x23,
+  i8x16_gt_s: 0x27,
+  i16x8_eq: 0x2d,
+  i16x8_gt_s: 0x31,
+  i32x4_eq: 0x37,
+  i32x4_gt_s: 0x3b,
+  f32x4_eq: 0x41,
+  f32x4_ne: 0x42,
+  f32x4_lt: 0x43,
+  f32x4_le: 0x45,
+  f64x2_eq: 0x47,
+  f64x2_ne: 0x48,
+  f64x2_lt: 0x49,
+  f64x2_le: 0x4b,
+  v128_not: 0x4d,
+  v128_and: 0x4e,
+  v128_andnot: 0x4f,
+  v128_or: 0x50,
+  v128_xor: 0x51,
+  v128_any_true: 0x53,
+  f32x4_demote_f64x2_zero: 0x5e,
+  f64x2_promote_low_f32x4: 0x5f,
+  i8x16_abs: 0x60,
+  i8x16_bitmask: 0x64,
+  i8x16_narrow_i16x8_s: 0x65,
+  i8x16_narrow_i16x8_u: 0x66,
+  i8x16_add: 0x6e,
+  i8x16_add_sat_s: 0x6f,
+  i8x16_add_sat_u: 0x70,
+  i8x16_sub: 0x71,
+  i8x16_sub_sat_s: 0x72,
+  i8x16_sub_sat_u: 0x73,
+  i8x16_min_s: 0x76,
+  i8x16_min_u: 0x77,
+  i8x16_max_s: 0x78,
+  i8x16_max_u: 0x79,
+  i8x16_avgr_u: 0x7b,
+  i16x8_abs: 0x80,
+  i16x8_narrow_i32x4_s: 0x85,
+  i16x8_narrow_i32x4_u: 0x86,
+  i16x8_extend_low_i8x16_s: 0x87,
+  i16x8_extend_low_i8x16_u: 0x89,
+  i16x8_shl: 0x8b,
+  i16x8_shr_s: 0x8c,
+  i16x8_shr_u: 0x8d,
+  i16x8_add: 0x8e,
+  i16x8_add_sat_s: 0x8f,
+  i16x8_add_sat_u: 0x90,
+  i16x8_sub: 0x91,
+  i16x8_sub_sat_s: 0x92,
+  i16x8_sub_sat_u: 0x93,
+  i16x8_mul: 0x95,
+  i16x8_min_s: 0x96,
+  i16x8_min_u: 0x97,
+  i16x8_max_s: 0x98,
+  i16x8_max_u: 0x99,
+  i16x8_avgr_u: 0x9b,
+  i32x4_abs: 0xa0,
+  i32x4_bitmask: 0xa4,
+  i32x4_extend_low_i16x8_s: 0xa7,
+  i32x4_extend_low_i16x8_u: 0xa9,
+  i32x4_shl: 0xab,
+  i32x4_shr_s: 0xac,
+  i32x4_shr_u: 0xad,
+  i32x4_add: 0xae,
+  i32x4_sub: 0xb1,
+  i32x4_mul: 0xb5,
+  i32x4_min_s: 0xb6,
+  i32x4_min_u: 0xb7,
+  i32x4_max_s: 0xb8,
+  i32x4_max_u: 0xb9,
+  i32x4_dot_i16x8_s: 0xba,
+  i32x4_extmul_low_i16x8_s: 0xbc,
+  i32x4_extmul_high_i16x8_s: 0xbd,
+  i32x4_extmul_low_i16x8_u: 0xbe,
+  i32x4_extmul_high_i16x8_u: 0xbf,
+  i64x2_bitmask: 0xc4,
+  i64x2_extend_low_i32x4_s: 0xc7,
+  i64x2_extend_low_i32x4_u: 0xc9,
+  i64x2_shl: 0xcb,
+  i64x2_shr_u: 0xcd,
+  i64x2_add: 0xce,
+  i64x2_sub: 0xd1,
+  i64x2_eq: 0xd6,
+  i64x2_gt_s: 0xd9,
+  i64x2_extmul_low_i32x4_s: 0xdc,
+  i64x2_extmul_low_i32x4_u: 0xde,
+  f32x4_sqrt: 0xe3,
+  f32x4_add: 0xe4,
+  f32x4_sub: 0xe5,
+  f32x4_mul: 0xe6,
+  f32x4_div: 0xe7,
+  f32x4_pmin: 0xea,
+  f32x4_pmax: 0xeb,
+  f64x2_sqrt: 0xef,
+  f64x2_add: 0xf0,
+  f64x2_sub: 0xf1,
+  f64x2_mul: 0xf2,
+  f64x2_div: 0xf3,
+  f64x2_pmin: 0xf6,
+  f64x2_pmax: 0xf7,
+  f32x4_convert_i32x4_s: 0xfa,
+  f64x2_convert_low_i32x4_s: 0xfe,
 } as const;
 
 const VOID = 0x40;
@@ -254,6 +412,35 @@ export class Code {
     // no alignment is promised
     this.#bytes.withNumber(opcode, 0);
     this.#bytes.u32(offset);
+  }
+  /** A vector instruction without immediates. */
+  simd(opcode: number): void {
+    this.op(0xfd);
+    this.#bytes.u32(opcode);
+  }
+  /** A vector's load or store, as memory(). */
+  simdMemory(opcode: number, offset = 0): void {
+    this.simd(opcode);
+    this.#bytes.u32(0);
+    this.#bytes.u32(offset);
+  }
+  /** A vector of two times 64 bits. */
+  v128(low: bigint, high: bigint): void {
+    this.simd(0x0c);
+    for (const half of [low, high]) {
+      for (let n = 0n; n < 64n; n += 8n) {
+        this.#bytes.byte(Number(half >> n & 0xffn));
+      }
+    }
+  }
+  /** Bytes of two vectors on the stack: 0 to 15 of the first, 16 to 31 of the second. */
+  shuffle(lanes: readonly number[]): void {
+    this.simd(0x0d);
+    for (const lane of lanes) this.#bytes.byte(lane);
+  }
+  saturating(opcode: number): void {
+    this.op(0xfc);
+    this.#bytes.u32(opcode);
   }
   call(index: number): void {
     this.#bytes.withNumber(0x10, index);

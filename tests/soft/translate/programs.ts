@@ -1,13 +1,22 @@
 // Random programs for translated code: loops, branches, calls, memory of every size across
 // pages, flags read late, code that changes itself, faults in the middle. They end
-// with HLT. 64-bit and flat 32-bit code.
+// with HLT. 64-bit, flat 32-bit and real mode's 16-bit code; in two of three programs with SSE or x87
+// instructions among the others.
 
 import { Prng } from "../../silicon/prng.ts";
+import {
+  PROGRAM,
+  SHORT,
+  vectorInstruction,
+  x87Instruction,
+} from "./floating.ts";
 
-/** Where programs have their data, three pages, and their code. */
+/** Sizes of code. */
+export type Bits = 16 | 32 | 64;
+
+/** Where programs find their code: its address, or its offset in CS. */
 export interface Places {
   readonly code: number;
-  readonly data: number;
 }
 
 const PAGES = 3 * 0x1000 - 16;
@@ -19,7 +28,7 @@ const RCX = 1, RSP = 4, RBP = 5, RDI = 7, R15 = 15;
 /** A program's bytes. */
 export function randomProgram(
   seed: number,
-  bits: 32 | 64,
+  bits: Bits,
   at: Places,
 ): Uint8Array {
   return new Writer(new Prng(seed, `program ${bits}`), bits, at).program();
@@ -28,17 +37,26 @@ export function randomProgram(
 class Writer {
   readonly #r: Prng;
   readonly #long: boolean;
+  /** 16-bit code. */
+  readonly #short: boolean;
   readonly #at: Places;
   readonly #out: number[] = [];
   /** Places of immediates that may be changed. */
   readonly #immediates: number[] = [];
   readonly #subroutines: number[] = [];
   #depth = 0;
+  /** In 100 instructions: SSE and x87. */
+  readonly #vectors: number;
+  readonly #x87: number;
 
-  constructor(r: Prng, bits: 32 | 64, at: Places) {
+  constructor(r: Prng, bits: Bits, at: Places) {
     this.#r = r;
     this.#long = bits === 64;
+    this.#short = bits === 16;
     this.#at = at;
+    const kind = r.int(6);
+    this.#vectors = kind < 2 ? 60 : kind === 3 ? 20 : 0;
+    this.#x87 = kind === 2 ? 60 : kind === 3 ? 20 : 0;
   }
 
   program(): Uint8Array {
@@ -63,15 +81,28 @@ class Writer {
     this.#byte(v, v >> 8, v >> 16, v >> 24);
   }
 
-  /** A jump of 32 bits, to land() later. */
+  /** An immediate, address or distance of the code's size. */
+  #word(v: number): void {
+    if (this.#short) this.#byte(v, v >> 8);
+    else this.#word32(v);
+  }
+
+  /** A jump of the code's size, to #land() later. */
   #jump(...opcode: number[]): number {
     this.#byte(...opcode);
-    this.#word32(0);
+    this.#word(0);
     return this.#out.length;
   }
-  #land(from: number): void {
-    const by = this.#out.length - from;
-    for (let i = 0; i < 4; i++) this.#out[from - 4 + i] = by >> (8 * i) & 0xff;
+  /** Has a jump that ends at `from` lead to `to`. */
+  #land(from: number, to = this.#out.length): void {
+    const size = this.#short ? 2 : 4;
+    for (let i = 0; i < size; i++) {
+      this.#out[from - size + i] = (to - from) >> (8 * i) & 0xff;
+    }
+  }
+  /** Says that operands have 2 to the power of `size` bytes, of 1 and 2. */
+  #sized(size: number): void {
+    if (size === (this.#short ? 2 : 1)) this.#byte(0x66);
   }
 
   #register(): number {
@@ -103,7 +134,7 @@ class Writer {
     this.#byte(0x50 + (n & 7)); // push
     this.#rex(0, n, 0, false);
     this.#byte(0xb8 + (n & 7));
-    this.#word32(2 + r.int(this.#depth === 1 ? 60 : 12));
+    this.#word(2 + r.int(this.#depth === 1 ? 60 : 12));
     const top = this.#out.length;
     for (let i = 1 + r.int(8); i > 0; i--) this.#statement();
     // dec; jnz, or sub; jne, or lea; test; jnz
@@ -115,9 +146,7 @@ class Writer {
       this.#byte(0x83, 0xe8 + (n & 7), 1);
     }
     const end = this.#jump(0x0f, 0x84);
-    const back = this.#jump(0xe9);
-    const by = top - back;
-    for (let i = 0; i < 4; i++) this.#out[back - 4 + i] = by >> (8 * i) & 0xff;
+    this.#land(this.#jump(0xe9), top);
     this.#land(end);
     this.#rex(0, n, 0, false);
     this.#byte(0x58 + (n & 7)); // pop
@@ -132,20 +161,19 @@ class Writer {
   }
 
   #call(): void {
-    const from = this.#jump(0xe8);
-    const by = this.#r.pick(this.#subroutines) - from;
-    for (let i = 0; i < 4; i++) this.#out[from - 4 + i] = by >> (8 * i) & 0xff;
+    this.#land(this.#jump(0xe8), this.#r.pick(this.#subroutines));
   }
 
   /** Writes an immediate of an instruction of this program. */
   #modify(): void {
     const r = this.#r;
+    if (this.#short) this.#byte(0x2e);
     this.#byte(0xc7);
     const address = this.#at.code + r.pick(this.#immediates);
     if (this.#long) this.#byte(0x04, 0x25);
-    else this.#byte(0x05);
-    this.#word32(address);
-    this.#word32(r.u32());
+    else this.#byte(this.#short ? 0x06 : 0x05);
+    this.#word(address);
+    this.#word(r.u32());
   }
 
   #rex(reg: number, rm: number, index: number, wide: boolean): void {
@@ -162,8 +190,9 @@ class Writer {
   ): void {
     const r = this.#r;
     const wide = size === 3;
-    if (size === 1) this.#byte(0x66);
+    if (size > 0) this.#sized(size);
     if (memory && this.#long && r.chance(5)) this.#byte(r.pick([0x64, 0x65]));
+    if (memory && this.#short) return this.#shortMemory(opcode, reg);
     if (!memory) {
       let rm = this.#register();
       // byte registers without REX are AH to BH
@@ -189,6 +218,22 @@ class Writer {
     }
   }
 
+  /** Opcode and operand of 16-bit code: few go astray, and end at a segment's end. */
+  #shortMemory(opcode: readonly number[], reg: number): void {
+    const r = this.#r;
+    const segment = r.pick([0x26, 0x3e, 0x64, 0x65, 0x36, 0x2e, 0]);
+    if (segment !== 0) this.#byte(segment);
+    const astray = r.chance(10);
+    const rm = astray ? r.pick([0, 1, 2, 3]) : 6;
+    this.#byte(
+      ...opcode,
+      (astray ? r.int(3) << 6 : 0x80) | (reg & 7) << 3 | rm,
+    );
+    const form = this.#out.at(-1)! >> 6;
+    if (form === 1) this.#byte(r.u32());
+    if (form === 2) this.#word(r.chance(1) ? 0xffff - r.int(4) : r.int(PAGES));
+  }
+
   /** Has a register be small before an instruction whose prefix is out already. */
   #prefixed(size: number, rest: () => void, index: number): void {
     const prefixes: number[] = [];
@@ -203,6 +248,11 @@ class Writer {
 
   #simple(): void {
     const r = this.#r;
+    const room = this.#short ? SHORT : PROGRAM;
+    if (r.chance(this.#vectors)) {
+      return this.#byte(...vectorInstruction(r, this.#long, room));
+    }
+    if (r.chance(this.#x87)) return this.#byte(...x87Instruction(r, room));
     const size = r.int(this.#long ? 4 : 3);
     const w = size === 0 ? 0 : 1;
     const reg = this.#register();
@@ -244,7 +294,7 @@ class Writer {
         this.#rex(0, n, 0, false);
         this.#byte(0xb8 | n & 7);
         this.#immediates.push(this.#out.length);
-        return this.#word32(r.u32());
+        return this.#word(r.u32());
       }
       case 17:
         return this.#operand(
@@ -353,7 +403,7 @@ class Writer {
         return;
       case 2:
         this.#byte(0x68);
-        this.#word32(r.u32());
+        this.#word(r.u32());
         this.#byte(0x5a);
         return;
       default:
@@ -375,4 +425,28 @@ class Writer {
 /** The byte register that MOVZX makes an index of. */
 function r8(index: number): number {
   return index === 6 ? RCX : index;
+}
+
+/** A loop that walks to the end of a segment of 64 KiB, by its operand or by the stack. */
+export function walk(seed: number): Uint8Array {
+  const r = new Prng(seed, "walk");
+  const step = 1 + r.int(5);
+  const access = r.pick([
+    [0x8a, 0x04],
+    [0x8b, 0x04],
+    [0x66, 0x8b, 0x04],
+    [0x01, 0x04],
+    [0x66, 0x89, 0x04],
+    [0xd9, 0x04],
+    [0x0f, 0x6f, 0x04], // MOVQ
+    [0xf3, 0x0f, 0x6f, 0x04], // MOVDQU
+    [0xf3, 0x0f, 0x7f, 0x04],
+  ]);
+  const [start, ...body] = r.pick([
+    [[0xbe, r.int(256), 0xf0], access, [0x83, 0xc6, step]],
+    [[0xbc, r.int(256), 0x10], [0x50], []],
+    [[0xbc, r.int(256), 0xf0], [0x58], []],
+  ]);
+  const loop = body.flat();
+  return Uint8Array.of(...start, ...loop, 0xeb, -2 - loop.length);
 }

@@ -5,10 +5,17 @@
 import { assertEquals } from "@std/assert";
 import { Reg } from "../../../ffi/registers.ts";
 import { openSoft, type SoftPlatform } from "../../../src/soft/mod.ts";
-import { CODE, DATA, Guest, PD, STACK } from "../../contract/guest.ts";
+import { CODE, DATA, Guest, IDT, PD, STACK } from "../../contract/guest.ts";
 import { MEMORY_BYTES } from "../../contract/providers.ts";
 import { Prng } from "../../silicon/prng.ts";
-import { randomProgram } from "./programs.ts";
+import {
+  FLOATING_NAMES,
+  floatingLoop,
+  floatingState,
+  loopData,
+  numbers,
+} from "./floating.ts";
+import { type Bits, randomProgram, walk } from "./programs.ts";
 
 const PROGRAMS = Number(Deno.env.get("ICEBP_FUZZ_PROGRAMS") ?? 1500);
 const SEED = Number(Deno.env.get("ICEBP_FUZZ_SEED") ?? 1);
@@ -20,6 +27,7 @@ const NAMES = Uint32Array.of(
   Reg.Rip,
   Reg.Rflags,
   Reg.Cr2,
+  ...FLOATING_NAMES,
 );
 
 /** One of the two that are compared. */
@@ -40,30 +48,49 @@ class Side {
     return new Side(await openSoft({ memoryBytes: MEMORY_BYTES, translate }));
   }
 
+  close(): void {
+    this.guest.delete();
+    this.soft.close();
+  }
+
   /** Ready to run a program. */
-  load(program: Uint8Array, bits: 32 | 64, seed: number): void {
+  load(
+    program: Uint8Array,
+    bits: Bits,
+    seed: number,
+    { fill, scattered }: Kind,
+  ): void {
     const { guest } = this;
     const random = new Prng(seed, "data");
     const data = new Uint32Array(0x1000).map(() => random.u32());
+    fill(random, data);
     guest.memory.fill(0, STACK - 0x2000, STACK);
     guest.write(DATA, new Uint8Array(data.buffer));
     guest.write(CODE, new Uint8Array(0x2000));
     guest.write(CODE, program);
     guest.start(guest.vp);
     if (bits === 32) to32(guest);
+    if (bits === 16) toReal(guest, random);
     const { vp } = guest;
     for (let n = 0; n < 16; n++) {
       if (n === 4) continue;
       vp.set(
         Reg.Rax + n,
-        bits === 32 || random.chance(30)
+        bits !== 64 || random.chance(30)
           ? BigInt(random.u32())
           : BigInt(random.u32()) << 32n | BigInt(random.u32()),
       );
     }
-    vp.set(Reg.Rbp, BigInt(bits === 64 ? SCATTERED : DATA));
-    if (bits === 64) scatter(guest, random);
-    if (bits === 32) {
+    vp.setRegisters(Uint32Array.from(FLOATING_NAMES), floatingState(random));
+    const elsewhere = scattered && bits === 64;
+    vp.set(
+      Reg.Rbp,
+      BigInt(
+        elsewhere ? SCATTERED : bits === 16 ? random.u32() << 16 >>> 0 : DATA,
+      ),
+    );
+    if (elsewhere) scatter(guest, random);
+    if (bits !== 64) {
       for (let n = 8; n < 16; n++) vp.set(Reg.Rax + n, 0n);
     }
     for (const segment of bits === 64 ? [Reg.Fs, Reg.Gs] : []) {
@@ -153,6 +180,34 @@ function to32(guest: Guest): void {
   });
 }
 
+/** Offset of real mode's code in CS, whose base is in no page's beginning. */
+const OFFSET = 0x230;
+/** A HLT, at the end of the code's pages: real mode's vectors lead there. */
+const HALT = 0x1fff;
+
+/** Real mode; the data and the stack are in the 64 KiB at DATA, where all other segments
+ * begin, one a bit behind the other. */
+function toReal(guest: Guest, random: Prng): void {
+  const { vp, view } = guest;
+  vp.set(Reg.Cr0, 0x10n);
+  vp.set(Reg.Efer, 0n);
+  const segment = (base: number) => ({
+    base: BigInt(base),
+    limit: 0xffff,
+    selector: base >> 4,
+    attributes: 0x93,
+  });
+  vp.setSegment(Reg.Cs, { ...segment(CODE - OFFSET), attributes: 0x9b });
+  [Reg.Ds, Reg.Es, Reg.Ss, Reg.Fs, Reg.Gs].forEach((name, n) =>
+    vp.setSegment(name, segment(DATA + n * 0x10))
+  );
+  vp.set(Reg.Rip, BigInt(OFFSET));
+  vp.set(Reg.Rsp, BigInt(random.u32()) << 16n | 0x3f00n);
+  guest.write(CODE + HALT, Uint8Array.of(0xf4));
+  const vector = (CODE - OFFSET) << 12 | OFFSET + HALT;
+  for (let n = 0; n < 256; n++) view.setUint32(IDT + n * 4, vector, true);
+}
+
 type State = ReturnType<Side["state"]> & { readonly why: string };
 
 function same([a, b]: readonly State[]): boolean {
@@ -169,47 +224,118 @@ function named({ registers, instructions, why }: State) {
     registers: Array.from(
       NAMES,
       (name, n) =>
-        `${name.toString(16)}: ${view.getBigUint64(n * 16, true).toString(16)}`,
+        `${name.toString(16)}: ${
+          view.getBigUint64(n * 16 + 8, true).toString(16)
+        } ${view.getBigUint64(n * 16, true).toString(16)}`,
     ),
   };
 }
 
-for (const bits of [64, 32] as const) {
-  Deno.test(`random programs of ${bits} bits run as they do interpreted`, async () => {
-    const sides = [await Side.open("never"), await Side.open("always")];
-    for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
-      const program = randomProgram(seed, bits, { code: CODE, data: DATA });
-      const slices = new Prng(seed, "slices");
-      const longest = slices.pick([1, 10, 100, 1000, 1000]);
-      for (const side of sides) side.load(program, bits, seed);
-      for (let done = 0, ended = false; done < MOST && !ended;) {
-        const n = 1 + slices.int(longest);
-        done += n;
-        const ends = [];
-        for (const side of sides) {
-          ends.push({ why: await side.run(n), ...side.state() });
-        }
-        const reproduction =
-          `seed ${seed}, ${bits} bits, after ${done} instructions: ` +
-          `ICEBP_FUZZ_SEED=${seed} ICEBP_FUZZ_PROGRAMS=1; code ${program.toHex()}`;
-        if (!same(ends)) {
-          assertEquals(named(ends[1]), named(ends[0]), reproduction);
-        }
-        assertEquals(difference(sides[1], sides[0]), -1, reproduction);
-        ended = ends[0].why !== "canceled";
+/** What programs are made of, and from when on one is left alone. */
+interface Kind {
+  readonly name: string;
+  readonly bits: readonly Bits[];
+  readonly programs: number;
+  readonly most: number;
+  readonly slices: readonly number[];
+  readonly program: (seed: number, bits: Bits) => Uint8Array;
+  readonly fill: (random: Prng, data: Uint32Array) => void;
+  /** 64-bit code sees its data's pages in another order. */
+  readonly scattered: boolean;
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    name: "random programs",
+    bits: [64, 32, 16],
+    programs: PROGRAMS,
+    most: MOST,
+    slices: [1, 10, 100, 1000, 1000],
+    program: (seed, bits) =>
+      randomProgram(seed, bits, { code: bits === 16 ? OFFSET : CODE }),
+    fill: (random, data) => {
+      if (random.chance(60)) numbers(random, data);
+    },
+    scattered: true,
+  },
+  {
+    name: "walks to the end of a segment",
+    bits: [16],
+    programs: Math.ceil(PROGRAMS / 10),
+    most: 20_000,
+    slices: [1000, 5000],
+    program: walk,
+    fill: () => {},
+    scattered: false,
+  },
+  ...(["SSE", "x87"] as const).map((family): Kind => ({
+    name: `loops of ${family} instructions`,
+    bits: [64, 32],
+    programs: Math.ceil(PROGRAMS / 4),
+    most: Infinity,
+    slices: [100, 1000, 1000, 5000],
+    program: (seed, bits) =>
+      floatingLoop(new Prng(seed, family), bits === 64, family === "x87"),
+    fill: loopData,
+    scattered: false,
+  })),
+];
+
+async function sameBothWays(kind: Kind, bits: Bits): Promise<void> {
+  const open = async () => [
+    await Side.open("never"),
+    await Side.open("always"),
+  ];
+  let sides = await open();
+  let all = 0n, translated = 0n;
+  const close = () => {
+    const { soft } = sides[1];
+    all += soft.clock.instructions();
+    translated += soft.counters().translated;
+    for (const side of sides) side.close();
+  };
+  for (let seed = SEED; seed < SEED + kind.programs; seed++) {
+    const program = kind.program(seed, bits);
+    const slices = new Prng(seed, "slices");
+    const longest = slices.pick(kind.slices);
+    for (const side of sides) side.load(program, bits, seed, kind);
+    let why = "canceled";
+    for (let done = 0; done < kind.most && why === "canceled";) {
+      const n = 1 + slices.int(longest);
+      done += n;
+      const ends = [];
+      for (const side of sides) {
+        ends.push({ why: await side.run(n), ...side.state() });
       }
+      const reproduction =
+        `seed ${seed}, ${bits} bits, after ${done} instructions: ` +
+        `ICEBP_FUZZ_SEED=${seed} ICEBP_FUZZ_PROGRAMS=1; code ${program.toHex()}`;
+      if (!same(ends)) {
+        assertEquals(named(ends[1]), named(ends[0]), reproduction);
+      }
+      assertEquals(difference(sides[1], sides[0]), -1, reproduction);
+      why = ends[0].why;
     }
-    const counters = sides[1].soft.counters();
-    const translated = Number(counters.translated) /
-      Number(sides[1].soft.clock.instructions());
-    console.log(
-      `${bits} bits: ${(translated * 100).toFixed(1)} % of ${
-        sides[1].soft.clock.instructions()
-      } instructions ran translated`,
+    // what was shut down executes nothing more
+    if (why === "unrecoverable") {
+      close();
+      sides = await open();
+    }
+  }
+  close();
+  const share = Number(translated) / Number(all);
+  console.log(
+    `${kind.name}, ${bits} bits: ${
+      (share * 100).toFixed(1)
+    } % of ${all} instructions ran translated`,
+  );
+}
+
+for (const kind of KINDS) {
+  for (const bits of kind.bits) {
+    Deno.test(
+      `${kind.name} of ${bits} bits run as they do interpreted`,
+      () => sameBothWays(kind, bits),
     );
-    for (const side of sides) {
-      side.guest.delete();
-      side.soft.close();
-    }
-  });
+  }
 }

@@ -6,11 +6,14 @@ import { kExp, kHi, kLo, kSet, kSign } from "./kernel";
 import {
   divFraction,
   mulFraction,
+  mulHigh,
   shiftRightSticky,
   wHi,
   wLo,
   wSet,
 } from "./wide";
+
+const LOW: u64 = 0xffffffff;
 
 /** kernel = product. */
 export function xMul(
@@ -77,19 +80,60 @@ export function series(
   xl: u64,
   alternating: bool,
 ): void {
-  let at = table + (usize(n - 1) << 4);
+  // wide.ts' mulFraction(), its second operand's digits taken apart once
+  const x0 = xh & LOW, x1 = xh >> 32, y0 = xl & LOW, y1 = xl >> 32;
+  // x^i is below 2^(-i * zeros): what is below 2^-138 is left out, and 64 bits
+  // are enough as long as what they lack is
+  const zeros = i32(clz(xh));
+  let i = n - 1;
+  if (zeros > 0 && i > 139 / zeros + 1) i = 139 / zeros + 1;
+  let at = table + (usize(i) << 4);
   let h = load<u64>(at), l = load<u64>(at, 8);
-  while (at > table) {
+  for (; i > 1 && (i - 1) * zeros >= 76; i--) {
     at -= 16;
-    mulFraction(h, l, xh, xl);
+    const p = mulHigh(h, xh);
+    h = load<u64>(at) + (alternating ? 0 - p : p);
+    l = 0;
+  }
+  // the last coefficients of a series with factorials begin in l
+  while (at > table && h == 0) {
+    at -= 16;
     const ch = load<u64>(at), cl = load<u64>(at, 8);
-    const p = wLo | 1;
+    const p = mulHigh(l, xh) | 1;
     if (alternating) {
-      h = ch - wHi - u64(cl < p);
+      h = ch - u64(cl < p);
       l = cl - p;
     } else {
       l = cl + p;
-      h = ch + wHi + u64(l < cl);
+      h = ch + u64(l < cl);
+    }
+  }
+  while (at > table) {
+    at -= 16;
+    const h0 = h & LOW, h1 = h >> 32, l0 = l & LOW, l1 = l >> 32;
+    let a = h0 * y1;
+    let middle = ((h0 * y0) >> 32) + (a & LOW) + h1 * y0;
+    const x = h1 * y1 + (a >> 32) + (middle >> 32);
+    a = l0 * x1;
+    middle = ((l0 * x0) >> 32) + (a & LOW) + l1 * x0;
+    const y = l1 * x1 + (a >> 32) + (middle >> 32);
+    const low = h0 * x0;
+    a = h0 * x1;
+    middle = (low >> 32) + (a & LOW) + h1 * x0;
+    let ph = h1 * x1 + (a >> 32) + (middle >> 32);
+    let p = (middle << 32) | (low & LOW);
+    p += x;
+    ph += u64(p < x);
+    p += y;
+    ph += u64(p < y);
+    p |= 1;
+    const ch = load<u64>(at), cl = load<u64>(at, 8);
+    if (alternating) {
+      h = ch - ph - u64(cl < p);
+      l = cl - p;
+    } else {
+      l = cl + p;
+      h = ch + ph + u64(l < cl);
     }
   }
   wSet(h, l);

@@ -33,7 +33,7 @@ import {
 import { kExp, kHi, kLo, kSet, kSign } from "./kernel";
 import { f80M, f80Se, f80Set, roundF80 } from "./round";
 import { DE, masks, raise } from "./state";
-import { mulWide, shiftRightSticky, wHi, wLo, wSet } from "./wide";
+import { divWide, mulWide, shiftRightSticky, wHi, wLo, wSet } from "./wide";
 
 /** FSINCOS's cosine; the sine is the ordinary result. */
 export let cosineSe: u32 = 0;
@@ -245,10 +245,14 @@ export function f80Atan2(seY: u32, mY: u64, seX: u32, mX: u64): void {
     de = e;
     d = m;
   }
-  xDiv(false, ne, n, 0, de, d, 0);
-  // The nearest sixteenth to the ratio.
+  // The nearest sixteenth to the ratio, by 12 bits of it.
+  const below = de - ne;
   let i: i32 = 0;
-  if (kExp >= -6) i = (i32(kHi >> (u64(51 - kExp))) + 128) >> 8;
+  if (below < 8) {
+    const ratio = divWide(n >> 1, n << 63, d);
+    i = (i32(ratio >> u64(51 + below)) + 128) >> 8;
+  }
+  if (i == 0) xDiv(false, ne, n, 0, de, d, 0);
   let sign = false;
   if (i != 0) {
     // u = (16 n - i d) / (16 d + i n), exactly

@@ -20,7 +20,7 @@ export function mulWide(a: u64, b: u64): void {
 }
 
 /** The high 64 bits of a * b. */
-function mulHigh(a: u64, b: u64): u64 {
+export function mulHigh(a: u64, b: u64): u64 {
   const al = a & M32, ah = a >> 32;
   const bl = b & M32, bh = b >> 32;
   const lh = al * bh, hl = ah * bl;
@@ -87,28 +87,56 @@ export function shiftRightSticky(hi: u64, lo: u64, n: i32): void {
   }
 }
 
+/** What divStep() left. */
+let remHi: u64 = 0;
+let remLo: u64 = 0;
+
 /**
- * wHi:wLo = floor(n * 2^127 / d) for 128-bit n < 2 d, d != 0; the last bit is
- * set when the division is inexact. Restoring division, a bit a turn.
+ * The next 64 bits of a quotient: floor((rem:next) / d) for remHi:remLo < d,
+ * and the new remainder. d has its top bit set.
+ */
+function divStep(next: u64, dh: u64, dl: u64): u64 {
+  let q: u64;
+  let r: u64;
+  let small = true; // r is below 2^64
+  if (remHi < dh) {
+    q = divWide(remHi, remLo, dh);
+    r = wRem;
+  } else {
+    q = ~(<u64> 0);
+    r = remLo + dh;
+    small = r >= dh;
+  }
+  if (dl == 0) {
+    remHi = r;
+    remLo = next;
+    return q;
+  }
+  // at most 2 too great
+  mulWide(q, dl);
+  while (small && (wHi > r || (wHi == r && wLo > next))) {
+    q--;
+    r += dh;
+    small = r >= dh;
+    if (wLo < dl) wHi--;
+    wLo -= dl;
+  }
+  remHi = r - wHi - u64(next < wLo);
+  remLo = next - wLo;
+  return q;
+}
+
+/**
+ * wHi:wLo = floor(n * 2^127 / d) for 128-bit n < 2 d, d with its top bit set;
+ * the last bit is set when the division is inexact.
  */
 export function divFraction(nh: u64, nl: u64, dh: u64, dl: u64): void {
-  let qh: u64 = 0, ql: u64 = 0;
-  let carry: u64 = 0;
-  for (let i = 0; i < 128; i++) {
-    qh = (qh << 1) | (ql >> 63);
-    ql <<= 1;
-    if (carry != 0 || nh > dh || (nh == dh && nl >= dl)) {
-      nh = nh - dh - u64(nl < dl);
-      nl -= dl;
-      ql |= 1;
-    }
-    carry = nh >> 63;
-    nh = (nh << 1) | (nl >> 63);
-    nl <<= 1;
-  }
-  if ((nh | nl | carry) != 0) ql |= 1;
+  remHi = nh >> 1;
+  remLo = (nh << 63) | (nl >> 1);
+  const qh = divStep(nl << 63, dh, dl);
+  const ql = divStep(0, dh, dl);
   wHi = qh;
-  wLo = ql;
+  wLo = ql | u64((remHi | remLo) != 0);
 }
 
 /** Sets the result pair. */

@@ -2,8 +2,8 @@
 // most BATCH iterations, then ends "at itself" so that interrupts get their
 // turn; with TF set, or while an access of it is completed
 // (system/complete.ts), one. When an iteration faults, RCX, RSI and RDI are
-// those of that iteration. MOVS and STOS move whole runs inside pages that the
-// TLB has (memory/span.ts).
+// those of that iteration. MOVS, STOS, CMPS and SCAS take whole runs inside
+// pages that the TLB has (memory/span.ts), the last two upwards.
 import { flagsSub } from "../../cpu/flags";
 import {
   EFL,
@@ -335,6 +335,77 @@ function cut<T>(compared: bool, a: T, b: T): usize {
   return 0;
 }
 
+/**
+ * Host address of at most n elements upwards from offset `off` of a segment,
+ * whose first one is at `at` and allowed, or 0; how many there are in
+ * runElements.
+ */
+let runElements: u32 = 0;
+@inline
+function runToRead(
+  seg: u32,
+  at: u64,
+  off: u64,
+  mask: u64,
+  size: u32,
+  n: u32,
+): usize {
+  runElements = runOf(n, at, off, mask, size);
+  if (runElements < 2) return 0;
+  if (!runAllowed(seg, off, runElements * size, false)) return 0;
+  return spanToRead(at);
+}
+
+/** Elements of a SCAS, at most n, that do not end it. */
+function scanRun<T>(mask: u64, n: u32, equal: bool): u32 {
+  const size: u32 = sizeof<T>();
+  if (load<u32>(EFL) & RFLAGS_DF) return 0;
+  const di = load<u64>(RDI) & mask;
+  const d = destAt(di, size, false);
+  if (load<u32>(FAULT)) {
+    store<u32>(FAULT, 0);
+    return 0;
+  }
+  const from = runToRead(S_ES, d, di, mask, size, n);
+  if (!from) return 0;
+  const a = load<T>(RAX);
+  const most = runElements;
+  let k: u32 = 0;
+  while (k < most && (load<T>(from + k * size) == a) == equal) k++;
+  return k;
+}
+
+/** Elements of a CMPS, at most n, that do not end it. */
+function compareRun<T>(p: usize, mask: u64, n: u32, equal: bool): u32 {
+  const size: u32 = sizeof<T>();
+  if (load<u32>(EFL) & RFLAGS_DF) return 0;
+  const si = load<u64>(RSI) & mask;
+  const di = load<u64>(RDI) & mask;
+  const s = sourceAt(p, si, size);
+  const d = destAt(di, size, false);
+  if (load<u32>(FAULT)) {
+    store<u32>(FAULT, 0);
+    return 0;
+  }
+  const one = runToRead(rSeg(p), s, si, mask, size, n);
+  if (!one) return 0;
+  const other = runToRead(S_ES, d, di, mask, size, runElements);
+  if (!other) return 0;
+  const most = runElements;
+  let k: u32 = 0;
+  while (
+    k < most &&
+    (load<T>(one + k * size) == load<T>(other + k * size)) == equal
+  ) k++;
+  return k;
+}
+
+/** Iterations of a REP before its last one, at most. */
+@inline
+function before(n: u64, left: u32): u32 {
+  return (n < <u64> left ? <u32> n : left) - 1;
+}
+
 function cmps<T>(p: usize): usize {
   const mask = addrMask(p);
   const step = stringStep(sizeof<T>());
@@ -345,6 +416,18 @@ function cmps<T>(p: usize): usize {
   let a: T = 0;
   let b: T = 0;
   while (n != 0) {
+    const k = rep ? compareRun<T>(p, mask, before(n, left), rep == RF_REP) : 0;
+    if (k != 0) {
+      advance(RSI, mask, step * k);
+      advance(RDI, mask, step * k);
+      n -= k;
+      left -= k;
+      setAddr(RCX, mask, n);
+      // what was compared last, should the next one fault
+      a = rd<T>(sourceAt(p, (load<u64>(RSI) - step) & mask, sizeof<T>()));
+      b = rd<T>(destAt((load<u64>(RDI) - step) & mask, sizeof<T>(), false));
+      compared = true;
+    }
     // DS:RSI's fault comes first, as in newer processors (older AMD ones:
     // ES:RDI's)
     const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
@@ -382,6 +465,16 @@ function scas<T>(p: usize): usize {
   let b: T = 0;
   const a = load<T>(RAX);
   while (n != 0) {
+    const k = rep ? scanRun<T>(mask, before(n, left), rep == RF_REP) : 0;
+    if (k != 0) {
+      advance(RDI, mask, step * k);
+      n -= k;
+      left -= k;
+      setAddr(RCX, mask, n);
+      // what was compared last, should the next one fault
+      b = rd<T>(destAt((load<u64>(RDI) - step) & mask, sizeof<T>(), false));
+      compared = true;
+    }
     const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), false);
     if (load<u32>(FAULT)) return cut<T>(compared, a, b);
     const y = rd<T>(d);
