@@ -2,13 +2,8 @@
 // pages, flags read late, code that changes itself, faults in the middle. They end
 // with HLT. 64-bit and flat 32-bit code.
 
+import { CODE } from "../../contract/guest.ts";
 import { Prng } from "../../silicon/prng.ts";
-
-/** Where programs have their data, three pages, and their code. */
-export interface Places {
-  readonly code: number;
-  readonly data: number;
-}
 
 const PAGES = 3 * 0x1000 - 16;
 
@@ -16,32 +11,33 @@ const PAGES = 3 * 0x1000 - 16;
 // ESP is the stack's.
 const RCX = 1, RSP = 4, RBP = 5, RDI = 7, R15 = 15;
 
-/** A program's bytes. */
-export function randomProgram(
-  seed: number,
-  bits: 32 | 64,
-  at: Places,
-): Uint8Array {
-  return new Writer(new Prng(seed, `program ${bits}`), bits, at).program();
+/** A program, to be run at CODE. */
+export interface RandomProgram {
+  readonly code: Uint8Array;
+  /** Where its statements begin and end: NOPs can take the place of any. */
+  readonly statements: readonly (readonly [from: number, to: number])[];
+}
+
+export function randomProgram(seed: number, bits: 32 | 64): RandomProgram {
+  return new Writer(new Prng(seed, `program ${bits}`), bits).program();
 }
 
 class Writer {
   readonly #r: Prng;
   readonly #long: boolean;
-  readonly #at: Places;
   readonly #out: number[] = [];
   /** Places of immediates that may be changed. */
   readonly #immediates: number[] = [];
   readonly #subroutines: number[] = [];
+  readonly #statements: [number, number][] = [];
   #depth = 0;
 
-  constructor(r: Prng, bits: 32 | 64, at: Places) {
+  constructor(r: Prng, bits: 32 | 64) {
     this.#r = r;
     this.#long = bits === 64;
-    this.#at = at;
   }
 
-  program(): Uint8Array {
+  program(): RandomProgram {
     const r = this.#r;
     // jmp over the subroutines
     const over = this.#jump(0xe9);
@@ -53,7 +49,10 @@ class Writer {
     this.#land(over);
     for (let i = 4 + r.int(10); i > 0; i--) this.#statement();
     this.#byte(0xf4);
-    return Uint8Array.from(this.#out);
+    return {
+      code: Uint8Array.from(this.#out),
+      statements: this.#statements,
+    };
   }
 
   #byte(...bytes: number[]): void {
@@ -86,13 +85,19 @@ class Writer {
   }
 
   #statement(): void {
+    const from = this.#out.length;
+    this.#anyStatement();
+    this.#statements.push([from, this.#out.length]);
+  }
+
+  #anyStatement(): void {
     const r = this.#r;
     const kind = r.int(20);
     if (kind < 3 && this.#depth < 2) return this.#loop();
     if (kind < 6) return this.#skip();
     if (kind === 6) return this.#call();
     if (kind === 7 && this.#immediates.length > 0) return this.#modify();
-    this.#simple();
+    this.#anySimple();
   }
 
   #loop(): void {
@@ -141,7 +146,7 @@ class Writer {
   #modify(): void {
     const r = this.#r;
     this.#byte(0xc7);
-    const address = this.#at.code + r.pick(this.#immediates);
+    const address = CODE + r.pick(this.#immediates);
     if (this.#long) this.#byte(0x04, 0x25);
     else this.#byte(0x05);
     this.#word32(address);
@@ -202,6 +207,12 @@ class Writer {
   }
 
   #simple(): void {
+    const from = this.#out.length;
+    this.#anySimple();
+    this.#statements.push([from, this.#out.length]);
+  }
+
+  #anySimple(): void {
     const r = this.#r;
     const size = r.int(this.#long ? 4 : 3);
     const w = size === 0 ? 0 : 1;

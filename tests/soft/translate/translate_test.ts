@@ -1,215 +1,26 @@
 // Translated code does what the interpreter does: random programs run both ways in
 // slices, and every slice ends with the same registers, flags, memory and count.
-// ICEBP_FUZZ_PROGRAMS says how many, ICEBP_FUZZ_SEED from which on.
+// ICEBP_FUZZ_PROGRAMS says how many of each size, ICEBP_FUZZ_SEED from which on.
 
-import { assertEquals } from "@std/assert";
-import { Reg } from "../../../ffi/registers.ts";
-import { openSoft, type SoftPlatform } from "../../../src/soft/mod.ts";
-import { CODE, DATA, Guest, PD, STACK } from "../../contract/guest.ts";
-import { MEMORY_BYTES } from "../../contract/providers.ts";
-import { Prng } from "../../silicon/prng.ts";
-import { randomProgram } from "./programs.ts";
+import { assert } from "@std/assert";
+import { Pair } from "./lock_step.ts";
+import { programOf, reproduction } from "./shrink.ts";
 
-const PROGRAMS = Number(Deno.env.get("ICEBP_FUZZ_PROGRAMS") ?? 1500);
+const PROGRAMS = Number(Deno.env.get("ICEBP_FUZZ_PROGRAMS") ?? 5000);
 const SEED = Number(Deno.env.get("ICEBP_FUZZ_SEED") ?? 1);
-/** Instructions after which a program is left alone. */
-const MOST = 6000;
-const NS_PER_INSTRUCTION = 10n;
-const NAMES = Uint32Array.of(
-  ...Array.from({ length: 16 }, (_, n) => Reg.Rax + n),
-  Reg.Rip,
-  Reg.Rflags,
-  Reg.Cr2,
-);
-
-/** One of the two that are compared. */
-class Side {
-  readonly soft: SoftPlatform;
-  readonly guest: Guest;
-
-  constructor(soft: SoftPlatform) {
-    this.soft = soft;
-    this.guest = new Guest({
-      platform: soft,
-      memory: soft.guestMemory,
-      wrote: (offset, bytes) => soft.hostWrote(offset, bytes),
-    });
-  }
-
-  static async open(translate: "never" | "always"): Promise<Side> {
-    return new Side(await openSoft({ memoryBytes: MEMORY_BYTES, translate }));
-  }
-
-  /** Ready to run a program. */
-  load(program: Uint8Array, bits: 32 | 64, seed: number): void {
-    const { guest } = this;
-    const random = new Prng(seed, "data");
-    const data = new Uint32Array(0x1000).map(() => random.u32());
-    guest.memory.fill(0, STACK - 0x2000, STACK);
-    guest.write(DATA, new Uint8Array(data.buffer));
-    guest.write(CODE, new Uint8Array(0x2000));
-    guest.write(CODE, program);
-    guest.start(guest.vp);
-    if (bits === 32) to32(guest);
-    const { vp } = guest;
-    for (let n = 0; n < 16; n++) {
-      if (n === 4) continue;
-      vp.set(
-        Reg.Rax + n,
-        bits === 32 || random.chance(30)
-          ? BigInt(random.u32())
-          : BigInt(random.u32()) << 32n | BigInt(random.u32()),
-      );
-    }
-    vp.set(Reg.Rbp, BigInt(bits === 64 ? SCATTERED : DATA));
-    if (bits === 64) scatter(guest, random);
-    if (bits === 32) {
-      for (let n = 8; n < 16; n++) vp.set(Reg.Rax + n, 0n);
-    }
-    for (const segment of bits === 64 ? [Reg.Fs, Reg.Gs] : []) {
-      vp.setSegment(segment, {
-        base: 0x40n,
-        limit: 0xffffffff,
-        selector: 0x10,
-        attributes: 0xc093,
-      });
-    }
-  }
-
-  /** Runs for so many instructions; what it ended with. */
-  async run(instructions: number): Promise<string> {
-    const { clock } = this.soft;
-    const { vp } = this.guest;
-    clock.setAlarm(
-      clock.now() + BigInt(instructions) * NS_PER_INSTRUCTION,
-      () => vp.cancel(),
-    );
-    const exit = await vp.run();
-    clock.setAlarm(null, () => {});
-    return exit.reason;
-  }
-
-  /** Registers and count; memory is compared with sameMemory(). */
-  state() {
-    const { vp } = this.guest;
-    vp.getRegisters(NAMES, this.#values);
-    return {
-      registers: this.#values,
-      instructions: this.soft.clock.instructions(),
-    };
-  }
-  readonly #values = new Uint8Array(NAMES.length * 16);
-}
-
-/** Address of the first 8 bytes that differ, or -1. */
-function difference(a: Side, b: Side): number {
-  for (
-    const [from, to] of [[STACK - 0x1000, STACK], [CODE, CODE + 0x2000], [
-      DATA,
-      DATA + 0x4000,
-    ]]
-  ) {
-    const x = words(a, from, to), y = words(b, from, to);
-    for (let n = 0; n < x.length; n++) if (x[n] !== y[n]) return from + n * 8;
-  }
-  return -1;
-}
-
-function words({ guest: { memory } }: Side, from: number, to: number) {
-  return new BigUint64Array(
-    memory.buffer,
-    memory.byteOffset + from,
-    (to - from) / 8,
-  );
-}
-
-/** Where 64-bit programs see their data: its pages in another order. */
-const SCATTERED = 0x600000;
-const PAGE_TABLE = 0x19000;
-
-/** Maps the data's pages at SCATTERED in a random order, so that who goes from one into the
- * next does not find what follows in memory. */
-function scatter(guest: Guest, random: Prng): void {
-  const { view } = guest;
-  view.setBigUint64(PD + (SCATTERED >> 21) * 8, BigInt(PAGE_TABLE) | 7n, true);
-  const pages = [0, 1, 2, 3];
-  for (let n = 0; n < 4; n++) {
-    const [page] = pages.splice(random.int(pages.length), 1);
-    const entry = BigInt(DATA + page * 0x1000) | 0x67n;
-    view.setBigUint64(PAGE_TABLE + n * 8, entry, true);
-  }
-}
-
-/** Flat 32-bit protected mode, without paging. */
-function to32(guest: Guest): void {
-  const { vp } = guest;
-  vp.set(Reg.Cr0, 0x0005_0033n);
-  vp.set(Reg.Efer, 0n);
-  vp.setSegment(Reg.Cs, {
-    base: 0n,
-    limit: 0xffffffff,
-    selector: 8,
-    attributes: 0xc09b,
-  });
-}
-
-type State = ReturnType<Side["state"]> & { readonly why: string };
-
-function same([a, b]: readonly State[]): boolean {
-  return a.why === b.why && a.instructions === b.instructions &&
-    a.registers.every((byte, n) => byte === b.registers[n]);
-}
-
-/** A state as a person reads it. */
-function named({ registers, instructions, why }: State) {
-  const view = new DataView(registers.buffer);
-  return {
-    why,
-    instructions,
-    registers: Array.from(
-      NAMES,
-      (name, n) =>
-        `${name.toString(16)}: ${view.getBigUint64(n * 16, true).toString(16)}`,
-    ),
-  };
-}
 
 for (const bits of [64, 32] as const) {
   Deno.test(`random programs of ${bits} bits run as they do interpreted`, async () => {
-    const sides = [await Side.open("never"), await Side.open("always")];
+    const pair = await Pair.open();
     for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
-      const program = randomProgram(seed, bits, { code: CODE, data: DATA });
-      const slices = new Prng(seed, "slices");
-      const longest = slices.pick([1, 10, 100, 1000, 1000]);
-      for (const side of sides) side.load(program, bits, seed);
-      for (let done = 0, ended = false; done < MOST && !ended;) {
-        const n = 1 + slices.int(longest);
-        done += n;
-        const ends = [];
-        for (const side of sides) {
-          ends.push({ why: await side.run(n), ...side.state() });
-        }
-        const reproduction =
-          `seed ${seed}, ${bits} bits, after ${done} instructions: ` +
-          `ICEBP_FUZZ_SEED=${seed} ICEBP_FUZZ_PROGRAMS=1; code ${program.toHex()}`;
-        if (!same(ends)) {
-          assertEquals(named(ends[1]), named(ends[0]), reproduction);
-        }
-        assertEquals(difference(sides[1], sides[0]), -1, reproduction);
-        ended = ends[0].why !== "canceled";
-      }
+      const difference = await pair.run(programOf(seed, bits));
+      if (difference === null) continue;
+      throw new Error(await reproduction(seed, bits, SEED, difference));
     }
-    const counters = sides[1].soft.counters();
-    const translated = Number(counters.translated) /
-      Number(sides[1].soft.clock.instructions());
-    console.log(
-      `${bits} bits: ${(translated * 100).toFixed(1)} % of ${
-        sides[1].soft.clock.instructions()
-      } instructions ran translated`,
-    );
-    for (const side of sides) {
-      side.guest.delete();
-      side.soft.close();
-    }
+    const { all, translated } = pair.ran;
+    const percent = (translated / all * 100).toFixed(1);
+    console.log(`${percent} % of ${all} instructions ran translated`);
+    pair.close();
+    assert(PROGRAMS < 100 || translated > all / 5, `${percent} % translated`);
   });
 }
