@@ -25,7 +25,8 @@ export interface Debian {
   close(): Promise<void>;
 }
 
-/** Makes the machine; `script` is what the guest does once it has booted. */
+/** Makes the machine; `script` is what the guest does once it has booted. Without
+ * --translate it translates as tests are told to. */
 export async function debian(
   guest: DebianGuest,
   folder: string,
@@ -47,7 +48,14 @@ export async function debian(
     guest.kernel,
   ]) as RunOptions;
   const image = loadGuest(await readGuest(options));
-  const opened = await openPlatform("soft", options.memoryBytes, "virtual");
+  const opened = await openPlatform(
+    "soft",
+    options.memoryBytes,
+    "virtual",
+    args.some((arg) => arg.startsWith("--translate"))
+      ? options.translate
+      : undefined,
+  );
   let output = "";
   const virtio = new VirtioDevices(options, () => {}, null);
   const machine = new Machine({
