@@ -59,7 +59,7 @@ export function systemdInitrd(guest: DebianGuest): Uint8Array {
     const bytes = Deno.readFileSync(
       `${guest.moduleFolder}/drivers/virtio/${file}`,
     );
-    return { name: `1-virtio-pci${n}`, bytes };
+    return { name: `1a-virtio-pci${n}`, bytes };
   });
   return debianInitramfs({ ...guest, modules: [...guest.modules, ...drivers] });
 }
