@@ -8,7 +8,7 @@ import { statistics } from "../../src/cli/stats.ts";
 import { debian } from "../history/debian.ts";
 import { digest } from "../history/digest.ts";
 import { linuxTest } from "./guest.ts";
-import { testPlatform } from "../util/platform.ts";
+import { testPlatform, translation } from "../util/platform.ts";
 import { USER_SPACE_EXPECTED, USER_SPACE_SCRIPT } from "./user_space.ts";
 
 /** On other platforms only what depends on the platform. */
@@ -28,6 +28,7 @@ async function boot(
   const { code, stdout, stderr } = await command([
     "--platform",
     testPlatform(),
+    ...translation(args),
     "--memory",
     "256M",
     "--append",
