@@ -319,6 +319,8 @@ export interface WinHvPlatform {
   standstillCallback?(fn: () => void): CallbackHandle;
   /** As callback(), for IcebpSetAccessCallback; where that is. */
   accessCallback?(fn: AccessCallback): CallbackHandle;
+  /** How many debug points were passed without an exit because their condition was 0. */
+  passedPoints?(): number;
   /** What it did to run the guest quicker, and how often, for people; absent where that
    * is not known. */
   effort?(): readonly (readonly [name: string, count: string])[];

@@ -20,11 +20,12 @@ import { IOAPIC_BASE, IOAPIC_VERSION } from "../machine/devices/ioapic.ts";
 import type { BootRequest, PortWrite } from "./image.ts";
 import { LOW_END, type Placement } from "./placement.ts";
 import { ByteWriter, fixChecksum } from "./writer.ts";
+import { APIC_BASE_PAGE_AT_RESET } from "../x86/apic_base.ts";
 
 const VECTORS = 256;
 const BDA = 0x400, BDA_BYTES = 256;
 const MP_TABLES = 0xf0000;
-const LOCAL_APIC_BASE = 0xfee00000;
+const LOCAL_APIC_BASE = Number(APIC_BASE_PAGE_AT_RESET);
 
 function vectors(): Uint8Array {
   const table = Uint32Array.from(

@@ -14,7 +14,7 @@ import {
 import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { placePageTables } from "./page_tables.ts";
 import { Placement } from "./placement.ts";
-import { longMode, protectedMode, realMode } from "./states.ts";
+import { longMode, placeStack, protectedMode, realMode } from "./states.ts";
 
 const BOOT_ADDRESS = 0x7c00;
 /** The first hard disk. */
@@ -60,7 +60,7 @@ export function loadFlat(request: BootRequest, flat: FlatChoice): BootImage {
   }
   placeFirmware(placement, request);
   const rip = BigInt(entry);
-  const rsp = () => BigInt(placement.allocateTable(4096, "the stack") + 4096);
+  const rsp = () => placeStack(placement);
   return {
     kind: "flat",
     segments: placement.writes,

@@ -20,7 +20,7 @@ import {
   Placement,
   roundUp,
 } from "./placement.ts";
-import { longMode, protectedMode } from "./states.ts";
+import { longMode, placeStack, protectedMode } from "./states.ts";
 import { cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
 
@@ -173,8 +173,7 @@ export function loadLinux(request: BootRequest): BootImage {
   placement.fill(kernel.address, image.subarray(kernel.setupBytes));
   const params = placeParams(placement, request, kernel, rsdp);
   const entry = BigInt(kernel.address);
-  const stack = BigInt(placement.allocateTable(4096, "the stack") + 4096);
-  const gpr = { rsi: BigInt(params), rsp: stack };
+  const gpr = { rsi: BigInt(params), rsp: placeStack(placement) };
   return {
     kind: "linux",
     segments: placement.writes,

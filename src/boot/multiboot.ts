@@ -21,7 +21,7 @@ import {
   memoryMap,
   Placement,
 } from "./placement.ts";
-import { protectedMode } from "./states.ts";
+import { placeStack, protectedMode } from "./states.ts";
 import { FIRMWARE_PORTS, placeFirmware } from "./firmware.ts";
 import { ByteWriter, cString } from "./writer.ts";
 import { placeAcpi } from "./acpi/tables.ts";
@@ -135,7 +135,7 @@ export function loadMultiboot(request: BootRequest, header: Header): BootImage {
       gpr: {
         rax: BOOTLOADER_MAGIC,
         rbx: BigInt(info),
-        rsp: BigInt(placement.allocateTable(4096, "the stack") + 4096),
+        rsp: placeStack(placement),
       },
     }),
     describe: `${request.name}: multiboot image entered at ${

@@ -3,11 +3,15 @@
  * first 4 GiB mapped onto themselves with 2 MiB pages, and what an image is
  * linked to elsewhere mapped where it is linked, with 4 KiB pages.
  */
-import { ENTRY, LARGE_PAGE_BYTES, PAGE_BYTES } from "../x86/paging.ts";
+import {
+  ENTRY,
+  LARGE_PAGE_BYTES,
+  PAGE_BYTES,
+  TABLE_ENTRIES,
+} from "../x86/paging.ts";
 import type { Placement } from "./placement.ts";
 
 const PAGE = BigInt(PAGE_BYTES), LARGE = BigInt(LARGE_PAGE_BYTES);
-const ENTRIES = 512;
 const PRESENT_WRITABLE = BigInt(ENTRY.Present | ENTRY.Write);
 const LARGE_ENTRY = BigInt(ENTRY.Large);
 const IDENTITY_BYTES = 4n << 30n;
@@ -18,7 +22,7 @@ interface Table {
 }
 
 const newTable = (): Table => ({
-  entries: new BigUint64Array(ENTRIES),
+  entries: new BigUint64Array(TABLE_ENTRIES),
   children: new Map(),
 });
 
@@ -88,7 +92,7 @@ function indexAt(gva: bigint, level: number): number {
 
 function splitLarge(child: Table, large: bigint): void {
   const base = large & ~(LARGE - 1n);
-  for (let i = 0; i < ENTRIES; i++) {
+  for (let i = 0; i < TABLE_ENTRIES; i++) {
     child.entries[i] = (base + BigInt(i) * PAGE) | PRESENT_WRITABLE;
   }
 }

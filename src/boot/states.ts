@@ -4,6 +4,7 @@
  */
 import { Attributes, encodeDescriptor, realBase } from "../x86/segments.ts";
 import { RFLAGS_CLEAR } from "../x86/flags.ts";
+import { PAGE_BYTES } from "../x86/paging.ts";
 import {
   CR0_ET,
   CR0_MP,
@@ -81,6 +82,11 @@ function placeGdt(
 
 function dataSegments(data: InitialSegment) {
   return { ds: data, es: data, fs: data, gs: data, ss: data };
+}
+
+/** A page for the stack; the address of its end. */
+export function placeStack(placement: Placement): bigint {
+  return BigInt(placement.allocateTable(PAGE_BYTES, "the stack") + PAGE_BYTES);
 }
 
 /** Options of the protected and long mode states. */

@@ -21,7 +21,10 @@ export const EXIT_CODES: readonly (readonly [code: number, when: string])[] = [
   [ExitCode.usage, "wrong usage"],
   [ExitCode.file, "a file cannot be used: the guest's, a disk, an output"],
   [ExitCode.host, "the host lacks the platform, memory or a permission"],
-  [ExitCode.shutdown, "the guest shut down (triple fault), without a debugger"],
+  [
+    ExitCode.shutdown,
+    "a triple fault or Linux panic, without a debugger",
+  ],
   [ExitCode.failed, "the guest or the platform did what the other cannot take"],
   [ExitCode.listen, "gdb cannot be waited for at that address"],
   [ExitCode.bug, "a fault of icebp itself"],

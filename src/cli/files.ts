@@ -31,6 +31,26 @@ export function refuseIrregular(info: Deno.FileInfo, path: string): void {
   throw new FileError(`${path}: ${what}, not a file`);
 }
 
+/** Whether there is something of this name. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw fileProblem(error, path);
+  }
+}
+
+/** Throws a FileError for a file that is not what it was when the run was recorded. */
+export function refuseOther(path: string, is: string, was: string): void {
+  if (is === was) return;
+  throw new FileError(
+    `${path}: not as it was when the run was recorded; a copy from then, here or ` +
+      "beside the recording, or a recording with --record-all, can be repeated",
+  );
+}
+
 /** The bytes of a regular file of at most `most` bytes: as many as it has when
  * it is opened, so that a file that grows has an end, too. */
 export async function readRegular(

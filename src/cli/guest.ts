@@ -1,6 +1,7 @@
 /** The guest's files: read, and what is to become of them. */
 import { DEMO_ELF, demoFile, demoFileNames } from "../boot/demo/mod.ts";
 import type { BootRequest } from "../boot/image.ts";
+import type { GuestFile } from "../history/recording.ts";
 import { fileProblem, readRegular } from "./files.ts";
 import type { RunOptions } from "./options.ts";
 import { virtioCount } from "./virtio.ts";
@@ -11,26 +12,73 @@ const DEMO_TICKS = "ticks=300";
 /** The longest file that a guest may have in memory. */
 const MOST_BYTES = 0xffff_ffff;
 
-const read = (path: string) => readRegular(path, MOST_BYTES);
+/** What a guest is told about its files, as its user named them. JSON-able. */
+export interface GuestTexts {
+  readonly name: string;
+  readonly commandLine: string;
+  readonly initrd?: string;
+  readonly modules: readonly string[];
+}
 
-/** Reads the guest; throws a FileError. */
-export async function readGuest(options: RunOptions): Promise<BootRequest> {
+/** What a guest is told in a request. */
+export function textsOf(request: BootRequest): GuestTexts {
+  const { name, commandLine, initrd, modules } = request;
+  return {
+    name,
+    commandLine,
+    initrd: initrd?.text,
+    modules: modules.map(({ text }) => text),
+  };
+}
+
+/** The user's files of a request that was made of these options. */
+export function filesOf(
+  { guest, initrd, modules }: Pick<
+    RunOptions,
+    "guest" | "initrd" | "modules"
+  >,
+  request: BootRequest,
+): GuestFile[] {
+  const files: GuestFile[] = [];
+  if (guest !== undefined) files.push({ name: guest, bytes: request.image });
+  if (initrd !== undefined) {
+    files.push({ name: initrd, bytes: request.initrd!.bytes });
+  }
+  modules.forEach(({ path }, i) =>
+    files.push({ name: path, bytes: request.modules[i].bytes })
+  );
+  return files;
+}
+
+/** Reads a user's file of at most 4 GiB; throws a FileError. */
+export function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  return readRegular(path, MOST_BYTES);
+}
+
+/** Reads the guest, its files through `read`; throws a FileError. `texts` is what it was
+ * told before, if it is one that goes on. */
+export async function readGuest(
+  options: RunOptions,
+  read: (path: string) => Promise<Uint8Array> = readFile,
+  texts: GuestTexts | null = null,
+): Promise<BootRequest> {
   const { guest, initrd } = options;
   const demo = guest === undefined;
   const text = (path: string, rest: string) =>
     rest === "" ? path : `${path} ${rest}`;
   return {
     image: demo ? demoFile(DEMO_ELF) : await read(guest),
-    name: demo ? DEMO_ELF : guest,
-    commandLine: demo && options.append === "" && options.gdb === undefined
-      ? DEMO_TICKS
-      : options.append,
+    name: texts?.name ?? (demo ? DEMO_ELF : guest),
+    commandLine: texts?.commandLine ??
+      (demo && options.append === "" && options.gdb === undefined
+        ? DEMO_TICKS
+        : options.append),
     initrd: initrd === undefined
       ? undefined
-      : { bytes: await read(initrd), text: initrd },
-    modules: await Promise.all(options.modules.map(async (module) => ({
+      : { bytes: await read(initrd), text: texts?.initrd ?? initrd },
+    modules: await Promise.all(options.modules.map(async (module, i) => ({
       bytes: await read(module.path),
-      text: text(module.path, module.text),
+      text: texts?.modules[i] ?? text(module.path, module.text),
     }))),
     ramBytes: options.memoryBytes,
     cpus: options.cpus,

@@ -32,7 +32,11 @@ Time (soft)
   --save-at-exit FILE          write the whole machine there when you end it
   --restore FILE               go on from there, or from gdb's "monitor save FILE"
   --record FILE                record the run there
-  --record-all                 the contents of its disks, too
+  --record-all                 the contents of its files and disks, too
+
+Ends
+  --stop-on-panic              a Linux kernel's panic ends the run, or stops the
+                               guest for gdb where it begins
 
 Machine
   --platform whp|soft|PATH     who runs the guest: Windows' hypervisor, software,

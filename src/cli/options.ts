@@ -80,6 +80,8 @@ export interface RunOptions {
   readonly recordAll: boolean;
   /** A recording that is repeated. */
   readonly replay?: string;
+  /** Whether a panic of a Linux kernel ends the run, or stops it for gdb. */
+  readonly stopOnPanic: boolean;
   /** Where the machine is written to when it is ended by its user. */
   readonly saveAtExit?: string;
 }
@@ -104,7 +106,14 @@ const MAX_DISKS = VIRTIO_MAX_DEVICES - 2;
 const DEFAULT_HISTORY = "512M";
 const DEFAULT_GDB = "127.0.0.1:1234";
 
-const FLAGS = ["help", "version", "no-wait", "stats", "record-all"];
+const FLAGS = [
+  "help",
+  "version",
+  "no-wait",
+  "stats",
+  "record-all",
+  "stop-on-panic",
+];
 const ONCE = [
   "gdb",
   "gdb-arch",
@@ -258,6 +267,7 @@ export function parseOptions(args: readonly string[]): Options {
     record: once("record"),
     recordAll: Boolean(parsed["record-all"]),
     replay,
+    stopOnPanic: Boolean(parsed["stop-on-panic"]),
   };
   const from = options.restore !== undefined ? "--restore" : "replay";
   if (options.restore !== undefined || replay !== undefined) {
@@ -331,6 +341,8 @@ function refuseContradictions(options: RunOptions): void {
       ? "--restore"
       : options.record !== undefined
       ? "--record"
+      : options.stopOnPanic
+      ? "--stop-on-panic"
       : undefined;
     if (given !== undefined) {
       throw new UsageError(`replay repeats a run: ${given} is not for it`);

@@ -4,7 +4,8 @@ import { ContainerError } from "../history/container.ts";
 import { readSnapshot, type SnapshotFile } from "../history/snapshots.ts";
 import type { Machine } from "../machine/machine.ts";
 import { SOFT_FORMAT } from "../soft/mod.ts";
-import { FileError, readRegular } from "./files.ts";
+import { FileError } from "./files.ts";
+import { type GuestTexts, readFile } from "./guest.ts";
 import type { ClockChoice, RunOptions } from "./options.ts";
 import { SOFT } from "./platform.ts";
 
@@ -28,10 +29,8 @@ export interface SavedMachine {
   readonly options: MachineOptions;
   readonly clock: ClockChoice;
   readonly booted: Machine["booted"];
+  readonly texts: GuestTexts;
 }
-
-/** The longest snapshot that is read. */
-const MOST_BYTES = 0xffff_ffff;
 
 /** The whole name of a file that was named in this folder. */
 function whole(path: string): string {
@@ -43,6 +42,7 @@ export function savedMachine(
   options: RunOptions,
   clock: ClockChoice,
   machine: Machine,
+  texts: GuestTexts,
 ): SavedMachine {
   const { guest, initrd, modules, disks } = options;
   const { kind, describe, architecture, isElf } = machine.booted!;
@@ -66,6 +66,7 @@ export function savedMachine(
     },
     clock,
     booted: { kind, describe, architecture, isElf },
+    texts,
   };
 }
 
@@ -74,7 +75,7 @@ export async function openSnapshot(
   path: string,
 ): Promise<SnapshotFile<SavedMachine>> {
   try {
-    return readSnapshot(await readRegular(path, MOST_BYTES), SOFT_FORMAT);
+    return readSnapshot(await readFile(path), SOFT_FORMAT);
   } catch (error) {
     throw snapshotProblem(error, path);
   }

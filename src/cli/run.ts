@@ -17,13 +17,22 @@ import { SeededEntropy } from "./entropy.ts";
 import { openDebugServer } from "./debug_server.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { FileError, fileProblem } from "./files.ts";
-import { readGuest } from "./guest.ts";
+import {
+  filesOf,
+  type GuestTexts,
+  readFile,
+  readGuest,
+  textsOf,
+} from "./guest.ts";
 import type { RunOptions } from "./options.ts";
+import { PanicWatch } from "./panic.ts";
 import { makeOn, openChosen, type OpenedPlatform } from "./platform.ts";
 import {
   type OpenRecording,
   openRecording,
   openRun,
+  recordedFiles,
+  refuseOtherLoad,
   repeat,
 } from "./record.ts";
 import {
@@ -38,6 +47,7 @@ import { statistics } from "./stats.ts";
 import { refuseTooMany } from "./threads.ts";
 import { parseDate, UsageError } from "./values.ts";
 import { VirtioDevices } from "./virtio.ts";
+import { Subscribers } from "../util/subscribers.ts";
 
 const log = getLogger(["icebp", "cli"]);
 
@@ -67,9 +77,14 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const run = given.replay === undefined ? null : await openRun(given.replay);
   const saved = snapshot?.about ?? run?.about ?? null;
   const options = saved === null ? given : optionsOf(given, saved);
-  const request = saved === null
-    ? await readGuest(options)
-    : await readGuestAgain(options);
+  // Whether the machine begins as its files make it.
+  const isFresh = snapshot === null && run?.run.loaded !== null;
+  const read = run === null
+    ? readFile
+    : recordedFiles(run.run, options.replay!);
+  const request = isFresh
+    ? await readGuest(options, read, saved?.texts)
+    : await readGuestAgain(options, read, saved!.texts);
   const terminal = new Console();
   const readsInput = run === null && (options.serial.kind === "stdio" ||
     options.console?.kind === "stdio");
@@ -89,11 +104,22 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const serial = openSerial(options.serial, ended.reject);
   const hvc = openSerial(options.console ?? { kind: "null" }, ended.reject);
+  const panics = new Subscribers<[line: string, isEnd: boolean]>();
+  const watch = () =>
+    options.stopOnPanic
+      ? new PanicWatch(
+        (line) => panics.tell(line, false),
+        (line) => panics.tell(line, true),
+      )
+      : null;
+  const onSerial = watch(), onHvc = watch();
   const size = options.console?.kind === "stdio" ? terminal.size : null;
   const virtio = new VirtioDevices(
     options,
     (bytes) => {
-      if (!virtio.machine?.repeating) hvc.write(bytes);
+      if (virtio.machine?.repeating) return;
+      hvc.write(bytes);
+      onHvc?.push(bytes);
     },
     size,
     keepsHistory,
@@ -115,16 +141,19 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
         ramBytes: options.memoryBytes,
         startTime: options.date ??
           (clock === "virtual" ? VIRTUAL_START : parseDate("", "now")),
-        serialOut: (bytes) => serial.write(bytes),
+        serialOut: (bytes) => {
+          serial.write(bytes);
+          onSerial?.push(bytes);
+        },
         onHostWrite: opened.onHostWrite,
         attach: (machine) => virtio.attach(machine),
       }));
     const image = request &&
       loadGuest({ ...request, tscKhz: tscKhzOf(opened) });
-    if (saved === null) startGuest(machine, image!);
+    if (isFresh) startGuest(machine, image!);
     else if (image !== null) keepGuest(machine, image);
     else {
-      machine.booted = saved.booted;
+      machine.booted = saved!.booted;
       machine.onReset.subscribe(() => {
         throw new GuestError(
           "the guest cannot start again: its files are not where they were",
@@ -133,7 +162,13 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     }
     log.info("{what}", { what: machine.booted!.describe });
     const guest = new Debugger(machine, options.breakpoints);
-    const about = savedMachine(options, clock, machine);
+    if (run !== null) refuseOtherLoad(run.run, machine, options.replay!);
+    const about = savedMachine(
+      options,
+      clock,
+      machine,
+      saved?.texts ?? textsOf(request!),
+    );
     const snapshots = opened.platform.timeTravel === undefined
       ? null
       : new Snapshots(
@@ -144,11 +179,18 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     if (options.record !== undefined) {
       recording = openRecording(
         options.record,
-        about,
-        virtio.stores,
-        options.recordAll,
+        {
+          about,
+          disks: virtio.stores,
+          files: request === null ? [] : filesOf(about.options, request),
+          loaded: isFresh ? machine.options.guestMemory : null,
+          contents: options.recordAll,
+        },
+        () => opened.platform.timeTravel!.instructions(),
         say,
       );
+      // What changes from now on is what the files do not make.
+      opened.platform.timeTravel!.takeChanged();
     }
     guest.keepSnapshots(snapshots);
     if (snapshot !== null) {
@@ -169,7 +211,8 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       })
       : null;
     guest.keepHistory(
-      history ?? whyNoHistory(machine) ?? "no history is kept (--history off)",
+      history ?? whyNoHistory(machine) ??
+        "no history is kept: that is what --history off asks for",
     );
     const atConsole = (saved?.options ?? options).console?.kind === "stdio";
     const typed = (bytes: Uint8Array) => {
@@ -220,11 +263,26 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
         stop.reason.kind === "failed";
       if (ends) endWithoutDebugger(stop, machine, ended);
     });
+    let panicked = false;
+    panics.subscribe((line, isEnd) => {
+      if (!isEnd && panicked) return; // on the other console, too
+      panicked = true;
+      const message = `the guest's kernel panicked: ${line}`;
+      if (server === null) {
+        if (isEnd) ended.reject(new ShutdownError(message));
+        // Without a last line it starts again.
+        else machine.onReset.subscribe(() => panics.tell(line, true));
+      } else if (!isEnd) {
+        say(message);
+        guest.onNotice.tell(message);
+        guest.interrupt();
+      }
+    });
     if (run !== null && server === null) {
       repeat(history!, run, say).then(ended.resolve, ended.reject);
     } else if (server === null || !options.wait) runAll(guest);
     const code = await ended.promise.finally(() => machine.board.flush());
-    recording?.end(opened.platform.timeTravel!.instructions(), code);
+    recording?.end(code);
     if (options.saveAtExit !== undefined) {
       await saveAtExit(guest, snapshots!, options.saveAtExit, say);
     }
@@ -235,8 +293,8 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
     return code;
   } catch (error) {
     recording?.end(
-      chosen.platform.timeTravel!.instructions(),
       error instanceof ShutdownError ? ExitCode.shutdown : ExitCode.failed,
+      error instanceof Error ? error.message : undefined,
     );
     throw error;
   } finally {
@@ -298,9 +356,11 @@ async function saveAtExit(
  * there: they are needed when the guest starts again. */
 async function readGuestAgain(
   options: RunOptions,
+  read: (path: string) => Promise<Uint8Array>,
+  texts: GuestTexts,
 ): Promise<BootRequest | null> {
   try {
-    return await readGuest(options);
+    return await readGuest(options, read, texts);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     log.info("{message}", { message: error.message });

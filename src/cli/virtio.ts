@@ -23,25 +23,16 @@ import {
 import { VirtioRng } from "../machine/devices/virtio/rng.ts";
 import { JournaledStore } from "../history/disks.ts";
 import type { Machine } from "../machine/machine.ts";
-import { type DiskIdentity, identify } from "../history/image.ts";
+import { identify } from "../history/image.ts";
 import type { RecordedRun } from "../history/recording.ts";
 import { FileDisk } from "./disk.ts";
-import { FileError } from "./files.ts";
+import { refuseOther } from "./files.ts";
 import { inMemory, Overlay } from "./replay_disk.ts";
 import type { RunOptions } from "./options.ts";
 
 /** How many transports a machine with these options has. */
 export function virtioCount(options: RunOptions): number {
   return options.disks.length + (options.console === undefined ? 0 : 1) + 1;
-}
-
-/** Throws a FileError for a disk that is not what it was when the run was recorded. */
-function refuseOther(disk: FileDisk, was: DiskIdentity, path: string): void {
-  if (identify(disk).sha256 === was.sha256) return;
-  throw new FileError(
-    `${path}: not as it was when the run was recorded; a copy from then, or a ` +
-      "recording with --record-all, can be repeated",
-  );
 }
 
 /** The virtio side of a machine. */
@@ -88,7 +79,8 @@ export class VirtioDevices {
         this.#stores = run === null
           ? this.#disks
           : this.#disks.map((disk, i) => {
-            refuseOther(disk, run.disks[i], options.disks[i].path);
+            const { sha256 } = run.disks[i];
+            refuseOther(options.disks[i].path, identify(disk).sha256, sha256);
             return new Overlay(disk, options.disks[i].readOnly);
           });
       }

@@ -55,8 +55,6 @@ export class Debugger implements DebugTarget {
   readonly lookout: Lookout;
   /** Told when the user wants the program to end, too. */
   readonly onQuit = new Subscribers<[]>();
-  /** Goes back in time; absent where there is no history. */
-  reverse?: (action: ReverseAction, processor: number) => void;
   readonly #arming: Arming;
   readonly #run: RunControl;
   readonly #time: TimedControl;
@@ -124,8 +122,12 @@ export class Debugger implements DebugTarget {
 
   /** Takes a machine's history, before anybody debugs it; or why there is none. */
   keepHistory(time: (TimeTravel & LiveHistory) | string): void {
-    if (!this.#time.keepHistory(time)) return;
-    this.reverse = (action, processor) => this.#time.reverse(action, processor);
+    this.#time.keepHistory(time);
+  }
+
+  /** Goes back in time; where there is no history it stands, and says why. */
+  reverse(action: ReverseAction, processor: number): void {
+    this.#time.reverse(action, processor);
   }
 
   /** Takes what makes snapshots of the machine. */

@@ -18,7 +18,7 @@ const KIND_NAMES: Record<number, string> = {
 };
 const MAGIC = Uint8Array.of(0x69, 0x63, 0x65, 0x62, 0x70, 0x1a, 0x0d, 0x0a);
 /** Goes up when what is in the files changes. */
-const VERSION = 1;
+const VERSION = 2;
 const HEAD_BYTES = 16;
 const SECTION_HEAD_BYTES = 12;
 /** The fastest: snapshots are waited for. */

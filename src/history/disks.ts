@@ -56,11 +56,10 @@ export class JournaledStore implements BlockStore {
   takeChanged(): PageSet {
     const numbers = Uint32Array.from(this.#changed).sort();
     this.#changed.clear();
-    const bytes = new Uint8Array(numbers.length * PAGE_BYTES);
-    numbers.forEach((block, i) =>
-      bytes.set(this.#block(block), i * PAGE_BYTES)
+    return PageSet.from(
+      numbers,
+      (block, into) => into.set(this.#block(block)),
     );
-    return new PageSet(numbers, bytes);
   }
 
   /** Makes blocks what the newest of `sets` that has them says, the last one first; or
@@ -68,14 +67,14 @@ export class JournaledStore implements BlockStore {
   restore(blocks: Iterable<number>, sets: readonly PageSet[]): void {
     const needed = new Set(blocks);
     for (let i = sets.length; i-- > 0 && needed.size > 0;) {
-      const { numbers, bytes } = sets[i];
-      numbers.forEach((block, k) => {
+      const set = sets[i];
+      set.numbers.forEach((block, k) => {
         if (!needed.delete(block)) return;
         const at = block * PAGE_BYTES;
         const length = Math.min(PAGE_BYTES, this.bytes - at);
         this.#store.write(
           at,
-          bytes.subarray(k * PAGE_BYTES, k * PAGE_BYTES + length),
+          set.page(k).subarray(0, length),
         );
       });
     }

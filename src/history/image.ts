@@ -16,7 +16,7 @@ import {
 import { createHash } from "node:crypto";
 import { PAGE_BYTES } from "../x86/paging.ts";
 import { bringBack, type Moment, momentOf } from "./moment.ts";
-import { PageSet } from "./pages.ts";
+import { nonZeroPages, PageSet } from "./pages.ts";
 
 /** Pages of one section. */
 const PAGES_AT_A_TIME = 8192;
@@ -78,6 +78,22 @@ export function identify(disk: BlockStore): DiskIdentity {
   };
 }
 
+/** The hash of guest memory, by its pages that are not all zeros. */
+export function identifyMemory(memory: Uint8Array): string {
+  const hash = createHash("sha256");
+  const numbers = nonZeroPages(memory);
+  hash.update(new Uint8Array(numbers.buffer));
+  for (const page of numbers) {
+    hash.update(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+  }
+  return hash.digest("hex");
+}
+
+/** The hash of a file. */
+export function identifyBytes(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
 /**
  * Makes a machine that no processor of runs, of the same kind, what an image says.
  * Throws a ContainerError, having changed nothing, where its disks are others, or another
@@ -113,17 +129,14 @@ function restorePages(machine: Machine, pages: readonly PageSet[]): void {
   const platform = machine.options.platform.timeTravel!;
   const memory = machine.options.guestMemory;
   const kept = new Uint8Array(Math.ceil(memory.length / PAGE_BYTES));
-  for (const { numbers, bytes } of pages) {
-    numbers.forEach((page, i) => {
+  for (const set of pages) {
+    set.numbers.forEach((page, i) => {
       kept[page] = 1;
-      memory.set(
-        bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
-        page * PAGE_BYTES,
-      );
+      memory.set(set.page(i), page * PAGE_BYTES);
       platform.replaced(page);
     });
   }
-  for (const page of PageSet.nonZero(memory).numbers) {
+  for (const page of nonZeroPages(memory)) {
     if (kept[page] === 1) continue;
     memory.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
     platform.replaced(page);
@@ -173,9 +186,8 @@ export function encodePages(
   );
   new DataView(bytes.buffer).setUint32(0, numbers.length, true);
   bytes.set(new Uint8Array(numbers.buffer), 4);
-  bytes.set(
-    set.bytes.subarray(from * PAGE_BYTES, (from + numbers.length) * PAGE_BYTES),
-    4 + numbers.byteLength,
+  numbers.forEach((_, i) =>
+    bytes.set(set.page(from + i), 4 + numbers.byteLength + i * PAGE_BYTES)
   );
   return bytes;
 }
@@ -187,7 +199,7 @@ export function decodePages(bytes: Uint8Array): PageSet {
     throw new ContainerError("its memory is incomplete");
   }
   const numbers = new Uint32Array(bytes.slice(4, 4 + count * 4).buffer);
-  return new PageSet(numbers, bytes.subarray(4 + count * 4));
+  return PageSet.joined(numbers, bytes.subarray(4 + count * 4));
 }
 
 /** The image that a file has; throws a ContainerError for what is none. */

@@ -18,15 +18,18 @@ import {
   type DiskIdentity,
   encodePages,
   identify,
+  identifyBytes,
+  identifyMemory,
 } from "./image.ts";
 import type { Moment } from "./moment.ts";
 import { PageSet } from "./pages.ts";
 
 const PAGES_AT_A_TIME = 8192;
-const DISK_BYTES_AT_A_TIME = 1 << 24;
+const BYTES_AT_A_TIME = 1 << 24;
 const Name = {
   head: "head",
   disk: "disk",
+  file: "file",
   segment: "segm",
   processors: "vcpu",
   pages: "page",
@@ -40,9 +43,26 @@ export interface RecordedSegment extends Moment {
   /** Whether `pages` are all that are not zero; else those that changed since the one
    * before. */
   readonly full: boolean;
+  /** Whether memory is what the guest's files make, and `pages` what changed since. */
+  readonly loaded: boolean;
   readonly pages: PageSet;
   /** Of each disk, what changed. */
   readonly disks: readonly PageSet[];
+}
+
+/** A file that the guest is made of. */
+export interface GuestFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Such a file as a recording names it. */
+export interface RecordedFile {
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Null where it is not in the recording. */
+  readonly content: Uint8Array | null;
 }
 
 /** What came from outside. */
@@ -59,6 +79,11 @@ export interface RecordedRun {
   readonly disks: readonly DiskIdentity[];
   /** The disks' contents at the beginning; null where they are not in the file. */
   readonly contents: readonly Uint8Array[] | null;
+  /** What the guest is made of. */
+  readonly files: readonly RecordedFile[];
+  /** The hash of guest memory as these files alone make it; null where no segment begins
+   * from that. */
+  readonly loaded: string | null;
   /** With the bytes of the log behind each; null where there is none. */
   readonly segments: readonly {
     readonly state: RecordedSegment;
@@ -74,6 +99,8 @@ export interface RecordedEnd {
   readonly instructions: number;
   /** The exit code of the program. */
   readonly code: number;
+  /** What it said then. */
+  readonly message?: string;
 }
 
 /** Where to write. */
@@ -87,7 +114,12 @@ export interface RecordingOptions {
   readonly format: string;
   readonly about: unknown;
   readonly disks: readonly BlockStore[];
-  /** Whether the disks' contents go into the file. */
+  /** What the guest is made of. */
+  readonly files: readonly GuestFile[];
+  /** Guest memory, if it is what these files alone make it, and its changed pages are
+   * taken from now on; else null. */
+  readonly loaded: Uint8Array | null;
+  /** Whether the disks' and files' contents go into the file. */
   readonly contents: boolean;
   /** Told once when nothing more can be written. */
   readonly failed: (error: unknown) => void;
@@ -100,39 +132,82 @@ export class Recorder {
   #log: ScheduleLog | null = null;
   /** Bytes of the log that are written. */
   #written = 0;
+  /** The hash of memory as the files make it; null where that is not known. */
+  readonly #loaded: string | null;
+  #based: boolean;
 
   constructor(options: RecordingOptions) {
     this.#options = options;
-    const { format, about, disks, contents } = options;
+    const { format, about, disks, files, loaded, contents } = options;
+    this.#loaded = loaded && identifyMemory(loaded);
+    this.#based = loaded !== null;
     this.#put(encodeHead(FileKind.recording));
     this.#json(Name.head, {
       format,
       about,
       contents,
       disks: disks.map(identify),
+      files: files.map(({ name, bytes }) => ({
+        name,
+        bytes: bytes.length,
+        sha256: identifyBytes(bytes),
+      })),
+      loaded: this.#loaded,
     });
-    if (contents) disks.forEach((disk, i) => this.#disk(disk, i));
+    if (!contents) return;
+    disks.forEach((disk, i) =>
+      this.#content(Name.disk, i, disk.bytes, (at, into) => disk.read(at, into))
+    );
+    files.forEach(({ bytes }, i) =>
+      this.#content(
+        Name.file,
+        i,
+        bytes.length,
+        (at, into) => into.set(bytes.subarray(at, at + into.length)),
+      )
+    );
   }
 
-  #disk(disk: BlockStore, index: number): void {
-    for (let at = 0; at < disk.bytes; at += DISK_BYTES_AT_A_TIME) {
-      const length = Math.min(DISK_BYTES_AT_A_TIME, disk.bytes - at);
+  #content(
+    name: string,
+    index: number,
+    total: number,
+    read: (at: number, into: Uint8Array) => void,
+  ): void {
+    for (let at = 0; at < total; at += BYTES_AT_A_TIME) {
+      const length = Math.min(BYTES_AT_A_TIME, total - at);
       const bytes = new Uint8Array(4 + length);
       new DataView(bytes.buffer).setUint32(0, index, true);
-      disk.read(at, bytes.subarray(4));
-      this.#section(Name.disk, bytes);
+      read(at, bytes.subarray(4));
+      this.#section(name, bytes);
     }
+  }
+
+  /** Whether the next segment begins from what the files make. */
+  get based(): boolean {
+    return this.#based;
+  }
+
+  /** The guest has been loaded anew. Whether that made of memory what it was at first:
+   * then its changed pages are to be taken from now on. */
+  reloaded(memory: Uint8Array): boolean {
+    const isSame = this.#loaded !== null &&
+      identifyMemory(memory) === this.#loaded;
+    if (isSame) this.#based = true;
+    return isSame;
   }
 
   /** The machine as it is; what follows is repeated from here. */
   segment(state: RecordedSegment, log: ScheduleLog | null): void {
     this.flush();
+    this.#based = false;
     const { core, time, ...processors } = state.processors;
     this.#json(Name.segment, {
       processors: { ...processors, time: `${time}` },
       board: state.board,
       quiet: state.quiet,
       full: state.full,
+      loaded: state.loaded,
     });
     this.#section(Name.processors, core);
     [state.pages, ...state.disks].forEach((set, space) => {
@@ -216,8 +291,10 @@ export function readRecording(file: Uint8Array): RecordedRun {
     about: unknown;
     contents: boolean;
     disks: DiskIdentity[];
+    files: Omit<RecordedFile, "content">[];
+    loaded: string | null;
   } | null = null;
-  const contents: Uint8Array[][] = [];
+  const contents: Uint8Array[][] = [], files: Uint8Array[][] = [];
   const segments: {
     state: RecordedSegment;
     pages: PageSet[][];
@@ -232,14 +309,17 @@ export function readRecording(file: Uint8Array): RecordedRun {
     if (name === Name.head) head = parse(bytes);
     else if (name === Name.disk) {
       (contents[word()] ??= []).push(bytes.subarray(4));
+    } else if (name === Name.file) {
+      (files[word()] ??= []).push(bytes.subarray(4));
     } else if (name === Name.segment) {
-      const { processors, board, quiet, full } = parse(bytes);
+      const { processors, board, quiet, full, loaded } = parse(bytes);
       segments.push({
         state: {
           processors: { ...processors, time: BigInt(processors.time) },
           board,
           quiet,
           full,
+          loaded,
           pages: PageSet.none,
           disks: [],
         },
@@ -268,14 +348,20 @@ export function readRecording(file: Uint8Array): RecordedRun {
   if (head === null || segments.length === 0) {
     throw new ContainerError("it ends before the guest ran");
   }
-  const { disks } = head;
+  const { disks, format, about, loaded } = head;
+  const hasContents = head.contents;
   return {
-    format: head.format,
-    about: head.about,
+    format,
+    about,
     disks,
-    contents: head.contents
+    contents: hasContents
       ? disks.map((_, i) => concatenate(contents[i] ?? []))
       : null,
+    files: head.files.map((file, i) => ({
+      ...file,
+      content: hasContents ? concatenate(files[i] ?? []) : null,
+    })),
+    loaded,
     segments: segments.map(({ state, pages, log }) => ({
       state: {
         ...state,
@@ -303,13 +389,5 @@ function concatenate(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Sets whose numbers follow each other, as one. */
 function joined(sets: readonly PageSet[]): PageSet {
-  const numbers = new Uint32Array(
-    sets.reduce((sum, set) => sum + set.numbers.length, 0),
-  );
-  let at = 0;
-  for (const set of sets) {
-    numbers.set(set.numbers, at);
-    at += set.numbers.length;
-  }
-  return new PageSet(numbers, concatenate(sets.map(({ bytes }) => bytes)));
+  return sets.reduce((all, set) => set.over(all), PageSet.none);
 }

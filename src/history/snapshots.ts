@@ -122,6 +122,6 @@ export function readSnapshot<About>(
 
 function describe(name: string, image: MachineImage): SnapshotDescription {
   const { instructions, time } = image.processors;
-  const bytes = image.pages.reduce((sum, set) => sum + set.bytes.length, 0);
+  const bytes = image.pages.reduce((sum, set) => sum + set.bytes, 0);
   return { name, instructions, time, bytes };
 }

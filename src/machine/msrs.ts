@@ -4,28 +4,35 @@
  * below and ignore writes, but for IA32_MISC_ENABLE. All others raise #GP, as on a
  * processor without them. (Intel SDM volume 4; AMD APM volume 2, appendix A.)
  */
+import {
+  MISC_ENABLE_AT_RESET,
+  MISC_ENABLE_KNOWN,
+  MISC_ENABLE_READ_ONLY,
+  MISC_ENABLE_WRITABLE,
+  Msr,
+} from "../x86/msrs.ts";
 
 import { big, record } from "./state.ts";
 
 /** What RDMSR gives, by MSR number. */
 const BENIGN: ReadonlyMap<number, bigint> = new Map([
-  [0x017, 0n], // IA32_PLATFORM_ID
-  [0x02a, 0n], // EBL_CR_POWERON
-  [0x034, 0n], // SMI_COUNT
-  [0x03a, 1n], // IA32_FEATURE_CONTROL: locked, nothing enabled
-  [0x079, 0n], // IA32_BIOS_UPDT_TRIG
-  [0x08b, 0n], // IA32_BIOS_SIGN_ID: no microcode update
-  [0x0ce, 0n], // MSR_PLATFORM_INFO
-  [0x140, 0n], // MISC_FEATURES_ENABLES
-  [0x179, 0n], // IA32_MCG_CAP: no banks
-  [0x17a, 0n], // IA32_MCG_STATUS
-  [0x186, 0n], // IA32_PERFEVTSEL0
-  [0x198, 0n], // IA32_PERF_STATUS
-  [0x199, 0n], // IA32_PERF_CTL
-  [0x19a, 0n], // IA32_CLOCK_MODULATION
-  [0x19c, 0n], // IA32_THERM_STATUS
-  [0x1b0, 0n], // IA32_ENERGY_PERF_BIAS
-  [0x1d9, 0n], // IA32_DEBUGCTL
+  [Msr.PlatformId, 0n],
+  [Msr.EblCrPoweron, 0n],
+  [Msr.SmiCount, 0n],
+  [Msr.FeatureControl, 1n], // locked, nothing enabled
+  [Msr.BiosUpdtTrig, 0n],
+  [Msr.BiosSignId, 0n], // no microcode update
+  [Msr.PlatformInfo, 0n],
+  [Msr.MiscFeaturesEnables, 0n],
+  [Msr.McgCap, 0n], // no banks
+  [Msr.McgStatus, 0n],
+  [Msr.PerfEvtSel0, 0n],
+  [Msr.PerfStatus, 0n],
+  [Msr.PerfCtl, 0n],
+  [Msr.ClockModulation, 0n],
+  [Msr.ThermStatus, 0n],
+  [Msr.EnergyPerfBias, 0n],
+  [Msr.DebugCtl, 0n],
   [0xc0010010, 0n], // SYSCFG
   [0xc0010015, 0n], // HWCR
   [0xc001001f, 0n], // NB_CFG
@@ -35,19 +42,8 @@ const BENIGN: ReadonlyMap<number, bigint> = new Map([
   [0xc0011029, 0n], // DE_CFG
 ]);
 
-const MISC_ENABLE = 0x1a0;
-/** Its bits (SDM volume 4, table 2-2): those that hold what is written, those where
- * that is ignored (R), and those that cannot be changed (RO). */
-const MiscEnable = {
-  writable: 0x400c50009n,
-  ignored: 1n << 7n,
-  readOnly: 0x1800n,
-  /** Fast strings; neither BTS nor PEBS. */
-  atReset: 0x1801n,
-} as const;
-
 /** What can change of them. */
-export const MSRS = record({ miscEnable: big(MiscEnable.atReset) });
+export const MSRS = record({ miscEnable: big(MISC_ENABLE_AT_RESET) });
 
 /** Those registers of one processor. */
 export class Msrs {
@@ -60,17 +56,17 @@ export class Msrs {
 
   /** What RDMSR gives; undefined if it faults. */
   read(msr: number): bigint | undefined {
-    return msr === MISC_ENABLE ? this.state.miscEnable : BENIGN.get(msr);
+    return msr === Msr.MiscEnable ? this.state.miscEnable : BENIGN.get(msr);
   }
 
   /** WRMSR; false if it faults. */
   write(msr: number, value: bigint): boolean {
-    if (msr !== MISC_ENABLE) return BENIGN.has(msr);
-    const { writable, ignored, readOnly } = MiscEnable;
+    if (msr !== Msr.MiscEnable) return BENIGN.has(msr);
     const old = this.state.miscEnable;
-    if ((value ^ old) & readOnly) return false;
-    if (value & ~(writable | ignored | readOnly)) return false;
-    this.state.miscEnable = (value & writable) | (old & ~writable);
+    if ((value ^ old) & MISC_ENABLE_READ_ONLY) return false;
+    if (value & ~MISC_ENABLE_KNOWN) return false;
+    this.state.miscEnable = (value & MISC_ENABLE_WRITABLE) |
+      (old & ~MISC_ENABLE_WRITABLE);
     return true;
   }
 }

@@ -16,7 +16,8 @@ import { refused } from "../platform/errors.ts";
 import { APIC_BASE_AT_RESET, APIC_BASE_BSP } from "../x86/apic_base.ts";
 import { CR0_AT_RESET } from "../x86/control_registers.ts";
 import { DR6_CLEAR, DR7_FIXED } from "../x86/debug_registers.ts";
-import { RFLAGS_CLEAR } from "../x86/flags.ts";
+import { MXCSR_AT_RESET, MXCSR_BITS, RFLAGS_CLEAR } from "../x86/flags.ts";
+import { PAT_AT_RESET } from "../x86/msrs.ts";
 import { Attributes } from "../x86/segments.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 import { canBeLost, TolerantBatch } from "./refusable.ts";
@@ -82,7 +83,6 @@ const OPTIONAL: readonly (readonly [number, bigint])[] = [
   [Reg.MsrMtrrDefType, 0n],
 ];
 
-const PAT_AT_RESET = 0x0007040600070406n;
 /** Processor signature: family 6. */
 const RDX_AT_RESET = 0x600n;
 
@@ -121,8 +121,8 @@ function initial(processor: number): TolerantBatch {
   FP_STATUS.FpControl.set(batch.view, 0x40, fp);
   FP_STATUS.FpTag.set(batch.view, 0xff, fp);
   const xmm = at(Reg.XmmControlStatus) * 16;
-  XMM_STATUS.XmmStatusControl.set(batch.view, 0x1f80, xmm);
-  XMM_STATUS.XmmStatusControlMask.set(batch.view, 0xffff, xmm);
+  XMM_STATUS.XmmStatusControl.set(batch.view, MXCSR_AT_RESET, xmm);
+  XMM_STATUS.XmmStatusControlMask.set(batch.view, MXCSR_BITS, xmm);
   if (processor > 0) {
     ACTIVITY.StartupSuspend.set(
       batch.view,

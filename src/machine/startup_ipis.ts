@@ -10,11 +10,7 @@ import {
   InterruptType,
 } from "../../ffi/enums.ts";
 import type { InterruptRequest } from "../platform/partition.ts";
-
-const ICR_LOGICAL = 1 << 11;
-const ICR_ASSERT = 1 << 14;
-const ICR_LEVEL = 1 << 15;
-const SHORTHAND_NONE = 0, SHORTHAND_OTHERS = 3;
+import { DeliveryMode, Icr, IcrShorthand } from "../x86/lapic.ts";
 
 /** An INIT or a start-up IPI. */
 export interface StartupIpi {
@@ -34,9 +30,9 @@ export function startupIpi(
 ): StartupIpi {
   const low = Number(icr & 0xffffffffn);
   const high = Number(icr >> 32n & 0xffffffffn);
-  const isInit = (low >> 8 & 7) === InterruptType.Init;
+  const isInit = (low >> 8 & 7) === DeliveryMode.Init;
   const all = Array.from({ length: cpus }, (_, i) => i);
-  const level = (low & ICR_LEVEL) !== 0;
+  const level = (low & Icr.Level) !== 0;
   const request = (destination: number, destinationMode: number) => ({
     type: isInit ? InterruptType.Init : InterruptType.Sipi,
     destinationMode,
@@ -45,13 +41,13 @@ export function startupIpi(
     vector: low & 0xff,
   });
   // The end of a level-triggered INIT means nothing since the Pentium.
-  if (level && (low & ICR_ASSERT) === 0) {
+  if (level && (low & Icr.Assert) === 0) {
     return { isInit, requests: [], targets: [] };
   }
   switch (low >> 18 & 3) {
-    case SHORTHAND_NONE: {
+    case IcrShorthand.None: {
       const destination = x2apic ? high : high >>> 24;
-      if ((low & ICR_LOGICAL) !== 0) {
+      if ((low & Icr.Logical) !== 0) {
         const { Logical } = InterruptDestinationMode;
         return {
           isInit,
@@ -66,7 +62,7 @@ export function startupIpi(
         targets: everyone ? all : all.filter((i) => i === destination),
       };
     }
-    case SHORTHAND_OTHERS: {
+    case IcrShorthand.Others: {
       const targets = all.filter((i) => i !== sender);
       const { Physical } = InterruptDestinationMode;
       return {

@@ -100,7 +100,9 @@ function moduleOf(condition: Uint8Array, loader: number): Uint8Array | null {
   try {
     const code = new Code(0);
     new Emitter(condition, loader, code).all();
-    return moduleBytes(TYPES, [{ type: Type.condition, code }], 1);
+    code.complete();
+    const run = { type: Type.condition, code, name: "run" };
+    return moduleBytes(TYPES, [], [run], 1);
   } catch (error) {
     if (error instanceof Untellable) return null;
     throw error;

@@ -113,6 +113,9 @@ export interface Core {
   whvSetDebugPointCondition(id: number, condition: number): number;
   /** Where the table has what conditions read memory with: (linear, bytes) => value. */
   conditionLoader(): number;
+  /** For translated code: what no data point is for next to an access
+   * (core/points/data.ts). */
+  unwatched(linear: bigint, more: bigint, host: number): bigint;
   whvClearDebugPoint(id: number): number;
   whvPassDebugPoints(vp: number, how: number): number;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */

@@ -4,5 +4,6 @@
 declare global {
   type usize = number;
   type u32 = number;
+  type u64 = number;
 }
 export {};

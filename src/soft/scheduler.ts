@@ -25,10 +25,12 @@ import {
 import { WHV_RUN_VP_EXIT_CONTEXT } from "../../ffi/exits.ts";
 import { ICEBP_ACCESS, IcebpAnswer } from "../../ffi/icebp.ts";
 import type { Translator } from "./translate/translator.ts";
+import { Attendance, EXPECTED, NOBODY, SILENT } from "./attendance.ts";
 import { ACCESS, EXITBUF } from "./core/layout.ts";
-import { LEAVE, RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
+import { RUN_EXIT, RUN_IDLE, RUN_SPUN, TICK } from "./core/shared.ts";
+import type { Follow } from "./follow.ts";
 import { type Core, type Instance } from "./module.ts";
-import type { Cursor, Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule.ts";
 
 /**
  * Instructions of a turn when several processors want to run: from TURN up to twice as
@@ -37,8 +39,6 @@ import type { Cursor, Schedule } from "./schedule.ts";
  */
 const TURN = 1 << 14;
 const MOST_OF_TURN = 2 * TURN;
-/** Instructions of a replay at a time. */
-const MOST_AT_ONCE = 400_000;
 /** Instructions of a turn when one does; bounds how late a ^C is seen. */
 const TURN_ALONE = 400_000;
 /**
@@ -62,8 +62,6 @@ const SHORT_RUNS = 1024;
 /** Microtasks that callers have to come (back) with a run if they have not told whether
  * they do: who only awaits one run after the other is there by then. */
 const PATIENCE = 24;
-/** Whom a turn that is about to begin waits for. */
-const NOBODY = 0, SILENT = 1, EXPECTED = 2;
 const NEVER = Infinity;
 const EXIT_CONTEXT_BYTES = WHV_RUN_VP_EXIT_CONTEXT.size;
 const REASON = WHV_RUN_VP_EXIT_CONTEXT.ExitReason;
@@ -85,18 +83,6 @@ const HIT = ICEBP_DEBUG_POINT_CONTEXT.Hits;
  * ```
  */
 export type ClockMode = "virtual" | "host";
-
-/** A replay. */
-export interface Follow {
-  readonly cursor: Cursor;
-  /** Where it ends: a number of instructions, the log's end at most. */
-  to: number;
-  event(index: number): void;
-  /** A processor passed debug points, and is to now. */
-  passed(vp: number): void;
-  /** It is there; or the error that the guest did something else. */
-  arrived(error: Error | null): void;
-}
 
 interface Run {
   readonly resolve: (hresult: number) => void;
@@ -140,8 +126,8 @@ export class Scheduler {
    * nobody can run. "held": nobody may. "follow": a replay waits for all to be back.
    */
   #phase: "idle" | "gather" | "turn" | "owner" | "held" | "follow" = "idle";
-  /** Of each processor whether its caller is going to run it, where that is told. */
-  readonly #expected: (boolean | undefined)[] = [];
+  /** Who comes with a run. */
+  readonly #attendance = new Attendance();
   /** Whether #await() is about to look. */
   #looks = false;
   /** How many runs have returned, and at which number patience was last at an end. */
@@ -200,13 +186,13 @@ export class Scheduler {
     this.#asking = true;
     // one that had its turn as the only one, see run()
     this.#leave = --this.#untilClock < 0 ||
-      this.#left > MOST_OF_TURN && this.#hasOthers;
+      this.#left > MOST_OF_TURN && this.#attendance.known > 1;
     const answer = this.#answer!(vp, this.#access);
     this.#asking = false;
     if (answer === IcebpAnswer.Return) this.#return = true;
     else if (answer !== IcebpAnswer.Done || !this.#leave) return answer;
     this.#cameOut = true;
-    return LEAVE;
+    return IcebpAnswer.Return;
   }
 
   /** Whether the exit is an instruction point's that the filter lets pass: the turn goes on
@@ -243,17 +229,12 @@ export class Scheduler {
     this.kick();
   }
 
-  /** Whether anybody has heard of more than one processor. */
-  get #hasOthers(): boolean {
-    return this.#runs.length > 1 || this.#expected.length > 1;
-  }
-
   /** WHvRunVirtualProcessor, once whvRunBegin allowed it. */
   run(vp: number, context: Uint8Array): Promise<number> {
     return new Promise((resolve) => {
       this.#runs[vp] = { resolve, context };
       this.#pending++;
-      if (this.#expected[vp] === false) this.#expected[vp] = undefined;
+      this.#attendance.came(vp);
       if (this.#latched[vp]) {
         this.#latched[vp] = false;
         this.#cancelNow(vp);
@@ -262,7 +243,7 @@ export class Scheduler {
         if (this.#complete) this.#pump();
       } else if (this.#phase === "owner" && vp === this.#owner) {
         const fresh = this.#left > MOST_OF_TURN || this.#left <= 0;
-        if (fresh && this.#hasOthers) {
+        if (fresh && this.#attendance.known > 1) {
           // Its turn was given to it as the only one: others may want to run by now. Else
           // a processor that steps over a breakpoint, others held, would run on to the
           // next one after every stop, and the others never get to theirs.
@@ -332,19 +313,20 @@ export class Scheduler {
 
   /** IcebpExpectRun. */
   expect(vp: number, expected: boolean): void {
-    this.#expected[vp] = expected;
+    this.#attendance.expect(vp, expected);
     if (!expected) this.#await();
   }
 
   /** Forgets what there was to know of all processors. */
   forgetAll(): void {
-    this.#latched.length = this.#expected.length = 0;
+    this.#latched.length = 0;
+    this.#attendance.forgetAll();
   }
 
   /** Forgets latched cancels of a deleted processor, and what was told of it. */
   forget(vp: number): void {
     this.#latched[vp] = false;
-    this.#expected[vp] = undefined;
+    this.#attendance.forget(vp);
     this.#await();
   }
 
@@ -474,13 +456,11 @@ export class Scheduler {
 
   /** Whom a turn would begin without. */
   #missing(): number {
-    let known = this.#pending;
-    for (let vp = 0; vp < this.#expected.length; vp++) {
-      if (this.#runs[vp]) continue;
-      if (this.#expected[vp] === true) return EXPECTED;
-      if (this.#expected[vp] === false) known++;
-    }
-    return known < this.#core.vpsCreated() ? SILENT : NOBODY;
+    return this.#attendance.missing(
+      this.#runs,
+      this.#pending,
+      this.#core.vpsCreated(),
+    );
   }
 
   /**
@@ -630,14 +610,16 @@ export class Scheduler {
         this.#phase = "owner";
         this.#finish(vp);
         if (asked) this.#cancelAsked();
-        if (this.#expected[vp] !== true) this.#await();
+        if (this.#pending > 0 && !this.#attendance.isExpected(vp)) {
+          this.#await();
+        }
         return;
       }
       if (asked) {
         this.#cancelAsked();
         // as when it comes back from an exit
         const fresh = this.#left > MOST_OF_TURN;
-        if (fresh && this.#hasOthers) this.#left = 0;
+        if (fresh && this.#attendance.known > 1) this.#left = 0;
       }
       if (result === RUN_IDLE) this.#left = 0;
       else if (result === RUN_SPUN) {
@@ -659,63 +641,33 @@ export class Scheduler {
       this.#phase = "follow";
       return false;
     }
-    const { cursor } = follow;
-    const entry = cursor.peek();
-    if (
-      entry === null || cursor.total >= follow.to && entry.kind !== "met"
-    ) {
+    const entry = follow.next;
+    if (entry === null) {
       this.#phase = "held";
-      follow.arrived(null);
+      follow.arrived();
       return false;
     }
-    switch (entry.kind) {
-      case "skip":
-        cursor.advance(0);
-        this.#core.skipTime(BigInt(now + entry.value));
-        return true;
-      case "event":
-        cursor.advance(0);
-        follow.event(entry.value);
-        return true;
-      case "pass":
-        cursor.advance(0);
-        follow.passed(entry.vp);
-        this.#core.whvPassDebugPoints(entry.vp, entry.value);
-        return true;
-    }
+    if (follow.happened(entry, now)) return true;
     const { vp } = entry;
-    const isMet = entry.kind === "met";
-    const whole = isMet ? 0 : entry.value;
-    let budget = Math.min(
-      whole - cursor.done,
-      follow.to - cursor.total,
-      MOST_AT_ONCE,
-    );
+    let budget = follow.budgetOf(entry);
     if (this.#alarm !== NEVER) {
       const room = Math.ceil((this.#alarm - now) / TICK);
       if (room < budget) budget = room;
     }
     this.#core.allowSpins(0);
-    // With no instruction to do there may still be something between two.
     const result = this.#core.vpRun(vp, budget);
     const executed = this.#core.executed();
     this.#untilClock -= executed >>> 5;
     if (budget > MOST_OF_TURN) this.#untilClock = 0;
     const asked = this.#cameOut;
     this.#cameOut = false;
-    const exited = result === RUN_EXIT
+    const left = result === RUN_EXIT;
+    const exited = left
       ? !this.#stepped() && !this.#passed(vp)
       : asked && this.#toReturn(vp);
-    if (executed > 0 || whole === 0 && !(isMet && exited)) {
-      cursor.advance(executed);
-    } else if (!exited && result !== RUN_EXIT) {
+    if (!follow.ran(entry, executed, left, exited)) {
       this.#phase = "held";
-      follow.arrived(
-        new Error(
-          `the guest did not do again what it did: processor ${vp} waits ` +
-            `after ${cursor.total} instructions`,
-        ),
-      );
+      follow.stuck(entry);
       return false;
     }
     if (exited) {

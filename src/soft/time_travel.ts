@@ -25,8 +25,9 @@ import {
   TLBS,
 } from "./core/layout.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
+import { Follow } from "./follow.ts";
 import { CORE_IDENTITY, type Instance } from "./module.ts";
-import { Cursor, Schedule } from "./schedule.ts";
+import { Schedule } from "./schedule.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** stateSave()'s globals. */
@@ -196,9 +197,9 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     this.#scheduler.release();
   }
 
-  replay({ log, ...told }: ReplayOptions): Replay {
-    const cursor = new Cursor(log as Schedule);
-    const follow = { cursor, to: cursor.total, ...told };
+  replay(options: ReplayOptions): Replay {
+    const follow = new Follow(this.#instance.core, options);
+    const { cursor } = follow;
     const scheduler = this.#scheduler;
     return {
       get position() {

@@ -7,5 +7,7 @@ export const APIC_BASE_X2 = 1n << 10n;
 export const APIC_BASE_ENABLED = 1n << 11n;
 /** Where its page is, with 52 bits of physical address. */
 export const APIC_BASE_PAGE = 0xffffffffff000n;
+/** Where it is after RESET. */
+export const APIC_BASE_PAGE_AT_RESET = 0xfee00000n;
 /** After RESET, but for the bootstrap processor's bit. */
-export const APIC_BASE_AT_RESET = 0xfee00000n | APIC_BASE_ENABLED;
+export const APIC_BASE_AT_RESET = APIC_BASE_PAGE_AT_RESET | APIC_BASE_ENABLED;

@@ -1,6 +1,6 @@
 /** Control registers and EFER (Intel SDM volume 3, 2.2.1 and 2.5; AMD APM volume 2,
  * 3.1.7, for what only AMD has of EFER). */
-import { type Fields, mask } from "./fields.ts";
+import { type Fields, mask, maskOf } from "./fields.ts";
 
 export const CR0_FIELDS = {
   PE: 0,
@@ -16,6 +16,8 @@ export const CR0_FIELDS = {
   PG: 31,
 } as const satisfies Fields;
 
+/** All that there are. */
+export const CR0_BITS = maskOf(CR0_FIELDS);
 /** Protected mode. */
 export const CR0_PE = mask(CR0_FIELDS.PE);
 export const CR0_MP = mask(CR0_FIELDS.MP);

@@ -12,3 +12,11 @@ export function mask(field: Field): bigint {
   const [first, last] = typeof field === "number" ? [field, field] : field;
   return ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
 }
+
+/** The mask of all of a register's fields. */
+export function maskOf(fields: Fields): bigint {
+  return Object.values(fields).reduce<bigint>(
+    (bits, field) => bits | mask(field),
+    0n,
+  );
+}

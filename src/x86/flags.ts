@@ -1,5 +1,5 @@
 /** RFLAGS (Intel SDM volume 1, 3.4.3) and MXCSR (volume 1, 10.2.3). */
-import { type Fields, mask } from "./fields.ts";
+import { type Fields, mask, maskOf } from "./fields.ts";
 
 /** Without a name: the bit that is always 1. */
 export const RFLAGS_FIELDS = {
@@ -35,6 +35,13 @@ export const RFLAGS_RF = mask(RFLAGS_FIELDS.RF);
 /** Virtual-8086 mode. */
 export const RFLAGS_VM = mask(RFLAGS_FIELDS.VM);
 
+/** What arithmetic sets. */
+export const RFLAGS_ARITHMETIC = mask(RFLAGS_FIELDS.CF) |
+  mask(RFLAGS_FIELDS.PF) | mask(RFLAGS_FIELDS.AF) | mask(RFLAGS_FIELDS.ZF) |
+  mask(RFLAGS_FIELDS.SF) | RFLAGS_OF;
+/** All that there are. */
+export const RFLAGS_BITS = maskOf(RFLAGS_FIELDS);
+
 export const MXCSR_FIELDS = {
   IE: 0,
   DE: 1,
@@ -52,3 +59,8 @@ export const MXCSR_FIELDS = {
   RC: [13, 14],
   FZ: 15,
 } as const satisfies Fields;
+
+/** After RESET: every exception masked. */
+export const MXCSR_AT_RESET = 0x1f80;
+/** The bits that there are. */
+export const MXCSR_BITS = Number(maskOf(MXCSR_FIELDS));

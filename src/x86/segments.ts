@@ -81,6 +81,8 @@ export const SYSTEM_32_BIT = 8;
 /** S: clear for system segments. */
 export const CODE_OR_DATA = 0x10;
 export const PRESENT = 0x80;
+/** DPL, all of it. */
+export const PRIVILEGE = 0x60;
 /** L: 64-bit code. */
 export const LONG = 0x2000;
 /** D/B: 32-bit code, or a stack with ESP. */
@@ -88,8 +90,24 @@ export const BIG = 0x4000;
 /** G: the limit counts pages. */
 export const GRANULARITY = 0x8000;
 
-/** The type of a task gate, with S. */
-export const TASK_GATE = 5;
+/** Types of system segments and gates, S clear (table 3-2). */
+export const SystemType = {
+  Tss16: 1,
+  Ldt: 2,
+  CallGate16: 4,
+  TaskGate: 5,
+  InterruptGate16: 6,
+  Tss32: 9,
+  CallGate32: 12,
+  InterruptGate32: 14,
+} as const;
+/** Of a TSS' type: it is busy. */
+export const TSS_BUSY = 2;
+/** Of an interrupt gate's type: it is a trap gate. */
+export const TRAP_GATE = 1;
+
+/** A selector's RPL. */
+export const REQUESTED_PRIVILEGE = 3;
 /** A selector's TI: of the LDT. */
 export const TABLE_INDICATOR = 4;
 
@@ -108,7 +126,6 @@ export function dplOf(attributes: number): number {
   return attributes >> 5 & 3;
 }
 
-const dpl = (level: number) => level << 5;
 const DATA = PRESENT | CODE_OR_DATA | READ_OR_WRITE | ACCESSED;
 const FLAT = GRANULARITY | BIG;
 
@@ -122,9 +139,9 @@ export const Attributes = {
   code32: DATA | CODE | FLAT,
   code64: DATA | CODE | LONG | GRANULARITY,
   /** What virtual-8086 mode has for all of them. */
-  v86: DATA | dpl(3),
-  ldt: PRESENT | 2,
-  busyTss: PRESENT | SYSTEM_32_BIT | 3,
+  v86: DATA | PRIVILEGE,
+  ldt: PRESENT | SystemType.Ldt,
+  busyTss: PRESENT | SystemType.Tss32 | TSS_BUSY,
 } as const;
 
 /** How code decodes; `longMode` is EFER.LMA. */

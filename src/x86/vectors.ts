@@ -33,3 +33,8 @@ export const CONTRIBUTORY: ReadonlySet<number> = new Set([
 export function vectorBits(...vectors: readonly number[]): bigint {
   return vectors.reduce((bits, vector) => bits | (1n << BigInt(vector)), 0n);
 }
+
+/** All exceptions: everything but NMI. */
+export const EXCEPTIONS: bigint = vectorBits(
+  ...Object.values(Vector).filter((vector) => vector !== Vector.NMI),
+);

@@ -240,9 +240,16 @@ export class Guest {
 export const TF = 0x100n;
 export const IF = 0x200n;
 
-/** Lets everything that is ready run: runs make progress meanwhile. */
-export function turns(ms = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Turns of the event loop that a platform which runs on it may leave out meanwhile. */
+const IMMEDIATES = 128;
+
+/** Lets the platform run for a while: some host time, and, however long they take where
+ * others load the host, as many turns of the event loop as it needs. */
+export async function turns(ms = 20): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  for (let n = 0; n < IMMEDIATES; n++) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** Seconds that a test may take. */

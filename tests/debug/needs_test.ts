@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import type { BreakpointWay } from "../../src/debug/breakpoints/breakpoints.ts";
-import { decode, Kind, newDecoded } from "../../src/debug/guest/decode.ts";
+import { decode, Kind, newDecoded } from "../../src/x86/decode.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { decode, newDecoded } from "../../src/debug/guest/decode.ts";
+import { decode, newDecoded } from "../../src/x86/decode.ts";
 import type { Action } from "../../src/debug/target.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";

@@ -1,7 +1,7 @@
 // What run control makes of a history: back to hits and by steps, forward through what
 // was, another future after a change.
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
 import { registerNumber } from "../../src/debug/guest/registers.ts";
 import {
@@ -65,7 +65,7 @@ class Timed {
   reverse(action: ReverseAction): Promise<Stop> {
     return new Promise((resolve) => {
       once(this.guest.debugger.onStop, resolve);
-      this.guest.debugger.reverse!(action, 0);
+      this.guest.debugger.reverse(action, 0);
     });
   }
 
@@ -389,8 +389,27 @@ test("when, and the ways to say where to go", async () => {
 });
 
 test("without a history it is said why, and what to use", async () => {
+  const back = async (guest: LongMode) => {
+    const said: string[] = [];
+    guest.debugger.onNotice.subscribe((line) => said.push(line));
+    for (const action of ["step", "continue"] as const) {
+      const stop = new Promise((resolve) => {
+        once(guest.debugger.onStop, resolve);
+        guest.debugger.reverse(action, 0);
+      });
+      assertEquals(await stop, {
+        processor: 0,
+        reason: { kind: "history", end: "begin" },
+      });
+    }
+    // It stands where it stood, and goes on.
+    assertEquals(guest.rip(), guest.symbol("loop"));
+    assertEquals((await guest.resume("step")).reason, { kind: "step" });
+    assertEquals(said[0], said[1]);
+    return said[0];
+  };
   const guest = await LongMode.start("loop: jmp loop");
-  assertEquals(guest.debugger.reverse, undefined);
+  assertMatch(await back(guest), /^there is no history to go back in/);
   for (const line of ["when", "goto 1", "last-write 0x100000"]) {
     await assertRejects(
       async () => await guest.debugger.monitor(line, 0),
@@ -403,7 +422,7 @@ test("without a history it is said why, and what to use", async () => {
     breakpoints: "memory",
   });
   inMemory.debugger.keepHistory(new ToyTime(inMemory, 1));
-  assertEquals(inMemory.debugger.reverse, undefined);
+  assertMatch(await back(inMemory), /use --breakpoints processor$/);
   await assertRejects(
     async () => await inMemory.debugger.monitor("when", 0),
     TargetError,

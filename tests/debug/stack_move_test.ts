@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { decode, newDecoded } from "../../src/debug/guest/decode.ts";
+import { decode, newDecoded } from "../../src/x86/decode.ts";
 import { stackMove } from "../../src/debug/stepping/stack_move.ts";
 import { requireTool } from "../util/tools.ts";
 import { LineGuest, type Mode, MODES, WORDS } from "./line_guest.ts";

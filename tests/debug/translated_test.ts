@@ -4,7 +4,7 @@
 // (A page that has a breakpoint, or had one, is interpreted.)
 
 import { assert, assertEquals } from "@std/assert";
-import { decode, newDecoded } from "../../src/debug/guest/decode.ts";
+import { decode, newDecoded } from "../../src/x86/decode.ts";
 import { setDefaultTranslation } from "../../src/soft/mod.ts";
 import { Prng } from "../silicon/prng.ts";
 import { testPlatform } from "../util/platform.ts";

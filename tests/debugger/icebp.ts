@@ -117,6 +117,8 @@ export interface IcebpOptions {
   readonly listen?: string;
   /** More of the command line. */
   readonly args?: readonly string[];
+  /** Whether something is to be typed at the console; else it has no input. */
+  readonly typed?: boolean;
   /** Environment variables on top of this process's. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -129,6 +131,7 @@ export class Icebp {
   /** The guest's ELF file. */
   readonly image: string;
   readonly #child: Deno.ChildProcess;
+  readonly #keyboard: WritableStreamDefaultWriter<Uint8Array> | null;
   readonly #output: Promise<string>;
   readonly #errors: Promise<string>;
 
@@ -156,12 +159,18 @@ export class Icebp {
         this.image,
       ],
       env: { ...env },
-      stdin: "null",
+      stdin: options.typed ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.#keyboard = options.typed ? this.#child.stdin.getWriter() : null;
     this.#output = new Response(this.#child.stdout).text();
     this.#errors = new Response(this.#child.stderr).text();
+  }
+
+  /** Types at the guest's console. */
+  async type(text: string): Promise<void> {
+    await this.#keyboard!.write(new TextEncoder().encode(text));
   }
 
   /** Waits for its end; returns the exit code and what the guest printed. */
@@ -173,6 +182,7 @@ export class Icebp {
   /** Ends it in any case. */
   async [Symbol.asyncDispose](): Promise<void> {
     kill(this.#child);
+    await this.#keyboard?.abort();
     await this.ended();
   }
 }

@@ -1,10 +1,10 @@
 // gdb goes back in time, as people do with it.
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { virtioAddress } from "../../src/machine/devices/virtio/layout.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { debug, Icebp } from "./icebp.ts";
-import { scenario } from "./scenario.ts";
+import { Mi, scenario } from "./scenario.ts";
 import { SECOND_PROCESSOR, START_SECOND } from "./second_processor.ts";
 
 const C = `
@@ -417,6 +417,236 @@ void cmain(void)
     /written by DMA of virtio-rng, at an instruction of CPU0/,
     /D 42\n/,
   ],
+});
+
+scenario({
+  name: "reverse: over what was typed, back and forth",
+  inProcessor: true,
+  asm: C,
+  c: `
+static unsigned char in(unsigned short port)
+{
+  unsigned char value;
+  __asm__ volatile("inb %1, %0" : "=a"(value) : "d"(port));
+  return value;
+}
+static unsigned long tsc(void)
+{
+  unsigned low, high;
+  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+  return (unsigned long)high << 32 | low;
+}
+volatile unsigned long when[8], polls;
+volatile int length;
+volatile char text[8];
+__attribute__((noinline)) void got(void) { __asm__ volatile("" ::: "memory"); }
+void cmain(void)
+{
+  for (;;) {
+    while (!(in(0x3fd) & 1)) polls++;
+    text[length] = in(0x3f8);
+    when[length] = tsc();
+    length++;
+    got();
+  }
+}
+`,
+  options: { typed: true },
+  async run(icebp, image) {
+    const mi = await Mi.attach(icebp, image);
+    const here = async () => {
+      const values: string[] = [];
+      for (
+        const what of [
+          "length",
+          "(int)text[length-1]",
+          "when[length-1]",
+          "polls",
+        ]
+      ) values.push(await mi.value(what));
+      return values;
+    };
+    const stopped = async (command: string) => {
+      await mi.must(command);
+      return await mi.stopped();
+    };
+    await mi.must("-break-insert got");
+    const seen: string[][] = [];
+    for (const key of "abcde") {
+      await mi.must("-exec-continue");
+      // Some time in its life.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await icebp.type(key);
+      assertMatch(await mi.stopped(), /breakpoint-hit/);
+      seen.push(await here());
+    }
+    assertEquals(
+      seen.map(([, key]) => String.fromCharCode(Number(key))).join(""),
+      "abcde",
+    );
+    const polls = seen.map((values) => Number(values[3]));
+    assert(polls[4] > polls[0], `${polls}`);
+    for (const turn of [1, 2]) {
+      for (const values of seen.toReversed().slice(1)) {
+        assertMatch(
+          await stopped("-exec-continue --reverse"),
+          /breakpoint-hit/,
+        );
+        assertEquals(await here(), values, `back, turn ${turn}`);
+      }
+      assertMatch(await stopped("-exec-continue --reverse"), /func="_start"/);
+      assertEquals(await mi.value("length"), "0");
+      // What is typed while the guest is in its past waits for the present.
+      if (turn === 2) await icebp.type("f");
+      for (const values of seen) {
+        assertMatch(await stopped("-exec-continue"), /breakpoint-hit/);
+        assertEquals(await here(), values, `forward, turn ${turn}`);
+      }
+    }
+    let stop = await stopped("-exec-continue");
+    // Where history ends it stops once, unless that is here.
+    if (!/breakpoint-hit/.test(stop)) stop = await stopped("-exec-continue");
+    assertMatch(stop, /breakpoint-hit/);
+    assertEquals((await here()).slice(0, 2), ["6", "102"]);
+    await mi.end();
+  },
+});
+
+scenario({
+  name: "reverse: over what was written to a disk, back and forth",
+  inProcessor: true,
+  diskSectors: 16,
+  asm: C,
+  c: `
+typedef unsigned int u32;
+typedef unsigned short u16;
+struct { unsigned long address; u32 length; u16 flags, next; } table[8];
+struct { u16 flags, index, ring[8], event; } available;
+volatile struct { u16 flags, index; struct { u32 id, length; } ring[8]; } used;
+struct { u32 type, reserved; unsigned long sector; } request;
+volatile unsigned char buffer[512], status;
+volatile int seen[16], turn;
+static volatile u32 *const device = (u32 *)DEVICE;
+static u32 low(volatile void *p) { return (u32)(unsigned long)p; }
+static void part(int i, volatile void *at, u32 length, u16 flags)
+{
+  table[i].address = (unsigned long)at;
+  table[i].length = length;
+  table[i].flags = flags;
+  table[i].next = i + 1;
+}
+static void transfer(int write)
+{
+  request.type = write;
+  request.sector = 3;
+  part(0, &request, 16, 1);
+  part(1, buffer, 512, write ? 1 : 3);
+  part(2, &status, 1, 2);
+  available.ring[available.index & 7] = 0;
+  available.index++;
+  device[0x50 / 4] = 0;
+}
+__attribute__((noinline)) void done(void) { __asm__ volatile("" ::: "memory"); }
+void cmain(void)
+{
+  device[0x70 / 4] = 0;
+  device[0x70 / 4] = 3;
+  device[0x24 / 4] = 1;
+  device[0x20 / 4] = 1;
+  device[0x70 / 4] = 11;
+  device[0x38 / 4] = 8;
+  device[0x80 / 4] = low(table);
+  device[0x90 / 4] = low(&available);
+  device[0xa0 / 4] = low((void *)&used);
+  device[0x44 / 4] = 1;
+  device[0x70 / 4] = 15;
+  for (turn = 1; turn < 10; turn++) {
+    for (volatile int wait = 0; wait < 20000; wait++) ;
+    transfer(0);
+    seen[turn] = buffer[7];
+    buffer[7] = turn;
+    transfer(1);
+    done();
+  }
+  for (;;) __asm__ volatile("pause");
+}
+`.replace("DEVICE", `0x${virtioAddress(0).toString(16)}`),
+  lines: [
+    "break done",
+    "python at = lambda: open('FOLDER/disk', 'rb').read()[3 * 512 + 7]",
+    "python num = lambda e: int(gdb.parse_and_eval(e))",
+    "python ok = lambda: at() == num('turn') and status() and seen()",
+    "python status = lambda: num('status') == 0",
+    "python seen = lambda: all(num('seen[%d]' % i) == i - 1 " +
+    "for i in range(1, num('turn') + 1))",
+    ...Array(7).fill("continue"),
+    "python print('A', num('turn'), at(), ok())",
+    ...[1, 2].flatMap((again) => [
+      ...[6, 5, 4].flatMap((
+        turn,
+      ) => [
+        "reverse-continue",
+        `python print('B${again}', num('turn') == ${turn}, at(), ok())`,
+      ]),
+      ...[5, 6, 7].flatMap((
+        turn,
+      ) => [
+        "continue",
+        `python print('C${again}', num('turn') == ${turn}, at(), ok())`,
+      ]),
+    ]),
+    // Over single writes, by instruction.
+    "break transfer if write == 1",
+    "reverse-continue",
+    "python print('D', num('turn'), at(), num('buffer[7]'))",
+    "finish",
+    "python print('E', num('turn'), at())",
+    "reverse-finish",
+    "python print('F', num('turn'), at())",
+    "delete",
+    "watch -l buffer[7]",
+    "reverse-continue",
+    "reverse-continue",
+    "python print('G', num('turn'), at())",
+    "delete",
+    "break done",
+    "continue",
+    "python print('H', num('turn'), at(), ok())",
+    "continue",
+    "continue",
+    "python print('I', num('turn'), at(), ok())",
+  ],
+  said: [
+    /A 7 7 True\n/,
+    ...[1, 2].flatMap((again) => [
+      ...[6, 5, 4].map((n) => new RegExp(`B${again} True ${n} True\n`)),
+      ...[5, 6, 7].map((n) => new RegExp(`C${again} True ${n} True\n`)),
+    ]),
+    /D 7 6 7\n/,
+    /E 7 7\n/,
+    /F 7 6\n/,
+    /G 6 5\n/,
+    /H 6 6 True\n/,
+    /I 8 8 True\n/,
+  ],
+});
+
+scenario({
+  name: "reverse: without a history it is said why not, and what to use",
+  asm: `
+_start: nop
+        nop
+        nop
+        quit
+`,
+  options: { args: ["--history", "off"] },
+  lines: ["stepi", "stepi", "reverse-stepi", "reverse-continue", "p/x $pc"],
+  said: Array(2).fill([
+    testPlatform() === "soft"
+      ? /no history is kept: that is what --history off asks for\n/
+      : /the \S+ platform cannot repeat what it did: --platform soft can\n/,
+    /No more reverse-execution history/,
+  ]).flat().concat(/0x200002\n/),
 });
 
 Deno.test({

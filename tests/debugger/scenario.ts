@@ -94,6 +94,8 @@ export interface Scenario {
   /** More of it in C. */
   readonly c?: string;
   readonly options?: IcebpOptions;
+  /** Sectors of a disk of zeros, which is the file `disk` in the folder. */
+  readonly diskSectors?: number;
   /** What breakpoints in memory cannot do (the README's table). */
   readonly inProcessor?: boolean;
   /** gdb's commands; a folder for files is `FOLDER` in them. */
@@ -142,7 +144,13 @@ export function scenario(s: Scenario): void {
       const folder = await Deno.makeTempDir({ prefix: "icebp-scenario-" });
       try {
         const image = build(folder, s);
-        await using icebp = new Icebp({ cpus: 1, image, ...s.options });
+        const args = [...s.options?.args ?? []];
+        if (s.diskSectors !== undefined) {
+          const disk = `${folder}/disk`;
+          await Deno.writeFile(disk, new Uint8Array(s.diskSectors * 512));
+          args.push("--disk", disk);
+        }
+        await using icebp = new Icebp({ cpus: 1, image, ...s.options, args });
         if (s.run !== undefined) {
           await s.run(icebp, image, folder);
           return;

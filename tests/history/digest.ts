@@ -1,5 +1,6 @@
 // What a machine is at a moment, in a few characters.
 
+import { identifyMemory } from "../../src/history/image.ts";
 import type { Machine } from "../../src/machine/machine.ts";
 import { saveRegisters } from "../../src/machine/reset.ts";
 
@@ -19,15 +20,15 @@ export async function digest(machine: Machine): Promise<string> {
     ],
     (_, value) => typeof value === "bigint" ? `${value}n` : value,
   );
-  const parts = [
+  // Now: the guest may be about to go on.
+  const memory = identifyMemory(machine.options.guestMemory).slice(0, 16);
+  const hash = await crypto.subtle.digest(
+    "SHA-256",
     new TextEncoder().encode(text),
-    machine.options.guestMemory.slice(),
-  ];
-  const hashes = await Promise.all(
-    parts.map((part) => crypto.subtle.digest("SHA-256", part)),
   );
   return [
     place,
-    ...hashes.map((hash) => new Uint8Array(hash, 0, 8).toHex()),
+    new Uint8Array(hash, 0, 8).toHex(),
+    memory,
   ].join(" ");
 }

@@ -14,6 +14,7 @@ import {
   decodeImage,
   encodeImage,
 } from "../../src/history/image.ts";
+import { PageSet } from "../../src/history/pages.ts";
 import type { BlockStore } from "../../src/machine/devices/virtio/block.ts";
 import { command } from "../cli/icebp.ts";
 import { LongMode } from "../debug/long_mode.ts";
@@ -85,16 +86,10 @@ Deno.test({
     await digestAt(guest, 100_000);
     const image = captureImage(guest.machine, [], false, null);
     // Of memory only a little, so that all places can be tried.
-    const [pages] = image.pages;
+    const numbers = image.pages[0].numbers.slice(0, 2);
     const few = join(encodeImage({
       ...image,
-      pages: [
-        {
-          ...pages,
-          numbers: pages.numbers.slice(0, 2),
-          bytes: pages.bytes.slice(0, 8192),
-        } as typeof pages,
-      ],
+      pages: [PageSet.of(numbers, guest.machine.options.guestMemory)],
     }));
     guest.close();
     assertEquals(decodeImage(few).pages[0].numbers.length, 2);
@@ -219,6 +214,47 @@ Deno.test({
       const { code, err } = await icebp("--restore", file, "--cpus", "2");
       assertEquals(code, 2);
       assert(err.includes("--cpus: with --restore the machine is the file's"));
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "--restore: a damaged file is one line and exit code 4, whatever it is",
+  ignore: ignore || !soft,
+  async fn() {
+    const guest = await LongMode.start(WORK, 1);
+    await digestAt(guest, 100_000);
+    const whole = join(
+      encodeImage(captureImage(guest.machine, [], false, null)),
+    );
+    guest.close();
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/x`;
+      const change = (at: number, by: number) => {
+        const bytes = whole.slice();
+        bytes[at] ^= by;
+        return bytes;
+      };
+      const half = whole.length >> 1;
+      const cases: readonly [Uint8Array, RegExp][] = [
+        [whole.slice(0, half), new RegExp(`^cut off after ${half} bytes$`)],
+        [whole.slice(0, 9), /^cut off at its very beginning$/],
+        [change(half, 8), /^damaged at byte \d+$/],
+        [change(8, 64), /^made by another icebp: its version is \d+, this/],
+        [change(12, 3), /^a recording, no snapshot$/],
+        [join([whole, Uint8Array.of(1, 2)]), /^2 bytes too long$/],
+        [new Uint8Array(0), /^cut off at its very beginning$/],
+      ];
+      for (const [bytes, said] of cases) {
+        await Deno.writeFile(file, bytes);
+        const { code, out, err } = await icebp("--restore", file, "--gdb=:0");
+        assertEquals([code, out], [4, ""]);
+        const [, what] = /^icebp: [^:]+: ([^\n]*)\n$/.exec(err) ?? [];
+        assert(what !== undefined && said.test(what), err);
+      }
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -1,7 +1,7 @@
 // Recordings: the same run to the same bytes in another process, as far as the file is
 // whole.
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ContainerError } from "../../src/history/container.ts";
 import { History } from "../../src/history/history.ts";
 import {
@@ -9,7 +9,8 @@ import {
   Recorder,
   type RecordingSink,
 } from "../../src/history/recording.ts";
-import { command } from "../cli/icebp.ts";
+import { command, icebp as run } from "../cli/icebp.ts";
+import { bootSector, out, resetOnce, tripleFault } from "../cli/sectors.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
@@ -20,6 +21,7 @@ const soft = testPlatform() === "soft" &&
   Deno.env.get("ICEBP_TEST_BREAKPOINTS") !== "memory";
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy") || !soft;
 const decoder = new TextDecoder();
+const MOD = new URL("../../mod.ts", import.meta.url).pathname;
 
 class Memory implements RecordingSink {
   parts: Uint8Array[] = [];
@@ -54,7 +56,11 @@ interface Recorded {
   readonly errors: unknown[];
 }
 
-async function recorded(cpus: number, interval: number): Promise<Recorded> {
+async function recorded(
+  cpus: number,
+  interval: number,
+  loaded = false,
+): Promise<Recorded> {
   const guest = await LongMode.start(WORK, cpus);
   const sink = new Memory();
   const errors: unknown[] = [];
@@ -64,9 +70,12 @@ async function recorded(cpus: number, interval: number): Promise<Recorded> {
     format,
     about: { cpus },
     disks: [],
+    files: [],
+    loaded: loaded ? guest.machine.options.guestMemory : null,
     contents: false,
     failed: (error) => errors.push(error),
   });
+  guest.machine.options.platform.timeTravel!.takeChanged();
   const history = new History(guest.machine, {
     bytes: 512 << 20,
     interval,
@@ -95,7 +104,8 @@ async function runFor({ guest, history, recorder }: Recorded, count: number) {
 async function repeated(file: Uint8Array, cpus: number) {
   const run = readRecording(file);
   assertEquals(run.about, { cpus });
-  const guest = await LongMode.start("hlt", cpus);
+  const source = run.loaded === null ? "hlt" : WORK;
+  const guest = await LongMode.start(source, cpus);
   const history = new History(guest.machine, { bytes: 512 << 20 });
   const { serial } = guest.machine.board;
   history.channel("serial", (bytes) => serial.receive(bytes));
@@ -151,6 +161,57 @@ for (const cpus of [1, 2, 4]) {
     },
   });
 }
+
+Deno.test({
+  name: "memory as files make it is not recorded; what came before a run is",
+  ignore,
+  async fn() {
+    for (const loaded of [false, true]) {
+      const first = await recorded(2, Infinity, loaded);
+      const { guest, history } = first;
+      const { machine } = guest;
+      // This guest's reset leaves them.
+      machine.memory.write(0x3000e0, Uint8Array.of(5));
+      guest.debugger.restart();
+      machine.memory.write(0x3000f0, Uint8Array.of(7));
+      await runFor(first, 2_000_000);
+      // A reset in the middle is whole memory in any case.
+      guest.debugger.restart();
+      machine.memory.write(0x3000f8, Uint8Array.of(8));
+      await runFor(first, 2_000_000);
+      const end = history.now();
+      first.recorder.end({ instructions: Number(end.instructions), code: 0 });
+      const { segments } = readRecording(first.sink.bytes);
+      assertEquals(segments[0].state.full, !loaded);
+      assertEquals(segments[0].state.loaded, loaded);
+      assertEquals(segments.at(-1)!.state.loaded, false);
+      assertEquals(segments.at(-1)!.state.full, true);
+      const second = await repeated(first.sink.bytes, 2);
+      for (
+        const count of [0n, end.instructions / 3n, end.instructions - 1000n]
+      ) {
+        await second.history.goTo(count);
+        await history.goTo(count);
+        assertEquals(
+          await digest(second.guest.machine),
+          await digest(machine),
+        );
+      }
+      const { memory } = second.guest.machine;
+      assertEquals(
+        [0x3000e0, 0x3000f0, 0x3000f8].map((at) => memory.readByte(at)),
+        [5, 7, 8],
+      );
+      await second.history.goTo(1000n);
+      assertEquals(
+        [0x3000e0, 0x3000f0, 0x3000f8].map((at) => memory.readByte(at)),
+        [5, 7, 0],
+      );
+      guest.close();
+      second.guest.close();
+    }
+  },
+});
 
 Deno.test({
   name: "a future that a debugger ended is not repeated",
@@ -219,10 +280,28 @@ Deno.test({
         await digest(first.guest.machine),
       );
     }
-    // A bit that is another is damage, not an end.
-    const damaged = file.slice();
-    damaged[damaged.length >> 1] ^= 4;
-    assertThrows(() => readRecording(damaged), ContainerError, "damaged");
+    // A bit that is another is damage, not an end; a length that leads behind the end
+    // of the file is one. Nothing of what it is in is taken.
+    const all = readRecording(file);
+    const damages = { refused: 0, shorter: 0 };
+    for (let at = 0; at < file.length; at += 1 + (file.length >> 8)) {
+      const damaged = file.slice();
+      damaged[at] ^= 1 << (at % 8);
+      try {
+        const { segments, inputs } = readRecording(damaged);
+        const last = segments.at(-1)!;
+        const was = all.segments[segments.length - 1];
+        assertEquals(last.state, was.state);
+        const { length } = last.log!;
+        assertEquals(last.log, was.log!.slice(0, length));
+        assertEquals(inputs, all.inputs.slice(0, inputs.length));
+        damages.shorter++;
+      } catch (error) {
+        assert(error instanceof ContainerError, String(error));
+        damages.refused++;
+      }
+    }
+    assert(damages.refused > 200 && damages.shorter < 20, `${damages.refused}`);
     first.guest.close();
     second.guest.close();
   },
@@ -253,10 +332,7 @@ Deno.test({
   },
 });
 
-async function icebp(...args: string[]) {
-  const { code, stdout, stderr } = await command(args).output();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
+const icebp = (...args: string[]) => run(args);
 
 Deno.test({
   name:
@@ -307,6 +383,203 @@ Deno.test({
       const { code, err } = await icebp("replay", file);
       assertEquals(code, 4);
       assertEquals(err, `icebp: ${file}: no recording of icebp's\n`);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+/** Says A and ends with 7. */
+const SAYS_A = bootSector(...out(0x3f8, 0x41, 1), ...out(0xf4, 3, 1), 0xf4);
+
+Deno.test({
+  name: "a recording names its files by their hashes, or has them with it",
+  ignore: !soft,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const at = (name: string) => `${folder}/${name}`;
+      await Deno.mkdir(at("was"));
+      await Deno.mkdir(at("sent"));
+      await Deno.writeFile(at("was/guest"), SAYS_A);
+      await Deno.writeFile(at("was/disk"), new Uint8Array(1024).fill(5));
+      const args = ["--platform", "soft", "--disk", at("was/disk")];
+      const record = (name: string, ...more: string[]) =>
+        icebp(...args, "--record", at(name), ...more, at("was/guest"));
+      const wanted = { code: 7, out: "A", err: "" };
+      assertEquals(await record("sent/hashes"), wanted);
+      assertEquals(await record("all", "--record-all"), wanted);
+      // What it was made of is there as it was; the memory is not in the file.
+      const { size } = await Deno.stat(at("sent/hashes"));
+      assert(size < 8192, `${size}`);
+      assertEquals(await icebp("replay", at("sent/hashes")), wanted);
+      const changed = (name: string) =>
+        `icebp: ${name}: not as it was when the run was recorded; a copy from ` +
+        "then, here or beside the recording, or a recording with --record-all, " +
+        "can be repeated\n";
+      for (const name of ["was/guest", "was/disk"]) {
+        const before = await Deno.readFile(at(name));
+        const other = before.slice();
+        other[300] ^= 1;
+        await Deno.writeFile(at(name), other);
+        assertEquals(await icebp("replay", at("sent/hashes")), {
+          code: 4,
+          out: "",
+          err: changed(at(name)),
+        });
+        assertEquals(await icebp("replay", at("all")), wanted);
+        await Deno.writeFile(at(name), before);
+      }
+      // Sent to somebody else: beside the recording.
+      await Deno.rename(at("was/guest"), at("sent/guest"));
+      assertEquals(await icebp("replay", at("sent/hashes")), wanted);
+      await Deno.rename(at("was/disk"), at("sent/disk"));
+      assertEquals(await icebp("replay", at("sent/hashes")), wanted);
+      await Deno.remove(at("sent/guest"));
+      assertEquals(await icebp("replay", at("sent/hashes")), {
+        code: 4,
+        out: "",
+        err: `icebp: ${at("was/guest")}: no such file\n`,
+      });
+      await Deno.remove(at("was"), { recursive: true });
+      assertEquals(await icebp("replay", at("all")), wanted);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "--record: a full disk is said, the guest goes on, the rest is repeated",
+  ignore: !soft || Deno.build.os !== "linux",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/run.rec`;
+      // Files end at 16 KiB, as on a disk that is full.
+      const { code, stdout, stderr } = await new Deno.Command("sh", {
+        args: [
+          "-c",
+          'ulimit -f 32; trap "" XFSZ; exec "$@"',
+          "sh",
+          Deno.execPath(),
+          ...["run", "-A", "--no-check", "--no-code-cache", MOD],
+          ...["--platform", "soft", "--append", "ticks=2000"],
+          ...["--record", file],
+        ],
+        stdin: "null",
+      }).output();
+      const out = decoder.decode(stdout);
+      assert(code === 0 && out.endsWith("the demo ends\r\n"), out.slice(-200));
+      const [, end] =
+        /^The recording ends before instruction (\d+), the guest goes on: .*\n$/
+          .exec(decoder.decode(stderr))!;
+      assertEquals((await Deno.stat(file)).size, 16_384);
+      // What came until then may have been too much for the rest of the disk.
+      const again = await icebp("replay", file);
+      const none = `icebp: ${file}: it ends before the guest ran\n`;
+      assert(out.startsWith(again.out));
+      if (again.code === 4) assertEquals([again.out, again.err], ["", none]);
+      else {
+        assertEquals(again.code, 0);
+        const [, last] = /^The recording ends after (\d+) instructions\.\n$/
+          .exec(again.err)!;
+        assert(0 < Number(last) && Number(last) <= Number(end), last);
+      }
+      // Where nothing can be written at all the guest runs, too.
+      const full = await icebp(
+        ...["--platform", "soft", "--append", "ticks=50"],
+        ...["--record", "/dev/full"],
+      );
+      assertEquals([full.code, full.err.split(":")[0]], [
+        0,
+        "The recording ends before instruction 0, the guest goes on",
+      ]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "--record: a crash, and an end from outside, are ends of a recording",
+  ignore: !soft || Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/run.rec`, guest = `${folder}/guest`;
+      await Deno.writeFile(guest, tripleFault);
+      const record = ["--platform", "soft", "--record", file];
+      const first = await icebp(...record, guest);
+      assertEquals(first.code, 8);
+      assertMatch(first.err, /^icebp: processor 0 shut down \(triple fault\)/);
+      assertEquals(await icebp("replay", file), first);
+      const child = command([...record, "--append", "ticks=100000"]).spawn();
+      const [out, copy] = child.stdout.tee();
+      for await (const text of copy.pipeThrough(new TextDecoderStream())) {
+        if (text.includes("works")) break;
+      }
+      child.kill("SIGTERM");
+      await child.stderr.cancel();
+      const said = await new Response(out).text();
+      assertEquals((await child.status).code, 130);
+      assertEquals(await icebp("replay", file), {
+        code: 130,
+        out: said,
+        err: "",
+      });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "what was recorded with translated code is repeated without, and back",
+  ignore: !soft,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      for (const [one, other] of [["always", "never"], ["never", "always"]]) {
+        const file = `${folder}/${one}.rec`;
+        const first = await icebp(
+          ...["--platform", "soft", "--append", "ticks=50"],
+          ...["--translate", one, "--record", file],
+        );
+        assertEquals(first.code, 0);
+        assertEquals(await icebp("replay", file, "--translate", other), first);
+      }
+      // Nothing tells how it was run.
+      const [a, b] = await Promise.all(
+        ["always", "never"].map(async (name) =>
+          readRecording(await Deno.readFile(`${folder}/${name}.rec`))
+        ),
+      );
+      assertEquals(a.end, b.end);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "a guest that starts again does not make its recording long",
+  ignore: !soft,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/run.rec`, guest = `${folder}/guest`;
+      await Deno.writeFile(guest, resetOnce);
+      const record = ["--platform", "soft", "--record", file, guest];
+      const first = await icebp(...record);
+      assertEquals([first.code, first.out], [0, "AB"]);
+      assertEquals(await icebp("replay", file), first);
+      const { segments, loaded } = readRecording(await Deno.readFile(file));
+      assert(loaded !== null && segments.length === 2);
+      for (const { state } of segments) {
+        assertEquals([state.loaded, state.full], [true, false]);
+      }
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

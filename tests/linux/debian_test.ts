@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { command, type Result } from "../cli/icebp.ts";
 import { type DebianGuest, debianInitramfs } from "../guests/debian.ts";
 import { statistics } from "../../src/cli/stats.ts";
-import { debian } from "../history/debian.ts";
+import { debian } from "../history/guests.ts";
 import { digest } from "../history/digest.ts";
 import { linuxTest } from "./guest.ts";
 import { testPlatform, translation } from "../util/platform.ts";

@@ -20,7 +20,7 @@ const {
 const HOST_PAGES = 1 << 20;
 /** Bytes of a record (code/record.ts). */
 const RECORD = 32;
-/** Debug points and the slots of their tables (system/points.ts). */
+/** Debug points and the slots of their tables (points/point.ts). */
 const POINTS = 65536;
 const POINT_SLOTS = 131072;
 
@@ -33,6 +33,7 @@ const AREAS: Record<string, number> = {
   BLIN: 8,
   BSIZE: 4,
   JGEN: 4,
+  MAPPINGS: 4,
   FETCH: 16,
   ACCESS: 24,
   IOBUF: IOBUF_BYTES,
@@ -69,6 +70,8 @@ const AREAS: Record<string, number> = {
   REGION_LEFT: 4,
   REGION_LAST: 4,
   CODE_DROPS: 4,
+  REGION_USED: layout.REGION_ENTRIES,
+  JLOCAL: JC_ENTRIES / 8,
   GUEST: 2 ** 32 - layout.GUEST,
 };
 

@@ -393,8 +393,77 @@ far:    ret
   }),
 );
 
+/** 0x400000, and at 0x401000 a global page, are of 4 KiB: `first` and then `second` are
+ * what they are mapped to. Each has a function that returns the number of its page. */
+const remapped = (first: number, second: number, check: string) => `
+        movl $0x83, 0x200000
+        movl $0x20b003, 0x200004
+        movl $${first << 12 | 3}, 0x20b000
+        movl $${first << 12 | 0x103}, 0x20b004
+        movl $0xc301b0, 0x202000 # movb $1, %al; ret
+        movl $0xc302b0, 0x203000
+        movl $0x200000, %eax
+        movl %eax, %cr3
+        movl %cr4, %eax
+        orl $0x90, %eax # PSE, PGE
+        movl %eax, %cr4
+        movl %cr0, %eax
+        orl $0x80000000, %eax
+        movl %eax, %cr0
+        movl 0x400000, %ebx
+        movl 0x401000, %ebx
+        movl $0x400000, %esi
+        movl $0x401000, %edi
+        call *%esi
+        call *%edi
+        movl $${second << 12 | 3}, 0x20b000
+        movl $${second << 12 | 0x103}, 0x20b004
+        ${check}
+        outb %al, $0xf4
+`;
+
+const LOAD_CR3 = "movl %cr3, %eax; movl %eax, %cr3";
+
+const GLOBAL: Case[] = [{
+  name:
+    "a load of CR3 has data of pages that are not global looked up (4.10.4.1)",
+  code: remapped(0x202, 0x203, `${LOAD_CR3}; movb 0x400001, %al`),
+  value: 2,
+}, {
+  name:
+    "a load of CR3 has code of pages that are not global looked up (4.10.4.1)",
+  code: remapped(0x202, 0x203, `${LOAD_CR3}; call *%esi`),
+  value: 2,
+}, {
+  // it need not, but that is what a kernel's are for
+  name: "a load of CR3 leaves data of global pages in the TLB (4.10.4.1)",
+  code: remapped(0x202, 0x203, `${LOAD_CR3}; movb 0x401001, %al`),
+  value: 1,
+}, {
+  name: "a load of CR3 leaves code of global pages in the TLB (4.10.4.1)",
+  code: remapped(0x202, 0x203, `${LOAD_CR3}; call *%edi`),
+  value: 1,
+}, {
+  name: "INVLPG has data of a global page looked up (4.10.4.1)",
+  code: remapped(0x202, 0x203, "invlpg 0x401000; movb 0x401001, %al"),
+  value: 2,
+}, {
+  name: "INVLPG has code of a global page looked up (4.10.4.1)",
+  code: remapped(0x202, 0x203, "invlpg 0x401000; call *%edi"),
+  value: 2,
+}, {
+  name: "a change of CR4.PGE has global pages looked up (4.10.4.1)",
+  code: remapped(
+    0x202,
+    0x203,
+    "movl %cr4, %eax; xorl $0x80, %eax; movl %eax, %cr4; call *%edi",
+  ),
+  value: 2,
+}];
+
 for (
   const { name, code, value } of [
+    ...GLOBAL,
     ...PAGES,
     ...OUTSIDE,
     ...PAGING,

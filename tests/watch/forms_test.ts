@@ -7,7 +7,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { Reg } from "../../ffi/registers.ts";
-import { decode, newDecoded } from "../../src/debug/guest/decode.ts";
+import { decode, newDecoded } from "../../src/x86/decode.ts";
 import { openSoft } from "../../src/soft/mod.ts";
 import { Batch } from "../silicon/batch.ts";
 import { CoreCpu } from "../silicon/core_cpu.ts";

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import * as control from "../../src/x86/control_registers.ts";
 import * as debug from "../../src/x86/debug_registers.ts";
-import { mask } from "../../src/x86/fields.ts";
+import { mask, maskOf } from "../../src/x86/fields.ts";
 import * as flags from "../../src/x86/flags.ts";
 import {
   Attributes,
@@ -22,6 +22,13 @@ Deno.test("masks come from fields", () => {
   assertEquals(control.CR4_OSFXSR | control.CR4_OSXMMEXCPT, 0x600n);
   assertEquals(debug.DR6_STATUS, 0xe00fn);
   assertEquals(debug.DR6_STATUS & debug.DR6_CLEAR, 0n);
+  assertEquals(debug.DR7_WRITABLE, 0xffff23ffn);
+  assertEquals([debug.DR7_ENABLES, debug.DR7_LOCAL], [0xffn, 0x155n]);
+  assertEquals(flags.RFLAGS_BITS, 0x3f7fd7n);
+  assertEquals(flags.RFLAGS_ARITHMETIC, 0x8d5n);
+  assertEquals(flags.MXCSR_BITS, 0xffff);
+  assertEquals(control.CR0_BITS, 0xe005003fn);
+  assertEquals(maskOf({ A: 0, B: [4, 7] }), 0xf1n);
   assertEquals(debug.DR7_FIXED | debug.DR7_LE_GE | debug.DR7_GD, 0x2700n);
   assertEquals(flags.RFLAGS_TF | flags.RFLAGS_IF, 0x300n);
   assertEquals(flags.RFLAGS_RF | flags.RFLAGS_VM, 0x30000n);
@@ -35,6 +42,7 @@ Deno.test("no fields of a register overlap, and they ascend", () => {
       control.CR4_FIELDS,
       control.EFER_FIELDS,
       debug.DR6_FIELDS,
+      debug.DR7_FIELDS,
       flags.RFLAGS_FIELDS,
       flags.MXCSR_FIELDS,
     ]

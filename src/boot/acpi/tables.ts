@@ -17,10 +17,11 @@ import {
 } from "../placement.ts";
 import { ByteWriter, fixChecksum } from "../writer.ts";
 import { dsdtAml } from "./dsdt.ts";
+import { APIC_BASE_PAGE_AT_RESET } from "../../x86/apic_base.ts";
 
 const OEM_ID = "ICEBP", OEM_TABLE = "ICEBPPC", CREATOR = "ICBP";
 const HEADER_BYTES = 36;
-const LOCAL_APIC_BASE = 0xfee00000;
+const LOCAL_APIC_BASE = Number(APIC_BASE_PAGE_AT_RESET);
 /** ACPI processor and APIC identifiers of one byte end here. */
 const MAX_XAPIC_ID = 254;
 

@@ -23,7 +23,7 @@ import {
   DR7_LE_GE,
 } from "../../x86/debug_registers.ts";
 import type { AgentExpression } from "./agent.ts";
-import type { Decoded } from "../guest/decode.ts";
+import type { Decoded } from "../../x86/decode.ts";
 import {
   type Breakpoint,
   type BreakpointKind,

@@ -27,7 +27,7 @@
 import type { GuestMemory } from "../../machine/memory.ts";
 import { PAGE_BYTES, PAGE_OFFSET } from "../../x86/paging.ts";
 import { BreakpointTable, SoftwareBreakpoint } from "./table.ts";
-import { decode, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, Kind, newDecoded } from "../../x86/decode.ts";
 import { INT1, type Trap } from "./trap.ts";
 import type { PageWalker, Paging } from "../paging/walk.ts";
 

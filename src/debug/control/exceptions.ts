@@ -11,7 +11,7 @@ import { Vector } from "../../x86/vectors.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Conditions } from "../breakpoints/conditions.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
-import { decode, isSpin, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, Kind, newDecoded } from "../../x86/decode.ts";
 import type { Gates } from "../stepping/gates.ts";
 import { type Fault, faultOf } from "../stepping/faults.ts";
 import { reasonOf } from "../breakpoints/hardware.ts";

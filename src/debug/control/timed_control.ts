@@ -50,24 +50,22 @@ export class TimedControl {
     this.#parts = parts;
     this.#run = run;
     parts.guest.machine.onDma.subscribe((access) => {
-      if (this.#away) this.#traveller!.accessed(access);
+      if (this.#away) this.#traveller?.accessed(access);
     });
   }
 
-  /** Takes a machine's history, before anybody debugs it; or why there is none. Returns
-   * whether there is. */
-  keepHistory(time: (TimeTravel & LiveHistory) | string): boolean {
+  /** Takes a machine's history, before anybody debugs it; or why there is none. */
+  keepHistory(time: (TimeTravel & LiveHistory) | string): void {
     const { points } = this.#parts.breakpoints;
     const why = typeof time === "string"
       ? time
       : time.available ?? (points === null ? IN_MEMORY : null);
     if (typeof time === "string" || why !== null) {
       this.#unavailable = why!;
-      return false;
+      return;
     }
     this.#run.history = time;
     this.#traveller = new Traveller(this.#parts, time);
-    return true;
   }
 
   /** Whether it is in the past, on its way. */
@@ -83,9 +81,18 @@ export class TimedControl {
 
   /** Goes back (DebugTarget.reverse()). */
   reverse(action: ReverseAction, processor: number): void {
-    const { traveller } = this;
+    const traveller = this.#traveller;
+    if (traveller === null) return this.#refuse(processor);
     const plan = this.#run.everybody();
     this.#travel(() => traveller.reverse(action, processor), plan);
+  }
+
+  /** There is no past: it is said why, and that its beginning is here. */
+  #refuse(processor: number): void {
+    this.#run.leave();
+    this.onNotice.tell(this.#unavailable);
+    const reason = { kind: "history", end: "begin" } as const;
+    queueMicrotask(() => this.#run.arrive({ processor, reason }, true));
   }
 
   /** Starts the guest, in the past or live (DebugTarget.resume()). */
@@ -198,7 +205,7 @@ export class TimedControl {
 
   /** Ends what is under way, soon. */
   interrupt(): void {
-    if (this.#away) this.#traveller!.interrupt();
+    if (this.#away) this.#traveller?.interrupt();
     else this.#run.interrupt();
   }
 

@@ -10,16 +10,16 @@ export const exitCommands: Commands = {
 };
 
 function showExits({ guest: { machine }, meaning }: MonitorContext): string {
+  const { functions } = machine.partition;
+  const passed = meaning.passed + (functions.passedPoints?.() ?? 0);
   const text = counted("exits", Object.entries(machine.exitCounts)) +
     counted("port accesses", machine.ports.accesses) +
     counted("MMIO accesses", machine.mmio.accesses) +
     counted(
       "without an exit",
-      meaning.passed > 0
-        ? [["breakpoint conditions that did not hold", meaning.passed]]
-        : [],
+      passed > 0 ? [["breakpoint conditions that did not hold", passed]] : [],
     );
-  const effort = (machine.partition.functions.effort?.() ?? [])
+  const effort = (functions.effort?.() ?? [])
     .map(([name, count]) => `${name}: ${count}\n`).join("");
   return (text === "" ? "no exits yet\n" : text) + effort;
 }

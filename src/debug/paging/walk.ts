@@ -22,6 +22,8 @@ import {
   LARGE_PAGE_BYTES,
   PAGE_BYTES,
   PAGE_OFFSET,
+  PSE_PAGE_BYTES,
+  TABLE_ENTRIES,
 } from "../../x86/paging.ts";
 
 /** The control registers that choose a translation. */
@@ -102,7 +104,7 @@ export class PageWalker {
     const signBits = mode === "4-level" ? high >>> 15 : high >>> 24;
     const ones = mode === "4-level" ? 0x1ffff : 0xff;
     if (signBits !== 0 && signBits !== ones) return -1;
-    return this.#walkLong(p.cr3 & ~0xfffn, top, low, high, trace);
+    return this.#walkLong(p.cr3 & CR3_TABLE, top, low, high, trace);
   }
 
   /**
@@ -118,7 +120,7 @@ export class PageWalker {
     let needed = ENTRY.Present | ENTRY.Write | ENTRY.Accessed;
     if (user) needed |= ENTRY.User;
     for (let level = 3; level >= 0; level--) {
-      const shift = 512 ** level;
+      const shift = TABLE_ENTRIES ** level;
       const at = table + Math.floor(index / shift) * 8;
       index %= shift;
       const offset = this.#memory.offsetOf(at);
@@ -131,8 +133,8 @@ export class PageWalker {
         ((low & 0xfffff000) >>> 0);
       if (level === 0) break;
       if (large) {
-        const bytes = 4096 * shift;
-        return table - (table % bytes) + index * 4096 +
+        const bytes = PAGE_BYTES * shift;
+        return table - (table % bytes) + index * PAGE_BYTES +
           Number(linear & PAGE_OFFSET);
       }
     }
@@ -154,11 +156,11 @@ export class PageWalker {
     );
     if (pde < 0 || (pde & ENTRY.Present) === 0) return -1;
     if ((pde & ENTRY.Large) !== 0 && (p.cr4 & CR4_PSE) !== 0n) {
-      this.pageBytes = 0x400000;
+      this.pageBytes = PSE_PAGE_BYTES;
       this.#found(pde);
       // PSE-36: bits 13-20 of the entry are bits 32-39 of the address.
       const above = ((pde >>> 13) & 0xff) * 0x100000000;
-      return above + ((pde & 0xffc00000) >>> 0) + (low & 0x3fffff);
+      return above + ((pde & 0xffc00000) >>> 0) + (low & PSE_PAGE_BYTES - 1);
     }
     const pte = this.#entry32(
       ((pde & 0xfffff000) >>> 0) + ((low >>> 12) & 0x3ff) * 4,
@@ -167,7 +169,7 @@ export class PageWalker {
     );
     if (pte < 0 || (pte & ENTRY.Present) === 0) return -1;
     this.#found(pde & pte);
-    return ((pte & 0xfffff000) >>> 0) + (low & 0xfff);
+    return ((pte & 0xfffff000) >>> 0) + (low & PAGE_BYTES - 1);
   }
 
   /** Tables of 8-byte entries, from `level` (0 is the page table) down. */
@@ -213,7 +215,7 @@ export class PageWalker {
         });
       }
       if ((entryLow & ENTRY.Present) === 0) {
-        this.pageBytes = PAGE_BYTES * 512 ** level;
+        this.pageBytes = PAGE_BYTES * TABLE_ENTRIES ** level;
         return -1;
       }
       // PAE's four top entries have reserved bits there.
@@ -223,7 +225,7 @@ export class PageWalker {
         ((entryLow & 0xfffff000) >>> 0);
       if (level === 0) {
         this.#found(flags);
-        return table + (low & 0xfff);
+        return table + (low & PAGE_BYTES - 1);
       }
       if (
         (entryLow & ENTRY.Large) !== 0 && (level === 1 || (level === 2 && !pae))
@@ -255,7 +257,7 @@ export class PageWalker {
 
 /** The flags of a table entry as letters, for people. */
 export function entryFlags(value: bigint): string {
-  const low = Number(value & 0xfffn);
+  const low = Number(value & PAGE_OFFSET);
   return [
     low & ENTRY.Present ? "P" : "-",
     low & ENTRY.Write ? "W" : "R",

@@ -9,7 +9,7 @@
  */
 import { CR3_TABLE } from "../../x86/control_registers.ts";
 import { PAGE_OFFSET } from "../../x86/paging.ts";
-import { decode, type Decoded, newDecoded } from "../guest/decode.ts";
+import { decode, type Decoded, newDecoded } from "../../x86/decode.ts";
 import { NEEDS } from "./needs.ts";
 import { stackMove } from "./stack_move.ts";
 import type { Vcpu } from "../guest/vcpu.ts";

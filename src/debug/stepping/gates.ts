@@ -11,8 +11,8 @@ import {
   PRESENT,
   realBase,
   SYSTEM_32_BIT,
+  SystemType,
   TABLE_INDICATOR,
-  TASK_GATE,
 } from "../../x86/segments.ts";
 import { Vector } from "../../x86/vectors.ts";
 import { type Fault, NO_PARAMETER } from "./faults.ts";
@@ -54,7 +54,7 @@ export class Gates {
     const present = (attributes & PRESENT) !== 0;
     const low = BigInt(view.getUint16(0, true));
     const middle = BigInt(view.getUint16(6, true));
-    if (!present || type === TASK_GATE) return null;
+    if (!present || type === SystemType.TaskGate) return null;
     if (size === 16) {
       const high = BigInt(view.getUint32(8, true));
       return (high << 32n) | (middle << 16n) | low;
@@ -95,7 +95,7 @@ export class Gates {
     const type = attributes & 0x1f;
     const isGate = v.longMode
       ? (type & 0x1e) === 0xe
-      : type === TASK_GATE || (type & 0x16) === 6;
+      : type === SystemType.TaskGate || (type & 0x16) === 6;
     if (!isGate || dplOf(attributes) < v.cpl) return Vector.GP;
     return (attributes & PRESENT) === 0 ? Vector.NP : null;
   }

@@ -12,14 +12,12 @@ import { RTC } from "../../machine/devices/rtc.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { PlatformError } from "../../platform/errors.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
+import { Lvt, Svr } from "../../x86/lapic.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 
-/** Of an LVT or redirection entry. */
-const MASKED = 1 << 16;
 /** Where the PIT and the RTC are at the PICs, and at the IOAPIC. */
 const TIMER_IRQS: readonly number[] = [PIT.irq, RTC.irq];
 const TIMER_PINS: readonly number[] = [TIMER_GSI, RTC.irq];
-const SVR_ENABLED = 1 << 8;
 const CLASS = 0xf0;
 
 /** Whether a processor (read) takes interrupts now. */
@@ -40,7 +38,7 @@ export function apicVector(v: Vcpu): number {
     throw error;
   }
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
-  if ((APIC_STATE.Svr.get(view) & SVR_ENABLED) === 0) return -1;
+  if ((APIC_STATE.Svr.get(view) & Svr.Enabled) === 0) return -1;
   const asked = highest(view, APIC_STATE.Irr0.offset);
   const served = highest(view, APIC_STATE.Isr0.offset);
   const priority = Math.max(
@@ -58,10 +56,10 @@ export function timerAsks({ board }: Machine, v: Vcpu): boolean {
   if (vector < 0) return false;
   const state = v.getLapic();
   const lvt = APIC_STATE.LvtTimer.get(new DataView(state.buffer));
-  return (lvt & MASKED) === 0 && (lvt & 0xff) === vector ||
+  return (lvt & Lvt.Masked) === 0 && (lvt & 0xff) === vector ||
     TIMER_PINS.some((pin) => {
       const entry = board.ioapic.shown.low[pin];
-      return (entry & MASKED) === 0 && (entry & 0xff) === vector;
+      return (entry & Lvt.Masked) === 0 && (entry & 0xff) === vector;
     });
 }
 

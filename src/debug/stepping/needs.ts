@@ -5,7 +5,7 @@
  * Whoever adds a kind to the decoder says here what it needs.
  */
 import { Reg } from "../../../ffi/registers.ts";
-import { Kind } from "../guest/decode.ts";
+import { Kind } from "../../x86/decode.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 
 /** How an instruction is stepped where the platform does not:

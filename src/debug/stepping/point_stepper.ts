@@ -8,7 +8,7 @@ import type { DebugHit, ExceptionExit } from "../../platform/mod.ts";
 import { RFLAGS_IF } from "../../x86/flags.ts";
 import { Vector } from "../../x86/vectors.ts";
 import type { ProcessorPoints } from "../breakpoints/points.ts";
-import { decode, isSpin, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, newDecoded } from "../../x86/decode.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { type StopReason, TargetError } from "../target.ts";
 import { faultOf } from "./faults.ts";

@@ -9,7 +9,7 @@ import { INTERRUPT_SHADOW } from "../../../ffi/values.ts";
 import { RegisterBatch } from "../../machine/batch.ts";
 import type { GuestMemory } from "../../machine/memory.ts";
 import { RFLAGS_RF, RFLAGS_TF } from "../../x86/flags.ts";
-import { decode, isSpin, Kind, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, Kind, newDecoded } from "../../x86/decode.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import type { VirtualMemory } from "../guest/vmemory.ts";
 import type { PageWalker } from "../paging/walk.ts";

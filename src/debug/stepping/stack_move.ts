@@ -4,7 +4,7 @@
  * is met is an interrupt handler's, another task's or one's own is told by it.
  * (Intel SDM volume 2, appendix A, "Opcode Map".)
  */
-import type { Decoded } from "../guest/decode.ts";
+import type { Decoded } from "../../x86/decode.ts";
 
 const RSP = 4;
 const REX_R = 4, REX_B = 1;

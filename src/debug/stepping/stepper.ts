@@ -21,7 +21,7 @@ import { RFLAGS_IF, RFLAGS_OF, RFLAGS_TF } from "../../x86/flags.ts";
 import { Vector } from "../../x86/vectors.ts";
 import type { MemoryBreakpoints } from "../breakpoints/memory.ts";
 import { INT1 } from "../breakpoints/trap.ts";
-import { decode, isSpin, newDecoded } from "../guest/decode.ts";
+import { decode, isSpin, newDecoded } from "../../x86/decode.ts";
 import type { Vcpu } from "../guest/vcpu.ts";
 import { type StopReason, TargetError } from "../target.ts";
 import type { ProcessorStepper, StepControl } from "./control.ts";

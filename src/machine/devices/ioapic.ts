@@ -6,6 +6,7 @@
 import type { EoiListener, InterruptRequest, MmioDevice } from "../device.ts";
 import { integer, record, several, type ValueOf } from "../state.ts";
 import { StatefulDevice } from "./stateful.ts";
+import { DeliveryMode } from "../../x86/lapic.ts";
 import { PIC } from "./i8259.ts";
 import type { Part } from "./wiring.ts";
 
@@ -22,24 +23,16 @@ const IOREGSEL = 0x00, IOWIN = 0x10;
 const IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10;
 
 /** Low half of a redirection entry. */
-const Redir = {
+export const Redir = {
   vector: 0xff,
   modeShift: 8,
   logical: 1 << 11,
   pending: 1 << 12,
+  activeLow: 1 << 13,
   remoteIrr: 1 << 14,
   level: 1 << 15,
   mask: 1 << 16,
   writable: 0x1afff,
-} as const;
-
-const Mode = {
-  fixed: 0,
-  lowestPriority: 1,
-  smi: 2,
-  nmi: 4,
-  init: 5,
-  extInt: 7,
 } as const;
 
 const STATE = record({
@@ -95,7 +88,8 @@ export class IoApic extends StatefulDevice<ValueOf<typeof STATE>>
     return this.state.low.some((entry) => {
       const mode = (entry >> Redir.modeShift) & 7;
       return !(entry & Redir.mask) &&
-        (mode === Mode.nmi || mode === Mode.init || mode === Mode.smi);
+        (mode === DeliveryMode.Nmi || mode === DeliveryMode.Init ||
+          mode === DeliveryMode.Smi);
     });
   }
 
@@ -176,13 +170,15 @@ export class IoApic extends StatefulDevice<ValueOf<typeof STATE>>
     let type = (entry >> Redir.modeShift) & 7;
     let vector = entry & Redir.vector;
     let level = (entry & Redir.level) !== 0;
-    if (type === Mode.extInt) {
-      type = Mode.fixed;
+    if (type === DeliveryMode.ExtInt) {
+      type = DeliveryMode.Fixed;
       vector = this.#wiring.extIntVector();
       level = false;
-    } else if (type === Mode.nmi || type === Mode.init) {
+    } else if (type === DeliveryMode.Nmi || type === DeliveryMode.Init) {
       level = false; // these are always edges
-    } else if (type !== Mode.fixed && type !== Mode.lowestPriority) {
+    } else if (
+      type !== DeliveryMode.Fixed && type !== DeliveryMode.LowestPriority
+    ) {
       return; // SMI and reserved modes reach nobody
     } else {
       if (vector < 16) return; // the local APIC takes no such vector

@@ -10,7 +10,7 @@ import "../number_types.ts";
 import { STATICS } from "../core/layout.ts";
 import { CORE } from "./core_sources.ts";
 import { withCases } from "./inner.ts";
-import { outdated } from "./winhv.ts";
+import { outdated } from "./written.ts";
 
 /** Is compiled with the cases of the instructions' table. */
 const INNER = "code/inner.ts";
@@ -62,7 +62,7 @@ if (import.meta.main) {
   for (const [path, text] of outdated()) {
     if (checking) {
       console.error(
-        `src/soft/core/${path} is not what ffi/ gives: run \`deno task build\` and commit it`,
+        `src/soft/core/${path} is not what its first line names gives: run \`deno task build\` and commit it`,
       );
       Deno.exit(1);
     }

@@ -2,27 +2,26 @@
 // do not see. Prints a line for each fault; exit code 1 if there is any.
 
 import { CORE, coreFiles, withReadableCore } from "./core_sources.ts";
+import { WRITTEN } from "./written.ts";
 
 const WIDTH = 80;
 
-/** Files whose exports are for others than the core. */
+/** Files whose exports need not be the core's, and why. */
 const ENTRIES: Record<string, string> = {
+  ...Object.fromEntries(
+    WRITTEN.map(([path]) => [path, "a list that stands elsewhere"]),
+  ),
   "main.ts": "exports are the module's",
-  "whv/names.ts": "a list of ffi's",
-  "whv/hresult.ts": "a list of ffi's",
   "fp/selftest.ts": "the entry of the module of tests/soft/fp",
 };
 
-/** Takes names from the core: TypeScript that imports, tests that compile parts. */
-const READERS = [
-  "../",
-  "../translate/",
-  "../../../tests/soft/",
-  "../../../tests/soft/lapic/",
-];
+/** TypeScript that imports from the core. */
+const IMPORTERS = ["../", "./", "../translate/", "../../../tests/soft/"];
+/** Compile parts of it for themselves, and use what these export. */
+const COMPILERS = ["../../../tests/soft/lapic/"];
 
 /** What a source file imports and exports. */
-interface SourceFile {
+export interface SourceFile {
   /** In the core. */
   readonly path: string;
   readonly text: string;
@@ -38,7 +37,7 @@ function resolve(path: string, target: string): string {
 }
 
 /** Reads a formatted source file. */
-function parse(path: string, text: string): SourceFile {
+export function parse(path: string, text: string): SourceFile {
   const imports = [...text.matchAll(
     /^(?:import|export) \{([^}]*)\} from "([^"]+)";$/gm,
   )].map(([, names, target]) =>
@@ -61,12 +60,33 @@ function coreSources(): SourceFile[] {
   );
 }
 
-/** The text of the TypeScript that takes names from the core. */
-function readersText(): string {
-  return READERS.flatMap((folder) =>
-    [...Deno.readDirSync(CORE + folder)].filter(({ isFile }) => isFile)
-      .map(({ name }) => Deno.readTextFileSync(CORE + folder + name))
-  ).join("\n");
+function textsOf(base: string, folder: string): string[] {
+  return [...Deno.readDirSync(base + folder)]
+    .filter(({ name }) => name.endsWith(".ts"))
+    .map(({ name }) => Deno.readTextFileSync(base + folder + name));
+}
+
+/** Names that the core exports for others than itself. */
+function namesTaken(): Set<string> {
+  const here = new URL("./", import.meta.url).pathname;
+  const taken = new Set<string>();
+  for (const text of IMPORTERS.flatMap((folder) => textsOf(here, folder))) {
+    for (
+      const [, names] of text.matchAll(
+        /^import \{([^}]*)\} from "[./\w]*\/core\/[^"]+";$/gm,
+      )
+    ) for (const name of names.split(",")) taken.add(name.trim());
+    const all = text.match(/^import \* as (\w+) from "[./\w]*\/core\//m)?.[1];
+    for (
+      const [, name] of text.matchAll(new RegExp(`\\b${all}\\.(\\w+)`, "g"))
+    ) {
+      taken.add(name);
+    }
+  }
+  for (const text of COMPILERS.flatMap((folder) => textsOf(CORE, folder))) {
+    for (const [name] of text.matchAll(/\w+/g)) taken.add(name);
+  }
+  return taken;
 }
 
 /** A fault, as `path:line: what`. */
@@ -89,19 +109,27 @@ function doubleImports(file: SourceFile, report: Report): void {
   }
 }
 
-function deadExports(files: readonly SourceFile[], report: Report): void {
+function deadExports(
+  files: readonly SourceFile[],
+  taken: ReadonlySet<string>,
+  report: Report,
+): void {
   const used = new Set<string>();
   for (const { imports } of files) {
     for (const [from, names] of imports) {
       for (const name of names) used.add(`${from} ${name}`);
     }
   }
-  const readers = readersText();
   for (const file of files) {
     if (file.path in ENTRIES) continue;
     for (const name of file.exports) {
-      if (used.has(`${file.path} ${name}`)) continue;
-      if (new RegExp(`\\b${name}\\b`).test(readers)) continue;
+      if (used.has(`${file.path} ${name}`) || taken.has(name)) continue;
+      // What a function gives need not be named by who calls it.
+      const given = new RegExp(
+        `^export function \\w+\\([^{]*\\): ${name}(?: \\| null)? \\{$`,
+        "m",
+      );
+      if (given.test(file.text)) continue;
       const index = file.text.search(
         new RegExp(`^export (?:declare )?\\w+ ${name}\\b`, "m"),
       );
@@ -169,23 +197,28 @@ function denoLint(): Promise<string[]> {
   );
 }
 
-/** All faults of the core. */
-async function lintCore(): Promise<string[]> {
+/** What the rules of this file find in the core; `taken` are names that others use. */
+export function faultsOf(
+  files: readonly SourceFile[],
+  taken: ReadonlySet<string>,
+): string[] {
   const faults: string[] = [];
   const report: Report = ({ path, text }, index, what) =>
     faults.push(`${path}:${text.slice(0, index).split("\n").length}: ${what}`);
-  const files = coreSources();
   for (const file of files) {
     wideLines(file, report);
     doubleImports(file, report);
   }
-  deadExports(files, report);
+  deadExports(files, taken, report);
   duplicates(files, report);
-  return [...faults, ...await denoLint()].sort();
+  return faults.sort();
 }
 
 if (import.meta.main) {
-  const faults = await lintCore();
+  const faults = [
+    ...faultsOf(coreSources(), namesTaken()),
+    ...await denoLint(),
+  ].sort();
   for (const fault of faults) console.error(`src/soft/core/${fault}`);
   if (faults.length > 0) Deno.exit(1);
 }

@@ -37,7 +37,7 @@ export const EFL: usize = STATE + 184;
 // --- mode, derived by updateMode()
 export const MODE: usize = STATE + 188; // u8: MODE_*
 export const CPL: usize = STATE + 189; // u8
-/** u8: 0 = 16-bit, 1 = 32-bit, 2 = 64-bit code */
+/** u8: KEY_* (shared.ts) */
 export const CODEKEY: usize = STATE + 190;
 /** u8: log2 of the stack pointer's width: 1, 2, 3 */
 export const STACKW: usize = STATE + 191;
@@ -157,7 +157,7 @@ export const LATEADDR: usize = STATE + 0x660; // u64: as FADDR
 export const LATELEN: usize = STATE + 0x668; // u32: the instruction's length
 /** u8: registers were written from outside, look at them before running */
 export const SUSPECT: usize = STATE + 0x650;
-/** u8: what is not stopped at (system/points.ts) */
+/** u8: what is not stopped at (points/pass.ts) */
 export const PASS: usize = STATE + 0x651;
 /** u32: debug points hit and not told yet */
 export const HIT_COUNT: usize = STATE + 0x680;
@@ -191,7 +191,10 @@ export const F_POINT: u32 = 0x600;
 export const EXITBUF: usize = 0x2000; // WHV_RUN_VP_EXIT_CONTEXT, 224 bytes
 /** 64 bytes for accesses that are not plain memory */
 export const BOUNCE: usize = 0x2200;
-export const JGEN: usize = 0x2258; // u32: generation of JCACHE's entries
+/** u32: generation of JCACHE's entries, of the TLB set in use */
+export const JGEN: usize = 0x2258;
+/** u32: goes up when addresses of code may lead elsewhere */
+export const MAPPINGS: usize = 0x225c;
 /** u32: 0 = the last rw host address is plain memory */
 export const BKIND: usize = 0x2240;
 export const BLIN: usize = 0x2248; // u64 linear address of the bounced access
@@ -263,7 +266,7 @@ export const REGIONS: usize = 0x1400000;
 export const REGIONS_END: usize = 0x1c00000;
 /** a page of code while it is decoded (code/cache.ts) */
 export const PAGECOPY: usize = 0x3400000;
-/** 65536 debug points x 40 bytes (system/points.ts) */
+/** 65536 debug points x 40 bytes (points/point.ts) */
 export const POINTS: usize = 0x3410000;
 export const POINT_ADDRESSES: usize = 0x3690000; // 131072 x 16
 export const POINT_PAGES: usize = 0x3890000; // 131072 x 16
@@ -277,6 +280,11 @@ export const REGION_LEFT: usize = 0x3f00404;
 export const REGION_LAST: usize = 0x3f00408; // u32: the record that ended it
 /** u32: goes up when decoded code is dropped */
 export const CODE_DROPS: usize = 0x3f0040c;
+/** per region u8: it was entered since last looked at */
+export const REGION_USED: usize = 0x3f01000;
+export const REGION_ENTRIES: u32 = 4096;
+/** per entry of JCACHE 1 bit: its page may not be global */
+export const JLOCAL: usize = 0x3f02000;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

@@ -8,7 +8,7 @@ import {
   statInvalidated,
 } from "./code/cache";
 import { decodeInit } from "./code/decode";
-import { raise, UD } from "./cpu/fault";
+import { raise } from "./cpu/fault";
 import { registerFxsave } from "./insn/x87/fxsave";
 import { registerX87 } from "./insn/x87/table";
 import { registerFar } from "./insn/system/far";
@@ -60,8 +60,8 @@ import {
 } from "./shared";
 import { ICOUNT, lapicOf } from "./layout";
 import { Handler, indexOf } from "./code/optable";
-import { conditionLoad } from "./system/conditions";
-import { passed, pointReached, pointsInit, pointsTrim } from "./system/points";
+import { conditionLoad } from "./points/conditions";
+export { unwatched } from "./points/data";
 import { execute, runInit } from "./cpu/run";
 import { fieldOf, nextTimer, switchTo } from "./cpu/vps";
 import { checkState } from "./whv/valid";
@@ -82,6 +82,10 @@ import {
   tooShort,
 } from "./code/regions";
 import { created } from "./whv/state";
+import { Vector } from "./x86/vectors";
+import { pointReached, pointsInit } from "./points/code";
+import { pointsTrim } from "./points/set";
+import { passed } from "./points/addresses";
 export { hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
@@ -144,7 +148,7 @@ export { setVariants } from "./whv/variants";
 export { whvGetXsave, whvSetXsave } from "./whv/xsave";
 
 function undefinedInstruction(_p: usize): usize {
-  return raise(UD);
+  return raise(Vector.UD);
 }
 
 /** Prepares the module; once. */

@@ -34,7 +34,16 @@ export const IS_REGION: u32 = 0x80000000;
 
 /** What an access is answered with beside IcebpAnswer's Exit and Done: done,
  * and the VP is to come out behind its instruction. */
-export const LEAVE: u32 = 2;
+
+/** In a TLB tag: the page is watched. No bit of the low four, which some
+ * compare with an operand's, to see its alignment (insn/simd/operands.ts). */
+export const WATCHED: u64 = 16;
+
+/** How code is decoded, in CODEKEY and a block's key: 16, 32 or 64-bit code. */
+export const KEY_16: u32 = 0;
+export const KEY_32: u32 = 1;
+export const KEY_64: u32 = 2;
+export const KEYS: u32 = 3;
 
 // A decoded record (code/record.ts): its bytes, its flags, and how the address
 // of its operand is computed.

@@ -17,10 +17,14 @@ import {
   JC_ENTRIES,
   JCACHE,
   JGEN,
+  MAPPINGS,
+  POOL,
   R_CODEBASE,
   R_ZERO,
   REGION_LAST,
   REGION_LEFT,
+  REGION_USED,
+  REGIONS,
   REGS,
   S_CS,
   S_FS,
@@ -38,10 +42,17 @@ import {
   EAK_64,
   EAK_64A32,
   EAK_64SEG,
+  KEY_32,
+  KEY_64,
   REC,
+  REGION,
   RF_MEM,
+  WATCHED,
 } from "../core/shared.ts";
-import { type Block, type Instruction, KEY_32, KEY_64 } from "./records.ts";
+import { PAGE_BYTES } from "../../x86/paging.ts";
+import type { Block, Instruction } from "./records.ts";
+import { MOST_BLOCKS } from "./regions.ts";
+import { Effect, type Effects } from "./unseen.ts";
 import { Code, I32, I64, moduleBytes, Op } from "./wasm.ts";
 
 export type { Size };
@@ -63,15 +74,24 @@ export type Lazy = typeof Lazy[keyof typeof Lazy];
  * operands in a known way, or in a way that the variable `kind` knows. */
 type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
 
-const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2, T_LOOKUP = 3;
-/** Numbers of a module's functions. */
-const F_FLAGS = 1, F_READABLE = 2, F_WRITABLE = 3;
+const T_HANDLER = 0, T_REGION = 1, T_FLAGS = 2, T_LOOKUP = 3, T_UNWATCHED = 4;
 const TYPES = [
   { params: [I32], results: [I32] },
   { params: [I32, I32, I32], results: [I32] },
   { params: [I32, I64, I64, I64, I64], results: [I64, I64, I64, I64] },
-  { params: [I32, I64, I32], results: [I64] },
+  { params: [I64, I64], results: [I64, I64, I32] },
+  { params: [I64, I64, I32], results: [I64] },
 ] as const;
+/** Functions that all regions share (sharedModule()), by their numbers. */
+const SHARED = [
+  { type: T_FLAGS, name: "flags" },
+  { type: T_LOOKUP, name: "readable" },
+  { type: T_LOOKUP, name: "writable" },
+] as const;
+const F_FLAGS = 0, F_READABLE = 1, F_WRITABLE = 2;
+/** What those import: unwatched() of the core. */
+const SHARED_IMPORTS = [{ type: T_UNWATCHED, name: "unwatched" }] as const;
+const F_UNWATCHED = 0;
 
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
@@ -85,14 +105,19 @@ interface LastPage {
   readonly addend: number;
 }
 
+/**
+ * In the number of a record that a block is left at, before that instruction: the kind of
+ * the flags, or that their variable has it. A record's size is a power of two.
+ */
+const KIND_KNOWN = REC - 1;
+const LABELS = Array.from({ length: MOST_BLOCKS }, (_, n) => `block ${n}`);
+
+const PAGE = BigInt(PAGE_BYTES);
 /** Where an access of up to 8 bytes begins that ends in the same page. */
-const ROOM = 0x1000n - 7n;
-/** With what lookupFunction() found: it holds for this access alone. */
-const EACH_TIME = 1n << 32n;
-/** In a tag: the page has a data point, and the entry its watched lines (core/memory/tlb.ts). */
-const WATCHED = 16n;
+const ROOM = PAGE - 7n;
+/** The page that lookupFunction() finds where there is none. */
+const NO_PAGE = -1n;
 const MASK = [0xff, 0xffff, -1];
-const PAGE = 0x1000n;
 
 /** What is emitted for an instruction: true if it was; false if its handler is to be called. */
 export type Emitter = (
@@ -118,27 +143,28 @@ export interface Generated {
 
 /**
  * The module of a region of `blocks`, of one page and code size, in their order; its
- * function takes the record, the number of the block to begin with and the
+ * function "run" says in the cell of `slot` that it was entered, takes the record, the number of the block to begin with and the
  * instructions left, and returns the record to go on with, or 0 (as core/code/inner.ts has it).
  */
 export function generate(
   blocks: readonly Block[],
   lookup: Lookup,
+  effects: Effects,
+  slot: number,
 ): Generated {
-  // Which registers are used is known when everything was generated once.
-  const first = new Generator(blocks, lookup, null);
-  first.region();
-  const last = new Generator(blocks, lookup, first);
-  last.region();
+  const { code } = new Generator(blocks, lookup, effects, slot);
+  const run = { type: T_REGION, code, name: "run" };
   return {
-    bytes: moduleBytes(TYPES, [
-      { type: T_REGION, code: last.code },
-      { type: T_FLAGS, code: flagsFunction() },
-      { type: T_LOOKUP, code: lookupFunction(0) },
-      { type: T_LOOKUP, code: lookupFunction(8) },
-    ], GUEST / 65536),
+    bytes: moduleBytes(TYPES, SHARED, [run], GUEST / 65536),
     instructions: blocks.reduce((n, b) => n + b.instructions.length, 0),
   };
+}
+
+/** The module of the functions that regions import. */
+export function sharedModule(): Uint8Array {
+  const codes = [flagsFunction(), lookupFunction(0), lookupFunction(8)];
+  const functions = codes.map((code, n) => ({ ...SHARED[n], code }));
+  return moduleBytes(TYPES, SHARED_IMPORTS, functions, GUEST / 65536);
 }
 
 export class Generator {
@@ -146,30 +172,37 @@ export class Generator {
   readonly key: number;
   readonly #blocks: readonly Block[];
   readonly #lookup: Lookup;
+  readonly #effects: Effects;
+  readonly #slot: number;
   readonly #numbers = new Map<number, number>();
-  readonly #used: Set<number>;
-  readonly #modified: Set<number>;
-  readonly #segments: Set<number>;
-  readonly #pagesUsed: Set<number>;
-  /** Registers whose cell in memory may be older than their variable. */
+  /** Registers that are in variables, by their numbers, and those of them that change;
+   * whole when all is written. */
+  readonly #registers = new Map<number, number>();
+  readonly #modified = new Set<number>();
+  readonly #segments = new Set<number>();
+  /** Whose cell in memory may be older than the variable: all but `#clean` of those that
+   * change, or `#dirty` alone. */
+  #all = true;
+  #clean = new Set<number>();
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
   #block = 0;
+  /** Instructions of the block, and those of them before the current one. */
+  #length = 0;
   #executed = 0;
 
   readonly #record = 0;
   readonly #entry = 1;
   readonly #left = 2;
-  readonly #registers: readonly number[];
+  readonly #blockEnd: number;
   readonly #codeBase: number;
-  readonly #tlb: number;
   readonly #kind: number;
   readonly #fz: number;
   readonly #fs: number;
   readonly #fx: number;
   readonly #fc: number;
   readonly #drops: number;
-  readonly #mappings: number;
+  #mappings = -1;
   /** Operands and result of the last instruction that set flags. */
   readonly fa: number;
   readonly fb: number;
@@ -177,32 +210,26 @@ export class Generator {
   /** The linear and the host address of the last memory operand. */
   readonly address: number;
   readonly host: number;
-  readonly #found: number;
-  readonly #page: number;
-  readonly #pages: readonly LastPage[];
-  /** For emitters. */
-  readonly x: number;
-  readonly y: number;
-  readonly z: number;
-  readonly x32: number;
-  readonly y32: number;
-  readonly z32: number;
+  readonly #pages: (LastPage | undefined)[] = [];
+  readonly #scratch: number[] = [];
 
   constructor(
     blocks: readonly Block[],
     lookup: Lookup,
-    before: Generator | null,
+    effects: Effects,
+    slot: number,
   ) {
+    this.#slot = slot;
     this.#blocks = blocks;
     this.#lookup = lookup;
+    this.#effects = effects;
     this.key = blocks[0].key;
     blocks.forEach(({ head }, n) => this.#numbers.set(head, n));
-    this.#used = before === null ? new Set() : before.#used;
-    this.#modified = before === null ? new Set() : before.#modified;
-    this.#segments = before === null ? new Set() : before.#segments;
-    this.#pagesUsed = before === null ? new Set() : before.#pagesUsed;
     const { code } = this;
-    this.#registers = Array.from({ length: 16 }, () => code.local(I64));
+    this.#blockEnd = code.local(I32);
+    this.#kind = code.local(I32);
+    this.#drops = code.local(I32);
+    this.host = code.local(I32);
     this.#codeBase = code.local(I64);
     this.#fz = code.local(I64);
     this.#fs = code.local(I64);
@@ -212,43 +239,40 @@ export class Generator {
     this.fb = code.local(I64);
     this.fr = code.local(I64);
     this.address = code.local(I64);
-    this.x = code.local(I64);
-    this.y = code.local(I64);
-    this.z = code.local(I64);
-    this.#tlb = code.local(I32);
-    this.#kind = code.local(I32);
-    this.#drops = code.local(I32);
-    this.#mappings = code.local(I32);
-    this.host = code.local(I32);
-    this.#found = code.local(I64);
-    this.#page = code.local(I64);
-    this.#pages = Array.from({ length: 4 }, () => ({
-      page: code.local(I64),
-      room: code.local(I64),
-      addend: code.local(I32),
-    }));
-    this.x32 = code.local(I32);
-    this.y32 = code.local(I32);
-    this.z32 = code.local(I32);
+    this.#region();
+    code.complete();
+  }
+
+  /** For emitters. */
+  get x(): number {
+    return this.#scratch[0] ??= this.code.local(I64);
+  }
+  get y(): number {
+    return this.#scratch[1] ??= this.code.local(I64);
+  }
+  get z(): number {
+    return this.#scratch[2] ??= this.code.local(I64);
+  }
+  get x32(): number {
+    return this.#scratch[3] ??= this.code.local(I32);
+  }
+  get y32(): number {
+    return this.#scratch[4] ??= this.code.local(I32);
+  }
+  get z32(): number {
+    return this.#scratch[5] ??= this.code.local(I32);
   }
 
   // --- the whole
 
-  region(): void {
+  #region(): void {
     const { code: c } = this;
     c.block("exit");
-    if (this.key === KEY_32) this.#guard(() => this.#noProgress());
-    this.#loadCell(CODEBASE, this.#codeBase);
-    this.#loadFlags();
-    this.#loadRegisters();
-    c.i32(0);
-    c.memory(Op.i32_load, CODE_DROPS);
-    c.set(this.#drops);
-    c.i32(0);
-    c.memory(Op.i32_load, JGEN);
-    c.set(this.#mappings);
+    c.block("before, flags known", I32);
+    c.block("before", I32);
+    c.defer(() => this.#begin());
     c.loop("dispatch");
-    const labels = this.#blocks.map((_, n) => `block ${n}`);
+    const labels = LABELS.slice(0, this.#blocks.length);
     for (const label of labels.toReversed()) c.block(label);
     c.get(this.#entry);
     c.brTable(labels);
@@ -257,6 +281,28 @@ export class Generator {
       this.#emitBlock(block, n);
     });
     c.end();
+    c.unreachable();
+    // before: an instruction that was not executed, and the kind of the flags
+    c.end();
+    c.tee(this.#record);
+    c.i32(KIND_KNOWN);
+    c.op(Op.i32_and);
+    c.set(this.#kind);
+    c.get(this.#record);
+    c.end();
+    c.i32(~KIND_KNOWN);
+    c.op(Op.i32_and);
+    c.set(this.#record);
+    c.get(this.#left);
+    c.get(this.#blockEnd);
+    c.get(this.#record);
+    c.op(Op.i32_sub);
+    c.i32(Math.log2(REC));
+    c.op(Op.i32_shr_u);
+    c.op(Op.i32_add);
+    c.set(this.#left);
+    c.i32(0);
+    c.set(this.#blockEnd);
     c.end();
     // exit: the state as the interpreter has it
     c.get(this.#kind);
@@ -265,7 +311,69 @@ export class Generator {
     c.end();
     this.#storeFlags();
     for (const n of this.#modified) this.#storeRegister(n);
+    this.#chain();
     this.#leave(() => c.get(this.#record));
+  }
+
+  /** What the variables are at first. */
+  #begin(): void {
+    const { code: c } = this;
+    if (this.key === KEY_32) this.#guard(() => this.#noProgress());
+    c.i32(0);
+    c.i32(1);
+    c.memory(Op.i32_store8, REGION_USED + this.#slot);
+    this.#loadCell(CODEBASE, this.#codeBase);
+    this.#loadFlags();
+    for (const [n, local] of this.#registers) {
+      this.#loadCell(REGS + n * 8, local);
+    }
+    c.i32(0);
+    c.memory(Op.i32_load, CODE_DROPS);
+    c.set(this.#drops);
+    if (this.#mappings < 0) return;
+    c.i32(0);
+    c.memory(Op.i32_load, MAPPINGS);
+    c.set(this.#mappings);
+  }
+
+  /** Goes on in another region if the record leads to one, and what is left is enough for
+   * its block, whose header is before the record (core/code/cache.ts); not at an instruction
+   * that is the interpreter's to execute. */
+  #chain(): void {
+    const { code: c } = this;
+    c.get(this.#blockEnd);
+    c.i32(0);
+    c.op(Op.i32_ne);
+    c.get(this.#record);
+    c.memory(Op.i32_load8_u, 3);
+    c.i32(REGION);
+    c.op(Op.i32_eq);
+    c.op(Op.i32_and);
+    c.if_();
+    c.get(this.#record);
+    c.i32(REC);
+    c.op(Op.i32_sub);
+    c.memory(Op.i32_load, 8);
+    c.get(this.#left);
+    c.op(Op.i32_le_s);
+    c.if_();
+    c.get(this.#record);
+    c.get(this.#record);
+    c.i32(3);
+    c.op(Op.i32_shr_u);
+    c.memory(Op.i32_load, REGIONS - (POOL >>> 3));
+    c.tee(this.#entry);
+    c.i32(20);
+    c.op(Op.i32_shr_u);
+    c.i32(0x7ff);
+    c.op(Op.i32_and);
+    c.get(this.#left);
+    c.get(this.#entry);
+    c.i32(0xfffff);
+    c.op(Op.i32_and);
+    c.returnCallIndirect(T_REGION);
+    c.end();
+    c.end();
   }
 
   /** Returns with what `push` pushes and what is left. */
@@ -325,17 +433,25 @@ export class Generator {
 
   #emitBlock(block: Block, n: number): void {
     const { code: c } = this;
-    const { instructions } = block;
+    const { instructions, head } = block;
     this.#block = n;
+    this.#length = instructions.length;
     this.#executed = 0;
     this.#flags = "dynamic";
-    this.#dirty = new Set(this.#modified);
+    this.#all = true;
+    this.#clean.clear();
+    this.#dirty.clear();
     c.loop("self");
+    c.i32(head + instructions.length * REC);
+    c.set(this.#blockEnd);
     c.get(this.#left);
     c.i32(instructions.length);
+    c.op(Op.i32_sub);
+    c.tee(this.#left);
+    c.i32(0);
     c.op(Op.i32_lt_s);
     c.ifUnlikely();
-    this.exit(block.head);
+    this.exit(head);
     c.end();
     let ended = false;
     for (const i of instructions) {
@@ -361,8 +477,9 @@ export class Generator {
       this.jumpTo(this.x, [], 0);
       return;
     }
+    if (this.#mappings < 0) this.#mappings = c.local(I32);
     c.i32(0);
-    c.memory(Op.i32_load, JGEN);
+    c.memory(Op.i32_load, MAPPINGS);
     c.get(this.#mappings);
     c.op(Op.i32_ne);
     c.ifUnlikely();
@@ -406,6 +523,13 @@ export class Generator {
   /** Leaves the region at record `p`, before the current instruction or `more` behind it. */
   exit(p: number, more = 0): void {
     const { code: c } = this;
+    const { head } = this.#blocks[this.#block];
+    if (more === 0 && p === head + this.#executed * REC) {
+      const isKnown = this.#flags !== "dynamic";
+      c.i32(isKnown ? p | kindOf(this.#flags) : p);
+      c.br(isKnown ? "before" : "before, flags known");
+      return;
+    }
     c.i32(p);
     c.set(this.#record);
     this.exitTo(more);
@@ -413,10 +537,9 @@ export class Generator {
 
   /** As exit(), to the record that the variable `record` has. */
   exitTo(more: number): void {
-    const { code: c } = this;
-    this.#spend(more);
+    this.#giveBack(more);
     this.#sayFlags();
-    c.br("exit");
+    this.code.br("exit");
   }
 
   /** The variable that says where exitTo() goes. */
@@ -424,13 +547,15 @@ export class Generator {
     return this.#record;
   }
 
-  #spend(more: number): void {
+  /** A block spends all of its instructions when it begins: what is not executed when
+   * it is left `more` behind the current instruction is left again. */
+  #giveBack(more: number): void {
     const { code: c } = this;
-    const n = this.#executed + more;
+    const n = this.#length - this.#executed - more;
     if (n === 0) return;
     c.get(this.#left);
     c.i32(n);
-    c.op(Op.i32_sub);
+    c.op(Op.i32_add);
     c.set(this.#left);
   }
 
@@ -450,10 +575,16 @@ export class Generator {
       this.exit(p, more);
       return;
     }
-    this.#spend(more);
+    this.#giveBack(more);
     this.#sayFlags();
+    if (n > this.#block) c.br(LABELS[n]);
+    else this.#goBack(n);
+  }
+
+  /** Goes on at this block or one before it. */
+  #goBack(n: number): void {
+    const { code: c } = this;
     if (n === this.#block) c.br("self");
-    else if (n > this.#block) c.br(`block ${n}`);
     else {
       c.i32(n);
       c.set(this.#entry);
@@ -500,21 +631,28 @@ export class Generator {
   callHandler(i: Instruction): void {
     const { code: c } = this;
     this.#storeState();
+    this.#all = false;
     this.#dirty.clear();
     this.#call(i);
     c.ifUnlikely();
     this.#leaveBehind(i);
     c.end();
-    if (this.key === KEY_32) {
-      this.#guard(() => {
-        c.get(this.#left);
-        c.i32(this.#executed + 1);
-        c.op(Op.i32_sub);
-        c.set(this.#left);
-        this.#leave(() => c.i32(i.p + REC));
-      });
-    }
-    this.#loadRegisters();
+    const rest = this.#length - this.#executed - 1;
+    c.defer(() => {
+      if (this.key === KEY_32) {
+        this.#guard(() => {
+          c.get(this.#left);
+          c.i32(rest);
+          c.op(Op.i32_add);
+          c.set(this.#left);
+          this.#leave(() => c.i32(i.p + REC));
+        });
+      }
+      for (const [n, local] of this.#registers) {
+        this.#loadCell(REGS + n * 8, local);
+      }
+    });
+    this.#forgetPages();
     this.#loadFlags();
   }
 
@@ -523,8 +661,13 @@ export class Generator {
   callFloating(i: Instruction): void {
     const { code: c } = this;
     for (const offset of [i.base, i.index, i.rm, i.reg]) {
-      if (!this.#dirty.delete(offset >> 3)) continue;
-      this.#storeRegister(offset >> 3);
+      const n = offset >> 3;
+      if (n >= 16) continue;
+      if (this.#dirty.delete(n)) this.#storeRegister(n);
+      else if (this.#all && !this.#clean.has(n)) {
+        c.defer(() => this.#storeModified(n));
+      }
+      this.#clean.add(n);
     }
     this.#call(i);
     c.ifUnlikely();
@@ -541,6 +684,16 @@ export class Generator {
     this.#cells();
     this.#storeFlags();
     for (const n of this.#dirty) this.#storeRegister(n);
+    if (!this.#all) return;
+    const done = new Set([...this.#clean, ...this.#dirty]);
+    this.code.defer(() => {
+      for (const n of this.#modified) if (!done.has(n)) this.#storeRegister(n);
+    });
+  }
+
+  /** Stores a register if it changes anywhere in the region. */
+  #storeModified(n: number): void {
+    if (this.#modified.has(n)) this.#storeRegister(n);
   }
 
   /** Calls a handler; pushes whether the region cannot go on behind it. */
@@ -566,8 +719,8 @@ export class Generator {
     c.i32(i.p);
     c.memory(Op.i32_store, REGION_LAST);
     c.get(this.#left);
-    c.i32(this.#executed);
-    c.op(Op.i32_sub);
+    c.i32(this.#length - this.#executed);
+    c.op(Op.i32_add);
     // what did not complete is the loop's to count
     c.get(this.#record);
     c.i32(0);
@@ -586,27 +739,20 @@ export class Generator {
     c.set(local);
   }
 
-  #loadRegisters(): void {
-    const { code: c } = this;
-    for (const n of this.#used) {
-      this.#loadCell(REGS + n * 8, this.#registers[n]);
-    }
-    c.i32(0);
-    c.memory(Op.i32_load, TLBB);
-    c.set(this.#tlb);
-    this.#forgetPages();
-  }
-
   #storeRegister(n: number): void {
     const { code: c } = this;
     c.i32(0);
-    c.get(this.#registers[n]);
+    c.get(this.#uses(n));
     c.memory(Op.i64_store, REGS + n * 8);
   }
 
   #uses(n: number): number {
-    this.#used.add(n);
-    return this.#registers[n];
+    let local = this.#registers.get(n);
+    if (local === undefined) {
+      local = this.code.local(I64);
+      this.#registers.set(n, local);
+    }
+    return local;
   }
 
   /** Pushes a register, by its byte offset: i64 for size 3, else zero-extended i32. */
@@ -632,6 +778,7 @@ export class Generator {
     const local = this.#uses(n);
     this.#modified.add(n);
     this.#dirty.add(n);
+    this.#clean.delete(n);
     if (size === 2) c.op(Op.i64_extend_i32_u);
     else if (size < 2) {
       c.i32(MASK[size]);
@@ -756,37 +903,15 @@ export class Generator {
     c.get(last.room);
     c.op(Op.i64_ge_u);
     c.ifUnlikely();
-    // the whole access has to be in one page: of its first byte is the TLB's entry, of its
-    // last one has the tag to be
     c.get(this.address);
-    c.op(Op.i32_wrap_i64);
-    c.get(this.address);
-    if (size > 0) {
-      c.i64((1n << BigInt(size)) - 1n);
-      c.op(Op.i64_add);
-    }
-    c.i64(-PAGE);
-    c.op(Op.i64_and);
-    c.tee(this.#page);
-    c.get(this.#tlb);
+    c.i64((1n << BigInt(size)) - 1n);
     c.call(write ? F_WRITABLE : F_READABLE);
-    c.tee(this.#found);
-    c.i64(0n);
-    c.op(Op.i64_lt_s);
-    this.exitIf(i);
-    c.get(this.#page);
-    c.set(last.page);
-    // a page with a data point is looked up each time
-    c.i64(ROOM);
-    c.i64(0n);
-    c.get(this.#found);
-    c.i64(EACH_TIME);
-    c.op(Op.i64_lt_u);
-    c.op(Op.select);
-    c.set(last.room);
-    c.get(this.#found);
-    c.op(Op.i32_wrap_i64);
     c.set(last.addend);
+    c.set(last.room);
+    c.tee(last.page);
+    c.i64(NO_PAGE);
+    c.op(Op.i64_eq);
+    this.exitIf(i);
     c.end();
     c.get(this.address);
     c.op(Op.i32_wrap_i64);
@@ -795,21 +920,32 @@ export class Generator {
     c.set(this.host);
   }
 
-  /** What is remembered of pages: of the stack's, by RSP and RBP, and of others. */
+  /** What is remembered of pages: of each register that addresses, one to read and one to
+   * write. */
   #lastPage(i: Instruction, write: boolean): LastPage {
-    const stack = (i.flags & RF_MEM) === 0 || i.base === 4 << 3 ||
-      i.base === 5 << 3;
-    const n = (stack ? 0 : 1) + (write ? 2 : 0);
-    this.#pagesUsed.add(n);
-    return this.#pages[n];
+    const register = (i.flags & RF_MEM) === 0
+      ? 4 << 3
+      : i.base === R_ZERO
+      ? i.index
+      : i.base;
+    const n = register >> 2 | (write ? 1 : 0);
+    const { code } = this;
+    return this.#pages[n] ??= {
+      page: code.local(I64),
+      room: code.local(I64),
+      addend: code.local(I32),
+    };
   }
 
   #forgetPages(): void {
     const { code: c } = this;
-    for (const n of this.#pagesUsed) {
-      c.i64(0n);
-      c.set(this.#pages[n].room);
-    }
+    c.defer(() => {
+      for (const page of this.#pages) {
+        if (page === undefined) continue;
+        c.i64(0n);
+        c.set(page.room);
+      }
+    });
   }
 
   /** Pushes what is at `host`. */
@@ -935,15 +1071,21 @@ export class Generator {
     c.i32(0);
     c.get(this.#codeBase);
     c.memory(Op.i64_store, CODEBASE);
+    this.#giveBack(more);
+    this.#sayFlags();
     for (const p of candidates) {
+      const n = this.#numbers.get(p)!;
       c.get(this.#record);
       c.i32(p);
       c.op(Op.i32_eq);
-      c.if_();
-      this.goTo(p, more);
-      c.end();
+      if (n > this.#block) c.brIf(LABELS[n]);
+      else {
+        c.if_();
+        this.#goBack(n);
+        c.end();
+      }
     }
-    this.exitTo(more);
+    c.br("exit");
   }
 
   /** Takes a direct branch. */
@@ -1027,10 +1169,25 @@ export class Generator {
     this.#flags = { lazy, size };
   }
 
+  /** Whether nothing sees the flags that the current instruction leaves. */
+  get #unseen(): boolean {
+    const { instructions } = this.#blocks[this.#block];
+    for (let n = this.#executed + 1; n < this.#length; n++) {
+      const i = instructions[n];
+      const effect = this.#effects(i);
+      if (
+        effect === Effect.SEEN || this.#lookup(i) === undefined ||
+        !this.#addressable(i)
+      ) return false;
+      if (effect === Effect.OVERWRITTEN) return true;
+    }
+    return false;
+  }
+
   /** Has CF be in its variable: what keeps it needs that. */
   keepCarry(): void {
     const { code: c } = this;
-    if (this.#flags === "cells") return;
+    if (this.#flags === "cells" || this.#unseen) return;
     if (this.#flags === "dynamic") {
       c.get(this.#kind);
       c.i32(Lazy.ADD << 2);
@@ -1038,7 +1195,8 @@ export class Generator {
       c.i32((Lazy.INC - Lazy.ADD) << 2);
       c.op(Op.i32_lt_u);
       c.if_();
-      this.#compute(() => c.get(this.#kind));
+      this.#carryByKind();
+      c.set(this.#fc);
       c.end();
       return;
     }
@@ -1047,6 +1205,30 @@ export class Generator {
     this.condition(2);
     c.op(Op.i64_extend_i32_u);
     c.set(this.#fc);
+  }
+
+  /** Pushes CF as an i64, where `kind` is one of those before INC. */
+  #carryByKind(): void {
+    const { code: c } = this;
+    const less = (a: number, b: number) => {
+      c.get(a);
+      c.get(b);
+      c.op(Op.i64_lt_u);
+      c.op(Op.i64_extend_i32_u);
+    };
+    const below = (lazy: Lazy) => {
+      c.get(this.#kind);
+      c.i32(lazy << 2);
+      c.op(Op.i32_lt_u);
+      c.op(Op.select);
+    };
+    less(this.fr, this.fa);
+    less(this.fa, this.fb);
+    below(Lazy.SUB);
+    c.i64(0n);
+    c.get(this.fa);
+    below(Lazy.SET);
+    below(Lazy.LOGIC);
   }
 
   /** Pushes CF as an i64. */
@@ -1062,6 +1244,7 @@ export class Generator {
   /** Sets CF to what `push` pushes (0 or 1 as an i64), and keeps the others. */
   setCarry(push: () => void): void {
     const { code: c } = this;
+    if (this.#unseen) return;
     this.#cells();
     push();
     c.set(this.z);
@@ -1080,6 +1263,7 @@ export class Generator {
   /** Sets CF and OF (locals, 0 or 1), and keeps the others. */
   setCarryOverflow(cf: number, of: number): void {
     const { code: c } = this;
+    if (this.#unseen) return;
     this.#cells();
     c.get(this.#fx);
     c.i64(0x10n);
@@ -1416,92 +1600,119 @@ function flagsFunction(): Code {
   c.get(z);
   c.get(x);
   c.get(carry);
+  c.complete();
   return c;
 }
 
 /**
- * The function that looks a page up in the TLB: (linear address, page of the access's last
- * byte, TLB) to what leads to the host's address, with EACH_TIME, or -1. `tag` is the
- * offset of the entry's tag that is to match. Of a page with a data point, what is beside
- * the watched lines is found, as in core/memory/watched.ts; a write there changes the page.
+ * The function that looks a page up in the TLB: (linear address, what its last byte is
+ * further on) to the page, where accesses of up to 8 bytes may begin in it, and what
+ * leads to the host's address; or NO_PAGE. `tag` is the offset of the entry's tag that is to
+ * match. The whole access has to be in one page: of its first byte is the entry, of its last
+ * one has the tag to be. Of a page with a data point, what is found is what lies between
+ * those next to the access; a write there changes the page, as in core/memory/watched.ts.
  */
 function lookupFunction(tag: 0 | 8): Code {
-  const c = new Code(3);
-  const address = 0, page = 1, tlb = 2;
-  const entry = c.local(I32), host = c.local(I32), first = c.local(I32);
+  const c = new Code(2);
+  const address = 0, more = 1;
+  const page = c.local(I64), between = c.local(I64);
+  const entry = c.local(I32), host = c.local(I32), byte = c.local(I32);
+  const nothing = () => {
+    c.i64(NO_PAGE);
+    c.i64(0n);
+    c.i32(0);
+    c.return_();
+  };
   c.get(address);
-  c.i32(7);
-  c.op(Op.i32_shr_u);
+  c.get(more);
+  c.op(Op.i64_add);
+  c.i64(-PAGE);
+  c.op(Op.i64_and);
+  c.set(page);
+  c.get(address);
+  c.i64(7n);
+  c.op(Op.i64_shr_u);
+  c.op(Op.i32_wrap_i64);
   c.i32((TLB_ENTRIES - 1) << 5);
   c.op(Op.i32_and);
-  c.get(tlb);
+  c.i32(0);
+  c.memory(Op.i32_load, TLBB);
   c.op(Op.i32_add);
   c.tee(entry);
   c.memory(Op.i64_load, tag);
   c.get(page);
   c.op(Op.i64_eq);
   c.if_();
+  c.get(page);
+  c.i64(ROOM);
   c.get(entry);
-  c.memory(Op.i64_load32_u, 16);
+  c.memory(Op.i32_load, 16);
   c.return_();
   c.end();
   c.get(entry);
   c.memory(Op.i64_load, tag);
   c.get(page);
-  c.i64(WATCHED);
+  c.i64(BigInt(WATCHED));
   c.op(Op.i64_or);
   c.op(Op.i64_ne);
   c.if_();
-  c.i64(-1n);
-  c.return_();
+  nothing();
   c.end();
-  // the lines, of 128 bytes, of the access's first byte and of one 7 bytes further
   c.get(address);
-  c.i32(7);
-  c.op(Op.i32_shr_u);
-  c.set(first);
+  c.op(Op.i32_wrap_i64);
   c.get(entry);
-  c.memory(Op.i32_load, 20);
-  c.i32(1);
-  c.get(first);
-  c.op(Op.i32_shl);
-  c.i32(1);
-  c.get(address);
-  c.i32(7);
+  c.memory(Op.i32_load, 16);
   c.op(Op.i32_add);
-  c.i32(7);
-  c.op(Op.i32_shr_u);
-  c.op(Op.i32_shl);
-  c.op(Op.i32_or);
-  c.op(Op.i32_and);
+  c.set(host);
+  c.get(address);
+  c.get(more);
+  c.get(host);
+  c.call(F_UNWATCHED);
+  c.tee(between);
+  c.op(Op.i64_eqz);
   c.if_();
-  c.i64(-1n);
-  c.return_();
+  nothing();
   c.end();
   if (tag === 8) {
-    c.get(address);
-    c.get(entry);
-    c.memory(Op.i32_load, 16);
-    c.op(Op.i32_add);
-    c.i32(12);
+    c.get(host);
+    c.i32(15);
     c.op(Op.i32_shr_u);
-    c.tee(host);
-    c.i32(3);
-    c.op(Op.i32_shr_u);
-    c.tee(first);
-    c.get(first);
+    c.tee(byte);
+    c.get(byte);
     c.memory(Op.i32_load8_u, CHANGED);
     c.i32(1);
     c.get(host);
+    c.i32(12);
+    c.op(Op.i32_shr_u);
     c.i32(7);
     c.op(Op.i32_and);
     c.op(Op.i32_shl);
     c.op(Op.i32_or);
     c.memory(Op.i32_store8, CHANGED);
   }
+  // from its low half to its high half; nothing of 8 bytes may fit
+  c.get(page);
+  c.get(between);
+  c.i64(0xffff_ffffn);
+  c.op(Op.i64_and);
+  c.op(Op.i64_add);
+  c.get(between);
+  c.i64(32n);
+  c.op(Op.i64_shr_u);
+  c.get(between);
+  c.i64(0xffff_ffffn);
+  c.op(Op.i64_and);
+  c.op(Op.i64_sub);
+  c.i64(7n);
+  c.op(Op.i64_sub);
+  c.tee(between);
+  c.i64(0n);
+  c.get(between);
+  c.i64(0n);
+  c.op(Op.i64_gt_s);
+  c.op(Op.select);
   c.get(entry);
-  c.memory(Op.i64_load32_u, 16);
-  c.i64(EACH_TIME);
-  c.op(Op.i64_or);
+  c.memory(Op.i32_load, 16);
+  c.complete();
   return c;
 }

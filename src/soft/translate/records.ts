@@ -3,12 +3,7 @@
 
 import "../number_types.ts";
 import { BH_ENTRIES, BHASH, POOL, POOL_END } from "../core/layout.ts";
-import { REC } from "../core/shared.ts";
-
-/** Code sizes. */
-export const KEY_16 = 0;
-export const KEY_32 = 1;
-export const KEY_64 = 2;
+import { KEY_64, REC } from "../core/shared.ts";
 
 /** A decoded instruction. */
 export interface Instruction {

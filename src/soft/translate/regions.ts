@@ -1,10 +1,10 @@
 // What is translated together: blocks of one page that lead to each other by direct
 // branches, by falling through, and by returning from calls.
 
-import { REC } from "../core/shared.ts";
-import { type Block, KEY_16, type Records } from "./records.ts";
+import { KEY_16, REC } from "../core/shared.ts";
+import { type Block, type Records } from "./records.ts";
 
-const MOST_BLOCKS = 40;
+export const MOST_BLOCKS = 40;
 const MOST_INSTRUCTIONS = 512;
 
 /**

@@ -20,7 +20,7 @@ import { TABLE } from "../instructions/table.ts";
 import { BYTE, OF, on, ONE, WIDE } from "./encodings.ts";
 import { type Generator, Lazy, type Size } from "./generator.ts";
 import { type Emission, RAX, RCX, RDX, type Value } from "./machine.ts";
-import { KEY_64 } from "./records.ts";
+import { KEY_64 } from "../core/shared.ts";
 import { row } from "./row.ts";
 import { Op } from "./wasm.ts";
 

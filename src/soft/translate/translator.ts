@@ -4,13 +4,22 @@
 // would, instruction by instruction.
 
 import "../number_types.ts";
-import { CODE_DROPS, HOT, HOT_COUNT, POOL, REGIONS } from "../core/layout.ts";
+import {
+  CODE_DROPS,
+  HOT,
+  HOT_COUNT,
+  POOL,
+  REGION_ENTRIES,
+  REGION_USED,
+  REGIONS,
+} from "../core/layout.ts";
 import { IS_REGION, REGION } from "../core/shared.ts";
 import type { Instance } from "../module.ts";
-import { generate, type Lookup } from "./generator.ts";
+import { generate, type Lookup, sharedModule } from "./generator.ts";
 import { instructionRows } from "./instructions.ts";
 import { type Block, Records } from "./records.ts";
 import { formRegion } from "./regions.ts";
+import { type Effects, flagEffects } from "./unseen.ts";
 
 /** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */
 export type TranslateMode = "never" | "auto" | "always";
@@ -18,17 +27,15 @@ export type TranslateMode = "never" | "auto" | "always";
 /** How often samples are taken, in instructions, and the heat that is enough: a sample counts
  * 64, each time that translated code is left for a record 1 (core/code/regions.ts). */
 const SAMPLING = {
-  auto: { every: 4096, heat: 2000 },
+  auto: { every: 4096, heat: 16_000 },
   always: { every: 32, heat: 1 },
 } as const;
 
-/** Regions that are kept; beyond, the oldest go. */
-const MOST_REGIONS = 4096;
 /** A page whose code was dropped this often while it was translated is left alone. */
 const MOST_DROPS = 16;
-/** Guest instructions of one go, some milliseconds' worth; what is left over comes with the
- * next. */
-const MOST_AT_ONCE = 700;
+/** Guest instructions after which a go ends: with its last region, of 512 at most, some
+ * milliseconds' worth. What is left over comes with the next. */
+const MOST_AT_ONCE = 200;
 
 interface Entry {
   readonly p: number;
@@ -38,7 +45,10 @@ interface Entry {
 }
 
 interface Region {
+  /** In the module's table. */
   readonly index: number;
+  /** Which of the regions that are kept it is. */
+  readonly slot: number;
   readonly page: number;
   readonly entries: readonly Entry[];
 }
@@ -61,8 +71,15 @@ export class Translator {
   readonly #instance: Instance;
   readonly #records: Records;
   readonly #lookup: Lookup;
+  readonly #effects: Effects;
+  /** What regions import. */
+  readonly #env: WebAssembly.ModuleImports;
   readonly #regions = new Map<number, Region>();
+  /** Indices in the table, and slots, of regions that were given up. */
   readonly #free: number[] = [];
+  readonly #freeSlots: number[] = [];
+  /** Slots that were ever used. */
+  #slots = 0;
   readonly #drops = new Map<number, number>();
   readonly #waiting: number[] = [];
   readonly #most: number;
@@ -77,12 +94,22 @@ export class Translator {
   constructor(
     instance: Instance,
     mode: "auto" | "always",
-    mostRegions = MOST_REGIONS,
+    mostRegions = REGION_ENTRIES,
   ) {
     this.#instance = instance;
     this.#records = new Records(instance.view);
     this.#lookup = instructionRows(instance.view);
-    this.#most = mostRegions;
+    this.#effects = flagEffects(instance.view);
+    const { wasmMemory: memory, table } = instance;
+    const env = { memory, table };
+    const shared = new WebAssembly.Module(sharedModule() as BufferSource);
+    this.#env = {
+      ...env,
+      ...new WebAssembly.Instance(shared, {
+        env: { ...env, unwatched: instance.core.unwatched },
+      }).exports,
+    };
+    this.#most = Math.min(mostRegions, REGION_ENTRIES);
     this.#patient = mode === "auto";
     const { every, heat } = SAMPLING[mode];
     instance.core.setTranslation(every, heat);
@@ -131,11 +158,15 @@ export class Translator {
     const page = blocks[0].host >>> 12;
     if (this.#patient && (this.#drops.get(page) ?? 0) > MOST_DROPS) return;
     if (this.#regions.size >= this.#most) this.#evict();
-    const { bytes, instructions } = generate(blocks, this.#lookup);
+    const slot = this.#freeSlots.pop() ?? this.#slots++;
+    const { bytes, instructions } = generate(
+      blocks,
+      this.#lookup,
+      this.#effects,
+      slot,
+    );
     const module = new WebAssembly.Module(bytes as BufferSource);
-    const { exports } = new WebAssembly.Instance(module, {
-      env: { memory: this.#instance.wasmMemory, table },
-    });
+    const { exports } = new WebAssembly.Instance(module, { env: this.#env });
     const index = this.#free.pop() ?? table.grow(1);
     table.set(index, exports.run as unknown as never);
     const entries: Entry[] = [];
@@ -147,7 +178,7 @@ export class Translator {
       memory[p + 3] = REGION;
       view.setUint32(cell, (IS_REGION | n << 20 | index) >>> 0, true);
     });
-    this.#regions.set(index, { index, page, entries });
+    this.#regions.set(index, { index, slot, page, entries });
     this.#translated++;
     this.#instructions += instructions;
     this.#bytes += bytes.length;
@@ -172,10 +203,17 @@ export class Translator {
     return (value & IS_REGION) !== 0 && (value & 0xfffff) === index;
   }
 
-  /** Takes the oldest region away: its records are interpreted again. */
+  /** Takes a region away that was not entered for longest, about: its records are
+   * interpreted again. One that was since it was last looked at waits behind the others. */
   #evict(): void {
     const { view, memory } = this.#instance;
-    const [region] = this.#regions.values();
+    let [region] = this.#regions.values();
+    while (memory[REGION_USED + region.slot] !== 0) {
+      memory[REGION_USED + region.slot] = 0;
+      this.#regions.delete(region.index);
+      this.#regions.set(region.index, region);
+      [region] = this.#regions.values();
+    }
     for (const entry of region.entries) {
       if (!this.#leads(entry, region)) continue;
       memory[entry.p + 3] = entry.own;
@@ -185,8 +223,10 @@ export class Translator {
   }
 
   /** Gives up a region that no record leads to. */
-  #remove({ index }: Region): void {
+  #remove({ index, slot }: Region): void {
     this.#regions.delete(index);
+    this.#freeSlots.push(slot);
+    this.#instance.memory[REGION_USED + slot] = 0;
     this.#instance.table.set(index, null);
     this.#free.push(index);
   }

@@ -105,6 +105,15 @@ class Bytes {
     this.#data[this.length++] = b;
   }
 
+  at(n: number): number {
+    return this.#data[n];
+  }
+
+  /** Changes a byte that is there. */
+  put1(at: number, b: number): void {
+    this.#data[at] = b;
+  }
+
   put(bytes: Uint8Array): void {
     if (this.length + bytes.length > this.#data.length) {
       this.#grow(bytes.length);
@@ -117,6 +126,17 @@ class Bytes {
     const data = new Uint8Array(2 * (this.length + room));
     data.set(this.#data.subarray(0, this.length));
     this.#data = data;
+  }
+
+  /** A byte and a number, which is small nearly always. */
+  withNumber(b: number, n: number): void {
+    if (n < 0x80 && this.length + 2 <= this.#data.length) {
+      this.#data[this.length++] = b;
+      this.#data[this.length++] = n;
+    } else {
+      this.byte(b);
+      this.u32(n);
+    }
   }
 
   u32(n: number): void {
@@ -139,6 +159,12 @@ class Bytes {
 
   s64(n: bigint): void {
     n = BigInt.asIntN(64, n);
+    // numbers of 32 bits are the same, and quicker
+    const small = Number(n);
+    if (small === (small | 0)) {
+      this.s32(small);
+      return;
+    }
     while (n < -64n || n > 63n) {
       this.byte(Number(n & 0x7fn) | 0x80);
       n >>= 7n;
@@ -152,19 +178,37 @@ class Bytes {
     this.put(bytes);
   }
 
-  view(): Uint8Array {
+  /** What is there so far; shared until more is added. */
+  get view(): Uint8Array {
     return this.#data.subarray(0, this.length);
   }
 }
 
+/** A label that is open. */
+interface Label {
+  readonly name: string;
+  /** Where the block or loop begins. */
+  readonly at: number;
+  used: boolean;
+}
+
+/** Code that is written when all else is. */
+interface Deferred {
+  readonly at: number;
+  readonly write: () => void;
+}
+
+const LOOP = 0x03, BLOCK = 0x02;
+
 /** A function's body. */
 export class Code {
-  readonly #bytes = new Bytes();
-  readonly #labels: string[] = [];
+  #bytes = new Bytes();
+  readonly #labels: Label[] = [];
   readonly #locals: ValueType[] = [];
   readonly #params: number;
   /** Places of branches that are rarely taken. */
-  readonly #unlikely: number[] = [];
+  #unlikely: number[] = [];
+  readonly #deferred: Deferred[] = [];
 
   constructor(params: number) {
     this.#params = params;
@@ -180,20 +224,22 @@ export class Code {
     return this.#params + this.#locals.push(type) - 1;
   }
 
+  /** Has `write` write here when the function is finished: it may know more then. */
+  defer(write: () => void): void {
+    this.#deferred.push({ at: this.#bytes.length, write });
+  }
+
   op(opcode: number): void {
     this.#bytes.byte(opcode);
   }
   get(local: number): void {
-    this.op(0x20);
-    this.#bytes.u32(local);
+    this.#bytes.withNumber(0x20, local);
   }
   set(local: number): void {
-    this.op(0x21);
-    this.#bytes.u32(local);
+    this.#bytes.withNumber(0x21, local);
   }
   tee(local: number): void {
-    this.op(0x22);
-    this.#bytes.u32(local);
+    this.#bytes.withNumber(0x22, local);
   }
   i32(n: number): void {
     this.op(0x41);
@@ -205,32 +251,39 @@ export class Code {
   }
   /** A load or a store at the address on the stack plus `offset`. */
   memory(opcode: number, offset = 0): void {
-    this.op(opcode);
-    this.#bytes.u32(0); // no alignment is promised
+    // no alignment is promised
+    this.#bytes.withNumber(opcode, 0);
     this.#bytes.u32(offset);
   }
   call(index: number): void {
-    this.op(0x10);
-    this.#bytes.u32(index);
+    this.#bytes.withNumber(0x10, index);
   }
   /** Calls the function of `type` at the table's index on the stack. */
   callIndirect(type: number): void {
-    this.op(0x11);
-    this.#bytes.u32(type);
+    this.#bytes.withNumber(0x11, type);
+    this.#bytes.u32(0);
+  }
+  /** As callIndirect(), and returns what it returns. */
+  returnCallIndirect(type: number): void {
+    this.#bytes.withNumber(0x13, type);
     this.#bytes.u32(0);
   }
   return_(): void {
     this.op(0x0f);
   }
+  unreachable(): void {
+    this.op(0x00);
+  }
 
-  block(label: string): void {
-    this.#open(0x02, label);
+  /** A block, of a type that its branches bring a value of, or of none. */
+  block(label: string, type: ValueType | typeof VOID = VOID): void {
+    this.#open(BLOCK, label, type);
   }
   loop(label: string): void {
-    this.#open(0x03, label);
+    this.#open(LOOP, label, VOID);
   }
   if_(): void {
-    this.#open(0x04, "");
+    this.#open(0x04, "", VOID);
   }
   /** An if that is rarely true. */
   ifUnlikely(): void {
@@ -242,11 +295,16 @@ export class Code {
   }
   end(): void {
     this.op(0x0b);
-    this.#labels.pop();
+    const { at, used } = this.#labels.pop()!;
+    // a loop that nothing goes back to costs the compiler more than a block
+    if (!used && this.#bytes.at(at) === LOOP) this.#bytes.put1(at, BLOCK);
   }
   br(label: string): void {
-    this.op(0x0c);
-    this.#bytes.u32(this.#depth(label));
+    this.#bytes.withNumber(0x0c, this.#depth(label));
+  }
+  /** Branches if the top of the stack is not 0. */
+  brIf(label: string): void {
+    this.#bytes.withNumber(0x0d, this.#depth(label));
   }
   /** Branches to the label by the number on the stack; beyond them to the last. */
   brTable(labels: readonly string[]): void {
@@ -255,16 +313,43 @@ export class Code {
     for (const label of labels) this.#bytes.u32(this.#depth(label));
   }
 
-  #open(opcode: number, label: string): void {
+  #open(opcode: number, name: string, type: number): void {
+    this.#labels.push({ name, at: this.#bytes.length, used: false });
     this.op(opcode);
-    this.op(VOID);
-    this.#labels.push(label);
+    this.op(type);
   }
 
-  #depth(label: string): number {
-    const at = this.#labels.lastIndexOf(label);
-    if (at < 0) throw new Error(`no label ${label}`);
-    return this.#labels.length - 1 - at;
+  #depth(name: string): number {
+    const labels = this.#labels;
+    for (let n = labels.length - 1; n >= 0; n--) {
+      if (labels[n].name !== name) continue;
+      labels[n].used = true;
+      return labels.length - 1 - n;
+    }
+    throw new Error(`no label ${name}`);
+  }
+
+  /** Writes what was deferred; nothing is added after that. */
+  complete(): void {
+    const { view } = this.#bytes;
+    const places = this.#unlikely;
+    const whole = new Bytes();
+    this.#bytes = whole;
+    this.#unlikely = [];
+    let from = 0, next = 0;
+    const copy = (to: number) => {
+      const moved = whole.length - from;
+      for (; next < places.length && places[next] < to; next++) {
+        this.#unlikely.push(places[next] + moved);
+      }
+      whole.put(view.subarray(from, to));
+      from = to;
+    };
+    for (const { at, write } of this.#deferred) {
+      copy(at);
+      write();
+    }
+    copy(view.length);
   }
 
   /** The function's entry of the code section. */
@@ -273,9 +358,9 @@ export class Code {
     const out = new Bytes();
     out.u32(declarations.length + this.#bytes.length + 1);
     out.put(declarations);
-    out.put(this.#bytes.view());
+    out.put(this.#bytes.view);
     out.byte(0x0b);
-    return out.view();
+    return out.view;
   }
 
   /** Offsets in the function's body of branches that are rarely taken. */
@@ -285,13 +370,19 @@ export class Code {
   }
 
   #declarations(): Uint8Array {
-    const out = new Bytes();
-    out.u32(this.#locals.length);
+    const runs: { type: ValueType; count: number }[] = [];
     for (const type of this.#locals) {
-      out.u32(1);
+      const last = runs.at(-1);
+      if (last?.type === type) last.count++;
+      else runs.push({ type, count: 1 });
+    }
+    const out = new Bytes();
+    out.u32(runs.length);
+    for (const { type, count } of runs) {
+      out.u32(count);
       out.byte(type);
     }
-    return out.view();
+    return out.view;
   }
 }
 
@@ -300,18 +391,26 @@ export interface FunctionType {
   readonly results: readonly ValueType[];
 }
 
-/** A function of a module: its type's number, and its code. */
+/** A function of a module: its type's number, and its code; exported under a name. */
 export interface Definition {
   readonly type: number;
   readonly code: Code;
+  readonly name: string;
+}
+
+/** A function that a module imports from "env". */
+export interface FunctionImport {
+  readonly type: number;
+  readonly name: string;
 }
 
 /**
- * A module that imports env.memory (of at least `pages` pages) and env.table; its
- * functions are numbered from 0, and the first one is exported as "run".
+ * A module that imports env.memory (of at least `pages` pages), env.table and functions;
+ * functions are numbered from 0, imported ones first.
  */
 export function moduleBytes(
   types: readonly FunctionType[],
+  imports: readonly FunctionImport[],
   functions: readonly Definition[],
   pages: number,
 ): Uint8Array {
@@ -321,7 +420,7 @@ export function moduleBytes(
     write(body);
     out.byte(id);
     out.u32(body.length);
-    out.put(body.view());
+    out.put(body.view);
   };
   out.put(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   section(1, (to) => {
@@ -335,7 +434,7 @@ export function moduleBytes(
     }
   });
   section(2, (to) => {
-    to.u32(2);
+    to.u32(2 + imports.length);
     to.text("env");
     to.text("memory");
     to.put(Uint8Array.of(2, 1));
@@ -344,22 +443,31 @@ export function moduleBytes(
     to.text("env");
     to.text("table");
     to.put(Uint8Array.of(1, 0x70, 0, 0));
+    for (const { type, name } of imports) {
+      to.text("env");
+      to.text(name);
+      to.byte(0);
+      to.u32(type);
+    }
   });
   section(3, (to) => {
     to.u32(functions.length);
     functions.forEach(({ type }) => to.u32(type));
   });
   section(7, (to) => {
-    to.u32(1);
-    to.text("run");
-    to.put(Uint8Array.of(0, 0));
+    to.u32(functions.length);
+    functions.forEach(({ name }, n) => {
+      to.text(name);
+      to.byte(0);
+      to.u32(imports.length + n);
+    });
   });
   // Branch Hinting (proposal, phase 5): offsets, one byte each that says "not taken"
   section(0, (to) => {
     to.text("metadata.code.branch_hint");
     to.u32(functions.length);
     functions.forEach(({ code }, n) => {
-      to.u32(n);
+      to.u32(imports.length + n);
       const offsets = code.unlikely();
       to.u32(offsets.length);
       for (const offset of offsets) {
@@ -372,5 +480,5 @@ export function moduleBytes(
     to.u32(functions.length);
     functions.forEach(({ code }) => to.put(code.finish()));
   });
-  return out.view();
+  return out.view;
 }

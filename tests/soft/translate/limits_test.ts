@@ -82,6 +82,36 @@ Deno.test("four regions are enough for twenty loops, one after the other", async
   }
 });
 
+Deno.test("a region that is used stays when others go", async () => {
+  // Functions on pages of their own: the first is called between all others.
+  const PAGES = 0x6_0000, FUNCTIONS = 12, TURNS = 6;
+  const call = (n: number, from: number) =>
+    hex(`e8 ${le32(PAGES + n * 0x1000 - (CODE + from + 5))}`);
+  const code = [...hex(`bf ${le32(TURNS)}`)];
+  const top = code.length;
+  for (let n = 1; n < FUNCTIONS; n++) {
+    code.push(...call(0, code.length));
+    code.push(...call(n, code.length));
+  }
+  code.push(0xff, 0xcf, 0x0f, 0x85);
+  code.push(...hex(le32(top - (code.length + 4))), 0xf4);
+  const functions = Array.from({ length: FUNCTIONS }, (_, n) =>
+    [
+      PAGES + n * 0x1000,
+      // mov ecx, 0x8000; 1: add rax, n; dec ecx; jnz 1b; ret
+      hex(`b9 00 80 00 00 48 83 c0 0${n.toString(16)} ff c9 75 f8 c3`),
+    ] as const);
+  const parts: Code = [[CODE, Uint8Array.from(code)], ...functions];
+  const never = await run(parts, "never");
+  const { end, effort } = await run(parts, "always", 8);
+  assertEquals(end, never.end);
+  const [, made] = effort.get("regions")!.split(" of ");
+  // each of the others anew in each turn, the first one hardly ever
+  const others = TURNS * (FUNCTIONS - 1);
+  assert(parseInt(made) > others / 2, made);
+  assert(parseInt(made) < others * 1.2, made);
+});
+
 Deno.test("a loop that writes its own code for ever is not translated for ever", async () => {
   // mov ecx, 3000; 1: inc dword [rel imm]; mov eax, imm; add [DATA], rax; dec ecx; jnz 1b
   const bytes = hex(`

@@ -2,7 +2,7 @@
  * `x`, `xp`, `gva2gpa` and `print` of QEMU's monitor, in its format.
  * Source of facts: QEMU 7.2's monitor, asked.
  */
-import { decode, newDecoded } from "../../guest/decode.ts";
+import { decode, newDecoded } from "../../../x86/decode.ts";
 import type { MonitorContext } from "../command.ts";
 import { TargetError } from "../../target.ts";
 import type { Vcpu } from "../../guest/vcpu.ts";

@@ -9,19 +9,9 @@ import { PlatformError } from "../../../platform/errors.ts";
 import type { MonitorContext } from "../command.ts";
 import { TargetError } from "../../target.ts";
 import { APIC_BASE_X2 } from "../../../x86/apic_base.ts";
+import { DeliveryMode, Icr, Lvt, Svr } from "../../../x86/lapic.ts";
 
-const Lvt = {
-  vector: 0xff,
-  pending: 1 << 12,
-  low: 1 << 13,
-  level: 1 << 15,
-  masked: 1 << 16,
-  periodic: 1 << 17,
-  deadline: 1 << 18,
-} as const;
-const Icr = { logical: 1 << 11, assert: 1 << 14, level: 1 << 15 } as const;
-const Svr = { enabled: 1 << 8, focusOff: 1 << 9 } as const;
-const NMI = 4;
+const VECTOR = 0xff;
 /** Of the destination format: every processor has a bit of its own. */
 const FLAT = 15;
 const MODES = ["Fixed", "...", "SMI", "...", "NMI", "INIT", "...", "ExtINT"];
@@ -64,9 +54,9 @@ export function showLapic(target: MonitorContext, processor: number): string {
     `initial_count = ${get(APIC_STATE.InitialCount)} ` +
     `current_count = ${get(APIC_STATE.CurrentCount)}\n` +
     `SPIV\t 0x${hex(svr, 8)} APIC ${
-      svr & Svr.enabled ? "enabled" : "disabled"
-    }, focus=${svr & Svr.focusOff ? "on" : "off"}, spurious vec ` +
-    `${svr & Lvt.vector}\n` +
+      svr & Svr.Enabled ? "enabled" : "disabled"
+    }, focus=${svr & Svr.FocusOff ? "on" : "off"}, spurious vec ` +
+    `${svr & VECTOR}\n` +
     icr(
       get(APIC_STATE.IcrLow),
       get(APIC_STATE.IcrHigh),
@@ -88,19 +78,20 @@ function lvt(name: string, value: number): string {
   const mode = value >> 8 & 7;
   const timer = name !== "LVTT"
     ? ""
-    : value & Lvt.periodic
+    : value & Lvt.Periodic
     ? "periodic"
-    : value & Lvt.deadline
+    : value & Lvt.TscDeadline
     ? "tsc-deadline"
     : "one-shot";
   return `${name}\t 0x${hex(value, 8)} ` + [
-    value & Lvt.low ? "active-lo" : "active-hi",
-    (value & Lvt.level ? "level" : "edge").padEnd(5),
-    (value & Lvt.masked ? "masked" : "").padEnd(6),
-    (value & Lvt.pending ? "pending" : "").padEnd(7),
+    value & Lvt.ActiveLow ? "active-lo" : "active-hi",
+    (value & Lvt.Level ? "level" : "edge").padEnd(5),
+    (value & Lvt.Masked ? "masked" : "").padEnd(6),
+    (value & Lvt.Pending ? "pending" : "").padEnd(7),
     timer.padEnd(12),
     MODES[mode].padEnd(6),
-  ].join(" ") + (mode === NMI ? "\n" : ` (vec ${value & Lvt.vector})\n`);
+  ].join(" ") +
+    (mode === DeliveryMode.Nmi ? "\n" : ` (vec ${value & VECTOR})\n`);
 }
 
 /** What the divide configuration divides the clock by. */
@@ -114,11 +105,11 @@ function icr(
   flat: boolean,
   x2apic: boolean,
 ): string {
-  const logical = (low & Icr.logical) !== 0;
+  const logical = (low & Icr.Logical) !== 0;
   const shorthand = low >> 18 & 3;
   const text = `ICR\t 0x${hex(low, 8)} ${logical ? "logical" : "physical"} ` +
-    `${low & Icr.level ? "level" : "edge"} ` +
-    `${low & Icr.assert ? "assert" : "de-assert"} ${SHORTHANDS[shorthand]}\n` +
+    `${low & Icr.Level ? "level" : "edge"} ` +
+    `${low & Icr.Assert ? "assert" : "de-assert"} ${SHORTHANDS[shorthand]}\n` +
     `ICR2\t 0x${hex(high, 8)}`;
   if (shorthand !== 0) return `${text}\n`;
   const kind = x2apic ? "X2APIC ID" : "APIC ID";

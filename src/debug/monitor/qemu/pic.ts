@@ -2,18 +2,11 @@
  * `info pic` of QEMU's monitor: the IOAPIC and the two 8259A.
  * Source of facts: QEMU 7.2's monitor, asked.
  */
-import { IOAPIC_VERSION } from "../../../machine/devices/ioapic.ts";
+import { IOAPIC_VERSION, Redir } from "../../../machine/devices/ioapic.ts";
 import type { Machine } from "../../../machine/machine.ts";
 import type { MonitorContext } from "../command.ts";
 
 const REDIRECTION = 0x10;
-const Entry = {
-  logical: 1 << 11,
-  low: 1 << 13,
-  remoteIrr: 1 << 14,
-  level: 1 << 15,
-  masked: 1 << 16,
-} as const;
 const MODES = ["fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT"];
 const PIN_COLUMNS = 11;
 
@@ -38,18 +31,18 @@ function ioApic({ board }: Machine): string {
       `0x${hex(high[pin], 8)}${hex(entry, 8)} ` +
       `dest=${hex(high[pin] >>> 24, 1).toUpperCase()} ` +
       `vec=${String(entry & 0xff).padEnd(3)} ` + [
-      entry & Entry.low ? "active-lo" : "active-hi",
-      (entry & Entry.level ? "level" : "edge").padEnd(5),
-      (entry & Entry.masked ? "masked" : "").padEnd(6),
+      entry & Redir.activeLow ? "active-lo" : "active-hi",
+      (entry & Redir.level ? "level" : "edge").padEnd(5),
+      (entry & Redir.mask ? "masked" : "").padEnd(6),
       MODES[entry >> 8 & 7].padEnd(6),
-      entry & Entry.logical ? "logical" : "physical",
+      entry & Redir.logical ? "logical" : "physical",
     ].join(" ") + "\n";
   });
   // An edge is gone as soon as it is delivered.
   const asked = low.map((entry, pin) =>
-    (entry & Entry.level) !== 0 && (lines >>> pin & 1) === 1
+    (entry & Redir.level) !== 0 && (lines >>> pin & 1) === 1
   );
-  const remote = low.map((entry) => (entry & Entry.remoteIrr) !== 0);
+  const remote = low.map((entry) => (entry & Redir.remoteIrr) !== 0);
   return text + pinList("  IRR", asked) + pinList("  Remote IRR", remote);
 }
 

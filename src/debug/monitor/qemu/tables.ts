@@ -11,6 +11,8 @@ import {
   ENTRY_ADDRESS,
   ENTRY_NO_EXECUTE,
   PAGE_BYTES,
+  PAGE_OFFSET,
+  TABLE_ENTRIES,
 } from "../../../x86/paging.ts";
 
 const NOT_PAGING = "PG disabled\n";
@@ -41,7 +43,7 @@ interface Level {
 
 const level = (shift: number, large: boolean) => ({
   shift,
-  entries: 512,
+  entries: TABLE_ENTRIES,
   large,
   rights: true,
 });
@@ -105,7 +107,7 @@ function* pages(memory: GuestMemory, p: Paging): Generator<Page> {
       const entry = narrow
         ? BigInt(view.getUint32(offset + 4 * i, true))
         : view.getBigUint64(offset + 8 * i, true);
-      const low = Number(entry & 0xfffn);
+      const low = Number(entry & PAGE_OFFSET);
       if ((low & ENTRY.Present) === 0) continue;
       const start = base + (BigInt(i) << BigInt(shift));
       const allowed = rights ? above & low : above;

@@ -3,10 +3,10 @@
 // the page u32, record count u32, host u32 after its last byte; in the page's
 // newest block also the hash of the page's lines of code u64 and generation
 // u32; and the variant u32, which tells blocks with debug points
-// (system/points.ts). Blocks are found by host address, code size and variant
-// (BHASH), from linear addresses through JCACHE, and from a branch in the same
-// page through its record's link. Blocks of a page die together, so links need
-// no check.
+// (points/addresses.ts). Blocks are found by host address, code size and
+// variant (BHASH), from linear addresses through JCACHE, and from a branch in
+// the same page through its record's link. Blocks of a page die together, so
+// links need no check.
 //
 // A host that writes guest memory without saying so (hostMayWrite) begins a new
 // generation: before a block is used, its page is compared with memory by the
@@ -30,6 +30,7 @@ import { regionCell } from "./regions";
 import { flushJumps } from "./jumps";
 import { dropWriteTags } from "../memory/tlb";
 import { setChanged } from "../memory/marks";
+import { KEY_16, KEYS } from "../shared";
 
 /** Next free byte of the pool. */
 export let poolAt: usize = POOL;
@@ -220,7 +221,7 @@ function dropPage(page: usize): void {
   while (b != 0) {
     const n = load<u32>(b, 8);
     const host = load<u32>(b);
-    for (let key: u32 = 0; key < 3; key++) {
+    for (let key: u32 = KEY_16; key < KEYS; key++) {
       const s = slot(host, key, load<u32>(b, 28));
       if (load<u32>(s) == host) store<u32>(s, 0, 4);
     }

@@ -1,7 +1,7 @@
 // The decoder: instruction bytes to records (record.ts), driven by the
 // instruction table (optable.ts). It executes nothing, so a translator can use
 // it as well.
-import { GP, raiseErr } from "../cpu/fault";
+import { raiseErr } from "../cpu/fault";
 import {
   CODEKEY,
   CROSSING,
@@ -19,7 +19,6 @@ import {
   SEG_LIMIT,
   SEGS,
 } from "../layout";
-import { makePoint, pointAt } from "../system/points";
 import {
   END,
   FUSED,
@@ -71,6 +70,10 @@ import {
   RF_VEXL,
 } from "./record";
 import { fetchHost } from "../memory/fetch";
+import { Vector } from "../x86/vectors";
+import { KEY_16, KEY_32, KEY_64 } from "../shared";
+import { makePoint } from "../points/code";
+import { pointAt } from "../points/addresses";
 
 const MAX_BLOCK: u32 = 128;
 
@@ -237,8 +240,8 @@ function vexPrefix(v: u32, long: bool): i32 {
 function operandSize(key: u32, spec: u32): u32 {
   const opsize = (flags & RF_OPSIZE) != 0;
   let size: u32;
-  if (key == 0) size = opsize ? 2 : 1;
-  else if (key == 1) size = opsize ? 1 : 2;
+  if (key == KEY_16) size = opsize ? 2 : 1;
+  else if (key == KEY_32) size = opsize ? 1 : 2;
   else if (spec & SZ_F64 || flags & RF_REXW) size = 3;
   else if (spec & SZ_D64) size = opsize ? 1 : 3;
   else size = opsize ? 1 : 2;
@@ -369,7 +372,7 @@ function immediate(kind: u32, size: u32, eak: u32, long: bool): bool {
  */
 export function decodeOne(s: usize, room: u32, off: u32, p: usize): i32 {
   const key = load<u8>(CODEKEY);
-  const long = key == 2;
+  const long = key == KEY_64;
   memory.fill(p, 0, REC);
   store<u16>(p, <u16> off, 12);
   ended = false;
@@ -417,7 +420,7 @@ export function decodeOne(s: usize, room: u32, off: u32, p: usize): i32 {
   const adsize = (flags & RF_ADDR) != 0;
   let eak = long
     ? (adsize ? EAK_64A32 : EAK_64)
-    : (key == 1) != adsize
+    : (key == KEY_32) != adsize
     ? EAK_32
     : EAK_16;
   let mem = false;
@@ -513,7 +516,7 @@ export function decodeBlock(
         return count + 1;
       }
       if (n == TOOLONG || end < 0x1000) {
-        raiseErr(GP, 0);
+        raiseErr(Vector.GP, 0);
         return 0;
       }
       return decodeCrossing(host, page, linear, off, variant);
@@ -565,7 +568,7 @@ function decodeCrossing(
   }
   const n = decodeOne(FETCH, avail, off, CROSSING);
   if (n <= 0) {
-    raiseErr(GP, 0);
+    raiseErr(Vector.GP, 0);
     return 0;
   }
   let end: usize = CROSSING + REC;

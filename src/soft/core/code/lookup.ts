@@ -9,9 +9,9 @@ import {
   slot,
 } from "./cache";
 import { decodeBlock } from "./decode";
-import { jumpTo } from "./jumps";
+import { jumpTo, noteJump } from "./jumps";
 import { REC } from "./record";
-import { GP, raiseErr } from "../cpu/fault";
+import { raiseErr } from "../cpu/fault";
 import {
   CODEBASE,
   CODEKEY,
@@ -32,8 +32,9 @@ import {
   SEGS,
 } from "../layout";
 import { execBreakpoints } from "../memory/breakpoints";
-import { fetchHost } from "../memory/fetch";
-import { anyCode, variantOf } from "../system/points";
+import { fetchHost, isGlobal } from "../memory/fetch";
+import { Vector } from "../x86/vectors";
+import { anyCode, variantOf } from "../points/addresses";
 
 /**
  * The first record of the block at a host address, decoding it when needed; 0
@@ -77,7 +78,7 @@ export function enter(ip: u64): usize {
     load<u8>(MODE) != MODE_LONG &&
     ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
   ) {
-    return raiseErr(GP, 0);
+    return raiseErr(Vector.GP, 0);
   }
   const host = fetchHost(lin);
   if (host == 0) return 0;
@@ -92,9 +93,7 @@ export function enter(ip: u64): usize {
   const broken = load<u32>(PENDING) & P_EXECBP &&
     execBreakpoints(lin, ~<u64> 0xfff) != 0;
   if (r >= POOL && !broken) {
-    store<u64>(j, lin);
-    store<u32>(j, load<u32>(JGEN), 8);
-    store<u32>(j, <u32> r, 12);
+    noteJump(j, lin, r, isGlobal(lin));
   }
   return r;
 }

@@ -9,7 +9,7 @@ import {
   rRm,
   rSeg,
 } from "./record";
-import { GP, raiseErr, SS_ } from "../cpu/fault";
+import { raiseErr } from "../cpu/fault";
 import {
   F_NONCANON,
   FAULT,
@@ -25,6 +25,14 @@ import {
   SEGS,
 } from "../layout";
 import { rd, rw, wr } from "../memory/access";
+import { Vector } from "../x86/vectors";
+import {
+  BIG,
+  CODE,
+  CONFORMING_OR_DOWN,
+  PRESENT,
+  READ_OR_WRITE,
+} from "../x86/segments";
 
 /** The raw sum base + index * scale + displacement. */
 @inline
@@ -82,21 +90,21 @@ function segCheck(
   let ok: bool;
   if (load<u8>(MODE) >= MODE_PROT) {
     const type = attr & 15;
-    ok = (attr & 0x80) != 0;
+    ok = (attr & PRESENT) != 0;
     if (ok) {
-      if (type & 8) ok = !write && (type & 2) != 0;
-      else if (write) ok = (type & 2) != 0;
+      if (type & CODE) ok = !write && (type & READ_OR_WRITE) != 0;
+      else if (write) ok = (type & READ_OR_WRITE) != 0;
     }
     if (ok) {
-      if ((type & 12) == 4) {
+      if ((type & (CODE | CONFORMING_OR_DOWN)) == CONFORMING_OR_DOWN) {
         ok = off > limit &&
-          last <= (attr & 0x4000 ? <u64> 0xffffffff : <u64> 0xffff);
+          last <= (attr & BIG ? <u64> 0xffffffff : <u64> 0xffff);
       } else ok = last <= limit;
     }
   } else {
     ok = last <= limit;
   }
-  if (!ok) raiseErr(seg == S_SS ? SS_ : GP, 0);
+  if (!ok) raiseErr(seg == S_SS ? Vector.SS : Vector.GP, 0);
   return ok;
 }
 

@@ -40,9 +40,9 @@ export function regionCell(p: usize): usize {
 /** For --stats: instructions that translated code executed. */
 export let ranTranslated: u64 = 0;
 /**
- * How often it was left for other translated code, for code that is
- * interpreted, by an instruction's handler, and not entered for want of
- * instructions in the chunk.
+ * How often it was left for other translated code that it could not go on in
+ * itself, for code that is interpreted, by an instruction's handler, and not
+ * entered for want of instructions in the chunk.
  */
 export let leftForRegion: u64 = 0;
 export let leftForOther: u64 = 0;

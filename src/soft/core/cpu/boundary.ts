@@ -1,15 +1,6 @@
 // Between two instructions: interrupts, traps and what the caller asked for.
-import {
-  EXCEPTION,
-  EXTERNAL,
-  NMI_EVENT,
-  PENDING_EXT_INT,
-  SOFTWARE,
-} from "./events";
-import { ExitReason } from "../whv/names";
+import { ExitReason, PendingEvent } from "../whv/names";
 import { debugException, inject, raised, tripleFault } from "./exceptions";
-import { GP, NMI, PF_ } from "./fault";
-import { IF, RF } from "./flags";
 import { flagsChanged, virtualInterrupts } from "./mode";
 import { recheck, setRecheck } from "./recheck";
 import { initVp, sipiVp } from "./reset";
@@ -68,10 +59,22 @@ import {
 import { execBreakpoints } from "../memory/breakpoints";
 import { eoiVector, ipiTrapped, setEoi, setIpiTrapped } from "../system/apic";
 import { beginExit, finishExit } from "../system/exit";
-import { PASS_NEXT, PASS_STEP, pointExit } from "../system/points";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
+import { EventType } from "../x86/events";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_IF, RFLAGS_RF } from "../x86/flags";
+import {
+  ApicEoiExit,
+  ApicInitSipiExit,
+  InterruptWindowExit,
+  Notification,
+  PendingException,
+  PendingInterruption,
+} from "../whv/structures";
+import { PASS_NEXT, PASS_STEP } from "../points/pass";
+import { pointExit } from "../points/hits";
 
 export let timerDue: u64 = ~<u64> 0;
 export let single: bool = false;
@@ -95,45 +98,174 @@ function passing(): bool {
 /** What the caller asked to inject (pending registers). 0, or RUN_EXIT. */
 function injectPending(): u32 {
   const pi = load<u64>(PEND_INT);
-  if (pi & 1) {
+  if (pi & PendingInterruption.InterruptionPending) {
     store<u64>(PEND_INT, 0);
     store<u8>(ACTIVITY, <u8> A_RUN);
     const type = <u32> (pi >> 1) & 7;
     const vector = <u32> (pi >> 16) & 0xffff;
-    if (type == NMI_EVENT) store<u8>(NMIMASK, 1);
+    if (type == EventType.Nmi) store<u8>(NMIMASK, 1);
     const length = (pi >> 5) & 15;
     return inject(
       vector & 0xff,
       type,
-      (pi & 16) != 0,
+      (pi & PendingInterruption.DeliverErrorCode) != 0,
       <u32> (pi >> 32),
-      load<u64>(RIP) + (type >= SOFTWARE ? length : 0),
+      load<u64>(RIP) + (type >= EventType.SoftwareInterrupt ? length : 0),
     );
   }
   const pe = load<u64>(PEND_EVENT);
-  if (pe & 1) {
+  if (pe & PendingException.EventPending) {
     const type = <u32> (pe >> 1) & 7;
-    if (type == PENDING_EXT_INT) {
+    if (type == PendingEvent.ExtInt) {
       // ExtInt: waits like any maskable interrupt, and for the end of a halt
-      if (!(load<u32>(EFL) & IF) || load<u8>(SHADOW) || passing()) return 0;
+      if (!(load<u32>(EFL) & RFLAGS_IF) || load<u8>(SHADOW) || passing()) {
+        return 0;
+      }
       if (load<u8>(ACTIVITY) == A_HALT && !variant(EXTINT_WAKES)) return 0;
       store<u64>(PEND_EVENT, 0);
       store<u8>(ACTIVITY, <u8> A_RUN);
-      return inject(<u32> (pe >> 8) & 0xff, EXTERNAL, false, 0, load<u64>(RIP));
+      return inject(
+        <u32> (pe >> 8) & 0xff,
+        EventType.Interrupt,
+        false,
+        0,
+        load<u64>(RIP),
+      );
     }
     const vector = <u32> (pe >> 16) & 0xffff;
     const param = load<u64>(PEND_EVENT, 8);
     store<u64>(PEND_EVENT, 0);
     store<u8>(ACTIVITY, <u8> A_RUN);
-    if (vector == PF_) store<u64>(CR2, param);
+    if (vector == Vector.PF) store<u64>(CR2, param);
     return inject(
       vector & 0xff,
-      EXCEPTION,
-      (pe & 0x100) != 0,
+      EventType.Exception,
+      (pe & PendingException.DeliverErrorCode) != 0,
       <u32> (pe >> 32),
       load<u64>(RIP),
     );
   }
+  return 0;
+}
+
+/** The APIC's timer, and its TPR as CR8, when they may have changed. */
+function followApic(base: usize): void {
+  setRecheck(false);
+  timerDue = ~<u64> 0;
+  if (!apicMode) return;
+  timerDue = lapicTimerDue(base);
+  if (time >= timerDue) {
+    lapicTimerTick(base, time);
+    timerDue = lapicTimerDue(base);
+    store<u32>(PENDING, load<u32>(PENDING) | P_INT);
+  }
+  store<u64>(CR8, lapicCr8(base));
+}
+
+/** The end of a level-triggered interrupt, or a trapped IPI: its exit. */
+function apicExit(base: usize): bool {
+  if (eoiVector >= 0) {
+    beginExit(ExitReason.X64ApicEoi);
+    store<u32>(EXITBUF, <u32> eoiVector, ApicEoiExit.InterruptVector);
+    setEoi(-1);
+  } else if (ipiTrapped) {
+    beginExit(ExitReason.X64ApicInitSipiTrap);
+    store<u64>(EXITBUF, lapicTrappedIcr(base), ApicInitSipiExit.ApicIcr);
+    setIpiTrapped(false);
+  } else return false;
+  finishExit(0, false);
+  return true;
+}
+
+/** INIT, a SIPI, and what the caller asked to inject. 0, or RUN_*. */
+function comes(base: usize): u32 {
+  if (apicMode) {
+    if (lapicPending(base) & LAPIC_PENDING_INIT) takeInit();
+    if (lapicWaitsForSipi(base)) {
+      if (!(lapicPending(base) & LAPIC_PENDING_SIPI)) return RUN_IDLE;
+      sipiVp(<u32> lapicTakeSipi(base));
+      setRecheck(true);
+    }
+  }
+  return injectPending();
+}
+
+/** Events that the caller wants to be told of when they can be delivered. */
+const WINDOWS: u64 = Notification.NmiNotification |
+  Notification.InterruptNotification;
+
+/** Whether the caller is to be told that events can be delivered: the exit. */
+function windowOpens(): u32 {
+  const notify = load<u64>(DELIVER);
+  if (!(notify & WINDOWS)) return 0;
+  const priority = (notify >> 2) & 15;
+  if (
+    notify & Notification.InterruptNotification &&
+    (load<u32>(EFL) & RFLAGS_IF) != 0 && !load<u8>(SHADOW) &&
+    !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
+    (priority == 0 || priority > load<u64>(CR8)) &&
+    !(load<u64>(PEND_EVENT) & PendingException.EventPending)
+  ) {
+    store<u64>(DELIVER, notify & ~(<u64> Notification.InterruptNotification));
+    return windowExit(EventType.Interrupt);
+  }
+  if (
+    notify & Notification.NmiNotification && !load<u8>(NMIMASK) &&
+    !load<u8>(SHADOW)
+  ) {
+    store<u64>(DELIVER, notify & ~(<u64> Notification.NmiNotification));
+    return windowExit(EventType.Nmi);
+  }
+  return 0;
+}
+
+/** NMI, interrupts, and the notifications of their windows. 0, or RUN_EXIT. */
+function interrupts(base: usize, shadow: u32): u32 {
+  let keep = false;
+  if (apicMode && lapicPending(base) & LAPIC_PENDING_NMI) {
+    if (load<u8>(NMIMASK) || shadow) keep = shadow != 0;
+    else {
+      lapicTakeNmi(base);
+      store<u8>(NMIMASK, 1);
+      store<u8>(ACTIVITY, <u8> A_RUN);
+      const r = inject(Vector.NMI, EventType.Nmi, false, 0, load<u64>(RIP));
+      if (r) return r;
+    }
+  }
+  const open = (load<u32>(EFL) & RFLAGS_IF) != 0 && !shadow;
+  if (apicMode && lapicHighestPending(base) >= 0) {
+    if (open) {
+      const v = <u32> lapicAcknowledge(base);
+      store<u8>(ACTIVITY, <u8> A_RUN);
+      const r = inject(v, EventType.Interrupt, false, 0, load<u64>(RIP));
+      if (r) return r;
+      keep = true;
+    } else keep = shadow != 0;
+  }
+  const r = windowOpens();
+  if (r) return r;
+  const waits = load<u64>(DELIVER) & WINDOWS ||
+    load<u64>(PEND_EVENT) & PendingException.EventPending;
+  if (waits && shadow) keep = true;
+  if (!keep) store<u32>(PENDING, load<u32>(PENDING) & ~P_INT);
+  return 0;
+}
+
+/** DR6 bits of the instruction breakpoints at RIP; `single` near others. */
+function breakpointsHere(): u64 {
+  const ip = load<u64>(RIP);
+  const lin = load<u8>(MODE) == MODE_LONG
+    ? ip
+    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3,
+  // 6.8.3)
+  if (!(load<u32>(EFL) & RFLAGS_RF) && load<u8>(SHADOW) != 2) {
+    const hits = execBreakpoints(lin, ~<u64> 0);
+    if (hits) return hits;
+  }
+  // blocks do not leave their page, but linked blocks stay inside it for
+  // long; no other way into this one misses this place (enter())
+  if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
   return 0;
 }
 
@@ -147,48 +279,12 @@ export function boundary(): u32 {
     pointExit();
     return RUN_EXIT;
   }
-  const vp = load<u32>(VPINDEX);
-  const base = lapicOf(vp);
-  if (recheck) {
-    setRecheck(false);
-    timerDue = ~<u64> 0;
-    if (apicMode) {
-      timerDue = lapicTimerDue(base);
-      if (time >= timerDue) {
-        lapicTimerTick(base, time);
-        timerDue = lapicTimerDue(base);
-        store<u32>(PENDING, load<u32>(PENDING) | P_INT);
-      }
-      store<u64>(CR8, lapicCr8(base));
-    }
-  }
-  if (eoiVector >= 0) {
-    beginExit(ExitReason.X64ApicEoi);
-    store<u32>(EXITBUF, <u32> eoiVector, 48);
-    setEoi(-1);
-    finishExit(0, false);
-    return RUN_EXIT;
-  }
-  if (ipiTrapped) {
-    beginExit(ExitReason.X64ApicInitSipiTrap);
-    store<u64>(EXITBUF, lapicTrappedIcr(base), 48);
-    setIpiTrapped(false);
-    finishExit(0, false);
-    return RUN_EXIT;
-  }
+  const base = lapicOf(load<u32>(VPINDEX));
+  if (recheck) followApic(base);
+  if (apicExit(base)) return RUN_EXIT;
   if (load<u8>(ACTIVITY) == A_SHUTDOWN) return tripleFault();
-  let pend = load<u32>(PENDING);
-  if (pend & P_INT) {
-    if (apicMode) {
-      const lp = lapicPending(base);
-      if (lp & LAPIC_PENDING_INIT) takeInit();
-      if (lapicWaitsForSipi(base)) {
-        if (!(lapicPending(base) & LAPIC_PENDING_SIPI)) return RUN_IDLE;
-        sipiVp(<u32> lapicTakeSipi(base));
-        setRecheck(true);
-      }
-    }
-    const r = injectPending();
+  if (load<u32>(PENDING) & P_INT) {
+    const r = comes(base);
     if (r) return r;
   }
   const shadow = load<u8>(SHADOW);
@@ -200,49 +296,10 @@ export function boundary(): u32 {
     const r = debugException(bits);
     if (r) return r;
   }
-  pend = load<u32>(PENDING);
+  let pend = load<u32>(PENDING);
   if (pend & P_INT && !passing()) {
-    let keep = false;
-    if (apicMode && lapicPending(base) & LAPIC_PENDING_NMI) {
-      if (load<u8>(NMIMASK) || shadow) keep = shadow != 0;
-      else {
-        lapicTakeNmi(base);
-        store<u8>(NMIMASK, 1);
-        store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(NMI, NMI_EVENT, false, 0, load<u64>(RIP));
-        if (r) return r;
-      }
-    }
-    const open = (load<u32>(EFL) & IF) != 0 && !shadow;
-    if (apicMode && lapicHighestPending(base) >= 0) {
-      if (open) {
-        const v = lapicAcknowledge(base);
-        store<u8>(ACTIVITY, <u8> A_RUN);
-        const r = inject(<u32> v, EXTERNAL, false, 0, load<u64>(RIP));
-        if (r) return r;
-        keep = true;
-      } else keep = shadow != 0;
-    }
-    const notify = load<u64>(DELIVER);
-    if (notify & 3) {
-      const priority = (notify >> 2) & 15;
-      if (
-        notify & 2 && (load<u32>(EFL) & IF) != 0 && !load<u8>(SHADOW) &&
-        !(load<u8>(ACTIVITY) == A_HALT && variant(NO_HALT_WINDOW)) &&
-        (priority == 0 || priority > load<u64>(CR8)) &&
-        !(load<u64>(PEND_EVENT) & 1)
-      ) {
-        store<u64>(DELIVER, notify & ~2);
-        return windowExit(0);
-      }
-      if (notify & 1 && !load<u8>(NMIMASK) && !load<u8>(SHADOW)) {
-        store<u64>(DELIVER, notify & ~1);
-        return windowExit(2);
-      }
-      if (shadow) keep = true;
-    }
-    if (load<u64>(PEND_EVENT) & 1 && shadow) keep = true;
-    if (!keep) store<u32>(PENDING, load<u32>(PENDING) & ~P_INT);
+    const r = interrupts(base, shadow);
+    if (r) return r;
   }
   if (load<u8>(ACTIVITY) == A_HALT) {
     if (apicMode) return RUN_IDLE;
@@ -259,38 +316,25 @@ export function boundary(): u32 {
   }
   if (pend & (P_TF | P_SHADOW | P_RF | P_PASS)) single = true;
   if (pend & P_EXECBP) {
-    const ip = load<u64>(RIP);
-    const lin = load<u8>(MODE) == MODE_LONG
-      ? ip
-      : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-    // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3,
-    // 6.8.3)
-    if (!(load<u32>(EFL) & RF) && load<u8>(SHADOW) != 2) {
-      const hits = execBreakpoints(lin, ~<u64> 0);
-      if (hits) {
-        const r = debugException(hits);
-        if (r) return r;
-        return boundary();
-      }
+    const hits = breakpointsHere();
+    if (hits) {
+      const r = debugException(hits);
+      return r ? r : boundary();
     }
-    // blocks do not leave their page, but linked blocks stay inside it for
-    // long; no other way into this one misses this place (enter())
-    if (execBreakpoints(lin, ~<u64> 0xfff)) single = true;
   }
   // VIF and VIP at an instruction's beginning (SDM vol. 3, 20.3.2): whatever
   // brings code here with both has left the loop
   if (pend & P_VIRTUAL && virtualInterrupts()) {
     settle(1);
-    const r = raised(GP, 0, 0);
-    if (r) return r;
-    return boundary();
+    const r = raised(Vector.GP, 0, 0);
+    return r ? r : boundary();
   }
   return 0;
 }
 
 function windowExit(type: u32): u32 {
   beginExit(ExitReason.X64InterruptWindow);
-  store<u32>(EXITBUF, type, 48);
+  store<u32>(EXITBUF, type, InterruptWindowExit.DeliverableType);
   finishExit(0, false);
   return RUN_EXIT;
 }

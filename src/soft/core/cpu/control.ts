@@ -2,20 +2,7 @@
 // Source: Intel SDM vol. 3, "Control Registers", "Debug Registers". Each write*
 // function returns false, with #GP(0) raised and nothing changed, for a value
 // that the register does not take.
-import {
-  CR0_CD,
-  CR0_ET,
-  CR0_NW,
-  CR0_PE,
-  CR0_PG,
-  CR4_PAE,
-  CR4_PCIDE,
-  EFER_LMA,
-  EFER_LME,
-  EFER_NXE,
-  EFER_SCE,
-} from "./bits";
-import { GP, raiseErr } from "./fault";
+import { raiseErr } from "./fault";
 import { lapicSetCr8 } from "../lapic/interrupt";
 import {
   CR0,
@@ -37,29 +24,65 @@ import {
 } from "../layout";
 import { flagsChanged, updateMode } from "./mode";
 import { physHost } from "../memory/phys";
-import { A_L, segOf } from "./segment";
+import { segOf } from "./segment";
 import { apicResult } from "../system/apic";
 import { apicMode } from "../system/processors";
-import { tlbFlush } from "../memory/tlb";
+import { tlbFlush, tlbFlushLocal } from "../memory/tlb";
 import { MAXPHYADDR } from "../memory/walk";
+import {
+  CR0_BITS,
+  CR0_CD,
+  CR0_ET,
+  CR0_NW,
+  CR0_PE,
+  CR0_PG,
+  CR0_WP,
+  CR4_DE,
+  CR4_FSGSBASE,
+  CR4_MCE,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+  CR4_OSXSAVE,
+  CR4_PAE,
+  CR4_PCE,
+  CR4_PCIDE,
+  CR4_PGE,
+  CR4_PSE,
+  CR4_PVI,
+  CR4_SMAP,
+  CR4_SMEP,
+  CR4_TSD,
+  CR4_UMIP,
+  CR4_VME,
+  EFER_LMA,
+  EFER_LME,
+  EFER_NXE,
+  EFER_SCE,
+} from "../x86/control_registers";
+import {
+  DR6_CLEAR,
+  DR6_STATUS,
+  DR7_FIXED,
+  DR7_WRITABLE,
+} from "../x86/debug_registers";
+import { ENTRY, PDPTE_RESERVED } from "../x86/paging";
+import { Vector } from "../x86/vectors";
+import { LONG, SYSTEM_32_BIT } from "../x86/segments";
+import { MISC_ENABLE_NO_XD } from "../x86/msrs";
 
-const CR0_BITS: u64 = 0xe005003f;
+/** Those that this processor has. */
+export const CR4_BITS: u64 = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE |
+  CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
+  CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP;
+/** Translations depend on them. */
+const CR4_PAGING: u64 = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP |
+  CR4_SMAP;
+export const EFER_BITS: u64 = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 
-// VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE PCIDE
-// OSXSAVE SMEP SMAP
-export const CR4_BITS: u64 = 0x370fff;
-// PSE PAE PGE PCIDE SMEP SMAP: translations depend on them
-const CR4_PAGING: u64 = 0x3200b0;
-
-/** IA32_MISC_ENABLE: the last leaf of CPUID is 2. */
-export const MISC_LIMIT_CPUID: u64 = 1 << 22;
-/** IA32_MISC_ENABLE: there is no execute-disable. */
-const MISC_NO_XD: u64 = (<u64> 1) << 34;
-
-const CR3_BITS: u64 = ((<u64> 1) << MAXPHYADDR) - 1;
+const PHYSICAL_ADDRESS: u64 = ((<u64> 1) << MAXPHYADDR) - 1;
 
 function refuse(): bool {
-  raiseErr(GP, 0);
+  raiseErr(Vector.GP, 0);
   return false;
 }
 
@@ -71,7 +94,9 @@ function pdptesValid(cr3: u64): bool {
   if (host == 0) return true;
   for (let i: u32 = 0; i < 32; i += 8) {
     const e = load<u64>(host + i);
-    if (e & 1 && e & (0x1e6 | ~CR3_BITS)) return false;
+    if (e & ENTRY.Present && e & (PDPTE_RESERVED | ~PHYSICAL_ADDRESS)) {
+      return false;
+    }
   }
   return true;
 }
@@ -91,7 +116,9 @@ export function writeCr0(v: u64): bool {
       const cs = load<u16>(segOf(S_CS), SEG_ATTR);
       const tr = load<u16>(segOf(S_TR), SEG_ATTR);
       // not from a segment that is 64-bit already, nor with a 16-bit TSS
-      if (!(cr4 & CR4_PAE) || cs & A_L || !(tr & 8)) return refuse();
+      if (!(cr4 & CR4_PAE) || cs & LONG || !(tr & SYSTEM_32_BIT)) {
+        return refuse();
+      }
       next |= EFER_LMA;
     } else if (cr4 & CR4_PAE && !pdptesValid(load<u64>(CR3))) return refuse();
   } else if (!(v & CR0_PG) && old & CR0_PG) {
@@ -100,7 +127,7 @@ export function writeCr0(v: u64): bool {
   }
   store<u64>(CR0, v);
   store<u64>(EFER, next);
-  if ((v ^ old) & (CR0_PG | CR0_PE | 0x10000)) tlbFlush();
+  if ((v ^ old) & (CR0_PG | CR0_PE | CR0_WP)) tlbFlush();
   updateMode();
   return true;
 }
@@ -111,12 +138,12 @@ export function writeCr3(v: u64): bool {
   if (long) {
     // bit 63 with PCIDs: keep translations, which flushing does no harm to
     if (cr4 & CR4_PCIDE) v &= ~((<u64> 1) << 63);
-    if (v & ~CR3_BITS) return refuse();
+    if (v & ~PHYSICAL_ADDRESS) return refuse();
   } else if (
     load<u64>(CR0) & CR0_PG && cr4 & CR4_PAE && !pdptesValid(v)
   ) return refuse();
   store<u64>(CR3, v);
-  tlbFlush();
+  tlbFlushLocal();
   return true;
 }
 
@@ -150,12 +177,12 @@ export function writeCr8(v: u64): bool {
 
 /** Whether NX is offered, and EFER.NXE can be set. */
 export function noExecute(): bool {
-  return (load<u64>(M_MISC) & MISC_NO_XD) == 0;
+  return (load<u64>(M_MISC) & MISC_ENABLE_NO_XD) == 0;
 }
 
 export function writeEfer(v: u64): bool {
   const old = load<u64>(EFER);
-  if (v & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) return refuse();
+  if (v & ~EFER_BITS) return refuse();
   if (v & ~old & EFER_NXE && !noExecute()) return refuse();
   if ((v ^ old) & EFER_LME && load<u64>(CR0) & CR0_PG) return refuse();
   v = (v & ~EFER_LMA) | (old & EFER_LMA);
@@ -168,8 +195,8 @@ export function writeEfer(v: u64): bool {
 /** Debug register 0-3, 6 or 7. */
 export function writeDr(n: u32, v: u64): bool {
   if (n >= 4 && v >> 32) return refuse();
-  if (n == 6) store<u64>(DR6, (v & 0xe00f) | 0xffff0ff0);
-  else if (n == 7) store<u64>(DR7, (v & 0xffff23ff) | 0x400);
+  if (n == 6) store<u64>(DR6, (v & DR6_STATUS) | DR6_CLEAR);
+  else if (n == 7) store<u64>(DR7, (v & DR7_WRITABLE) | DR7_FIXED);
   else store<u64>(DR0 + (<usize> n << 3), v);
   if (n != 6) {
     // pages with a data breakpoint have no TLB entries

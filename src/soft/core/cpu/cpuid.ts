@@ -1,6 +1,5 @@
 // CPUID: exactly what this processor has. Source: Intel SDM vol. 2, "CPUID".
-import { CR4_OSXSAVE } from "./bits";
-import { MISC_LIMIT_CPUID, noExecute } from "./control";
+import { noExecute } from "./control";
 import { LAPIC_MODE_DISABLED, lapicMode } from "../lapic/state";
 import { CR4, lapicOf, M_MISC, VPINDEX } from "../layout";
 import { SIGNATURE } from "./reset";
@@ -8,12 +7,21 @@ import { cpuidMasked, cpuidResult } from "../whv/lists";
 import { AMD, HYPERVISOR_BIT, NO_TSC_LEAVES, variant } from "../whv/variants";
 import { apicMode, vpCount } from "../system/processors";
 import { MAXPHYADDR } from "../memory/walk";
+import { CR4_OSXSAVE } from "../x86/control_registers";
+import { MISC_ENABLE_LIMIT_CPUID } from "../x86/msrs";
+import { ApicMode } from "../whv/names";
 
 /** Results of cpuid(): EAX, EBX, ECX, EDX. */
-export let cpuidA: u32 = 0;
-export let cpuidB: u32 = 0;
-export let cpuidC: u32 = 0;
-export let cpuidD: u32 = 0;
+/** What CPUID gives. */
+@unmanaged
+export class CpuidResult {
+  eax: u32 = 0;
+  ebx: u32 = 0;
+  ecx: u32 = 0;
+  edx: u32 = 0;
+}
+
+const RESULT: usize = memory.data(offsetof<CpuidResult>(), 4);
 
 const LAST_BASIC: u32 = 0x16;
 const FIRST_HYPERVISOR: u32 = 0x40000000;
@@ -110,10 +118,11 @@ const BRAND: usize = memory.data<u8>([
 ]);
 
 function set(a: u32, b: u32, c: u32, d: u32): void {
-  cpuidA = a;
-  cpuidB = b;
-  cpuidC = c;
-  cpuidD = d;
+  const result = changetype<CpuidResult>(RESULT);
+  result.eax = a;
+  result.ebx = b;
+  result.ecx = c;
+  result.edx = d;
 }
 
 /**
@@ -121,7 +130,7 @@ function set(a: u32, b: u32, c: u32, d: u32): void {
  * of the time when there were three.
  */
 function lastBasic(): u32 {
-  return load<u64>(M_MISC) & MISC_LIMIT_CPUID ? 2 : LAST_BASIC;
+  return load<u64>(M_MISC) & MISC_ENABLE_LIMIT_CPUID ? 2 : LAST_BASIC;
 }
 
 /** Bits that number `count` things. */
@@ -136,7 +145,7 @@ function features(): void {
   let d = F1_EDX;
   if (apicMode) {
     c |= F1_ECX_TSC_DEADLINE;
-    if (apicMode == 2) c |= F1_ECX_X2APIC;
+    if (apicMode == ApicMode.X2Apic) c |= F1_ECX_X2APIC;
     if (lapicMode(lapicOf(vp)) != LAPIC_MODE_DISABLED) d |= F1_EDX_APIC;
   } else d |= F1_EDX_APIC;
   if (load<u64>(CR4) & CR4_OSXSAVE) c |= F1_ECX_OSXSAVE;
@@ -178,13 +187,9 @@ function xsave(index: u32): void {
   else set(0, 0, 0, 0);
 }
 
+/** The result that lies at `at`. */
 function words(at: usize): void {
-  set(
-    load<u32>(at),
-    load<u32>(at, 4),
-    load<u32>(at, 8),
-    load<u32>(at, 12),
-  );
+  memory.copy(RESULT, at, offsetof<CpuidResult>());
 }
 
 function extended(leaf: u32): void {
@@ -259,18 +264,20 @@ function basic(leaf: u32, index: u32): void {
 
 /**
  * CPUID's default result for a leaf: this processor's, as the caller's lists
- * change it.
+ * change it. It holds until the next one.
  */
-export function cpuid(leaf: u32, index: u32): void {
+export function cpuid(leaf: u32, index: u32): CpuidResult {
   unmasked(leaf, index);
+  const result = changetype<CpuidResult>(RESULT);
   const given = cpuidMasked(leaf, index);
-  if (!given) return;
+  if (!given) return result;
   set(
-    masked(cpuidA, given),
-    masked(cpuidB, given + 4),
-    masked(cpuidC, given + 8),
-    masked(cpuidD, given + 12),
+    masked(result.eax, given),
+    masked(result.ebx, given + 4),
+    masked(result.ecx, given + 8),
+    masked(result.edx, given + 12),
   );
+  return result;
 }
 
 /**

@@ -1,9 +1,7 @@
 // Exceptions: exits for those that the caller wants to see, delivery, and what
 // delivery raises.
-import { EXCEPTION, INT1, INT_N, SOFTWARE } from "./events";
-import { ExitReason } from "../whv/names";
+import { ExitReason, MemoryAccessType } from "../whv/names";
 import { isMem, rLen, rSeg } from "../code/record";
-import { AC_, DB, DE, DFAULT, GP, PF_, SS_, TS } from "./fault";
 import { deliverEvent } from "./interrupt";
 import { flagsChanged } from "./mode";
 import { settleOne } from "./slice";
@@ -36,12 +34,27 @@ import {
   SEGS,
 } from "../layout";
 import { physHost } from "../memory/phys";
-import { ACC_READ, translate, xGpa } from "../memory/walk";
+import {
+  ACC_READ,
+  translate,
+  Translation,
+  TRANSLATION_BYTES,
+} from "../memory/walk";
 import { countEvent } from "../system/counters";
 import { beginExit, finishExit } from "../system/exit";
-import { PASS_NONE } from "../system/points";
 import { setSynced, synced } from "../system/time";
 import { INT1_IS_GUESTS, variant, WRITE_IS_TOLD } from "../whv/variants";
+import { EventType } from "../x86/events";
+import { Vector } from "../x86/vectors";
+import { DR6_CLEAR, DR6_HITS, DR7_GD } from "../x86/debug_registers";
+import {
+  ExceptionInfo,
+  MemoryAccessExit,
+  MemoryAccessInfo,
+  PendingInterruption,
+  VpExceptionExit,
+} from "../whv/structures";
+import { PASS_NONE } from "../points/pass";
 
 /**
  * WHvPartitionPropertyCodeExceptionExitBitmap, or 0 while exception exits are
@@ -78,19 +91,22 @@ export function allowStepTrap(): void {
 /** Exceptions and interrupts delivered, for --stats. */
 export let statEvents: u64 = 0;
 
+const FETCHED: usize = memory.data(TRANSLATION_BYTES, 8);
+
 /**
  * Copies the instruction bytes at RIP to `to` (count at `count`), without side
  * effects.
  */
 function putInstruction(count: usize, to: usize): void {
+  const found = changetype<Translation>(FETCHED);
   const ip = load<u64>(RIP);
   let lin = load<u8>(MODE) == MODE_LONG
     ? ip
     : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
   let n: u32 = 0;
   while (n < 16) {
-    if (!translate(lin, ACC_READ, false, true, true)) break;
-    const host = physHost(xGpa);
+    if (!translate(found, lin, ACC_READ, false, true, true)) break;
+    const host = physHost(found.gpa);
     if (host == 0) break;
     do {
       store<u8>(to + n, load<u8>(host + (<u32> lin & 0xfff) - (host & 0xfff)));
@@ -102,7 +118,8 @@ function putInstruction(count: usize, to: usize): void {
 }
 
 function hasErrorCode(vector: u32): bool {
-  return vector == DFAULT || (vector >= TS && vector <= PF_) || vector == AC_;
+  return vector == Vector.DF || (vector >= Vector.TS && vector <= Vector.PF) ||
+    vector == Vector.AC;
 }
 
 function exceptionExit(
@@ -113,15 +130,21 @@ function exceptionExit(
   length: u32,
 ): u32 {
   beginExit(ExitReason.Exception);
-  putInstruction(EXITBUF + 48, EXITBUF + 52);
+  putInstruction(
+    EXITBUF + VpExceptionExit.InstructionByteCount,
+    EXITBUF + VpExceptionExit.InstructionBytes,
+  );
   store<u32>(
     EXITBUF,
-    (hasErrorCode(vector) ? 1 : 0) | (type >= SOFTWARE ? 2 : 0),
-    68,
+    (hasErrorCode(vector) ? ExceptionInfo.ErrorCodeValid : 0) |
+      (type >= EventType.SoftwareInterrupt
+        ? ExceptionInfo.SoftwareException
+        : 0),
+    VpExceptionExit.ExceptionInfo,
   );
-  store<u8>(EXITBUF, <u8> vector, 72);
-  store<u32>(EXITBUF, err, 76);
-  store<u64>(EXITBUF, param, 80);
+  store<u8>(EXITBUF, <u8> vector, VpExceptionExit.ExceptionType);
+  store<u32>(EXITBUF, err, VpExceptionExit.ErrorCode);
+  store<u64>(EXITBUF, param, VpExceptionExit.ExceptionParameter);
   finishExit(length, false);
   return RUN_EXIT;
 }
@@ -132,7 +155,7 @@ function intercepted(vector: u32): bool {
 }
 
 function contributory(v: u32): bool {
-  return v == DE || (v >= TS && v <= GP);
+  return v == Vector.DE || (v >= Vector.TS && v <= Vector.GP);
 }
 
 export function tripleFault(): u32 {
@@ -156,14 +179,14 @@ export function inject(
   const ip = load<u64>(RIP);
   // it is the handler now that comes next
   if (load<u8>(PASS)) store<u8>(PASS, PASS_NONE);
-  if (vector == DB && type == INT1) {
+  if (vector == Vector.DB && type == EventType.PrivilegedSoftwareException) {
     // INT1 behind MOV SS: one #DB has what MOV SS held back, too
-    store<u64>(DR6, load<u64>(DR6) | (load<u64>(DBGPEND) & 15));
+    store<u64>(DR6, load<u64>(DR6) | (load<u64>(DBGPEND) & DR6_HITS));
     store<u64>(DBGPEND, 0);
   }
   while (true) {
-    if (vector == DB && type == EXCEPTION) {
-      store<u64>(DR7, load<u64>(DR7) & ~0x2000);
+    if (vector == Vector.DB && type == EventType.Exception) {
+      store<u64>(DR7, load<u64>(DR7) & ~DR7_GD);
     }
     // nothing runs that would have to be alone
     const before = synced;
@@ -184,40 +207,42 @@ export function inject(
       // pending
       store<u64>(
         PEND_INT,
-        1 | (<u64> type << 1) | (<u64> hasErr << 4) | (<u64> vector << 16) |
+        PendingInterruption.InterruptionPending | (<u64> type << 1) |
+          (hasErr ? PendingInterruption.DeliverErrorCode : 0) |
+          (<u64> vector << 16) |
           (<u64> err << 32) |
-          (type >= SOFTWARE ? ((retIp - ip) & 15) << 5 : 0),
+          (type >= EventType.SoftwareInterrupt ? ((retIp - ip) & 15) << 5 : 0),
       );
       finishExit(0, true);
       return RUN_EXIT;
     }
-    if (vector == DFAULT) return tripleFault();
-    const v2: u32 = f == F_NONCANON ? SS_ : f & 0xff;
-    const first = type == EXCEPTION;
+    if (vector == Vector.DF) return tripleFault();
+    const v2: u32 = f == F_NONCANON ? Vector.SS : f & 0xff;
+    const first = type == EventType.Exception;
     if (
       first &&
       ((contributory(vector) && contributory(v2)) ||
-        (vector == PF_ && (contributory(v2) || v2 == PF_)))
+        (vector == Vector.PF && (contributory(v2) || v2 == Vector.PF)))
     ) {
-      vector = DFAULT;
+      vector = Vector.DF;
       err = 0;
     } else {
       vector = v2;
       err = f == F_NONCANON ? 0 : load<u32>(FERR);
     }
-    type = EXCEPTION;
+    type = EventType.Exception;
     hasErr = hasErrorCode(vector);
     retIp = ip;
     if (intercepted(vector)) {
       return exceptionExit(
         vector,
-        EXCEPTION,
+        EventType.Exception,
         err,
-        vector == PF_ ? load<u64>(FADDR) : 0,
+        vector == Vector.PF ? load<u64>(FADDR) : 0,
         0,
       );
     }
-    if (vector == PF_) store<u64>(CR2, load<u64>(FADDR));
+    if (vector == Vector.PF) store<u64>(CR2, load<u64>(FADDR));
   }
 }
 
@@ -226,18 +251,19 @@ export function inject(
  * returns to.
  */
 export function debugException(bits: u64): u32 {
-  store<u64>(DR6, (load<u64>(DR6) & ~<u64> 15) | bits | 0xffff0ff0);
-  if (intercepted(DB)) {
-    return exceptionExit(DB, EXCEPTION, 0, load<u64>(DR6), 0);
+  store<u64>(DR6, (load<u64>(DR6) & ~DR6_HITS) | bits | DR6_CLEAR);
+  if (intercepted(Vector.DB)) {
+    return exceptionExit(Vector.DB, EventType.Exception, 0, load<u64>(DR6), 0);
   }
-  return inject(DB, EXCEPTION, false, 0, load<u64>(RIP));
+  return inject(Vector.DB, EventType.Exception, false, 0, load<u64>(RIP));
 }
 
 /** Whether the exit at EXITBUF is a write to memory mapped without Write. */
 function isWriteToRom(): bool {
-  // MemoryAccess' AccessInfo: AccessType write, GpaUnmapped clear
+  const kind = MemoryAccessInfo.AccessType | MemoryAccessInfo.GpaUnmapped;
   return load<u32>(EXITBUF) == ExitReason.MemoryAccess &&
-    (load<u32>(EXITBUF, 68) & 7) == 1;
+    (load<u32>(EXITBUF, MemoryAccessExit.AccessInfo) & kind) ==
+      MemoryAccessType.Write;
 }
 
 /**
@@ -252,14 +278,18 @@ export function onFault(): u32 {
   if (f == F_EXIT) {
     const told = !isWriteToRom() || variant(WRITE_IS_TOLD);
     if (told && load<u32>(EXITBUF) <= ExitReason.X64IoPortAccess) {
-      putInstruction(EXITBUF + 48, EXITBUF + 52);
+      // an I/O port's exit has them at the same place
+      putInstruction(
+        EXITBUF + MemoryAccessExit.InstructionByteCount,
+        EXITBUF + MemoryAccessExit.InstructionBytes,
+      );
     }
     finishExit(told ? length : 0, false);
     return RUN_EXIT;
   }
   if (f == F_NONCANON) {
     const inStack = faulting && isMem(faulting) && rSeg(faulting) == S_SS;
-    return raised(inStack ? SS_ : GP, 0, length);
+    return raised(inStack ? Vector.SS : Vector.GP, 0, length);
   }
   return raised(f, load<u32>(FERR), length);
 }
@@ -271,28 +301,29 @@ export function onFault(): u32 {
 export function raised(f: u32, err: u32, length: u32): u32 {
   const vector = f & 0xff;
   let type = (f >> 16) & 7;
-  if (type == 0) type = EXCEPTION;
-  if (vector == DB && type == EXCEPTION) {
+  if (type == 0) type = EventType.Exception;
+  if (vector == Vector.DB && type == EventType.Exception) {
     return debugException(load<u64>(FADDR));
   }
-  const guests = type == INT_N || (type == INT1 && variant(INT1_IS_GUESTS));
+  const guests = type == EventType.SoftwareInterrupt ||
+    (type == EventType.PrivilegedSoftwareException && variant(INT1_IS_GUESTS));
   if (intercepted(vector) && !guests) {
     return exceptionExit(
       vector,
       type,
       err,
-      vector == PF_ ? load<u64>(FADDR) : 0,
+      vector == Vector.PF ? load<u64>(FADDR) : 0,
       length,
     );
   }
-  if (vector == PF_) store<u64>(CR2, load<u64>(FADDR));
+  if (vector == Vector.PF) store<u64>(CR2, load<u64>(FADDR));
   const ip = load<u64>(RIP);
   return inject(
     vector,
     type,
-    type == EXCEPTION && hasErrorCode(vector),
+    type == EventType.Exception && hasErrorCode(vector),
     err,
-    type >= SOFTWARE ? ip + length : ip,
+    type >= EventType.SoftwareInterrupt ? ip + length : ip,
   );
 }
 

@@ -5,25 +5,14 @@
 // into the operand's top bit and CF the carry out of it. Every operation stores
 // sign-extended 64-bit values, so no reader needs to know the operand size.
 import { EFL, FC, FS, FX, FZ } from "../layout";
-
-export const CF: u32 = 1;
-export const PF: u32 = 4;
-export const AF: u32 = 0x10;
-export const ZF: u32 = 0x40;
-export const SF: u32 = 0x80;
-export const TF: u32 = 0x100;
-export const IF: u32 = 0x200;
-export const DF: u32 = 0x400;
-export const OF: u32 = 0x800;
-export const IOPL: u32 = 0x3000;
-export const NT: u32 = 0x4000;
-export const RF: u32 = 0x10000;
-export const VM: u32 = 0x20000;
-export const AC: u32 = 0x40000;
-export const VIF: u32 = 0x80000;
-export const VIP: u32 = 0x100000;
-export const ID: u32 = 0x200000;
-const ARITH: u32 = 0x8d5;
+import {
+  RFLAGS_AF,
+  RFLAGS_ARITHMETIC,
+  RFLAGS_CLEAR,
+  RFLAGS_PF,
+  RFLAGS_SF,
+  RFLAGS_ZF,
+} from "../x86/flags";
 
 @inline
 export function getCF(): u64 {
@@ -61,10 +50,10 @@ export function arithFlags(): u32 {
 export function setArith(f: u32): void {
   const c: u64 = f & 1;
   store<u64>(FC, c);
-  store<u64>(FZ, f & ZF ? 0 : 1);
+  store<u64>(FZ, f & RFLAGS_ZF ? 0 : 1);
   // sign bit from SF; low byte 0 (even parity) or 1 (odd)
-  store<u64>(FS, (f & SF ? <u64> 1 << 63 : 0) | (f & PF ? 0 : 1));
-  store<u64>(FX, (((<u64> (f >> 11) & 1) ^ c) << 63) | (f & AF));
+  store<u64>(FS, (f & RFLAGS_SF ? <u64> 1 << 63 : 0) | (f & RFLAGS_PF ? 0 : 1));
+  store<u64>(FX, (((<u64> (f >> 11) & 1) ^ c) << 63) | (f & RFLAGS_AF));
 }
 
 /** RFLAGS as the architecture shows it. */
@@ -79,7 +68,7 @@ export function getFlags(): u32 {
  */
 export function setFlagsRaw(f: u32): void {
   setArith(f);
-  store<u32>(EFL, (f & ~ARITH) | 2);
+  store<u32>(EFL, (f & ~RFLAGS_ARITHMETIC) | RFLAGS_CLEAR);
 }
 
 /** Condition code cc (0..15, as in Jcc). */

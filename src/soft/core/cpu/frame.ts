@@ -1,9 +1,7 @@
 // Stack frames that the processor itself builds: on the current stack or,
 // before anything is committed, on a more privileged one. Source: Intel SDM
 // vol. 3, "Stack Switching", "Exception- or Interrupt-Handler Procedures".
-import { CR0_AM } from "./bits";
-import { AC_, raise, raiseErr, SS_, TS } from "./fault";
-import { AC } from "./flags";
+import { raise, raiseErr } from "./fault";
 import {
   CPL,
   CR0,
@@ -22,7 +20,12 @@ import {
   STACKW,
 } from "../layout";
 import { rdSys, wrAs } from "../memory/access";
-import { A_DB, A_EC, dAttr, dBase, dLimit, segOf, selErr } from "./segment";
+import { segOf, selErr } from "./segment";
+import { CR0_AM } from "../x86/control_registers";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_AC } from "../x86/flags";
+import { BIG, CONFORMING_OR_DOWN, SYSTEM_32_BIT } from "../x86/segments";
+import { Descriptor } from "./descriptor";
 
 let base: u64 = 0;
 let limit: u32 = 0;
@@ -54,12 +57,17 @@ export function frameCurrent(err: u32): void {
   frameSp = load<u64>(RSP) & mask;
 }
 
-/** Begins a frame on the stack whose descriptor was just read. */
-export function frameNew(sp: u64, level: u32, err: u32): void {
-  base = dBase();
-  limit = dLimit();
-  attr = dAttr();
-  mask = attr & A_DB ? 0xffffffff : 0xffff;
+/** Begins a frame on a stack of descriptor `d`. */
+export function frameNew(
+  d: Descriptor,
+  sp: u64,
+  level: u32,
+  err: u32,
+): void {
+  base = d.base;
+  limit = d.limit;
+  attr = d.attributes;
+  mask = attr & BIG ? 0xffffffff : 0xffff;
   cpl = level;
   flat = false;
   error = err;
@@ -81,27 +89,27 @@ export function framePush(size: u32, v: u64): bool {
   let at = sp;
   if (!flat) {
     const last = sp + n - 1;
-    const ok = (attr & A_EC) != 0
-      ? sp > <u64> limit && last <= (attr & A_DB ? <u64> 0xffffffff : 0xffff)
+    const ok = (attr & CONFORMING_OR_DOWN) != 0
+      ? sp > <u64> limit && last <= (attr & BIG ? <u64> 0xffffffff : 0xffff)
       : last <= <u64> limit;
     if (!ok) {
-      raiseErr(SS_, error);
+      raiseErr(Vector.SS, error);
       return false;
     }
     at = (base + sp) & 0xffffffff;
   }
   if (
-    cpl == 3 && (load<u32>(EFL) & AC) != 0 &&
+    cpl == 3 && (load<u32>(EFL) & RFLAGS_AC) != 0 &&
     (load<u64>(CR0) & CR0_AM) != 0 && at & (n - 1)
   ) {
-    raise(AC_);
+    raise(Vector.AC);
     return false;
   }
   if (size == 3) wrAs<u64>(at, v, cpl);
   else if (size == 2) wrAs<u32>(at, <u32> v, cpl);
   else wrAs<u16>(at, <u16> v, cpl);
   if (load<u32>(FAULT)) {
-    if (load<u32>(FAULT) == F_NONCANON) raiseErr(SS_, 0);
+    if (load<u32>(FAULT) == F_NONCANON) raiseErr(Vector.SS, 0);
     return false;
   }
   frameSp = sp;
@@ -119,38 +127,44 @@ export function frameCommit(): void {
   putSp(frameSp, mask);
 }
 
-export let tssSs: u32 = 0;
-export let tssSp: u64 = 0;
+/** A stack that the TSS names. */
+@unmanaged
+export class TssStack {
+  sp: u64 = 0;
+  /** Of a 64-bit TSS there is none. */
+  ss: u32 = 0;
+}
+
+const STACK: usize = memory.data(offsetof<TssStack>(), 8);
 
 /**
- * Reads the stack of privilege `level` from the current TSS; false with FAULT
- * set.
+ * The stack of privilege `level` from the current TSS, until it is asked again;
+ * null with FAULT set.
  */
-export function tssStack(level: u32, ext: u32): bool {
+export function tssStack(level: u32, ext: u32): TssStack | null {
   const tr = segOf(S_TR);
-  const wide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
+  const wide = (load<u16>(tr, SEG_ATTR) & SYSTEM_32_BIT) != 0;
   const off: u32 = wide ? (level << 3) + 4 : (level << 2) + 2;
   if (off + (wide ? 5 : 3) > load<u32>(tr, SEG_LIMIT)) {
-    raiseErr(TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
-    return false;
+    raiseErr(Vector.TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
+    return null;
   }
+  const stack = changetype<TssStack>(STACK);
   const at = load<u64>(tr) + off;
-  tssSp = wide ? rdSys<u32>(at) : rdSys<u16>(at);
-  if (load<u32>(FAULT)) return false;
-  tssSs = rdSys<u16>(at + (wide ? 4 : 2));
-  return load<u32>(FAULT) == 0;
+  stack.sp = wide ? rdSys<u32>(at) : rdSys<u16>(at);
+  if (load<u32>(FAULT)) return null;
+  stack.ss = rdSys<u16>(at + (wide ? 4 : 2));
+  return load<u32>(FAULT) ? null : stack;
 }
 
 /**
- * Reads a stack pointer from offset `off` of the 64-bit TSS; false with FAULT
- * set.
+ * The stack pointer at offset `off` of the 64-bit TSS; 0 with FAULT set.
  */
-export function tssRsp(off: u32, ext: u32): bool {
+export function tssRsp(off: u32, ext: u32): u64 {
   const tr = segOf(S_TR);
   if (off + 7 > load<u32>(tr, SEG_LIMIT)) {
-    raiseErr(TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
-    return false;
+    raiseErr(Vector.TS, selErr(load<u16>(tr, SEG_SEL)) | ext);
+    return 0;
   }
-  tssSp = rdSys<u64>(load<u64>(tr) + off);
-  return load<u32>(FAULT) == 0;
+  return rdSys<u64>(load<u64>(tr) + off);
 }

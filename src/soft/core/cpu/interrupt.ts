@@ -1,10 +1,8 @@
 // Event delivery through the IVT and the IDT. Source: Intel SDM vol. 2, "INT
 // n/INTO/INT3/INT1"; vol. 3, "Interrupt and Exception Handling" and "8086
 // Emulation". Nothing is committed before the whole frame is written.
-import { EXCEPTION, INT3, INT_N, SOFTWARE } from "./events";
-import { CR4_VME } from "./bits";
-import { BP, DB, GP, NP, OF_, raiseErr, SS_, TS } from "./fault";
-import { AC, getFlags, IF, IOPL, NT, RF, TF, VIF, VM } from "./flags";
+import { raiseErr } from "./fault";
+import { getFlags } from "./flags";
 import {
   frameCommit,
   frameCurrent,
@@ -12,8 +10,6 @@ import {
   frameNew,
   framePush,
   tssRsp,
-  tssSp,
-  tssSs,
   tssStack,
 } from "./frame";
 import {
@@ -41,31 +37,49 @@ import {
 import { rdSys } from "../memory/access";
 import { updateMode } from "./mode";
 import {
-  A_CODE,
-  A_DB,
-  A_EC,
-  A_L,
-  A_S,
   canonical,
   checkCodeKind,
   checkIp,
   checkStack,
-  dAttr,
-  dBase,
-  dDpl,
-  dLimit,
-  dPresent,
   longActive,
-  markAccessed,
   putDescriptor,
   putNull,
   putRealSeg,
   putSeg,
-  readDescriptor,
   segOf,
   selErr,
 } from "./segment";
 import { taskGate } from "./task";
+import { EventType } from "../x86/events";
+import { CR4_VME } from "../x86/control_registers";
+import { Vector } from "../x86/vectors";
+import {
+  RFLAGS_AC,
+  RFLAGS_IF,
+  RFLAGS_IOPL,
+  RFLAGS_NT,
+  RFLAGS_RF,
+  RFLAGS_TF,
+  RFLAGS_VIF,
+  RFLAGS_VM,
+} from "../x86/flags";
+import {
+  BIG,
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  LONG,
+  PRESENT,
+  SYSTEM_32_BIT,
+  SystemType,
+  TRAP_GATE,
+} from "../x86/segments";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  markAccessed,
+  readDescriptor,
+} from "./descriptor";
 
 function selector(seg: u32): u64 {
   return load<u16>(segOf(seg), SEG_SEL);
@@ -76,9 +90,10 @@ function selector(seg: u32): u64 {
 // #OF are traps, also where the caller injects them.
 function flagsImage(vector: u32, type: u32): u32 {
   const flags = getFlags();
-  const trap = vector == DB || vector == BP || vector == OF_;
-  if (type == EXCEPTION && !trap) return flags | RF;
-  return type >= SOFTWARE ? flags & ~RF : flags;
+  const trap = vector == Vector.DB || vector == Vector.BP ||
+    vector == Vector.OF;
+  if (type == EventType.Exception && !trap) return flags | RFLAGS_RF;
+  return type >= EventType.SoftwareInterrupt ? flags & ~RFLAGS_RF : flags;
 }
 
 /**
@@ -99,7 +114,7 @@ function deliverVector(
   if (!framePush(1, retIp)) return false;
   const ip = entry & 0xffff;
   if (ip > load<u32>(segOf(S_CS), SEG_LIMIT)) {
-    raiseErr(GP, 0);
+    raiseErr(Vector.GP, 0);
     return false;
   }
   frameCommit();
@@ -113,7 +128,7 @@ function deliverVector(
 
 function deliverReal(vector: u32, type: u32, retIp: u64): bool {
   if ((vector << 2) + 3 > load<u32>(IDTR, SEG_LIMIT)) {
-    raiseErr(GP, (vector << 3) | 2);
+    raiseErr(Vector.GP, (vector << 3) | 2);
     return false;
   }
   return deliverVector(
@@ -121,7 +136,7 @@ function deliverReal(vector: u32, type: u32, retIp: u64): bool {
     vector,
     flagsImage(vector, type) & 0xffff,
     retIp,
-    IF | TF | AC | RF,
+    RFLAGS_IF | RFLAGS_TF | RFLAGS_AC | RFLAGS_RF,
   );
 }
 
@@ -149,29 +164,39 @@ function redirected(vector: u32): bool {
 function deliverVme(vector: u32, retIp: u64): i32 {
   const direct = redirected(vector);
   if (load<u32>(FAULT)) return 0;
-  const trusted = (load<u32>(EFL) & IOPL) == IOPL;
+  const trusted = (load<u32>(EFL) & RFLAGS_IOPL) == RFLAGS_IOPL;
   if (!direct) {
     if (trusted) return -1;
-    raiseErr(GP, 0);
+    raiseErr(Vector.GP, 0);
     return 0;
   }
   let image = getFlags() & 0xffff;
   if (!trusted) {
     // the virtual IF stands in for IF, and IOPL reads 3
-    image = (image & ~IF) | IOPL | (load<u32>(EFL) & VIF ? IF : 0);
+    image = (image & ~RFLAGS_IF) | RFLAGS_IOPL |
+      (load<u32>(EFL) & RFLAGS_VIF ? RFLAGS_IF : 0);
   }
   // NT stays as it is (SDM vol. 3, 20.3.3.4)
-  const clear = TF | RF | (trusted ? IF : VIF);
+  const clear = RFLAGS_TF | RFLAGS_RF | (trusted ? RFLAGS_IF : RFLAGS_VIF);
   return deliverVector(0, vector, image, retIp, clear) ? 1 : 0;
 }
 
+const HANDLER: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const STACK: usize = memory.data(DESCRIPTOR_BYTES, 8);
+
 /** The last common step: the handler's code segment and flags. */
-function enterHandler(sel: u32, level: u32, ip: u64, maskIf: bool): void {
-  putDescriptor(S_CS, (sel & ~3) | level);
+function enterHandler(
+  code: Descriptor,
+  sel: u32,
+  level: u32,
+  ip: u64,
+  maskIf: bool,
+): void {
+  putDescriptor(S_CS, (sel & ~3) | level, code);
   store<u8>(CPL, <u8> level);
   store<u64>(RIP, ip);
-  let clear = TF | NT | RF | VM;
-  if (maskIf) clear |= IF;
+  let clear = RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM;
+  if (maskIf) clear |= RFLAGS_IF;
   store<u32>(EFL, load<u32>(EFL) & ~clear);
   store<u8>(SHADOW, 0);
   updateMode();
@@ -183,23 +208,23 @@ function gateError(vector: u32, code: u32, ext: u32): bool {
 }
 
 // Reads and checks the gate's code segment up to its privilege.
-function checkTarget(sel: u32, ext: u32): bool {
-  if (!(sel & 0xfffc)) {
-    raiseErr(GP, ext);
+function checkTarget(code: Descriptor, sel: u32, ext: u32): bool {
+  if (!selErr(sel)) {
+    raiseErr(Vector.GP, ext);
     return false;
   }
   const err = selErr(sel) | ext;
-  if (!readDescriptor(sel, GP, err)) return false;
-  const attr = dAttr();
+  if (!readDescriptor(code, sel, Vector.GP, err)) return false;
+  const attr = code.attributes;
   if (
-    (attr & (A_S | A_CODE)) != (A_S | A_CODE) ||
-    dDpl() > <u32> load<u8>(CPL)
+    (attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE) ||
+    code.dpl > <u32> load<u8>(CPL)
   ) {
-    raiseErr(GP, err);
+    raiseErr(Vector.GP, err);
     return false;
   }
-  if (longActive() && (attr & (A_L | A_DB)) != A_L) {
-    raiseErr(GP, err);
+  if (longActive() && (attr & (LONG | BIG)) != LONG) {
+    raiseErr(Vector.GP, err);
     return false;
   }
   return true;
@@ -214,51 +239,53 @@ function deliverLegacy(
   ext: u32,
 ): bool {
   if ((vector << 3) + 7 > load<u32>(IDTR, SEG_LIMIT)) {
-    return gateError(vector, GP, ext);
+    return gateError(vector, Vector.GP, ext);
   }
   const gate = rdSys<u64>(load<u64>(IDTR) + (vector << 3));
   if (load<u32>(FAULT)) return false;
   const hi = <u32> (gate >> 32);
   const kind = (hi >> 8) & 31;
-  if (kind != 5 && (kind & 0x16) != 6) return gateError(vector, GP, ext);
+  if (kind != SystemType.TaskGate && (kind & 0x16) != 6) {
+    return gateError(vector, Vector.GP, ext);
+  }
   const cpl = <u32> load<u8>(CPL);
-  const soft = type == INT_N || type == INT3;
-  if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, GP, ext);
-  if (!(hi & 0x8000)) return gateError(vector, NP, ext);
+  const soft = type == EventType.SoftwareInterrupt ||
+    type == EventType.SoftwareException;
+  if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, Vector.GP, ext);
+  if (!(hi & (PRESENT << 8))) return gateError(vector, Vector.NP, ext);
   const sel = <u32> (gate >> 16) & 0xffff;
-  if (kind == 5) return taskGate(sel, ext, retIp, hasErr, err);
-  if (!checkTarget(sel, ext)) return false;
-  const size: u32 = kind & 8 ? 2 : 1;
-  const ip: u64 = kind & 8
+  if (kind == SystemType.TaskGate) {
+    return taskGate(sel, ext, retIp, hasErr, err);
+  }
+  const code = changetype<Descriptor>(HANDLER);
+  if (!checkTarget(code, sel, ext)) return false;
+  const size: u32 = kind & SYSTEM_32_BIT ? 2 : 1;
+  const ip: u64 = kind & SYSTEM_32_BIT
     ? (<u32> gate & 0xffff) | (hi & 0xffff0000)
     : <u32> gate & 0xffff;
   const v86 = load<u8>(MODE) == MODE_V86;
-  const conforming = (dAttr() & A_EC) != 0;
-  if (v86 && (conforming || dDpl() != 0)) {
-    raiseErr(GP, selErr(sel) | ext);
+  const conforming = (code.attributes & CONFORMING_OR_DOWN) != 0;
+  if (v86 && (conforming || code.dpl != 0)) {
+    raiseErr(Vector.GP, selErr(sel) | ext);
     return false;
   }
-  const level = conforming ? cpl : dDpl();
-  if (!checkCodeKind(sel, ext)) return false;
-  const csLimit = dLimit();
-  const csAttr = dAttr();
+  const level = conforming ? cpl : code.dpl;
+  if (!checkCodeKind(code, sel, ext)) return false;
   const image = flagsImage(vector, type);
-  let ssBase: u64 = 0;
-  let ssLimit: u32 = 0;
-  let ssAttr: u32 = 0;
+  const stack = changetype<Descriptor>(STACK);
+  let ss: u32 = 0;
   const outer = level != cpl;
   if (outer) {
-    if (!tssStack(level, ext)) return false;
-    if (!(tssSs & 0xfffc)) {
-      raiseErr(TS, ext);
+    const inner = tssStack(level, ext);
+    if (!inner) return false;
+    ss = inner.ss;
+    if (!selErr(ss)) {
+      raiseErr(Vector.TS, ext);
       return false;
     }
-    if (!checkStack(tssSs, level, TS, ext)) return false;
-    if (!checkIp(ip, csLimit, csAttr, ext) || !markAccessed()) return false;
-    frameNew(tssSp, level, selErr(tssSs) | ext);
-    ssBase = dBase();
-    ssLimit = dLimit();
-    ssAttr = dAttr();
+    if (!checkStack(stack, ss, level, Vector.TS, ext)) return false;
+    if (!checkIp(ip, code, ext) || !markAccessed(stack)) return false;
+    frameNew(stack, inner.sp, level, selErr(ss) | ext);
     if (v86) {
       if (!framePush(size, selector(S_GS))) return false;
       if (!framePush(size, selector(S_FS))) return false;
@@ -268,29 +295,26 @@ function deliverLegacy(
     if (!framePush(size, selector(S_SS))) return false;
     if (!framePush(size, load<u64>(RSP))) return false;
   } else {
-    if (!checkIp(ip, csLimit, csAttr, ext)) return false;
+    if (!checkIp(ip, code, ext)) return false;
     frameCurrent(ext);
   }
   if (!framePush(size, image)) return false;
   if (!framePush(size, selector(S_CS))) return false;
   if (!framePush(size, retIp)) return false;
   if (hasErr && !framePush(size, err)) return false;
-  // the stack's descriptor has taken the code's place
-  if (!readDescriptor(sel, GP, selErr(sel) | ext)) return false;
-  if (!markAccessed()) return false;
+  if (!markAccessed(code)) return false;
   if (outer) {
-    const ss = tssSs;
     if (v86) {
       putNull(S_ES, 0);
       putNull(S_DS, 0);
       putNull(S_FS, 0);
       putNull(S_GS, 0);
     }
-    putSeg(S_SS, ss, ssBase, ssLimit, ssAttr);
+    putDescriptor(S_SS, ss, stack);
     // pushes kept the width of the new stack
   }
   frameCommit();
-  enterHandler(sel, level, ip, (kind & 1) == 0);
+  enterHandler(code, sel, level, ip, (kind & TRAP_GATE) == 0);
   return true;
 }
 
@@ -303,7 +327,7 @@ function deliverLong(
   ext: u32,
 ): bool {
   if ((vector << 4) + 15 > load<u32>(IDTR, SEG_LIMIT)) {
-    return gateError(vector, GP, ext);
+    return gateError(vector, Vector.GP, ext);
   }
   const at = load<u64>(IDTR) + (vector << 4);
   const gate = rdSys<u64>(at);
@@ -311,33 +335,37 @@ function deliverLong(
   const upper = rdSys<u32>(at + 8);
   if (load<u32>(FAULT)) return false;
   const hi = <u32> (gate >> 32);
-  if ((hi & 0x1e00) != 0x0e00) return gateError(vector, GP, ext);
+  if ((hi & 0x1e00) != SystemType.InterruptGate32 << 8) {
+    return gateError(vector, Vector.GP, ext);
+  }
   const cpl = <u32> load<u8>(CPL);
-  const soft = type == INT_N || type == INT3;
-  if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, GP, ext);
-  if (!(hi & 0x8000)) return gateError(vector, NP, ext);
+  const soft = type == EventType.SoftwareInterrupt ||
+    type == EventType.SoftwareException;
+  if (soft && ((hi >> 13) & 3) < cpl) return gateError(vector, Vector.GP, ext);
+  if (!(hi & (PRESENT << 8))) return gateError(vector, Vector.NP, ext);
   const sel = <u32> (gate >> 16) & 0xffff;
-  if (!checkTarget(sel, ext)) return false;
-  if (!dPresent()) {
-    raiseErr(NP, selErr(sel) | ext);
+  const code = changetype<Descriptor>(HANDLER);
+  if (!checkTarget(code, sel, ext)) return false;
+  if (!code.present) {
+    raiseErr(Vector.NP, selErr(sel) | ext);
     return false;
   }
   const ip = (<u64> upper << 32) | (hi & 0xffff0000) | (<u32> gate & 0xffff);
   if (!canonical(ip)) {
-    raiseErr(GP, ext);
+    raiseErr(Vector.GP, ext);
     return false;
   }
-  if (!markAccessed()) return false;
-  const level = dAttr() & A_EC ? cpl : dDpl();
+  if (!markAccessed(code)) return false;
+  const level = code.attributes & CONFORMING_OR_DOWN ? cpl : code.dpl;
   const ist = hi & 7;
   let rsp = load<u64>(RSP);
   if (ist || level != cpl) {
     const off: u32 = ist ? 0x1c + (ist << 3) : 4 + (level << 3);
-    if (!tssRsp(off, ext)) return false;
-    rsp = tssSp;
+    rsp = tssRsp(off, ext);
+    if (load<u32>(FAULT)) return false;
   }
   if (!canonical(rsp)) {
-    raiseErr(SS_, ext);
+    raiseErr(Vector.SS, ext);
     return false;
   }
   frameFlat(rsp & ~15, level);
@@ -349,7 +377,7 @@ function deliverLong(
   if (hasErr && !framePush(3, err)) return false;
   if (level != cpl) putSeg(S_SS, level, 0, 0, level << 5);
   frameCommit();
-  enterHandler(sel, level, ip, (hi & 0x100) == 0);
+  enterHandler(code, sel, level, ip, (hi & (TRAP_GATE << 8)) == 0);
   return true;
 }
 
@@ -367,13 +395,16 @@ export function deliverEvent(
 ): bool {
   const mode = load<u8>(MODE);
   if (mode == MODE_REAL) return deliverReal(vector, type, retIp);
-  const ext: u32 = type == INT_N || type == INT3 ? 0 : 1;
-  if (mode == MODE_V86 && type == INT_N) {
+  const ext: u32 =
+    type == EventType.SoftwareInterrupt || type == EventType.SoftwareException
+      ? 0
+      : 1;
+  if (mode == MODE_V86 && type == EventType.SoftwareInterrupt) {
     if (load<u64>(CR4) & CR4_VME) {
       const r = deliverVme(vector, retIp);
       if (r >= 0) return r != 0;
-    } else if ((load<u32>(EFL) & IOPL) != IOPL) {
-      raiseErr(GP, 0);
+    } else if ((load<u32>(EFL) & RFLAGS_IOPL) != RFLAGS_IOPL) {
+      raiseErr(Vector.GP, 0);
       return false;
     }
   }

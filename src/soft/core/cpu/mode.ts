@@ -1,7 +1,5 @@
 // What follows from control registers, segments and flags: execution mode, code
 // and stack width, TLB set, and the PENDING bits that the loop looks at.
-import { CR0_PE, CR4_PVI, CR4_VME, EFER_LMA } from "./bits";
-import { IOPL, RF, TF, VIF, VIP, VM } from "./flags";
 import {
   CODEKEY,
   CPL,
@@ -37,8 +35,19 @@ import {
   STACKW,
   TLBB,
 } from "../layout";
-import { flushJumps } from "../code/jumps";
+import { flushJumps, switchJumps } from "../code/jumps";
 import { selectTlb } from "../memory/tlb";
+import { CR0_PE, CR4_PVI, CR4_VME, EFER_LMA } from "../x86/control_registers";
+import {
+  RFLAGS_IOPL,
+  RFLAGS_RF,
+  RFLAGS_TF,
+  RFLAGS_VIF,
+  RFLAGS_VIP,
+  RFLAGS_VM,
+} from "../x86/flags";
+import { BIG, LONG } from "../x86/segments";
+import { KEY_16, KEY_32, KEY_64 } from "../shared";
 
 /**
  * Derives MODE, CODEKEY, STACKW and the TLB set. CPL is its own cell (far
@@ -48,18 +57,18 @@ export function updateMode(): void {
   const cs = load<u16>(SEGS + (<usize> S_CS << 5), SEG_ATTR);
   const ss = load<u16>(SEGS + (<usize> S_SS << 5), SEG_ATTR);
   let mode: u32;
-  let key: u32 = cs & 0x4000 ? 1 : 0;
-  let stack: u32 = ss & 0x4000 ? 2 : 1;
+  let key: u32 = cs & BIG ? KEY_32 : KEY_16;
+  let stack: u32 = ss & BIG ? 2 : 1;
   if (!(load<u64>(CR0) & CR0_PE)) {
     mode = MODE_REAL;
     store<u8>(CPL, 0);
   } else if (load<u64>(EFER) & EFER_LMA) {
-    mode = cs & 0x2000 ? MODE_LONG : MODE_COMPAT;
+    mode = cs & LONG ? MODE_LONG : MODE_COMPAT;
     if (mode == MODE_LONG) {
-      key = 2;
+      key = KEY_64;
       stack = 3;
     }
-  } else if (load<u32>(EFL) & VM) {
+  } else if (load<u32>(EFL) & RFLAGS_VM) {
     mode = MODE_V86;
     store<u8>(CPL, 3);
   } else mode = MODE_PROT;
@@ -69,7 +78,10 @@ export function updateMode(): void {
   store<u8>(STACKW, <u8> stack);
   const before = load<u32>(TLBB);
   selectTlb();
-  if (load<u32>(TLBB) != before) flushJumps();
+  if (load<u32>(TLBB) == before) return;
+  // elsewhere another level's code segment may have another limit, too
+  if (mode == MODE_LONG) switchJumps();
+  else flushJumps();
 }
 
 /**
@@ -79,9 +91,11 @@ export function updateMode(): void {
 export function flagsChanged(): void {
   let p = P_INT;
   const f = load<u32>(EFL);
-  if (f & TF) p |= P_TF;
-  if (f & RF) p |= P_RF;
-  if ((f & (VIF | VIP)) == (VIF | VIP)) p |= P_VIRTUAL;
+  if (f & RFLAGS_TF) p |= P_TF;
+  if (f & RFLAGS_RF) p |= P_RF;
+  if ((f & (RFLAGS_VIF | RFLAGS_VIP)) == (RFLAGS_VIF | RFLAGS_VIP)) {
+    p |= P_VIRTUAL;
+  }
   if (load<u8>(SHADOW)) p |= P_SHADOW;
   if (load<u64>(DBGPEND)) p |= P_DEBUG;
   if (load<u8>(PASS)) p |= P_PASS;
@@ -98,7 +112,7 @@ export function flagsChanged(): void {
  * mode by VME, in ring 3 by PVI (SDM vol. 3, 20.3.2 and 20.4).
  */
 export function virtualInterrupts(): bool {
-  if ((load<u32>(EFL) & IOPL) == IOPL) return false;
+  if ((load<u32>(EFL) & RFLAGS_IOPL) == RFLAGS_IOPL) return false;
   const mode = load<u8>(MODE);
   const cr4 = load<u64>(CR4);
   if (mode == MODE_V86) return (cr4 & CR4_VME) != 0;
@@ -109,5 +123,5 @@ export function virtualInterrupts(): bool {
 export function acChanged(): void {
   const before = load<u32>(TLBB);
   selectTlb();
-  if (load<u32>(TLBB) != before) flushJumps();
+  if (load<u32>(TLBB) != before) switchJumps();
 }

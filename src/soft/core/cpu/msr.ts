@@ -40,9 +40,8 @@ import {
 } from "../layout";
 import { canonical, segOf } from "./segment";
 import { apicPageChanged } from "./vps";
-import { MSR_DEFAULT, MSR_IGNORE, msrAction } from "../whv/lists";
+import { msrAction } from "../whv/lists";
 import {
-  EXT_MSR,
   extendedExits,
   msrExits,
   msrExitsGiven,
@@ -56,48 +55,19 @@ import { time } from "../system/time";
 import { tlbFlush } from "../memory/tlb";
 import { MAXPHYADDR } from "../memory/walk";
 import { countApic } from "../system/counters";
+import {
+  MISC_ENABLE_KNOWN,
+  MISC_ENABLE_READ_ONLY,
+  MISC_ENABLE_WRITABLE,
+  Msr,
+} from "../x86/msrs";
+import { X2APIC_FIRST, X2APIC_LAST } from "../x86/lapic";
+import { APIC_BASE_AT_RESET, APIC_BASE_BSP } from "../x86/apic_base";
+import { ExtendedVmExits, MsrAction, MsrExit } from "../whv/names";
 
 export const MSR_OK: u32 = 0;
 export const MSR_GP: u32 = 1;
 export const MSR_EXIT: u32 = 2;
-
-// WHV_X64_MSR_EXIT_BITMAP.
-const EXIT_UNHANDLED: u64 = 1;
-const EXIT_TSC_WRITE: u64 = 2;
-const EXIT_TSC_READ: u64 = 4;
-const EXIT_APIC_BASE_WRITE: u64 = 8;
-const EXIT_MISC_ENABLE_READ: u64 = 16;
-const EXIT_PATCH_LEVEL_READ: u64 = 32;
-
-const TSC: u32 = 0x10;
-const APIC_BASE: u32 = 0x1b;
-const FEATURE_CONTROL: u32 = 0x3a;
-const TSC_ADJUST: u32 = 0x3b;
-const BIOS_UPDT_TRIG: u32 = 0x79;
-const BIOS_SIGN_ID: u32 = 0x8b;
-const MTRRCAP: u32 = 0xfe;
-const ARCH_CAPABILITIES: u32 = 0x10a;
-const SYSENTER_CS: u32 = 0x174;
-const SYSENTER_ESP: u32 = 0x175;
-const SYSENTER_EIP: u32 = 0x176;
-const MCG_CAP: u32 = 0x179;
-const MCG_STATUS: u32 = 0x17a;
-const MISC_ENABLE: u32 = 0x1a0;
-const MTRR_PHYSBASE0: u32 = 0x200;
-const PAT: u32 = 0x277;
-const MTRR_DEF_TYPE: u32 = 0x2ff;
-const TSC_DEADLINE: u32 = 0x6e0;
-const X2APIC_FIRST: u32 = 0x800;
-const X2APIC_LAST: u32 = 0x8ff;
-const MSR_EFER: u32 = 0xc0000080;
-const STAR: u32 = 0xc0000081;
-const LSTAR: u32 = 0xc0000082;
-const CSTAR: u32 = 0xc0000083;
-const SFMASK: u32 = 0xc0000084;
-const FS_BASE: u32 = 0xc0000100;
-const GS_BASE: u32 = 0xc0000101;
-const KERNEL_GS_BASE: u32 = 0xc0000102;
-const TSC_AUX: u32 = 0xc0000103;
 
 // Not vulnerable: RDCL, L1D flush, SSB, MDS, page-size change, TAA, SBDR,
 // FBSDP, PSDP, BHI, PBRSB, GDS, RFDS. Nothing is speculated here.
@@ -106,38 +76,32 @@ const ARCH_CAPABILITIES_VALUE: u64 = 0xd10e179;
 export const MTRRCAP_VALUE: u64 = 0x508;
 const MTRR_VARIABLE: u32 = 16;
 
-// IA32_MISC_ENABLE. Fast strings, thermal control, SpeedStep, the monitor, the
-// limit of CPUID, xTPR messages off, execute-disable off.
-const MISC_WRITABLE: u64 = 0x400c50009;
-const MISC_IGNORED: u64 = 1 << 7; // performance monitoring available (R)
-const MISC_READ_ONLY: u64 = 0x1800; // BTS and PEBS unavailable (RO)
+/** Instead of a value of IA32_MISC_ENABLE. */
 const MISC_REFUSED: u64 = u64.MAX_VALUE;
 
-/** What msrRead() read. */
-export let msrValue: u64 = 0;
-
-function ok(v: u64): u32 {
-  msrValue = v;
+function ok(to: usize, v: u64): u32 {
+  store<u64>(to, v);
   return MSR_OK;
 }
 
 function wanted(bit: u64): bool {
-  return (extendedExits & EXT_MSR) != 0 && (msrExits & bit) != 0;
+  return (extendedExits & ExtendedVmExits.X64MsrExit) != 0 &&
+    (msrExits & bit) != 0;
 }
 
 /**
  * What becomes of an access that the caller decided about: ignored, or an exit.
  */
 function decided(action: u32): u32 {
-  msrValue = 0;
-  return action == MSR_IGNORE ? MSR_OK : MSR_EXIT;
+  return action == MsrAction.IgnoreWriteReadZero ? MSR_OK : MSR_EXIT;
 }
 
 function unhandled(): u32 {
-  if (wanted(EXIT_UNHANDLED)) return MSR_EXIT;
-  if (msrUnknown != MSR_DEFAULT) return decided(msrUnknown);
+  if (wanted(MsrExit.UnhandledMsrs)) return MSR_EXIT;
+  if (msrUnknown != MsrAction.ArchitectureDefault) return decided(msrUnknown);
   // without a bitmap X64MsrExit alone asks for all of them
-  return extendedExits & EXT_MSR && !msrExitsGiven && !variant(MSR_FAULTS)
+  return extendedExits & ExtendedVmExits.X64MsrExit && !msrExitsGiven &&
+      !variant(MSR_FAULTS)
     ? MSR_EXIT
     : MSR_GP;
 }
@@ -149,51 +113,53 @@ function apic(): usize {
 
 /** Cell of an MTRR (8 pairs, then the 11 fixed ranges), or 0. */
 function mtrr(index: u32): usize {
-  if (index >= MTRR_PHYSBASE0 && index < MTRR_PHYSBASE0 + MTRR_VARIABLE) {
-    return M_MTRR + (<usize> (index - MTRR_PHYSBASE0) << 3);
+  if (index >= Msr.MtrrPhysBase0 && index < Msr.MtrrPhysBase0 + MTRR_VARIABLE) {
+    return M_MTRR + (<usize> (index - Msr.MtrrPhysBase0) << 3);
   }
   let fixed: u32;
-  if (index == 0x250) fixed = 0;
-  else if (index == 0x258 || index == 0x259) fixed = index - 0x257;
-  else if (index >= 0x268 && index <= 0x26f) fixed = index - 0x265;
-  else return 0;
+  if (index == Msr.MtrrFix64k00000) fixed = 0;
+  else if (index == Msr.MtrrFix16k80000 || index == Msr.MtrrFix16kA0000) {
+    fixed = index - Msr.MtrrFix16k80000 + 1;
+  } else if (index >= Msr.MtrrFix4kC0000 && index <= Msr.MtrrFix4kF8000) {
+    fixed = index - Msr.MtrrFix4kC0000 + 3;
+  } else return 0;
   return M_MTRR + (<usize> (MTRR_VARIABLE + fixed) << 3);
 }
 
 /** Cell of an MSR that is just a number, or 0. */
 function cellOf(index: u32): usize {
   switch (index) {
-    case SYSENTER_CS:
+    case Msr.SysenterCs:
       return M_SYSCS;
-    case SYSENTER_ESP:
+    case Msr.SysenterEsp:
       return M_SYSESP;
-    case SYSENTER_EIP:
+    case Msr.SysenterEip:
       return M_SYSEIP;
-    case PAT:
+    case Msr.Pat:
       return M_PAT;
-    case MTRR_DEF_TYPE:
+    case Msr.MtrrDefType:
       return M_MTRRDEF;
-    case STAR:
+    case Msr.Star:
       return M_STAR;
-    case LSTAR:
+    case Msr.Lstar:
       return M_LSTAR;
-    case CSTAR:
+    case Msr.Cstar:
       return M_CSTAR;
-    case SFMASK:
+    case Msr.Sfmask:
       return M_SFMASK;
-    case FS_BASE:
+    case Msr.FsBase:
       return segOf(S_FS);
-    case GS_BASE:
+    case Msr.GsBase:
       return segOf(S_GS);
-    case KERNEL_GS_BASE:
+    case Msr.KernelGsBase:
       return M_KGSBASE;
-    case TSC_AUX:
+    case Msr.TscAux:
       return M_TSCAUX;
-    case TSC_ADJUST:
+    case Msr.TscAdjust:
       return M_TSCADJ;
-    case MISC_ENABLE:
+    case Msr.MiscEnable:
       return M_MISC;
-    case MSR_EFER:
+    case Msr.Efer:
       return EFER;
     default:
       return mtrr(index);
@@ -201,38 +167,43 @@ function cellOf(index: u32): usize {
 }
 
 /**
- * Reads an MSR into msrValue: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step.
+ * Reads an MSR to `to` (u64): MSR_OK, MSR_GP or MSR_EXIT. Needs time in step.
  */
-export function msrRead(index: u32): u32 {
+export function msrRead(index: u32, to: usize): u32 {
+  store<u64>(to, 0);
   const action = msrAction(index, false);
-  if (action != MSR_DEFAULT) return decided(action);
-  if (index == TSC && wanted(EXIT_TSC_READ)) return MSR_EXIT;
-  if (index == MISC_ENABLE && wanted(EXIT_MISC_ENABLE_READ)) return MSR_EXIT;
-  if (index == BIOS_SIGN_ID && wanted(EXIT_PATCH_LEVEL_READ)) return MSR_EXIT;
+  if (action != MsrAction.ArchitectureDefault) return decided(action);
+  if (index == Msr.Tsc && wanted(MsrExit.TscMsrRead)) return MSR_EXIT;
+  if (index == Msr.MiscEnable && wanted(MsrExit.MiscEnableMsrRead)) {
+    return MSR_EXIT;
+  }
+  if (index == Msr.BiosSignId && wanted(MsrExit.McUpdatePatchLevelMsrRead)) {
+    return MSR_EXIT;
+  }
   const cell = cellOf(index);
-  if (cell) return ok(load<u64>(cell));
+  if (cell) return ok(to, load<u64>(cell));
   if (index >= X2APIC_FIRST && index <= X2APIC_LAST && apicMode) {
     countApic((index & 0xff) << 4, false, false, 0);
     if (lapicRdmsr(apic(), index, time, BOUNCE)) return MSR_GP;
-    return ok(load<u64>(BOUNCE));
+    return ok(to, load<u64>(BOUNCE));
   }
   switch (index) {
-    case TSC:
-      return ok(time + load<u64>(M_TSCOFF));
-    case APIC_BASE:
-      return apicBaseRead();
-    case TSC_DEADLINE:
-      return apicMode ? ok(lapicReadDeadline(apic(), time)) : unhandled();
-    case FEATURE_CONTROL:
-      return ok(1); // locked, nothing enabled
-    case BIOS_SIGN_ID:
-    case MCG_CAP:
-    case MCG_STATUS:
-      return ok(0);
-    case MTRRCAP:
-      return ok(MTRRCAP_VALUE);
-    case ARCH_CAPABILITIES:
-      return ok(ARCH_CAPABILITIES_VALUE);
+    case Msr.Tsc:
+      return ok(to, time + load<u64>(M_TSCOFF));
+    case Msr.ApicBase:
+      return ok(to, apicBaseRead());
+    case Msr.TscDeadline:
+      return apicMode ? ok(to, lapicReadDeadline(apic(), time)) : unhandled();
+    case Msr.FeatureControl:
+      return ok(to, 1); // locked, nothing enabled
+    case Msr.BiosSignId:
+    case Msr.McgCap:
+    case Msr.McgStatus:
+      return ok(to, 0);
+    case Msr.MtrrCap:
+      return ok(to, MTRRCAP_VALUE);
+    case Msr.ArchCapabilities:
+      return ok(to, ARCH_CAPABILITIES_VALUE);
     default:
       return unhandled();
   }
@@ -241,15 +212,19 @@ export function msrRead(index: u32): u32 {
 /** What IA32_MISC_ENABLE becomes: (R) bits stay, changing (RO) ones and setting
  * reserved ones is refused (SDM vol. 4, table 2-2). */
 function miscEnable(old: u64, v: u64): u64 {
-  if ((v ^ old) & MISC_READ_ONLY) return MISC_REFUSED;
-  if (v & ~(MISC_WRITABLE | MISC_IGNORED | MISC_READ_ONLY)) return MISC_REFUSED;
-  return (v & MISC_WRITABLE) | (old & ~MISC_WRITABLE);
+  if ((v ^ old) & MISC_ENABLE_READ_ONLY) return MISC_REFUSED;
+  if (
+    v & ~MISC_ENABLE_KNOWN
+  ) return MISC_REFUSED;
+  return (v & MISC_ENABLE_WRITABLE) | (old & ~MISC_ENABLE_WRITABLE);
 }
 
 /** Without the platform's APIC the register only tells where one would be. */
-function apicBaseRead(): u32 {
-  if (apicMode) return ok(lapicApicBase(apic()));
-  return ok(load<u32>(VPINDEX) ? 0xfee00800 : 0xfee00900);
+function apicBaseRead(): u64 {
+  if (apicMode) return lapicApicBase(apic());
+  return load<u32>(VPINDEX)
+    ? APIC_BASE_AT_RESET
+    : APIC_BASE_AT_RESET | APIC_BASE_BSP;
 }
 
 function memoryType(t: u64): bool {
@@ -267,7 +242,7 @@ function memoryTypes(v: u64, pat: bool): bool {
 }
 
 function validMtrr(index: u32, v: u64): bool {
-  if (index >= MTRR_PHYSBASE0 + MTRR_VARIABLE) return memoryTypes(v, false);
+  if (index >= Msr.MtrrPhysBase0 + MTRR_VARIABLE) return memoryTypes(v, false);
   if (v >> MAXPHYADDR) return false;
   if (index & 1) return (v & 0x7ff) == 0;
   return (v & 0xf00) == 0 && memoryType(v & 0xff);
@@ -284,65 +259,65 @@ function setTscOffset(offset: u64): void {
 /** Writes an MSR: MSR_OK, MSR_GP or MSR_EXIT. Needs time in step. */
 export function msrWrite(index: u32, v: u64): u32 {
   const action = msrAction(index, true);
-  if (action != MSR_DEFAULT) return decided(action);
+  if (action != MsrAction.ArchitectureDefault) return decided(action);
   switch (index) {
-    case TSC: {
-      if (wanted(EXIT_TSC_WRITE)) return MSR_EXIT;
+    case Msr.Tsc: {
+      if (wanted(MsrExit.TscMsrWrite)) return MSR_EXIT;
       const change = v - (time + load<u64>(M_TSCOFF));
       store<u64>(M_TSCADJ, load<u64>(M_TSCADJ) + change);
       setTscOffset(v - time);
       return MSR_OK;
     }
-    case TSC_ADJUST: {
+    case Msr.TscAdjust: {
       const change = v - load<u64>(M_TSCADJ);
       store<u64>(M_TSCADJ, v);
       setTscOffset(load<u64>(M_TSCOFF) + change);
       return MSR_OK;
     }
-    case APIC_BASE:
+    case Msr.ApicBase:
       return apicBaseWrite(v);
-    case TSC_DEADLINE:
+    case Msr.TscDeadline:
       if (!apicMode) return unhandled();
       apicResult(lapicWriteDeadline(apic(), v, time));
       return MSR_OK;
-    case MSR_EFER:
+    case Msr.Efer:
       if (writeEfer(v)) return MSR_OK;
       store<u32>(FAULT, 0); // the caller raises
       return MSR_GP;
-    case LSTAR:
-    case CSTAR:
-    case FS_BASE:
-    case GS_BASE:
-    case KERNEL_GS_BASE:
-    case SYSENTER_ESP:
-    case SYSENTER_EIP:
+    case Msr.Lstar:
+    case Msr.Cstar:
+    case Msr.FsBase:
+    case Msr.GsBase:
+    case Msr.KernelGsBase:
+    case Msr.SysenterEsp:
+    case Msr.SysenterEip:
       if (!canonical(v)) return MSR_GP;
       break;
-    case TSC_AUX:
-    case SFMASK:
+    case Msr.TscAux:
+    case Msr.Sfmask:
       if (v >> 32) return MSR_GP;
       break;
-    case SYSENTER_CS:
+    case Msr.SysenterCs:
       v &= 0xffffffff;
       break;
-    case PAT:
+    case Msr.Pat:
       if (!memoryTypes(v, true)) return MSR_GP;
       break;
-    case MTRR_DEF_TYPE:
+    case Msr.MtrrDefType:
       if (v & ~<u64> 0xcff || !memoryType(v & 0xff)) return MSR_GP;
       break;
-    case MISC_ENABLE:
+    case Msr.MiscEnable:
       v = miscEnable(load<u64>(M_MISC), v);
       if (v == MISC_REFUSED) return MSR_GP;
       break;
-    case BIOS_UPDT_TRIG:
-    case BIOS_SIGN_ID:
-    case MCG_STATUS:
+    case Msr.BiosUpdtTrig:
+    case Msr.BiosSignId:
+    case Msr.McgStatus:
       return MSR_OK; // accepted without effect
-    case MCG_CAP:
-    case MTRRCAP:
-    case ARCH_CAPABILITIES:
-    case FEATURE_CONTROL:
+    case Msr.McgCap:
+    case Msr.MtrrCap:
+    case Msr.ArchCapabilities:
+    case Msr.FeatureControl:
       return MSR_GP; // read-only
     default:
       if (index >= X2APIC_FIRST && index <= X2APIC_LAST && apicMode) {
@@ -361,7 +336,7 @@ export function msrWrite(index: u32, v: u64): u32 {
 }
 
 function apicBaseWrite(v: u64): u32 {
-  if (wanted(EXIT_APIC_BASE_WRITE)) return MSR_EXIT;
+  if (wanted(MsrExit.ApicBaseMsrWrite)) return MSR_EXIT;
   if (!apicMode) return unhandled();
   const r = lapicWriteApicBase(apic(), v, MAXPHYADDR);
   if (r & LAPIC_GP) return MSR_GP;

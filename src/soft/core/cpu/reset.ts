@@ -1,6 +1,5 @@
 // Processor states: power-up reset, INIT and SIPI. Source: SDM vol. 3, table
 // "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
-import { CR0_CD, CR0_NW } from "./bits";
 import { setFlagsRaw } from "./flags";
 import { lapicInit, lapicReset } from "../lapic/state";
 import {
@@ -38,11 +37,6 @@ import {
   S_CS,
   S_LDTR,
   S_TR,
-  SEG_ATTR,
-  SEG_BASE,
-  SEG_LIMIT,
-  SEG_SEL,
-  SEGS,
   SHADOW,
   SHADOWNEW,
   STATE,
@@ -51,38 +45,33 @@ import {
   XCR0,
 } from "../layout";
 import { flagsChanged, updateMode } from "./mode";
+import { putSeg } from "./segment";
 import { apicPageChanged } from "./vps";
 import { apicMode } from "../system/processors";
 import { flushJumps } from "../code/jumps";
 import { tlbFlush } from "../memory/tlb";
+import { CR0_AT_RESET, CR0_CD, CR0_ET, CR0_NW } from "../x86/control_registers";
+import { MISC_ENABLE_AT_RESET, PAT_AT_RESET } from "../x86/msrs";
+import { Attributes } from "../x86/segments";
+import { DR6_CLEAR, DR7_FIXED } from "../x86/debug_registers";
+import { MXCSR_AT_RESET, RFLAGS_CLEAR } from "../x86/flags";
+import { ApicMode } from "../whv/names";
 
 /** CPUID.1:EAX, also in RDX at reset. */
 export const SIGNATURE: u32 = 0x000206c2;
-
-function setSegment(
-  i: u32,
-  sel: u16,
-  base: u64,
-  limit: u32,
-  attr: u16,
-): void {
-  const s = SEGS + (<usize> i << 5);
-  store<u64>(s, base, SEG_BASE);
-  store<u32>(s, limit, SEG_LIMIT);
-  store<u16>(s, sel, SEG_SEL);
-  store<u16>(s, attr, SEG_ATTR);
-}
 
 /** What INIT and reset have in common. */
 function common(): void {
   memory.fill(REGS, 0, 128);
   store<u64>(RDX, SIGNATURE);
-  setFlagsRaw(2);
+  setFlagsRaw(RFLAGS_CLEAR);
   store<u64>(RIP, 0xfff0);
-  for (let i: u32 = 0; i < 6; i++) setSegment(i, 0, 0, 0xffff, 0x93);
-  setSegment(S_CS, 0xf000, 0xffff0000, 0xffff, 0x9b);
-  setSegment(S_LDTR, 0, 0, 0xffff, 0x82);
-  setSegment(S_TR, 0, 0, 0xffff, 0x8b);
+  for (let i: u32 = 0; i < 6; i++) {
+    putSeg(i, 0, 0, 0xffff, Attributes.data16);
+  }
+  putSeg(S_CS, 0xf000, 0xffff0000, 0xffff, Attributes.code16);
+  putSeg(S_LDTR, 0, 0, 0xffff, Attributes.ldt);
+  putSeg(S_TR, 0, 0, 0xffff, Attributes.busyTss);
   store<u64>(GDTR, 0);
   store<u32>(GDTR, 0xffff, 8);
   store<u64>(IDTR, 0);
@@ -93,8 +82,8 @@ function common(): void {
   store<u64>(CR8, 0);
   store<u64>(EFER, 0);
   memory.fill(DR0, 0, 32);
-  store<u64>(DR6, 0xffff0ff0);
-  store<u64>(DR7, 0x400);
+  store<u64>(DR6, DR6_CLEAR);
+  store<u64>(DR7, DR7_FIXED);
   store<u64>(DBGPEND, 0);
   store<u8>(CPL, 0);
   store<u8>(SHADOW, 0);
@@ -120,19 +109,19 @@ function finish(): void {
 export function initVp(): void {
   const cd = load<u64>(CR0) & (CR0_CD | CR0_NW);
   common();
-  store<u64>(CR0, 0x10 | cd);
+  store<u64>(CR0, CR0_ET | cd);
   if (apicMode) lapicInit(lapicOf(load<u32>(VPINDEX)));
   finish();
 }
 
 /** A start-up IPI: real mode at vector * 4096. */
 export function sipiVp(vector: u32): void {
-  setSegment(
+  putSeg(
     S_CS,
-    <u16> (vector << 8),
+    (vector << 8) & 0xffff,
     <u64> vector << 12,
     0xffff,
-    0x9b,
+    Attributes.code16,
   );
   store<u64>(RIP, 0);
   store<u8>(ACTIVITY, <u8> A_RUN);
@@ -140,25 +129,22 @@ export function sipiVp(vector: u32): void {
   finish();
 }
 
-/** IA32_MISC_ENABLE at power-up: fast strings; BTS and PEBS unavailable. */
-const MISC_AT_RESET: u64 = 0x1801;
-
 /** Power-up state of the VP in STATE. */
 export function resetVp(vp: u32): void {
   memory.fill(STATE, 0, STATE_SIZE);
   store<u32>(VPINDEX, vp);
   common();
-  store<u64>(CR0, 0x60000010);
+  store<u64>(CR0, CR0_AT_RESET);
   store<u64>(XCR0, 1);
   store<u16>(FCW, 0x40);
   store<u16>(FSW, 0);
   store<u8>(FTW, 0xff); // all zero, not empty: FTW = 5555H at power-up
   memory.fill(FPR, 0, 128);
-  store<u32>(MXCSR, 0x1f80);
-  store<u64>(M_PAT, 0x0007040600070406);
-  store<u64>(M_MISC, MISC_AT_RESET);
+  store<u32>(MXCSR, MXCSR_AT_RESET);
+  store<u64>(M_PAT, PAT_AT_RESET);
+  store<u64>(M_MISC, MISC_ENABLE_AT_RESET);
   if (apicMode) {
-    lapicReset(lapicOf(vp), vp, apicMode == 2 ? 1 : 0, vp == 0);
+    lapicReset(lapicOf(vp), vp, apicMode == ApicMode.X2Apic ? 1 : 0, vp == 0);
     apicPageChanged();
   }
   finish();

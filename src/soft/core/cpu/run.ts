@@ -5,7 +5,6 @@
 // instructions, and only when a handler returned 0 or the chunk was used up. A
 // chunk never runs past the next APIC timer event, so time is exact.
 import { cacheFlush } from "../code/cache";
-import { RF, TF } from "./flags";
 import { inner, innerCur, innerLeft } from "../code/inner";
 import {
   ACTIVITY,
@@ -26,14 +25,6 @@ import {
   SHADOWNEW,
 } from "../layout";
 import { flagsChanged } from "./mode";
-import {
-  PASS_NONE,
-  PASSING,
-  pointExit,
-  pointsSlice,
-  stepping,
-  watching,
-} from "../system/points";
 import { isRepeated, REC } from "../code/record";
 import { sample, sampling } from "../code/regions";
 import { forgetSpun, spun } from "./spin";
@@ -58,6 +49,11 @@ import {
   leaving,
   setLeaving,
 } from "../system/access";
+import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
+import { DR6_BS, DR7_ENABLES } from "../x86/debug_registers";
+import { PASS_NONE, PASSING, pointsSlice, stepping } from "../points/pass";
+import { pointExit } from "../points/hits";
+import { watching } from "../points/data";
 
 let endIndex: u32 = 0;
 let staleIndex: u32 = 0;
@@ -88,7 +84,7 @@ export function afterInstruction(tf: bool): void {
   }
   store<u8>(SHADOWNEW, 0);
   if (tf && !noStepTrap && shadow != 2) {
-    store<u64>(DBGPEND, load<u64>(DBGPEND) | 0x4000);
+    store<u64>(DBGPEND, load<u64>(DBGPEND) | DR6_BS);
     flagsChanged();
   }
 }
@@ -106,7 +102,7 @@ function stepDone(): u32 {
 function alone(cur: usize): usize {
   setSynced(true);
   beginAsking(
-    answering && !single && !watching && !(load<u64>(DR7) & 0xff) &&
+    answering && !single && !watching && !(load<u64>(DR7) & DR7_ENABLES) &&
       !isRepeated(cur),
   );
   let p = call_indirect<usize>(load<u16>(cur), cur);
@@ -151,7 +147,7 @@ export function execute(budget: i32): u32 {
       continue;
     }
     const flags = load<u32>(EFL);
-    const tf = (flags & TF) != 0;
+    const tf = (flags & RFLAGS_TF) != 0;
     allowStepTrap();
     let p = enter(load<u64>(RIP));
     if (p == 0) {
@@ -174,7 +170,7 @@ export function execute(budget: i32): u32 {
     let chunk = sliceLeft;
     if (single) {
       chunk = 1;
-      if (flags & RF) store<u32>(EFL, flags & ~RF);
+      if (flags & RFLAGS_RF) store<u32>(EFL, flags & ~RFLAGS_RF);
     } else {
       // up to the instruction behind which the timer is due, not one more: where
       // chunks end must not say when it fires
@@ -219,7 +215,9 @@ export function execute(budget: i32): u32 {
       if (h == endIndex || h == staleIndex) {
         settle(chunk - left);
         if (passed) store<u8>(PASS, passed);
-        if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
+        if (flags & RFLAGS_RF && single) {
+          store<u32>(EFL, load<u32>(EFL) | RFLAGS_RF);
+        }
         continue;
       }
       settle(chunk - left + 1);
@@ -228,7 +226,9 @@ export function execute(budget: i32): u32 {
       store<u64>(RIP, ipOf(cur));
       if (load<u32>(FAULT) == F_POINT) {
         store<u32>(FAULT, 0);
-        if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
+        if (flags & RFLAGS_RF && single) {
+          store<u32>(EFL, load<u32>(EFL) | RFLAGS_RF);
+        }
         pointExit();
         return RUN_EXIT;
       }
@@ -252,8 +252,12 @@ export function execute(budget: i32): u32 {
       if (load<u32>(FAULT)) {
         completed = false;
         setFaulting(cur);
-        if (passed) passDone();
-        if (flags & RF && single) store<u32>(EFL, load<u32>(EFL) | RF);
+        // who completes it is to know that it is a step's
+        if (step && load<u32>(FAULT) == F_EXIT) store<u8>(PASS, passed);
+        else if (passed) passDone();
+        if (flags & RFLAGS_RF && single) {
+          store<u32>(EFL, load<u32>(EFL) | RFLAGS_RF);
+        }
         const r = onFault();
         if (r) return r;
       }
@@ -262,7 +266,7 @@ export function execute(budget: i32): u32 {
       if (passed) passDone();
       if (single || load<u8>(SHADOWNEW)) {
         afterInstruction(tf);
-        if (single && flags & RF) flagsChanged();
+        if (single && flags & RFLAGS_RF) flagsChanged();
       }
     }
     if (step) return stepDone();

@@ -4,7 +4,7 @@
 // instructions.
 import { REC } from "../code/record";
 import { leave } from "../code/ip";
-import { emulating } from "../system/emulation";
+import { CALLS, way } from "../system/way";
 
 /** How many more of them the turn has; 0 is no end. */
 let left: u32 = 0;
@@ -33,7 +33,7 @@ export function forgetSpun(): void {
 
 /** The end of the handler of one of them. */
 export function spin(p: usize): usize {
-  if (left == 0 || emulating || --left != 0) return p + REC;
+  if (left == 0 || way == CALLS || --left != 0) return p + REC;
   spun = true;
   return leave(p);
 }

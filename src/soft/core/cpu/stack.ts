@@ -2,10 +2,11 @@
 // checks, at the stack pointer's width (SDM vol. 1, "Stacks"). For transfers of
 // several values that must all succeed, stackPut and stackGet work at an offset
 // without moving RSP; setSP at the end makes it final.
-import { raiseErr, SS_ } from "./fault";
+import { raiseErr } from "./fault";
 import { F_NONCANON, FAULT, RSP, S_SS, STACKW } from "../layout";
 import { rd, wr, writable } from "../memory/access";
 import { linear } from "../code/operand";
+import { Vector } from "../x86/vectors";
 
 /** Mask of the stack offsets that the stack pointer's width can name. */
 @inline
@@ -31,7 +32,7 @@ export function setSP(v: u64): void {
  * A failed stack access: a non-canonical stack address is #SS(0). Returns 0.
  */
 export function stackFault(): usize {
-  if (load<u32>(FAULT) == F_NONCANON) raiseErr(SS_, 0);
+  if (load<u32>(FAULT) == F_NONCANON) raiseErr(Vector.SS, 0);
   return 0;
 }
 

@@ -3,9 +3,8 @@
 // afterwards (the new task's segments) is an exception of the new task, which
 // is left in WHvRegisterPendingEvent for the loop to inject at the new task's
 // first instruction.
-import { CR0_PG, CR0_TS } from "./bits";
-import { GP, NP, raiseErr, TS } from "./fault";
-import { getFlags, NT, setFlagsRaw, VM } from "./flags";
+import { raiseErr } from "./fault";
+import { getFlags, setFlagsRaw } from "./flags";
 import { frameCommit, frameCurrent, framePush } from "./frame";
 import {
   CPL,
@@ -37,36 +36,42 @@ import {
 } from "../layout";
 import { rdSys, wrSys } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
-import { watching } from "../system/points";
 import {
-  A_CODE,
-  A_EC,
-  A_P,
-  A_S,
   checkCode,
   checkData,
   checkStack,
-  dAddr,
-  dAttr,
-  dBase,
-  dDpl,
-  dHi,
-  dLimit,
-  dPresent,
-  dType,
-  markAccessed,
   putDescriptor,
   putNull,
   putSeg,
-  readDescriptor,
   segOf,
   selErr,
-  setBusy,
-  T_BUSY,
-  T_LDT,
 } from "./segment";
 import { needSync, synced } from "../system/time";
 import { tlbFlush } from "../memory/tlb";
+import { CR0_PG, CR0_TS } from "../x86/control_registers";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_BITS, RFLAGS_CLEAR, RFLAGS_NT, RFLAGS_VM } from "../x86/flags";
+import {
+  Attributes,
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  PRESENT,
+  SYSTEM_32_BIT,
+  SystemType,
+  TABLE_INDICATOR,
+  TSS_BUSY,
+} from "../x86/segments";
+import { DR6_BT, DR7_LOCAL } from "../x86/debug_registers";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  markAccessed,
+  readDescriptor,
+  setBusy,
+} from "./descriptor";
+import { watching } from "../points/data";
+import { PendingException } from "../whv/structures";
 
 /** What asks for the switch. */
 export const BY_JMP: u32 = 0;
@@ -77,7 +82,7 @@ const BY_GATE: u32 = 3;
 // Offsets in the TSS: 32-bit, 16-bit.
 const LIMIT32: u32 = 0x67;
 const LIMIT16: u32 = 0x2b;
-const CR3_32: u32 = 0x1c;
+const PDBR_32: u32 = 0x1c;
 const IP_32: u32 = 0x20;
 const IP_16: u32 = 0x0e;
 const SEL_32: u32 = 0x48; // ES CS SS DS FS GS, 4 bytes each
@@ -85,8 +90,6 @@ const SEL_16: u32 = 0x22; // ES CS SS DS, 2 bytes each
 const LDT_32: u32 = 0x60;
 const LDT_16: u32 = 0x2a;
 const TRAP_32: u32 = 0x64;
-
-// The new task's state while it is being read.
 
 function newReg(i: u32): u32 {
   return load<u32>(NEW_TASK + (<usize> i << 2));
@@ -143,68 +146,80 @@ function defer(): void {
   store<u32>(FAULT, 0);
   store<u64>(
     PEND_EVENT,
-    1 | 0x100 | (<u64> vector << 16) | (<u64> err << 32),
+    PendingException.EventPending | PendingException.DeliverErrorCode |
+      (<u64> vector << 16) | (<u64> err << 32),
   );
   store<u64>(PEND_EVENT, 0, 8);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
 }
 
+const NEXT: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const TSS: usize = memory.data(DESCRIPTOR_BYTES, 8);
+
 function loadLdt(sel: u32): bool {
   putNull(S_LDTR, sel);
-  if (!(sel & 0xfffc)) return true;
+  if (!selErr(sel)) return true;
   const err = selErr(sel);
-  if (sel & 4) {
-    raiseErr(TS, err);
+  if (sel & TABLE_INDICATOR) {
+    raiseErr(Vector.TS, err);
     return false;
   }
-  if (!readDescriptor(sel, TS, err)) return false;
-  if ((dAttr() & (A_S | A_P | 15)) != (A_P | T_LDT)) {
-    raiseErr(TS, err);
+  const d = changetype<Descriptor>(NEXT);
+  if (!readDescriptor(d, sel, Vector.TS, err)) return false;
+  if (
+    (d.attributes & (CODE_OR_DATA | PRESENT | 15)) != (PRESENT | SystemType.Ldt)
+  ) {
+    raiseErr(Vector.TS, err);
     return false;
   }
-  putDescriptor(S_LDTR, sel);
+  putDescriptor(S_LDTR, sel, d);
   return true;
 }
 
 function loadCode(sel: u32, ip: u64): bool {
   const err = selErr(sel);
   if (!err) {
-    raiseErr(TS, 0);
+    raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!readDescriptor(sel, TS, err)) return false;
-  const attr = dAttr();
+  const d = changetype<Descriptor>(NEXT);
+  if (!readDescriptor(d, sel, Vector.TS, err)) return false;
+  const attr = d.attributes;
   const rpl = sel & 3;
   if (
-    (attr & (A_S | A_CODE)) != (A_S | A_CODE) ||
-    (attr & A_EC ? dDpl() > rpl : dDpl() != rpl)
+    (attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE) ||
+    (attr & CONFORMING_OR_DOWN ? d.dpl > rpl : d.dpl != rpl)
   ) {
-    raiseErr(TS, err);
+    raiseErr(Vector.TS, err);
     return false;
   }
-  if (!dPresent()) {
-    raiseErr(NP, err);
+  if (!d.present) {
+    raiseErr(Vector.NP, err);
     return false;
   }
-  if (!markAccessed()) return false;
-  putDescriptor(S_CS, sel);
-  return checkCode(sel, ip, 0);
+  if (!markAccessed(d)) return false;
+  putDescriptor(S_CS, sel, d);
+  return checkCode(d, sel, ip, 0);
 }
 
 function loadStack(sel: u32, cpl: u32): bool {
   if (!selErr(sel)) {
-    raiseErr(TS, 0);
+    raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!checkStack(sel, cpl, TS, 0) || !markAccessed()) return false;
-  putDescriptor(S_SS, sel);
+  const d = changetype<Descriptor>(NEXT);
+  if (!checkStack(d, sel, cpl, Vector.TS, 0) || !markAccessed(d)) return false;
+  putDescriptor(S_SS, sel, d);
   return true;
 }
 
 function loadData(seg: u32, sel: u32): bool {
   if (!selErr(sel)) return true;
-  if (!checkData(sel, load<u8>(CPL), TS) || !markAccessed()) return false;
-  putDescriptor(seg, sel);
+  const d = changetype<Descriptor>(NEXT);
+  if (!checkData(d, sel, load<u8>(CPL), Vector.TS) || !markAccessed(d)) {
+    return false;
+  }
+  putDescriptor(seg, sel, d);
   return true;
 }
 
@@ -215,10 +230,10 @@ function loadSegments(): bool {
   // until there is a stack, an exception has to take ring 0's from the TSS
   store<u8>(CPL, 3);
   if (!loadLdt(load<u32>(sel, 24))) return false;
-  if (load<u32>(EFL) & VM) {
+  if (load<u32>(EFL) & RFLAGS_VM) {
     for (let i: u32 = 0; i < 6; i++) {
       const s = load<u32>(sel + (i << 2));
-      putSeg(i, s, <u64> s << 4, 0xffff, 0xf3);
+      putSeg(i, s, <u64> s << 4, 0xffff, Attributes.v86);
     }
     store<u8>(CPL, 3);
     return true;
@@ -234,11 +249,12 @@ function loadSegments(): bool {
 }
 
 /**
- * Switches to the task whose TSS descriptor was just read (its type and
- * presence checked). `retIp` is where the old task resumes. False with FAULT
- * set and nothing changed; true once the switch is made.
+ * Switches to the task of a TSS (its descriptor's type and presence checked).
+ * `retIp` is where the old task resumes. False with FAULT set and nothing
+ * changed; true once the switch is made.
  */
-export function switchTask(
+function switchTask(
+  tss: Descriptor,
   sel: u32,
   by: u32,
   retIp: u64,
@@ -251,44 +267,41 @@ export function switchTask(
     needSync();
     return false;
   }
-  const at = dAddr;
-  const base = dBase();
-  const limit = dLimit();
-  const attr = dAttr();
-  const wide = (dType() & 8) != 0;
+  const base = tss.base;
+  const wide = (tss.type & SYSTEM_32_BIT) != 0;
   const need = wide ? LIMIT32 : LIMIT16;
-  if (limit < need) {
-    raiseErr(TS, selErr(sel) | ext);
+  if (tss.limit < need) {
+    raiseErr(Vector.TS, selErr(sel) | ext);
     return false;
   }
   const tr = segOf(S_TR);
   const oldSel = load<u16>(tr, SEG_SEL);
   const oldBase = load<u64>(tr);
-  const oldWide = (load<u16>(tr, SEG_ATTR) & 8) != 0;
+  const oldWide = (load<u16>(tr, SEG_ATTR) & SYSTEM_32_BIT) != 0;
   const oldNeed = oldWide ? LIMIT32 : LIMIT16;
   if (load<u32>(tr, SEG_LIMIT) < oldNeed) {
-    raiseErr(TS, selErr(oldSel) | ext);
+    raiseErr(Vector.TS, selErr(oldSel) | ext);
     return false;
   }
   if (!readTask(base, wide)) return false;
-  const cr3 = wide ? rdSys<u32>(base + CR3_32) : 0;
+  const cr3 = wide ? rdSys<u32>(base + PDBR_32) : 0;
   const trap = wide ? <u32> rdSys<u16>(base + TRAP_32) & 1 : 0;
   if (load<u32>(FAULT)) return false;
   let flags = getFlags();
-  if (by == BY_IRET) flags &= ~NT;
+  if (by == BY_IRET) flags &= ~RFLAGS_NT;
   if (!saveTask(oldBase, oldWide, retIp, flags)) return false;
   if (by == BY_CALL || by == BY_GATE) {
     wrSys<u16>(base, oldSel);
     if (load<u32>(FAULT)) return false;
   }
-  if (by != BY_IRET && !setBusy(at, true)) return false;
+  if (by != BY_IRET && !setBusy(tss.address, true)) return false;
   if (by == BY_JMP || by == BY_IRET) {
     if (!setBusy(load<u64>(GDTR) + (oldSel & 0xfff8), false)) return false;
   }
   // committed
-  putSeg(S_TR, sel, base, limit, attr | T_BUSY);
+  putSeg(S_TR, sel, base, tss.limit, tss.attributes | TSS_BUSY);
   store<u64>(CR0, load<u64>(CR0) | CR0_TS);
-  store<u64>(DR7, load<u64>(DR7) & ~<u64> 0x155);
+  store<u64>(DR7, load<u64>(DR7) & ~DR7_LOCAL);
   if (wide && load<u64>(CR0) & CR0_PG) {
     store<u64>(CR3, cr3);
     tlbFlush();
@@ -299,9 +312,9 @@ export function switchTask(
   }
   store<u64>(RIP, newReg(0));
   let next = newReg(1);
-  if (!wide) next &= ~VM;
-  if (by == BY_CALL || by == BY_GATE) next |= NT;
-  setFlagsRaw((next & 0x3f7fd7) | 2);
+  if (!wide) next &= ~RFLAGS_VM;
+  if (by == BY_CALL || by == BY_GATE) next |= RFLAGS_NT;
+  setFlagsRaw((next & RFLAGS_BITS) | RFLAGS_CLEAR);
   const done = loadSegments();
   updateMode();
   if (done && hasErr) {
@@ -310,7 +323,7 @@ export function switchTask(
   }
   // a switch that failed has the exception alone, whatever T is
   if (load<u32>(FAULT)) defer();
-  else if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | 0x8000);
+  else if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | DR6_BT);
   flagsChanged();
   return true;
 }
@@ -319,27 +332,45 @@ export function switchTask(
  * Checks `sel` as the TSS to switch to: in the GDT, a TSS, available (busy for
  * IRET), present. `vector` is #GP, or #TS for IRET. False with FAULT set.
  */
-export function checkTask(
+function checkTask(
+  tss: Descriptor,
   sel: u32,
   busy: bool,
   vector: u32,
   ext: u32,
 ): bool {
   const err = selErr(sel) | ext;
-  if (sel & 4) {
+  if (sel & TABLE_INDICATOR) {
     raiseErr(vector, err);
     return false;
   }
-  if (!readDescriptor(sel, vector, err)) return false;
-  if ((dHi & 0x1700) != (busy ? 0x300 : 0x100)) {
+  if (!readDescriptor(tss, sel, vector, err)) return false;
+  if (
+    (tss.high & 0x1700) !=
+      (busy ? SystemType.Tss16 | TSS_BUSY : SystemType.Tss16) << 8
+  ) {
     raiseErr(vector, err);
     return false;
   }
-  if (!dPresent()) {
-    raiseErr(NP, err);
+  if (!tss.present) {
+    raiseErr(Vector.NP, err);
     return false;
   }
   return true;
+}
+
+/** A switch by JMP, CALL or a gate: to the TSS `sel`, checked. */
+export function taskSwitch(
+  sel: u32,
+  by: u32,
+  retIp: u64,
+  ext: u32,
+  hasErr: bool,
+  err: u32,
+): bool {
+  const tss = changetype<Descriptor>(TSS);
+  return checkTask(tss, sel, false, Vector.GP, ext) &&
+    switchTask(tss, sel, by, retIp, ext, hasErr, err);
 }
 
 /** An event through a task gate to the TSS `sel`. */
@@ -350,14 +381,14 @@ export function taskGate(
   hasErr: bool,
   err: u32,
 ): bool {
-  if (!checkTask(sel, false, GP, ext)) return false;
-  return switchTask(sel, BY_GATE, retIp, ext, hasErr, err);
+  return taskSwitch(sel, BY_GATE, retIp, ext, hasErr, err);
 }
 
 /** IRET with NT set: back to the task that the current TSS links to. */
 export function taskReturn(nextIp: u64): bool {
   const link = <u32> rdSys<u16>(load<u64>(segOf(S_TR)));
   if (load<u32>(FAULT)) return false;
-  if (!checkTask(link, true, TS, 0)) return false;
-  return switchTask(link, BY_IRET, nextIp, 0, false, 0);
+  const tss = changetype<Descriptor>(TSS);
+  return checkTask(tss, link, true, Vector.TS, 0) &&
+    switchTask(tss, link, BY_IRET, nextIp, 0, false, 0);
 }

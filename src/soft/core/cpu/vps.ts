@@ -24,13 +24,19 @@ import {
   STATE,
   STATE_SIZE,
 } from "../layout";
-import { IF } from "./flags";
 import { EXTINT_WAKES, NO_HALT_WINDOW, variant } from "../whv/variants";
 import { setRecheck } from "./recheck";
 import { setApicPage } from "../system/apic";
 import { apicMode, vpCount } from "../system/processors";
 import { time } from "../system/time";
 import { flushJumps } from "../code/jumps";
+import { RFLAGS_IF } from "../x86/flags";
+import {
+  Notification,
+  PendingException,
+  PendingInterruption,
+} from "../whv/structures";
+import { PendingEvent } from "../whv/names";
 
 let current: u32 = 0;
 
@@ -90,14 +96,19 @@ export function vpReady(vp: u32): bool {
     if (lapicWaitsForSipi(base)) return (p & LAPIC_PENDING_SIPI) != 0;
   }
   if (a == A_RUN) return true;
-  if (load<u64>(fieldOf(vp, PEND_INT)) & 1) return true;
+  if (
+    load<u64>(fieldOf(vp, PEND_INT)) & PendingInterruption.InterruptionPending
+  ) return true;
   if (load<u64>(fieldOf(vp, DBGPEND))) return true;
-  const open = (load<u32>(fieldOf(vp, EFL)) & IF) != 0;
+  const open = (load<u32>(fieldOf(vp, EFL)) & RFLAGS_IF) != 0;
   const event = load<u64>(fieldOf(vp, PEND_EVENT));
-  if (event & 1 && (((event >> 1) & 7) != 5 || (open && extIntWakes()))) {
-    return true;
-  }
-  const windows = open && !variant(NO_HALT_WINDOW) ? 3 : 1;
+  if (
+    event & PendingException.EventPending &&
+    (((event >> 1) & 7) != PendingEvent.ExtInt || (open && extIntWakes()))
+  ) return true;
+  const windows: u32 = open && !variant(NO_HALT_WINDOW)
+    ? Notification.NmiNotification | Notification.InterruptNotification
+    : Notification.NmiNotification;
   if (load<u64>(fieldOf(vp, DELIVER)) & windows) return true;
   if (!apicMode) return true; // a halt exit is due
   if (lapicPending(base) & LAPIC_PENDING_NMI) return true;
@@ -108,7 +119,7 @@ export function vpReady(vp: u32): bool {
 /** Whether `vp`, which is not ready, takes no interrupts. */
 export function vpDeaf(vp: u32): bool {
   return (apicMode && lapicWaitsForSipi(lapicOf(vp))) ||
-    !(load<u32>(fieldOf(vp, EFL)) & IF);
+    !(load<u32>(fieldOf(vp, EFL)) & RFLAGS_IF);
 }
 
 /** Guest time of the next APIC timer event of any VP, or the maximum. */

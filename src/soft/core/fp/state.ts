@@ -98,8 +98,3 @@ export function setRoundedUp(up: bool): void {
 export function setRounding(mode: i32): void {
   rounding = mode;
 }
-
-/** Takes flags back (the precision suppression of ROUNDxx). */
-export function setFlags(f: i32): void {
-  flags = f;
-}

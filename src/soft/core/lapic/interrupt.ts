@@ -4,24 +4,13 @@
 // "Handling Interrupts", "Error Handling", "Spurious Interrupt".
 
 import {
-  LAPIC_ESR,
-  LAPIC_IRR,
-  LAPIC_ISR,
   LAPIC_LEVEL_EOI,
-  LAPIC_LVT_ERROR,
-  LAPIC_LVT_LINT0,
-  LAPIC_LVT_LINT1,
-  LAPIC_LVT_PERFORMANCE,
-  LAPIC_LVT_TIMER,
   LAPIC_MODE_DISABLED,
   LAPIC_OK,
   LAPIC_PENDING_INIT,
   LAPIC_PENDING_NMI,
   LAPIC_PENDING_SIPI,
   LAPIC_RECHECK,
-  LAPIC_SVR,
-  LAPIC_TMR,
-  LAPIC_TPR,
   LAPIC_X_ESR,
   LAPIC_X_LINES,
   LAPIC_X_PENDING,
@@ -36,9 +25,8 @@ import {
   lapicSetPending,
   lapicTest,
   lapicWaitsForSipi,
-  LVT_MASKED,
-  SVR_DIRECTED_EOI,
 } from "./state";
+import { DeliveryMode, LapicRegister, Lvt, Svr } from "../x86/lapic";
 
 // Error status register.
 export const ESR_SEND_ILLEGAL_VECTOR: u32 = 1 << 5;
@@ -47,18 +35,6 @@ export const ESR_ILLEGAL_REGISTER: u32 = 1 << 7;
 const ESR_BITS: u32 = 0xff;
 /** In LAPIC_X_ESR: the error interrupt waits for a write of ESR. */
 const ESR_SENT: u32 = 1 << 31;
-
-// Delivery modes of the ICR, the LVT and the messages on the bus.
-export const DELIVER_FIXED: u32 = 0;
-export const DELIVER_LOWEST: u32 = 1;
-export const DELIVER_NMI: u32 = 4;
-export const DELIVER_INIT: u32 = 5;
-export const DELIVER_SIPI: u32 = 6;
-const DELIVER_EXTINT: u32 = 7;
-
-// Local vector table.
-const LVT_REMOTE_IRR: u32 = 1 << 14;
-const LVT_LEVEL: u32 = 1 << 15;
 
 /** Vectors below this are reserved for exceptions. */
 export const FIRST_VECTOR: u32 = 16;
@@ -70,16 +46,16 @@ function highestClass(base: usize, map: u32): u32 {
 
 /** The processor priority register. */
 export function lapicPpr(base: usize): u32 {
-  const tpr = lapicField(base, LAPIC_TPR) & 0xff;
-  const service = highestClass(base, LAPIC_ISR);
+  const tpr = lapicField(base, LapicRegister.Tpr) & 0xff;
+  const service = highestClass(base, LapicRegister.Isr);
   return (tpr & 0xf0) >= service ? tpr : service;
 }
 
 /** The arbitration priority register (xAPIC mode's only). */
 export function lapicApr(base: usize): u32 {
-  const tpr = lapicField(base, LAPIC_TPR) & 0xff;
-  const service = highestClass(base, LAPIC_ISR);
-  const request = highestClass(base, LAPIC_IRR);
+  const tpr = lapicField(base, LapicRegister.Tpr) & 0xff;
+  const service = highestClass(base, LapicRegister.Isr);
+  const request = highestClass(base, LapicRegister.Irr);
   const task = tpr & 0xf0;
   if (task >= request && task > service) return tpr;
   return max(task & service, request);
@@ -91,7 +67,7 @@ export function lapicApr(base: usize): u32 {
  */
 export function lapicHighestPending(base: usize): i32 {
   if (lapicMode(base) == LAPIC_MODE_DISABLED) return -1;
-  const vector = lapicHighest(base, LAPIC_IRR);
+  const vector = lapicHighest(base, LapicRegister.Irr);
   if (vector < 0) return -1;
   return (<u32> vector & 0xf0) > (lapicPpr(base) & 0xf0) ? vector : -1;
 }
@@ -104,9 +80,9 @@ export function lapicHighestPending(base: usize): i32 {
 export function lapicAcknowledge(base: usize): i32 {
   if (lapicMode(base) == LAPIC_MODE_DISABLED) return -1;
   const vector = lapicHighestPending(base);
-  if (vector < 0) return <i32> (lapicField(base, LAPIC_SVR) & 0xff);
-  lapicAssign(base, LAPIC_IRR, vector, false);
-  lapicAssign(base, LAPIC_ISR, vector, true);
+  if (vector < 0) return <i32> (lapicField(base, LapicRegister.Svr) & 0xff);
+  lapicAssign(base, LapicRegister.Irr, vector, false);
+  lapicAssign(base, LapicRegister.Isr, vector, true);
   return vector;
 }
 
@@ -120,8 +96,8 @@ export function lapicAccept(base: usize, vector: u32, level: bool): bool {
     lapicError(base, ESR_RECEIVE_ILLEGAL_VECTOR);
     return false;
   }
-  lapicAssign(base, LAPIC_IRR, vector, true);
-  lapicAssign(base, LAPIC_TMR, vector, level);
+  lapicAssign(base, LapicRegister.Irr, vector, true);
+  lapicAssign(base, LapicRegister.Tmr, vector, level);
   return true;
 }
 
@@ -145,12 +121,12 @@ export function lapicAcceptSipi(base: usize, vector: u32): void {
 
 /** CR8: the task priority class. */
 export function lapicCr8(base: usize): u32 {
-  return (lapicField(base, LAPIC_TPR) >> 4) & 15;
+  return (lapicField(base, LapicRegister.Tpr) >> 4) & 15;
 }
 
 /** Writes CR8: sets the task priority class, and its sub-class to 0. */
 export function lapicSetCr8(base: usize, value: u32): i32 {
-  lapicSetField(base, LAPIC_TPR, (value & 15) << 4);
+  lapicSetField(base, LapicRegister.Tpr, (value & 15) << 4);
   return LAPIC_RECHECK;
 }
 
@@ -159,16 +135,16 @@ export function lapicSetCr8(base: usize, value: u32): i32 {
  * one LAPIC_LEVEL_EOI with the vector, unless the SVR suppresses broadcasts.
  */
 export function lapicEndOfInterrupt(base: usize): i32 {
-  const vector = lapicHighest(base, LAPIC_ISR);
+  const vector = lapicHighest(base, LapicRegister.Isr);
   if (vector < 0) return LAPIC_OK;
-  lapicAssign(base, LAPIC_ISR, vector, false);
-  if (!lapicTest(base, LAPIC_TMR, vector)) return LAPIC_RECHECK;
-  const lint0 = lapicField(base, LAPIC_LVT_LINT0);
-  if ((lint0 & LVT_REMOTE_IRR) != 0 && (lint0 & 0xff) == <u32> vector) {
-    lapicSetField(base, LAPIC_LVT_LINT0, lint0 & ~LVT_REMOTE_IRR);
+  lapicAssign(base, LapicRegister.Isr, vector, false);
+  if (!lapicTest(base, LapicRegister.Tmr, vector)) return LAPIC_RECHECK;
+  const lint0 = lapicField(base, LapicRegister.LvtLint0);
+  if ((lint0 & Lvt.RemoteIrr) != 0 && (lint0 & 0xff) == <u32> vector) {
+    lapicSetField(base, LapicRegister.LvtLint0, lint0 & ~Lvt.RemoteIrr);
     lapicLint0Level(base);
   }
-  if ((lapicField(base, LAPIC_SVR) & SVR_DIRECTED_EOI) != 0) {
+  if ((lapicField(base, LapicRegister.Svr) & Svr.DirectedEoi) != 0) {
     return LAPIC_RECHECK;
   }
   return LAPIC_RECHECK | LAPIC_LEVEL_EOI | vector;
@@ -181,8 +157,8 @@ export function lapicEndOfInterrupt(base: usize): i32 {
 export function lapicError(base: usize, bits: u32): void {
   const noted = lapicField(base, LAPIC_X_ESR) | bits;
   lapicSetField(base, LAPIC_X_ESR, noted);
-  const lvt = lapicField(base, LAPIC_LVT_ERROR);
-  if ((noted & ESR_SENT) != 0 || (lvt & LVT_MASKED) != 0) return;
+  const lvt = lapicField(base, LapicRegister.LvtError);
+  if ((noted & ESR_SENT) != 0 || (lvt & Lvt.Masked) != 0) return;
   // Noted as sent first: an illegal vector in the entry is itself an error.
   lapicSetField(base, LAPIC_X_ESR, noted | ESR_SENT);
   lapicAccept(base, lvt & 0xff, false);
@@ -190,7 +166,11 @@ export function lapicError(base: usize, bits: u32): void {
 
 /** A write of ESR: shows the errors noted since the last one. */
 export function lapicLatchErrors(base: usize): void {
-  lapicSetField(base, LAPIC_ESR, lapicField(base, LAPIC_X_ESR) & ESR_BITS);
+  lapicSetField(
+    base,
+    LapicRegister.Esr,
+    lapicField(base, LAPIC_X_ESR) & ESR_BITS,
+  );
   lapicSetField(base, LAPIC_X_ESR, 0);
 }
 
@@ -200,17 +180,19 @@ export function lapicLatchErrors(base: usize): void {
  */
 export function lapicLocalInterrupt(base: usize, lvt: u32): i32 {
   const entry = lapicField(base, lvt);
-  if ((entry & LVT_MASKED) != 0) return LAPIC_OK;
+  if ((entry & Lvt.Masked) != 0) return LAPIC_OK;
   // The entry masks itself: software unmasks it when the counter is served.
-  if (lvt == LAPIC_LVT_PERFORMANCE) {
-    lapicSetField(base, lvt, entry | LVT_MASKED);
+  if (lvt == LapicRegister.LvtPerfmon) {
+    lapicSetField(base, lvt, entry | Lvt.Masked);
   }
-  const mode = lvt == LAPIC_LVT_TIMER ? DELIVER_FIXED : (entry >> 8) & 7;
-  if (mode == DELIVER_FIXED) {
+  const mode = lvt == LapicRegister.LvtTimer
+    ? DeliveryMode.Fixed
+    : (entry >> 8) & 7;
+  if (mode == DeliveryMode.Fixed) {
     lapicAccept(base, entry & 0xff, false);
-  } else if (mode == DELIVER_NMI) {
+  } else if (mode == DeliveryMode.Nmi) {
     lapicSetPending(base, LAPIC_PENDING_NMI);
-  } else if (mode == DELIVER_INIT) {
+  } else if (mode == DeliveryMode.Init) {
     lapicAcceptInit(base);
   } else {
     // SMI has no meaning here; ExtINT follows the line (lapicExtInt).
@@ -225,11 +207,11 @@ export function lapicLocalInterrupt(base: usize, lvt: u32): i32 {
  */
 export function lapicLint0Level(base: usize): i32 {
   if ((lapicField(base, LAPIC_X_LINES) & 1) == 0) return LAPIC_OK;
-  const entry = lapicField(base, LAPIC_LVT_LINT0);
-  const unfit = LVT_MASKED | LVT_REMOTE_IRR | 0x700;
-  if ((entry & (unfit | LVT_LEVEL)) != LVT_LEVEL) return LAPIC_OK;
+  const entry = lapicField(base, LapicRegister.LvtLint0);
+  const unfit = Lvt.Masked | Lvt.RemoteIrr | 0x700;
+  if ((entry & (unfit | Lvt.Level)) != Lvt.Level) return LAPIC_OK;
   if (lapicAccept(base, entry & 0xff, true)) {
-    lapicSetField(base, LAPIC_LVT_LINT0, entry | LVT_REMOTE_IRR);
+    lapicSetField(base, LapicRegister.LvtLint0, entry | Lvt.RemoteIrr);
   }
   return LAPIC_RECHECK;
 }
@@ -242,19 +224,19 @@ export function lapicSetLint(base: usize, pin: u32, asserted: bool): i32 {
   lapicSetField(base, LAPIC_X_LINES, lines ^ bit);
   if (pin == 1) return asserted ? lapicLint1Edge(base) : LAPIC_OK;
   if (lapicMode(base) == LAPIC_MODE_DISABLED) return LAPIC_RECHECK;
-  const entry = lapicField(base, LAPIC_LVT_LINT0);
+  const entry = lapicField(base, LapicRegister.LvtLint0);
   const mode = (entry >> 8) & 7;
-  if (mode == DELIVER_EXTINT) return LAPIC_RECHECK;
+  if (mode == DeliveryMode.ExtInt) return LAPIC_RECHECK;
   if (!asserted) return LAPIC_OK;
-  return mode == DELIVER_FIXED && (entry & LVT_LEVEL) != 0
+  return mode == DeliveryMode.Fixed && (entry & Lvt.Level) != 0
     ? lapicLint0Level(base)
-    : lapicLocalInterrupt(base, LAPIC_LVT_LINT0);
+    : lapicLocalInterrupt(base, LapicRegister.LvtLint0);
 }
 
 /** A rising edge of LINT1, which is the NMI pin while the APIC is disabled. */
 export function lapicLint1Edge(base: usize): i32 {
   if (lapicMode(base) != LAPIC_MODE_DISABLED) {
-    return lapicLocalInterrupt(base, LAPIC_LVT_LINT1);
+    return lapicLocalInterrupt(base, LapicRegister.LvtLint1);
   }
   lapicSetPending(base, LAPIC_PENDING_NMI);
   return LAPIC_RECHECK;
@@ -272,6 +254,6 @@ export function lapicExtInt(base: usize): bool {
 
 /** Whether LINT0's entry lets an ExtINT through. */
 function lapicPassesExtInt(base: usize): bool {
-  const entry = lapicField(base, LAPIC_LVT_LINT0);
-  return (entry & (LVT_MASKED | 0x700)) == DELIVER_EXTINT << 8;
+  const entry = lapicField(base, LapicRegister.LvtLint0);
+  return (entry & (Lvt.Masked | 0x700)) == DeliveryMode.ExtInt << 8;
 }

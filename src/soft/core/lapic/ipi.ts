@@ -5,12 +5,7 @@
 
 import { lapicOf } from "../layout";
 import {
-  LAPIC_DFR,
-  LAPIC_ICR_HIGH,
-  LAPIC_ICR_LOW,
-  LAPIC_ID,
   LAPIC_ILLEGAL,
-  LAPIC_LDR,
   LAPIC_MODE_DISABLED,
   LAPIC_MODE_X2APIC,
   LAPIC_OK,
@@ -27,11 +22,6 @@ import {
   lapicVpCount,
 } from "./state";
 import {
-  DELIVER_FIXED,
-  DELIVER_INIT,
-  DELIVER_LOWEST,
-  DELIVER_NMI,
-  DELIVER_SIPI,
   ESR_SEND_ILLEGAL_VECTOR,
   FIRST_VECTOR,
   lapicAccept,
@@ -41,17 +31,8 @@ import {
   lapicLint1Edge,
   lapicPpr,
 } from "./interrupt";
-
-// ICR, low half.
-const ICR_LOGICAL: u32 = 1 << 11;
-const ICR_ASSERT: u32 = 1 << 14;
-const ICR_LEVEL: u32 = 1 << 15;
-const SHORTHAND_SELF: u32 = 1;
-const SHORTHAND_ALL: u32 = 2;
-const SHORTHAND_OTHERS: u32 = 3;
-
-/** WHV_INTERRUPT_TYPE WHvX64InterruptTypeLocalInt1. */
-const REQUEST_LOCAL_INT1: u32 = 9;
+import { DeliveryMode, Icr, IcrShorthand, LapicRegister } from "../x86/lapic";
+import { InterruptType } from "../whv/names";
 
 // Who a message is for.
 const TO_PHYSICAL: u32 = 0;
@@ -68,19 +49,19 @@ export function lapicTrapInitSipi(on: bool): void {
 
 /** The ICR of the IPI that LAPIC_TRAP reported; `base` is the sender's. */
 export function lapicTrappedIcr(base: usize): u64 {
-  return (<u64> lapicField(base, LAPIC_ICR_HIGH) << 32) |
-    lapicField(base, LAPIC_ICR_LOW);
+  return (<u64> lapicField(base, LapicRegister.IcrHigh) << 32) |
+    lapicField(base, LapicRegister.IcrLow);
 }
 
 function matchesLogical(base: usize, destination: u32): bool {
-  const ldr = lapicField(base, LAPIC_LDR);
+  const ldr = lapicField(base, LapicRegister.Ldr);
   if (lapicMode(base) == LAPIC_MODE_X2APIC) {
     return ldr >> 16 == destination >> 16 &&
       (ldr & destination & 0xffff) != 0;
   }
   if (destination > 0xff) return false;
   const id = ldr >> 24;
-  const model = lapicField(base, LAPIC_DFR) >> 28;
+  const model = lapicField(base, LapicRegister.Dfr) >> 28;
   if (model == 15) return (id & destination) != 0;
   if (model != 0) return false;
   return id >> 4 == destination >> 4 && (id & destination & 15) != 0;
@@ -95,7 +76,7 @@ function matches(
   if (to == TO_ALL) return true;
   if (to == TO_OTHERS) return base != sender;
   if (to == TO_LOGICAL) return matchesLogical(base, destination);
-  const id = lapicField(base, LAPIC_ID);
+  const id = lapicField(base, LapicRegister.Id);
   return destination ==
     (lapicMode(base) == LAPIC_MODE_X2APIC ? id : id >> 24);
 }
@@ -123,15 +104,15 @@ function arbitrate(sender: usize, to: u32, destination: u32): i32 {
 }
 
 function deliver(base: usize, mode: u32, vector: u32, level: bool): void {
-  if (mode == DELIVER_FIXED || mode == DELIVER_LOWEST) {
+  if (mode == DeliveryMode.Fixed || mode == DeliveryMode.LowestPriority) {
     lapicAccept(base, vector, level);
-  } else if (mode == DELIVER_NMI) {
+  } else if (mode == DeliveryMode.Nmi) {
     lapicSetPending(base, LAPIC_PENDING_NMI);
-  } else if (mode == DELIVER_INIT) {
+  } else if (mode == DeliveryMode.Init) {
     lapicAcceptInit(base);
-  } else if (mode == DELIVER_SIPI) {
+  } else if (mode == DeliveryMode.Sipi) {
     lapicAcceptSipi(base, vector);
-  } else if (mode == REQUEST_LOCAL_INT1) {
+  } else if (mode == InterruptType.LocalInt1) {
     lapicLint1Edge(base);
   }
 }
@@ -144,7 +125,7 @@ function send(
   vector: u32,
   level: bool,
 ): i32 {
-  if (mode == DELIVER_LOWEST) {
+  if (mode == DeliveryMode.LowestPriority) {
     const winner = arbitrate(sender, to, destination);
     if (winner < 0) return LAPIC_OK;
     deliver(lapicOf(<u32> winner), mode, vector, level);
@@ -155,7 +136,7 @@ function send(
     const base = lapicOf(vp);
     // LINT1 is a pin: it is NMI even where the APIC takes no messages.
     const deaf = lapicMode(base) == LAPIC_MODE_DISABLED &&
-      mode != REQUEST_LOCAL_INT1;
+      mode != InterruptType.LocalInt1;
     if (deaf || !matches(base, sender, to, destination)) continue;
     deliver(base, mode, vector, level);
     reached = LAPIC_RECHECK_ALL;
@@ -164,8 +145,9 @@ function send(
 }
 
 function isDeliveryMode(mode: u32): bool {
-  return mode == DELIVER_FIXED || mode == DELIVER_LOWEST ||
-    mode == DELIVER_NMI || mode == DELIVER_INIT || mode == DELIVER_SIPI;
+  return mode == DeliveryMode.Fixed || mode == DeliveryMode.LowestPriority ||
+    mode == DeliveryMode.Nmi || mode == DeliveryMode.Init ||
+    mode == DeliveryMode.Sipi;
 }
 
 /**
@@ -182,27 +164,27 @@ export function lapicSendIpi(
   const vector = icr & 0xff;
   const shorthand = (icr >> 18) & 3;
   if (!isDeliveryMode(mode)) return LAPIC_OK;
-  if (mode <= DELIVER_LOWEST && vector < FIRST_VECTOR) {
+  if (mode <= DeliveryMode.LowestPriority && vector < FIRST_VECTOR) {
     lapicError(sender, ESR_SEND_ILLEGAL_VECTOR);
     return LAPIC_RECHECK;
   }
   // The level de-assert of INIT only synchronised arbitration IDs of old.
-  const asserted = (icr & (ICR_ASSERT | ICR_LEVEL)) != ICR_LEVEL;
-  if (mode == DELIVER_INIT && !asserted) return LAPIC_OK;
-  if (shorthand == SHORTHAND_SELF) {
-    return mode == DELIVER_FIXED ? lapicSelfIpi(sender, vector) : LAPIC_OK;
+  const asserted = (icr & (Icr.Assert | Icr.Level)) != Icr.Level;
+  if (mode == DeliveryMode.Init && !asserted) return LAPIC_OK;
+  if (shorthand == IcrShorthand.Self) {
+    return mode == DeliveryMode.Fixed ? lapicSelfIpi(sender, vector) : LAPIC_OK;
   }
-  if (trapping && (mode == DELIVER_INIT || mode == DELIVER_SIPI)) {
+  if (trapping && (mode == DeliveryMode.Init || mode == DeliveryMode.Sipi)) {
     return LAPIC_TRAP;
   }
-  let to = (icr & ICR_LOGICAL) != 0 ? TO_LOGICAL : TO_PHYSICAL;
+  let to = (icr & Icr.Logical) != 0 ? TO_LOGICAL : TO_PHYSICAL;
   const everyone: u32 = lapicMode(sender) == LAPIC_MODE_X2APIC
     ? 0xffffffff
     : 0xff;
-  if (shorthand == SHORTHAND_ALL) {
-    if (mode != DELIVER_FIXED) return LAPIC_OK;
+  if (shorthand == IcrShorthand.All) {
+    if (mode != DeliveryMode.Fixed) return LAPIC_OK;
     to = TO_ALL;
-  } else if (shorthand == SHORTHAND_OTHERS) {
+  } else if (shorthand == IcrShorthand.Others) {
     to = TO_OTHERS;
   } else if (destination == everyone) {
     to = TO_ALL;
@@ -231,11 +213,13 @@ export function lapicRequest(
   destination: u32,
   vector: u32,
 ): i32 {
-  if (!isDeliveryMode(type) && type != REQUEST_LOCAL_INT1) {
+  if (!isDeliveryMode(type) && type != InterruptType.LocalInt1) {
     return LAPIC_ILLEGAL;
   }
   if (vector > 0xff) return LAPIC_ILLEGAL;
-  if (type <= DELIVER_LOWEST && vector < FIRST_VECTOR) return LAPIC_ILLEGAL;
+  if (type <= DeliveryMode.LowestPriority && vector < FIRST_VECTOR) {
+    return LAPIC_ILLEGAL;
+  }
   let to = logical ? TO_LOGICAL : TO_PHYSICAL;
   if (destination == 0xff || destination == 0xffffffff) to = TO_ALL;
   return send(0, to, destination, type, vector, level);

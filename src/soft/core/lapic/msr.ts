@@ -4,34 +4,14 @@
 // Address Map Supported by x2APIC", "x2APIC State Transitions".
 
 import {
-  APIC_BASE_BSP,
-  APIC_BASE_EN,
-  APIC_BASE_EXTD,
-  LAPIC_CURRENT_COUNT,
-  LAPIC_DIVIDE,
-  LAPIC_EOI,
-  LAPIC_ESR,
   LAPIC_FEATURE_X2APIC,
   LAPIC_GP,
-  LAPIC_ICR_HIGH,
-  LAPIC_ICR_LOW,
-  LAPIC_ID,
-  LAPIC_INITIAL_COUNT,
-  LAPIC_LDR,
-  LAPIC_LVT_LINT0,
-  LAPIC_LVT_LINT1,
-  LAPIC_LVT_TIMER,
   LAPIC_MODE,
   LAPIC_MODE_DISABLED,
   LAPIC_MODE_X2APIC,
   LAPIC_OK,
-  LAPIC_PPR,
   LAPIC_RECHECK,
-  LAPIC_SELF_IPI,
-  LAPIC_SVR,
   LAPIC_TIMER,
-  LAPIC_TPR,
-  LAPIC_VERSION,
   LAPIC_X_APIC_BASE,
   LAPIC_X_FEATURES,
   lapicField,
@@ -42,17 +22,25 @@ import {
 } from "./state";
 import { lapicSelfIpi, lapicSendIpi } from "./ipi";
 import { lapicLvtMask, lapicRead, lapicSvrMask, lapicWrite } from "./page";
+import {
+  APIC_BASE_BSP,
+  APIC_BASE_ENABLED,
+  APIC_BASE_X2,
+} from "../x86/apic_base";
+import { LapicRegister, X2APIC_FIRST } from "../x86/lapic";
 
 // ICR bits that are reserved in x2APIC mode: there is no delivery status.
 const ICR_RESERVED: u32 = 0xfff33000;
 
 function isReadable(offset: u32): bool {
-  return offset == LAPIC_ID || offset == LAPIC_VERSION ||
-    offset == LAPIC_TPR || offset == LAPIC_PPR || offset == LAPIC_LDR ||
-    (offset >= LAPIC_SVR && offset <= LAPIC_ESR) ||
-    offset == LAPIC_ICR_LOW ||
-    (offset >= LAPIC_LVT_TIMER && offset <= LAPIC_CURRENT_COUNT) ||
-    offset == LAPIC_DIVIDE;
+  return offset == LapicRegister.Id || offset == LapicRegister.Version ||
+    offset == LapicRegister.Tpr || offset == LapicRegister.Ppr ||
+    offset == LapicRegister.Ldr ||
+    (offset >= LapicRegister.Svr && offset <= LapicRegister.Esr) ||
+    offset == LapicRegister.IcrLow ||
+    (offset >= LapicRegister.LvtTimer &&
+      offset <= LapicRegister.CurrentCount) ||
+    offset == LapicRegister.DivideConfiguration;
 }
 
 /**
@@ -65,13 +53,13 @@ export function lapicRdmsr(
   now: u64,
   out: usize,
 ): i32 {
-  const offset = (msr - 0x800) << 4;
+  const offset = (msr - X2APIC_FIRST) << 4;
   if (lapicMode(base) != LAPIC_MODE_X2APIC || !isReadable(offset)) {
     return LAPIC_GP;
   }
   let value: u64 = lapicRead(base, offset, now);
-  if (offset == LAPIC_ICR_LOW) {
-    value |= <u64> lapicField(base, LAPIC_ICR_HIGH) << 32;
+  if (offset == LapicRegister.IcrLow) {
+    value |= <u64> lapicField(base, LapicRegister.IcrHigh) << 32;
   }
   store<u64>(out, value);
   return LAPIC_OK;
@@ -83,21 +71,22 @@ function writable(base: usize, offset: u32): i64 {
   const lvt = lapicLvtMask(offset);
   if (lvt != 0) {
     // Delivery status and remote IRR are read-only, not reserved.
-    const lint = offset == LAPIC_LVT_LINT0 || offset == LAPIC_LVT_LINT1;
+    const lint = offset == LapicRegister.LvtLint0 ||
+      offset == LapicRegister.LvtLint1;
     return lvt | (1 << 12) | (lint ? 1 << 14 : 0);
   }
   switch (offset) {
-    case LAPIC_TPR:
-    case LAPIC_SELF_IPI:
+    case LapicRegister.Tpr:
+    case LapicRegister.SelfIpi:
       return 0xff;
-    case LAPIC_EOI:
-    case LAPIC_ESR:
+    case LapicRegister.Eoi:
+    case LapicRegister.Esr:
       return 0;
-    case LAPIC_SVR:
+    case LapicRegister.Svr:
       return lapicSvrMask(base);
-    case LAPIC_INITIAL_COUNT:
+    case LapicRegister.InitialCount:
       return 0xffffffff;
-    case LAPIC_DIVIDE:
+    case LapicRegister.DivideConfiguration:
       return 0xb;
     default:
       return -1;
@@ -116,18 +105,18 @@ export function lapicWrmsr(
   now: u64,
 ): i32 {
   if (lapicMode(base) != LAPIC_MODE_X2APIC) return LAPIC_GP;
-  const offset = (msr - 0x800) << 4;
+  const offset = (msr - X2APIC_FIRST) << 4;
   const low = <u32> value;
   const high = <u32> (value >> 32);
-  if (offset == LAPIC_ICR_LOW) {
+  if (offset == LapicRegister.IcrLow) {
     if ((low & ICR_RESERVED) != 0) return LAPIC_GP;
-    lapicSetField(base, LAPIC_ICR_LOW, low);
-    lapicSetField(base, LAPIC_ICR_HIGH, high);
+    lapicSetField(base, LapicRegister.IcrLow, low);
+    lapicSetField(base, LapicRegister.IcrHigh, high);
     return lapicSendIpi(base, low, high);
   }
   const mask = writable(base, offset);
   if (mask < 0 || (value & ~<u64> mask) != 0) return LAPIC_GP;
-  return offset == LAPIC_SELF_IPI
+  return offset == LapicRegister.SelfIpi
     ? lapicSelfIpi(base, low)
     : lapicWrite(base, offset, low, now);
 }
@@ -149,11 +138,11 @@ export function lapicWriteApicBase(
 ): i32 {
   const features = lapicField(base, LAPIC_X_FEATURES);
   let allowed: u64 = ((<u64> 1 << physicalBits) - 1) & ~(<u64> 0xfff);
-  allowed |= APIC_BASE_BSP | APIC_BASE_EN;
-  if ((features & LAPIC_FEATURE_X2APIC) != 0) allowed |= APIC_BASE_EXTD;
+  allowed |= APIC_BASE_BSP | APIC_BASE_ENABLED;
+  if ((features & LAPIC_FEATURE_X2APIC) != 0) allowed |= APIC_BASE_X2;
   if ((value & ~allowed) != 0) return LAPIC_GP;
-  const extended = (value & APIC_BASE_EXTD) != 0;
-  const enabled = (value & APIC_BASE_EN) != 0;
+  const extended = (value & APIC_BASE_X2) != 0;
+  const enabled = (value & APIC_BASE_ENABLED) != 0;
   const before = lapicMode(base);
   if (extended && (!enabled || before == LAPIC_MODE_DISABLED)) return LAPIC_GP;
   if (before == LAPIC_MODE_X2APIC && enabled && !extended) return LAPIC_GP;
@@ -163,7 +152,7 @@ export function lapicWriteApicBase(
   if (after == LAPIC_MODE_X2APIC) {
     // All other registers carry over; ICR's upper half changes its format.
     lapicFormatId(base);
-    lapicSetField(base, LAPIC_ICR_HIGH, 0);
+    lapicSetField(base, LapicRegister.IcrHigh, 0);
     return LAPIC_MODE;
   }
   // A disabled APIC comes back as after a reset.

@@ -6,35 +6,13 @@
 // Source: Intel SDM vol. 3, APIC chapter, "The Local APIC Block Diagram".
 
 import {
-  LAPIC_APR,
-  LAPIC_CURRENT_COUNT,
-  LAPIC_DFR,
-  LAPIC_DIVIDE,
-  LAPIC_EOI,
-  LAPIC_ESR,
   LAPIC_FEATURE_DIRECTED_EOI,
-  LAPIC_ICR_HIGH,
-  LAPIC_ICR_LOW,
-  LAPIC_ID,
-  LAPIC_INITIAL_COUNT,
-  LAPIC_ISR,
-  LAPIC_LDR,
-  LAPIC_LVT_ERROR,
-  LAPIC_LVT_LINT0,
-  LAPIC_LVT_LINT1,
-  LAPIC_LVT_PERFORMANCE,
-  LAPIC_LVT_THERMAL,
-  LAPIC_LVT_TIMER,
   LAPIC_MODE_X2APIC,
   LAPIC_OK,
-  LAPIC_PPR,
   LAPIC_RECHECK,
   LAPIC_REGISTER_BYTES,
   LAPIC_STATE_BYTES,
-  LAPIC_SVR,
   LAPIC_TIMER,
-  LAPIC_TPR,
-  LAPIC_VERSION,
   LAPIC_X_DEADLINE,
   LAPIC_X_ESR,
   LAPIC_X_FEATURES,
@@ -44,9 +22,6 @@ import {
   lapicLogicalId,
   lapicMode,
   lapicSetField,
-  LVT_MASKED,
-  SVR_DIRECTED_EOI,
-  SVR_ENABLE,
 } from "./state";
 import {
   ESR_ILLEGAL_REGISTER,
@@ -65,28 +40,33 @@ import {
   lapicWriteInitialCount,
   lapicWriteTimerLvt,
 } from "./timer";
+import { LapicRegister, Lvt, Svr } from "../x86/lapic";
 
 /** Bits of the SVR that can be written. */
 export function lapicSvrMask(base: usize): u32 {
   const features = lapicField(base, LAPIC_X_FEATURES);
   return (features & LAPIC_FEATURE_DIRECTED_EOI) != 0
-    ? 0x3ff | SVR_DIRECTED_EOI
+    ? 0x3ff | Svr.DirectedEoi
     : 0x3ff;
 }
 
 /** Bits of the LVT entry at `lvt` that can be written; 0 if not an entry. */
 export function lapicLvtMask(lvt: u32): u32 {
-  if (lvt == LAPIC_LVT_TIMER) return 0x700ff;
-  if (lvt == LAPIC_LVT_THERMAL || lvt == LAPIC_LVT_PERFORMANCE) return 0x107ff;
-  if (lvt == LAPIC_LVT_LINT0 || lvt == LAPIC_LVT_LINT1) return 0x1a7ff;
-  return lvt == LAPIC_LVT_ERROR ? 0x100ff : 0;
+  if (lvt == LapicRegister.LvtTimer) return 0x700ff;
+  if (lvt == LapicRegister.LvtThermal || lvt == LapicRegister.LvtPerfmon) {
+    return 0x107ff;
+  }
+  if (lvt == LapicRegister.LvtLint0 || lvt == LapicRegister.LvtLint1) {
+    return 0x1a7ff;
+  }
+  return lvt == LapicRegister.LvtError ? 0x100ff : 0;
 }
 
 function isRegister(offset: u32): bool {
-  return offset == LAPIC_ID || offset == LAPIC_VERSION ||
-    (offset >= LAPIC_TPR && offset <= LAPIC_ESR) ||
-    (offset >= LAPIC_ICR_LOW && offset <= LAPIC_CURRENT_COUNT) ||
-    offset == LAPIC_DIVIDE;
+  return offset == LapicRegister.Id || offset == LapicRegister.Version ||
+    (offset >= LapicRegister.Tpr && offset <= LapicRegister.Esr) ||
+    (offset >= LapicRegister.IcrLow && offset <= LapicRegister.CurrentCount) ||
+    offset == LapicRegister.DivideConfiguration;
 }
 
 /**
@@ -100,9 +80,9 @@ export function lapicRead(base: usize, offset: u32, now: u64): u32 {
     lapicError(base, ESR_ILLEGAL_REGISTER);
     return 0;
   }
-  if (offset == LAPIC_CURRENT_COUNT) return lapicCurrentCount(base, now);
-  if (offset == LAPIC_PPR) return lapicPpr(base);
-  if (offset == LAPIC_APR) return lapicApr(base);
+  if (offset == LapicRegister.CurrentCount) return lapicCurrentCount(base, now);
+  if (offset == LapicRegister.Ppr) return lapicPpr(base);
+  if (offset == LapicRegister.Apr) return lapicApr(base);
   // EOI and RRD hold nothing.
   return lapicField(base, offset);
 }
@@ -110,10 +90,14 @@ export function lapicRead(base: usize, offset: u32, now: u64): u32 {
 function writeSvr(base: usize, value: u32, now: u64): i32 {
   // What expired while the entries were unmasked still counts.
   const settled = lapicTimerTick(base, now);
-  lapicSetField(base, LAPIC_SVR, value & lapicSvrMask(base));
-  if ((value & SVR_ENABLE) != 0) return settled;
-  for (let lvt = LAPIC_LVT_TIMER; lvt <= LAPIC_LVT_ERROR; lvt += 0x10) {
-    lapicSetField(base, lvt, lapicField(base, lvt) | LVT_MASKED);
+  lapicSetField(base, LapicRegister.Svr, value & lapicSvrMask(base));
+  if ((value & Svr.Enabled) != 0) return settled;
+  for (
+    let lvt = LapicRegister.LvtTimer;
+    lvt <= LapicRegister.LvtError;
+    lvt += 0x10
+  ) {
+    lapicSetField(base, lvt, lapicField(base, lvt) | Lvt.Masked);
   }
   return settled | LAPIC_RECHECK | LAPIC_TIMER;
 }
@@ -122,10 +106,14 @@ function writeLvt(base: usize, lvt: u32, value: u32, now: u64): i32 {
   const mask = lapicLvtMask(lvt);
   // Delivery status and remote IRR are the APIC's own.
   let entry = (value & mask) | (lapicField(base, lvt) & ~mask);
-  if ((lapicField(base, LAPIC_SVR) & SVR_ENABLE) == 0) entry |= LVT_MASKED;
-  if (lvt == LAPIC_LVT_TIMER) return lapicWriteTimerLvt(base, entry, now);
+  if ((lapicField(base, LapicRegister.Svr) & Svr.Enabled) == 0) {
+    entry |= Lvt.Masked;
+  }
+  if (lvt == LapicRegister.LvtTimer) {
+    return lapicWriteTimerLvt(base, entry, now);
+  }
   lapicSetField(base, lvt, entry);
-  return lvt == LAPIC_LVT_LINT0
+  return lvt == LapicRegister.LvtLint0
     ? lapicLint0Level(base) | LAPIC_RECHECK
     : LAPIC_OK;
 }
@@ -145,36 +133,36 @@ export function lapicWrite(
   if ((offset & 15) != 0) return LAPIC_OK;
   if (lapicLvtMask(offset) != 0) return writeLvt(base, offset, value, now);
   switch (offset) {
-    case LAPIC_TPR:
-      lapicSetField(base, LAPIC_TPR, value & 0xff);
+    case LapicRegister.Tpr:
+      lapicSetField(base, LapicRegister.Tpr, value & 0xff);
       return LAPIC_RECHECK;
-    case LAPIC_EOI:
+    case LapicRegister.Eoi:
       return lapicEndOfInterrupt(base);
-    case LAPIC_LDR:
-      lapicSetField(base, LAPIC_LDR, value & 0xff000000);
+    case LapicRegister.Ldr:
+      lapicSetField(base, LapicRegister.Ldr, value & 0xff000000);
       return LAPIC_OK;
-    case LAPIC_DFR:
-      lapicSetField(base, LAPIC_DFR, value | 0x0fffffff);
+    case LapicRegister.Dfr:
+      lapicSetField(base, LapicRegister.Dfr, value | 0x0fffffff);
       return LAPIC_OK;
-    case LAPIC_SVR:
+    case LapicRegister.Svr:
       return writeSvr(base, value, now);
-    case LAPIC_ESR:
+    case LapicRegister.Esr:
       lapicLatchErrors(base);
       return LAPIC_OK;
-    case LAPIC_ICR_LOW:
+    case LapicRegister.IcrLow:
       // Delivery status reads idle: sending takes no time.
-      lapicSetField(base, LAPIC_ICR_LOW, value & 0xccfff & ~(1 << 12));
+      lapicSetField(base, LapicRegister.IcrLow, value & 0xccfff & ~(1 << 12));
       return lapicSendIpi(
         base,
         value,
-        lapicField(base, LAPIC_ICR_HIGH) >> 24,
+        lapicField(base, LapicRegister.IcrHigh) >> 24,
       );
-    case LAPIC_ICR_HIGH:
-      lapicSetField(base, LAPIC_ICR_HIGH, value & 0xff000000);
+    case LapicRegister.IcrHigh:
+      lapicSetField(base, LapicRegister.IcrHigh, value & 0xff000000);
       return LAPIC_OK;
-    case LAPIC_INITIAL_COUNT:
+    case LapicRegister.InitialCount:
       return lapicWriteInitialCount(base, value, now);
-    case LAPIC_DIVIDE:
+    case LapicRegister.DivideConfiguration:
       return lapicWriteDivide(base, value, now);
     default:
       if (isRegister(offset)) return LAPIC_OK;
@@ -194,10 +182,10 @@ export function lapicExport(base: usize, to: usize, now: u64): void {
     0,
     LAPIC_STATE_BYTES - LAPIC_REGISTER_BYTES,
   );
-  store<u32>(to + LAPIC_CURRENT_COUNT, lapicCurrentCount(base, now));
-  store<u32>(to + LAPIC_PPR, lapicPpr(base));
+  store<u32>(to + LapicRegister.CurrentCount, lapicCurrentCount(base, now));
+  store<u32>(to + LapicRegister.Ppr, lapicPpr(base));
   if (lapicMode(base) != LAPIC_MODE_X2APIC) {
-    store<u32>(to + LAPIC_APR, lapicApr(base));
+    store<u32>(to + LapicRegister.Apr, lapicApr(base));
   }
 }
 
@@ -211,40 +199,52 @@ function import32(base: usize, from: usize, offset: u32, mask: u32): void {
  * from the page's current count.
  */
 export function lapicImport(base: usize, from: usize, now: u64): i32 {
-  import32(base, from, LAPIC_TPR, 0xff);
-  import32(base, from, LAPIC_SVR, lapicSvrMask(base));
-  import32(base, from, LAPIC_ESR, 0xff);
-  import32(base, from, LAPIC_INITIAL_COUNT, 0xffffffff);
-  import32(base, from, LAPIC_DIVIDE, 0xb);
-  import32(base, from, LAPIC_ICR_LOW, 0xcefff);
+  import32(base, from, LapicRegister.Tpr, 0xff);
+  import32(base, from, LapicRegister.Svr, lapicSvrMask(base));
+  import32(base, from, LapicRegister.Esr, 0xff);
+  import32(base, from, LapicRegister.InitialCount, 0xffffffff);
+  import32(base, from, LapicRegister.DivideConfiguration, 0xb);
+  import32(base, from, LapicRegister.IcrLow, 0xcefff);
   if (lapicMode(base) == LAPIC_MODE_X2APIC) {
-    import32(base, from, LAPIC_ICR_HIGH, 0xffffffff);
-    lapicSetField(base, LAPIC_LDR, lapicLogicalId(lapicField(base, LAPIC_ID)));
+    import32(base, from, LapicRegister.IcrHigh, 0xffffffff);
+    lapicSetField(
+      base,
+      LapicRegister.Ldr,
+      lapicLogicalId(lapicField(base, LapicRegister.Id)),
+    );
   } else {
-    import32(base, from, LAPIC_ICR_HIGH, 0xff000000);
-    import32(base, from, LAPIC_LDR, 0xff000000);
-    import32(base, from, LAPIC_DFR, 0xf0000000);
-    lapicSetField(base, LAPIC_DFR, lapicField(base, LAPIC_DFR) | 0x0fffffff);
+    import32(base, from, LapicRegister.IcrHigh, 0xff000000);
+    import32(base, from, LapicRegister.Ldr, 0xff000000);
+    import32(base, from, LapicRegister.Dfr, 0xf0000000);
+    lapicSetField(
+      base,
+      LapicRegister.Dfr,
+      lapicField(base, LapicRegister.Dfr) | 0x0fffffff,
+    );
   }
-  for (let map = LAPIC_ISR; map < LAPIC_ESR; map += 0x10) {
+  for (let map = LapicRegister.Isr; map < LapicRegister.Esr; map += 0x10) {
     // Vectors 0-15 can be neither requested nor in service.
     const first = (map & 0x70) == 0;
     import32(base, from, map, first ? 0xffff0000 : 0xffffffff);
   }
-  const masked: u32 = (lapicField(base, LAPIC_SVR) & SVR_ENABLE) == 0
-    ? LVT_MASKED
+  const masked: u32 = (lapicField(base, LapicRegister.Svr) & Svr.Enabled) == 0
+    ? Lvt.Masked
     : 0;
-  for (let lvt = LAPIC_LVT_TIMER; lvt <= LAPIC_LVT_ERROR; lvt += 0x10) {
-    const remote: u32 = lvt == LAPIC_LVT_LINT0 ? 1 << 14 : 0;
+  for (
+    let lvt = LapicRegister.LvtTimer;
+    lvt <= LapicRegister.LvtError;
+    lvt += 0x10
+  ) {
+    const remote: u32 = lvt == LapicRegister.LvtLint0 ? 1 << 14 : 0;
     import32(base, from, lvt, lapicLvtMask(lvt) | remote);
     lapicSetField(base, lvt, lapicField(base, lvt) | masked);
   }
   lapicSetField(base, LAPIC_X_ESR, 0);
   store<u64>(base + LAPIC_X_START_TIME, now);
-  const count = load<u32>(from + LAPIC_CURRENT_COUNT);
-  const initial = lapicField(base, LAPIC_INITIAL_COUNT);
+  const count = load<u32>(from + LapicRegister.CurrentCount);
+  const initial = lapicField(base, LapicRegister.InitialCount);
   lapicSetField(base, LAPIC_X_START_COUNT, min(count, initial));
-  const deadline = ((lapicField(base, LAPIC_LVT_TIMER) >> 17) & 3) == 2;
+  const deadline = ((lapicField(base, LapicRegister.LvtTimer) >> 17) & 3) == 2;
   if (!deadline) store<u64>(base + LAPIC_X_DEADLINE, 0);
   return LAPIC_RECHECK | LAPIC_TIMER;
 }

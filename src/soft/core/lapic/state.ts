@@ -8,6 +8,13 @@
 // allocated.
 
 import { lapicOf } from "../layout";
+import { LapicRegister, Lvt, Svr } from "../x86/lapic";
+import {
+  APIC_BASE_BSP,
+  APIC_BASE_ENABLED,
+  APIC_BASE_PAGE_AT_RESET,
+  APIC_BASE_X2,
+} from "../x86/apic_base";
 
 let count: u32 = 1;
 
@@ -25,33 +32,6 @@ export const LAPIC_STATE_BYTES: u32 = 4096;
 /** Bytes of the block that are architectural registers. */
 export const LAPIC_REGISTER_BYTES: u32 = 0x400;
 
-// Registers (SDM "Local APIC Register Address Map").
-export const LAPIC_ID: u32 = 0x020;
-export const LAPIC_VERSION: u32 = 0x030;
-export const LAPIC_TPR: u32 = 0x080;
-export const LAPIC_APR: u32 = 0x090;
-export const LAPIC_PPR: u32 = 0x0a0;
-export const LAPIC_EOI: u32 = 0x0b0;
-export const LAPIC_LDR: u32 = 0x0d0;
-export const LAPIC_DFR: u32 = 0x0e0;
-export const LAPIC_SVR: u32 = 0x0f0;
-export const LAPIC_ISR: u32 = 0x100;
-export const LAPIC_TMR: u32 = 0x180;
-export const LAPIC_IRR: u32 = 0x200;
-export const LAPIC_ESR: u32 = 0x280;
-export const LAPIC_ICR_LOW: u32 = 0x300;
-export const LAPIC_ICR_HIGH: u32 = 0x310;
-export const LAPIC_LVT_TIMER: u32 = 0x320;
-export const LAPIC_LVT_THERMAL: u32 = 0x330;
-export const LAPIC_LVT_PERFORMANCE: u32 = 0x340;
-export const LAPIC_LVT_LINT0: u32 = 0x350;
-export const LAPIC_LVT_LINT1: u32 = 0x360;
-export const LAPIC_LVT_ERROR: u32 = 0x370;
-export const LAPIC_INITIAL_COUNT: u32 = 0x380;
-export const LAPIC_CURRENT_COUNT: u32 = 0x390;
-export const LAPIC_DIVIDE: u32 = 0x3e0;
-export const LAPIC_SELF_IPI: u32 = 0x3f0;
-
 // Private fields.
 /** u64: IA32_APIC_BASE. */
 export const LAPIC_X_APIC_BASE: u32 = 0x400;
@@ -67,7 +47,7 @@ export const LAPIC_X_PENDING: u32 = 0x420;
 export const LAPIC_X_SIPI_VECTOR: u32 = 0x424;
 /** u32: 1 while the processor waits for a SIPI. */
 const LAPIC_X_WAIT_FOR_SIPI: u32 = 0x428;
-/** u32: errors since the last write of ESR, and LAPIC_ESR_SENT. */
+/** u32: errors since the last write of ESR, and ESR_SENT. */
 export const LAPIC_X_ESR: u32 = 0x42c;
 /** u32: LAPIC_FEATURE_* flags. */
 export const LAPIC_X_FEATURES: u32 = 0x430;
@@ -87,18 +67,6 @@ export const LAPIC_PENDING_SIPI: u32 = 4;
 export const LAPIC_FEATURE_X2APIC: u32 = 1;
 /** SVR bit 12, EOI broadcast suppression, exists. */
 export const LAPIC_FEATURE_DIRECTED_EOI: u32 = 2;
-
-// IA32_APIC_BASE.
-export const APIC_BASE_BSP: u64 = 1 << 8;
-export const APIC_BASE_EXTD: u64 = 1 << 10;
-export const APIC_BASE_EN: u64 = 1 << 11;
-const APIC_BASE_DEFAULT: u64 = 0xfee00000;
-
-// Spurious-interrupt vector register.
-export const SVR_ENABLE: u32 = 1 << 8;
-export const SVR_DIRECTED_EOI: u32 = 1 << 12;
-
-export const LVT_MASKED: u32 = 1 << 16;
 
 /** The APIC's mode, from IA32_APIC_BASE's EN and EXTD. */
 export const LAPIC_MODE_DISABLED: u32 = 0;
@@ -137,16 +105,14 @@ export function lapicSetField(base: usize, offset: u32, value: u32): void {
 /** One of the LAPIC_MODE_* modes. */
 export function lapicMode(base: usize): u32 {
   const apicBase = load<u64>(base + LAPIC_X_APIC_BASE);
-  if ((apicBase & APIC_BASE_EN) == 0) return LAPIC_MODE_DISABLED;
-  return (apicBase & APIC_BASE_EXTD) != 0
-    ? LAPIC_MODE_X2APIC
-    : LAPIC_MODE_XAPIC;
+  if ((apicBase & APIC_BASE_ENABLED) == 0) return LAPIC_MODE_DISABLED;
+  return (apicBase & APIC_BASE_X2) != 0 ? LAPIC_MODE_X2APIC : LAPIC_MODE_XAPIC;
 }
 
 /** Enabled in IA32_APIC_BASE and in the SVR: accepts fixed interrupts. */
 export function lapicEnabled(base: usize): bool {
   return lapicMode(base) != LAPIC_MODE_DISABLED &&
-    (lapicField(base, LAPIC_SVR) & SVR_ENABLE) != 0;
+    (lapicField(base, LapicRegister.Svr) & Svr.Enabled) != 0;
 }
 
 /** Whether `vector` is set in the 256-bit register at `map`. */
@@ -189,11 +155,11 @@ export function lapicLogicalId(id: u32): u32 {
 export function lapicFormatId(base: usize): void {
   const id = lapicField(base, LAPIC_X_ID);
   if (lapicMode(base) == LAPIC_MODE_X2APIC) {
-    lapicSetField(base, LAPIC_ID, id);
-    lapicSetField(base, LAPIC_LDR, lapicLogicalId(id));
+    lapicSetField(base, LapicRegister.Id, id);
+    lapicSetField(base, LapicRegister.Ldr, lapicLogicalId(id));
   } else {
-    lapicSetField(base, LAPIC_ID, id << 24);
-    lapicSetField(base, LAPIC_LDR, 0);
+    lapicSetField(base, LapicRegister.Id, id << 24);
+    lapicSetField(base, LapicRegister.Ldr, 0);
   }
 }
 
@@ -207,12 +173,16 @@ export function lapicResetRegisters(base: usize): void {
   // Six LVT entries; 0x15 tells that the x2APIC interface exists.
   let version: u32 = (features & LAPIC_FEATURE_X2APIC) != 0 ? 0x50015 : 0x50014;
   if ((features & LAPIC_FEATURE_DIRECTED_EOI) != 0) version |= 1 << 24;
-  lapicSetField(base, LAPIC_VERSION, version);
+  lapicSetField(base, LapicRegister.Version, version);
   lapicFormatId(base);
-  lapicSetField(base, LAPIC_DFR, 0xffffffff);
-  lapicSetField(base, LAPIC_SVR, 0xff);
-  for (let lvt = LAPIC_LVT_TIMER; lvt <= LAPIC_LVT_ERROR; lvt += 0x10) {
-    lapicSetField(base, lvt, LVT_MASKED);
+  lapicSetField(base, LapicRegister.Dfr, 0xffffffff);
+  lapicSetField(base, LapicRegister.Svr, 0xff);
+  for (
+    let lvt = LapicRegister.LvtTimer;
+    lvt <= LapicRegister.LvtError;
+    lvt += 0x10
+  ) {
+    lapicSetField(base, lvt, Lvt.Masked);
   }
   lapicSetField(base, LAPIC_X_ESR, 0);
   lapicSetField(base, LAPIC_X_START_COUNT, 0);
@@ -235,7 +205,7 @@ export function lapicReset(
   lapicSetField(base, LAPIC_X_FEATURES, features);
   store<u64>(
     base + LAPIC_X_APIC_BASE,
-    APIC_BASE_DEFAULT | APIC_BASE_EN | (isBsp ? APIC_BASE_BSP : 0),
+    APIC_BASE_PAGE_AT_RESET | APIC_BASE_ENABLED | (isBsp ? APIC_BASE_BSP : 0),
   );
   lapicSetField(base, LAPIC_X_WAIT_FOR_SIPI, isBsp ? 0 : 1);
   lapicResetRegisters(base);

@@ -5,9 +5,6 @@
 // Source: Intel SDM vol. 3, APIC chapter, "APIC Timer".
 
 import {
-  LAPIC_DIVIDE,
-  LAPIC_INITIAL_COUNT,
-  LAPIC_LVT_TIMER,
   LAPIC_OK,
   LAPIC_TIMER,
   LAPIC_X_DEADLINE,
@@ -16,9 +13,9 @@ import {
   LAPIC_X_TSC_OFFSET,
   lapicField,
   lapicSetField,
-  LVT_MASKED,
 } from "./state";
 import { lapicLocalInterrupt } from "./interrupt";
+import { LapicRegister, Lvt } from "../x86/lapic";
 
 const MODE_PERIODIC: u32 = 1;
 const MODE_DEADLINE: u32 = 2;
@@ -31,7 +28,7 @@ function modeOf(lvt: u32): u32 {
 // log2 of the divider: 000b is 2 ... 110b is 128, 111b is 1; bit 2 of the
 // register is not part of it.
 function shift(base: usize): u64 {
-  const config = lapicField(base, LAPIC_DIVIDE);
+  const config = lapicField(base, LapicRegister.DivideConfiguration);
   return ((config & 3) | ((config & 8) >> 1)) + 1 & 7;
 }
 
@@ -54,26 +51,26 @@ function tsc(base: usize, now: u64): u64 {
  * unserved give one interrupt. LAPIC_RECHECK if it delivered one.
  */
 export function lapicTimerTick(base: usize, now: u64): i32 {
-  const mode = modeOf(lapicField(base, LAPIC_LVT_TIMER));
+  const mode = modeOf(lapicField(base, LapicRegister.LvtTimer));
   if (mode == MODE_DEADLINE) {
     const deadline = load<u64>(base + LAPIC_X_DEADLINE);
     if (deadline == 0 || tsc(base, now) < deadline) return LAPIC_OK;
     store<u64>(base + LAPIC_X_DEADLINE, 0);
-    return lapicLocalInterrupt(base, LAPIC_LVT_TIMER);
+    return lapicLocalInterrupt(base, LapicRegister.LvtTimer);
   }
   const count = lapicField(base, LAPIC_X_START_COUNT);
   if (count == 0) return LAPIC_OK;
   const ticks = elapsed(base, now);
   if (ticks < count) return LAPIC_OK;
   if (mode == MODE_PERIODIC) {
-    const period: u64 = lapicField(base, LAPIC_INITIAL_COUNT);
+    const period: u64 = lapicField(base, LapicRegister.InitialCount);
     const whole = count + (ticks - count) / period * period;
     const began = load<u64>(base + LAPIC_X_START_TIME);
     start(base, began + (whole << shift(base)), <u32> period);
   } else {
     lapicSetField(base, LAPIC_X_START_COUNT, 0);
   }
-  return lapicLocalInterrupt(base, LAPIC_LVT_TIMER);
+  return lapicLocalInterrupt(base, LapicRegister.LvtTimer);
 }
 
 /**
@@ -81,8 +78,8 @@ export function lapicTimerTick(base: usize, now: u64): i32 {
  * never. While masked it still counts, but there is nothing to wake up for.
  */
 export function lapicTimerDue(base: usize): u64 {
-  const lvt = lapicField(base, LAPIC_LVT_TIMER);
-  if ((lvt & LVT_MASKED) != 0) return u64.MAX_VALUE;
+  const lvt = lapicField(base, LapicRegister.LvtTimer);
+  if ((lvt & Lvt.Masked) != 0) return u64.MAX_VALUE;
   if (modeOf(lvt) == MODE_DEADLINE) {
     const deadline = load<u64>(base + LAPIC_X_DEADLINE);
     if (deadline == 0) return u64.MAX_VALUE;
@@ -104,8 +101,10 @@ export function lapicCurrentCount(base: usize, now: u64): u32 {
   if (count == 0) return 0;
   const ticks = elapsed(base, now);
   if (ticks < count) return <u32> (count - ticks);
-  if (modeOf(lapicField(base, LAPIC_LVT_TIMER)) != MODE_PERIODIC) return 0;
-  const period: u64 = lapicField(base, LAPIC_INITIAL_COUNT);
+  if (modeOf(lapicField(base, LapicRegister.LvtTimer)) != MODE_PERIODIC) {
+    return 0;
+  }
+  const period: u64 = lapicField(base, LapicRegister.InitialCount);
   return <u32> (period - (ticks - count) % period);
 }
 
@@ -115,11 +114,11 @@ export function lapicWriteInitialCount(
   value: u32,
   now: u64,
 ): i32 {
-  if (modeOf(lapicField(base, LAPIC_LVT_TIMER)) == MODE_DEADLINE) {
+  if (modeOf(lapicField(base, LapicRegister.LvtTimer)) == MODE_DEADLINE) {
     return LAPIC_OK;
   }
   const settled = lapicTimerTick(base, now);
-  lapicSetField(base, LAPIC_INITIAL_COUNT, value);
+  lapicSetField(base, LapicRegister.InitialCount, value);
   start(base, now, value);
   return settled | LAPIC_TIMER;
 }
@@ -128,7 +127,7 @@ export function lapicWriteInitialCount(
 export function lapicWriteDivide(base: usize, value: u32, now: u64): i32 {
   const settled = lapicTimerTick(base, now);
   const count = lapicCurrentCount(base, now);
-  lapicSetField(base, LAPIC_DIVIDE, value & 0xb);
+  lapicSetField(base, LapicRegister.DivideConfiguration, value & 0xb);
   start(base, now, count);
   return settled | LAPIC_TIMER;
 }
@@ -139,15 +138,15 @@ export function lapicWriteDivide(base: usize, value: u32, now: u64): i32 {
  */
 export function lapicWriteTimerLvt(base: usize, value: u32, now: u64): i32 {
   const settled = lapicTimerTick(base, now);
-  const before = modeOf(lapicField(base, LAPIC_LVT_TIMER));
+  const before = modeOf(lapicField(base, LapicRegister.LvtTimer));
   const after = modeOf(value);
-  lapicSetField(base, LAPIC_LVT_TIMER, value);
+  lapicSetField(base, LapicRegister.LvtTimer, value);
   if (
     (before == MODE_DEADLINE) != (after == MODE_DEADLINE) ||
     after == MODE_RESERVED
   ) {
     store<u64>(base + LAPIC_X_DEADLINE, 0);
-    lapicSetField(base, LAPIC_INITIAL_COUNT, 0);
+    lapicSetField(base, LapicRegister.InitialCount, 0);
     start(base, now, 0);
   }
   return settled | LAPIC_TIMER;
@@ -164,7 +163,7 @@ export function lapicReadDeadline(base: usize, now: u64): u64 {
  * fires at once. Ignored in the other modes.
  */
 export function lapicWriteDeadline(base: usize, value: u64, now: u64): i32 {
-  if (modeOf(lapicField(base, LAPIC_LVT_TIMER)) != MODE_DEADLINE) {
+  if (modeOf(lapicField(base, LapicRegister.LvtTimer)) != MODE_DEADLINE) {
     return LAPIC_OK;
   }
   const settled = lapicTimerTick(base, now);

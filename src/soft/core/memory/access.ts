@@ -1,9 +1,7 @@
 // Accesses by linear address: what the TLB serves at once, and what then has to
 // be looked at. Privilege, alignment and breakpoints are checked here; what
 // lies at an address is resolve.ts's.
-import { CR0_AM } from "../cpu/bits";
-import { AC_, raise } from "../cpu/fault";
-import { AC } from "../cpu/flags";
+import { raise } from "../cpu/fault";
 import {
   BKIND,
   BLIN,
@@ -16,16 +14,21 @@ import {
   FAULT,
   TLBB,
 } from "../layout";
-import { linesOf, watching } from "../system/points";
-import { emulating } from "../system/emulation";
 import { needSync, synced } from "../system/time";
 import { checkWatch, watchAlone } from "./breakpoints";
 import { hostFor, isUser } from "./resolve";
 import { firstPart, readAny, runsOut, wrap } from "./slow";
-import { entry, setOf, WATCHED } from "./tlb";
+import { entry, setOf } from "./tlb";
 import { ACC_READ, ACC_WRITE } from "./walk";
 import { note, readAt, touches, writeAt } from "./watched";
 import { setChanged } from "./marks";
+import { CR0_AM } from "../x86/control_registers";
+import { Vector } from "../x86/vectors";
+import { RFLAGS_AC } from "../x86/flags";
+import { DR7_ENABLES } from "../x86/debug_registers";
+import { WATCHED } from "../shared";
+import { CALLS, way } from "../system/way";
+import { linesOf, watching } from "../points/data";
 
 /**
  * True (with #AC raised) when alignment checking forbids the access. A
@@ -34,10 +37,10 @@ import { setChanged } from "./marks";
 function misaligned(linear: u64, bytes: u32): bool {
   if (
     isUser() && (load<u64>(CR0) & CR0_AM) != 0 &&
-    (load<u32>(EFL) & AC) != 0 && linear & (bytes - 1) &&
+    (load<u32>(EFL) & RFLAGS_AC) != 0 && linear & (bytes - 1) &&
     <i64> (linear << 16) >> 16 == <i64> linear
   ) {
-    raise(AC_);
+    raise(Vector.AC);
     return true;
   }
   return false;
@@ -46,7 +49,7 @@ function misaligned(linear: u64, bytes: u32): bool {
 function rdSlow(linear: u64, bytes: u32): u64 {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, false)) return 0;
   const v = readAt(load<u32>(TLBB), linear, bytes, isUser(), false);
-  if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
+  if (load<u64>(DR7) & DR7_ENABLES && !load<u32>(FAULT)) {
     checkWatch(linear, bytes, false);
   }
   return v;
@@ -55,7 +58,7 @@ function rdSlow(linear: u64, bytes: u32): u64 {
 function wrSlow(linear: u64, bytes: u32, v: u64): void {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return;
   writeAt(load<u32>(TLBB), linear, bytes, v, isUser(), false);
-  if (load<u64>(DR7) & 0xff && !load<u32>(FAULT)) {
+  if (load<u64>(DR7) & DR7_ENABLES && !load<u32>(FAULT)) {
     checkWatch(linear, bytes, true);
   }
 }
@@ -65,7 +68,7 @@ function rwSlow(linear: u64, bytes: u32): usize {
   if (misaligned(linear, bytes) || watchAlone(linear, bytes, true)) return 0;
   const user = isUser();
   let hit = false;
-  if (watching && !emulating) {
+  if (watching && way != CALLS) {
     const e = entry(load<u32>(TLBB), linear);
     if (
       load<u64>(e, 8) == (((linear + bytes - 1) & ~0xfff) | WATCHED) &&
@@ -83,7 +86,7 @@ function rwSlow(linear: u64, bytes: u32): usize {
   const h = hostFor(linear, ACC_WRITE, user, false);
   if (load<u32>(FAULT)) return 0;
   if (
-    n == bytes && h != 0 && !(load<u64>(DR7) & 0xff) && !hit &&
+    n == bytes && h != 0 && !(load<u64>(DR7) & DR7_ENABLES) && !hit &&
     !load<u64>(CODELINES + (<usize> (h >> 12) << 3))
   ) {
     store<u32>(BKIND, 0);

@@ -1,6 +1,7 @@
 // Breakpoints of the debug registers.
 import { DBGPEND, DR0, DR7, P_DEBUG, PENDING } from "../layout";
 import { needSync, synced } from "../system/time";
+import { DR7_ENABLES } from "../x86/debug_registers";
 
 /**
  * DR6 bits of enabled instruction breakpoints at a linear address, or in its
@@ -19,7 +20,7 @@ export function execBreakpoints(linear: u64, mask: u64): u64 {
 /** True when a data breakpoint lies in the page. */
 export function watched(linear: u64): bool {
   const dr7 = <u32> load<u64>(DR7);
-  if (!(dr7 & 0xff)) return false;
+  if (!(dr7 & <u32> DR7_ENABLES)) return false;
   for (let i: u32 = 0; i < 4; i++) {
     if (!(dr7 & (3 << (i * 2))) || !((dr7 >> (16 + i * 4)) & 1)) continue;
     if ((load<u64>(DR0 + i * 8) ^ linear) >> 12 == 0) return true;
@@ -51,7 +52,7 @@ function watchHits(linear: u64, bytes: u32, write: bool): u64 {
 
 /** After a data access: notes matching data breakpoints. */
 export function checkWatch(linear: u64, bytes: u32, write: bool): void {
-  if (!(load<u64>(DR7) & 0xff)) return;
+  if (!(load<u64>(DR7) & DR7_ENABLES)) return;
   const hits = watchHits(linear, bytes, write);
   if (hits) {
     store<u64>(DBGPEND, load<u64>(DBGPEND) | hits);
@@ -64,7 +65,10 @@ export function checkWatch(linear: u64, bytes: u32, write: bool): void {
  * alone: true with F_SYNC raised when it does not yet.
  */
 export function watchAlone(linear: u64, bytes: u32, write: bool): bool {
-  if (!(load<u64>(DR7) & 0xff) || synced || !watchHits(linear, bytes, write)) {
+  if (
+    !(load<u64>(DR7) & DR7_ENABLES) || synced ||
+    !watchHits(linear, bytes, write)
+  ) {
     return false;
   }
   needSync();

@@ -1,5 +1,5 @@
-// What is noted of a host page: whether it is dirty (MAP_DIRTY), and whether it
-// has changed since the last snapshot.
+// What is noted of a host page: whether it is dirty (MapFlag.TrackDirtyPages),
+// and whether it has changed since the last snapshot.
 import { CHANGED, DIRTY } from "../layout";
 
 export function isDirty(host: u32): bool {

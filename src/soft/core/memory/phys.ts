@@ -6,18 +6,12 @@
 import { codeWritten } from "../code/cache";
 import { CODELINES, MAPS } from "../layout";
 import { setChanged, setDirty } from "./marks";
+import { MapFlag } from "../whv/names";
 
-export const MAP_READ: u32 = 1;
-export const MAP_WRITE: u32 = 2;
-export const MAP_EXEC: u32 = 4;
-export const MAP_DIRTY: u32 = 8;
 const MAX_RANGES: u32 = 1024;
 const FIRST: usize = MAPS + 64;
 let count: u32 = 0;
 let hit: usize = 0;
-
-/** Flags of the range that physHost() found. */
-export let mapFlags: u32 = 0;
 
 export function mapsReset(): void {
   count = 0;
@@ -118,38 +112,49 @@ export function mapAdd(gpa: u64, bytes: u64, host: u32, flags: u32): bool {
   return true;
 }
 
-/** Host address of a guest physical byte, or 0 when unmapped; sets mapFlags. */
-export function physHost(gpa: u64): u32 {
+/** The range that a guest physical byte is in, or 0 when it is unmapped. */
+export function physRange(gpa: u64): usize {
   let p = hit;
-  if (p != 0) {
-    const d = gpa - load<u64>(p);
-    if (d < load<u64>(p, 8)) {
-      mapFlags = load<u32>(p, 20);
-      return load<u32>(p, 16) + <u32> d;
-    }
-  }
+  if (p != 0 && gpa - load<u64>(p) < load<u64>(p, 8)) return p;
   let lo: u32 = 0;
   let hi = count;
   while (lo < hi) {
     const mid = (lo + hi) >> 1;
     p = FIRST + (<usize> mid << 5);
-    const d = gpa - load<u64>(p);
-    if (gpa >= load<u64>(p) && d < load<u64>(p, 8)) {
+    if (gpa >= load<u64>(p) && gpa - load<u64>(p) < load<u64>(p, 8)) {
       hit = p;
-      mapFlags = load<u32>(p, 20);
-      return load<u32>(p, 16) + <u32> d;
+      return p;
     }
     if (gpa < load<u64>(p)) hi = mid;
     else lo = mid + 1;
   }
-  mapFlags = 0;
   return 0;
 }
 
-/** Bookkeeping before bytes of one host page change: dirty bit, stale code. */
-export function hostTouched(host: u32, bytes: u32): void {
+/** The flags (MapFlag) of a range; 0 of none. */
+@inline
+export function rangeFlags(range: usize): u32 {
+  return range ? load<u32>(range, 20) : 0;
+}
+
+/** The host address of a byte of a range; 0 of none. */
+@inline
+export function rangeHost(range: usize, gpa: u64): u32 {
+  return range ? load<u32>(range, 16) + <u32> (gpa - load<u64>(range)) : 0;
+}
+
+/** Host address of a guest physical byte, or 0 when unmapped. */
+export function physHost(gpa: u64): u32 {
+  return rangeHost(physRange(gpa), gpa);
+}
+
+/**
+ * Bookkeeping before bytes of one host page, mapped with `flags`, change: dirty
+ * bit, stale code.
+ */
+export function hostTouched(host: u32, bytes: u32, flags: u32): void {
   setChanged(host);
-  if (mapFlags & MAP_DIRTY) setDirty(host);
+  if (flags & MapFlag.TrackDirtyPages) setDirty(host);
   if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) {
     codeWritten(host, bytes);
   }

@@ -1,23 +1,14 @@
 // Accesses of any size and place: page by page, to memory, the local APIC and
 // devices.
-import { EFER_LMA } from "../cpu/bits";
 import { codeWritten } from "../code/cache";
-import {
-  CODELINES,
-  EFER,
-  F_EXIT,
-  F_NONCANON,
-  FAULT,
-  MODE,
-  MODE_LONG,
-} from "../layout";
-import { hostFor, SP_APIC, special } from "./resolve";
-import { ACC_READ, ACC_WRITE, xGpa } from "./walk";
+import { CODELINES, EFER, F_NONCANON, FAULT, MODE, MODE_LONG } from "../layout";
+import { hole, hostFor } from "./resolve";
+import { ACC_READ, ACC_WRITE } from "./walk";
 import { apicRead, apicWrite } from "../system/apic";
-import { completing, deviceRead, deviceWrite } from "../system/device";
-import { mmioRead, mmioWrite } from "../system/emulation";
 import { hostDoorbell } from "../system/host";
-import { asking, askRead, askWrite } from "../system/access";
+import { EFER_LMA } from "../x86/control_registers";
+import { HOLE_APIC, HOLE_EXIT } from "./hole";
+import { reachRead, reachWrite } from "../system/reach";
 
 export function loadBytes(h: usize, bytes: u32): u64 {
   if (bytes == 8) return load<u64>(h);
@@ -31,10 +22,9 @@ function partRead(linear: u64, bytes: u32, user: bool, implicit: bool): u64 {
   const h = hostFor(linear, ACC_READ, user, implicit);
   if (h != 0) return loadBytes(h, bytes);
   if (load<u32>(FAULT)) return 0;
-  if (special == SP_APIC) return apicRead(<u32> xGpa & 0xfff, bytes);
-  if (completing) return deviceRead(xGpa, bytes, false);
-  if (asking) return askRead(xGpa, bytes, false);
-  return mmioRead(xGpa, bytes);
+  const gpa = hole().gpa;
+  if (hole().kind == HOLE_APIC) return apicRead(<u32> gpa & 0xfff, bytes);
+  return reachRead(gpa, bytes, false);
 }
 
 export function storeBytes(h: usize, bytes: u32, v: u64): void {
@@ -61,7 +51,7 @@ export function setDoorbells(there: bool): void {
  * A write that would make a memory access exit is done if a doorbell takes it.
  */
 function ring(bytes: u32, v: u64): void {
-  if (load<u32>(FAULT) == F_EXIT && hostDoorbell(xGpa, bytes, v)) {
+  if (hole().kind == HOLE_EXIT && hostDoorbell(hole().gpa, bytes, v)) {
     store<u32>(FAULT, 0);
   }
 }
@@ -83,10 +73,9 @@ function partWrite(
     if (doorbells) ring(bytes, v);
     return;
   }
-  if (special == SP_APIC) apicWrite(<u32> xGpa & 0xfff, bytes, v);
-  else if (completing) deviceWrite(xGpa, bytes, v, false);
-  else if (asking) askWrite(xGpa, bytes, v, false);
-  else mmioWrite(xGpa, bytes, v);
+  const gpa = hole().gpa;
+  if (hole().kind == HOLE_APIC) apicWrite(<u32> gpa & 0xfff, bytes, v);
+  else reachWrite(gpa, bytes, v, false);
 }
 
 /** Bytes of the access before the page boundary; all when it does not cross. */

@@ -3,9 +3,7 @@
 // the page's linear address, or has low bits set when invalid. An access hits
 // when the page of its last byte equals the tag found by its first byte, so one
 // compare covers presence, permission and page crossing.
-import { CR0_AM, CR4_SMAP } from "../cpu/bits";
-import { flushJumps } from "../code/jumps";
-import { AC } from "../cpu/flags";
+import { flushJumps, flushLocalJumps } from "../code/jumps";
 import {
   CPL,
   CR0,
@@ -20,14 +18,10 @@ import {
   TLBS,
   VPINDEX,
 } from "../layout";
-import { emulating } from "../system/emulation";
 import { vpCount } from "../system/processors";
-
-/**
- * In a TLB tag: the page is watched. No bit of the low four, which some compare
- * with an operand's, to see its alignment, too (insn/simd/operands.ts).
- */
-export const WATCHED: u64 = 16;
+import { CR0_AM, CR4_PGE, CR4_SMAP } from "../x86/control_registers";
+import { RFLAGS_AC } from "../x86/flags";
+import { CALLS, way } from "../system/way";
 
 /**
  * In an entry's write tag: the walk has allowed writes, but each is to be seen,
@@ -35,6 +29,19 @@ export const WATCHED: u64 = 16;
  * walked for again, so that what a guest sees does not depend on either.
  */
 export const WITHHELD: u64 = 32;
+
+/**
+ * In an entry's tag to execute: the page is global, if it may be executed; if
+ * not, it is one if this bit is clear.
+ */
+export const GLOBAL: u64 = 64;
+
+/** The tag to execute. */
+@inline
+export function execTag(page: u64, exec: bool, global: bool): u64 {
+  if (exec) return global ? page | GLOBAL : page;
+  return global ? ~GLOBAL : -1;
+}
 
 export let statTlbFlushes: u64 = 0;
 
@@ -44,6 +51,27 @@ export function tlbFlush(): void {
   store<u64>(LPMASK, 0);
   store<u64>(LPBASE, ~<u64> 0);
   flushJumps();
+}
+
+/**
+ * What a load of CR3 empties: all but global pages (SDM vol. 3, 4.10.4.1),
+ * which a kernel has its own as. That some of them were large stays noted.
+ */
+export function tlbFlushLocal(): void {
+  if (!(load<u64>(CR4) & CR4_PGE)) {
+    tlbFlush();
+    return;
+  }
+  statTlbFlushes++;
+  const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
+  for (let e = vp; e < vp + 3 * TLB_SET; e += 32) {
+    const tag = load<u64>(e, 24);
+    if (((tag >> 6) ^ tag) & 1) continue;
+    store<u64>(e, -1);
+    store<u64>(e, -1, 8);
+    store<u64>(e, -1, 24);
+  }
+  flushLocalJumps();
 }
 
 export function tlbFlushPage(linear: u64): void {
@@ -107,11 +135,13 @@ export function noteLarge(linear: u64, bytes: u64): void {
 export function selectTlb(): void {
   const vp = TLBS + <usize> load<u32>(VPINDEX) * TLB_VP;
   let set: usize;
-  if (emulating) set = 3;
+  if (way == CALLS) set = 3;
   else if (load<u8>(CPL) == 3) {
-    set = (load<u64>(CR0) & CR0_AM) != 0 && (load<u32>(EFL) & AC) != 0 ? 3 : 0;
+    set = (load<u64>(CR0) & CR0_AM) != 0 && (load<u32>(EFL) & RFLAGS_AC) != 0
+      ? 3
+      : 0;
   } else {
-    set = (load<u64>(CR4) & CR4_SMAP) != 0 && (load<u32>(EFL) & AC) != 0
+    set = (load<u64>(CR4) & CR4_SMAP) != 0 && (load<u32>(EFL) & RFLAGS_AC) != 0
       ? 2
       : 1;
   }

@@ -7,22 +7,20 @@ import { hostAccess } from "./host";
 import { countEarly } from "../cpu/slice";
 import { switchTo } from "../cpu/vps";
 import { ACCESS, VPINDEX } from "../layout";
-import { LEAVE } from "../shared";
 import { countAccess } from "./counters";
 import { needSync } from "./time";
-
-// IcebpAnswer
-const EXIT: u32 = 0;
+import { Answer } from "../whv/names";
+import { AccessKind, DeviceAccess } from "../whv/structures";
+import { ASKS, EXITS, setWay } from "./way";
 
 /** Whether there is somebody to answer. */
 export let answering: bool = false;
 export function setAnswering(on: bool): void {
   answering = on;
 }
-/** Whether the instruction that runs may ask. */
-export let asking: bool = false;
 /**
- * Whether it was told to exit instead, and is to be tried anew without asking.
+ * Whether the instruction that asked was told to exit instead, and is to be
+ * tried anew without asking.
  */
 export let declined: bool = false;
 /** Whether the run is to end behind the instruction. */
@@ -33,7 +31,7 @@ export function setLeaving(on: bool): void {
 
 /** An instruction begins that may ask, or may not. */
 export function beginAsking(may: bool): void {
-  asking = may;
+  setWay(may ? ASKS : EXITS);
   declined = false;
 }
 
@@ -44,26 +42,30 @@ export function beginAsking(may: bool): void {
 function ask(address: u64, data: u64, kind: u32): bool {
   const first = countEarly();
   store<u64>(ACCESS, address);
-  store<u64>(ACCESS, data, 8);
-  store<u32>(ACCESS, kind | (first ? 0x1000000 : 0), 16);
+  store<u64>(ACCESS, data, DeviceAccess.Data);
+  store<u32>(
+    ACCESS,
+    kind | (first ? AccessKind.IsFirst : 0),
+    DeviceAccess.Size,
+  );
   const vp = load<u32>(VPINDEX);
   const answer = hostAccess(vp);
   // it may have looked at another's registers
   switchTo(vp);
-  if (answer == EXIT) {
+  if (answer == Answer.Exit) {
     declined = true;
     needSync();
     return false;
   }
-  if (first) countAccess((kind & 0x10000) != 0);
-  if (answer == LEAVE) leaving = true;
+  if (first) countAccess((kind & AccessKind.IsPort) != 0);
+  if (answer == Answer.Return) leaving = true;
   return true;
 }
 
 /** Reads a device; 0 with FAULT set if it is not answered. */
 export function askRead(address: u64, bytes: u32, port: bool): u64 {
-  return ask(address, 0, bytes | (port ? 0x10000 : 0))
-    ? load<u64>(ACCESS, 8) & (~<u64> 0 >> (64 - (bytes << 3)))
+  return ask(address, 0, bytes | (port ? AccessKind.IsPort : 0))
+    ? load<u64>(ACCESS, DeviceAccess.Data) & (~<u64> 0 >> (64 - (bytes << 3)))
     : 0;
 }
 
@@ -75,5 +77,9 @@ export function askWrite(
   port: bool,
 ): bool {
   const data = v & (~<u64> 0 >> (64 - (bytes << 3)));
-  return ask(address, data, bytes | 0x100 | (port ? 0x10000 : 0));
+  return ask(
+    address,
+    data,
+    bytes | AccessKind.IsWrite | (port ? AccessKind.IsPort : 0),
+  );
 }

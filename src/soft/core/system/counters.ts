@@ -1,31 +1,22 @@
 // Counts what WHvGetVirtualProcessorCounters tells: exits by reason, events
 // delivered, uses of the APIC. Fourteen, three and five u64 a processor, in the
 // order of the structures.
-import { PF_ } from "../cpu/fault";
-import { EXCEPTION, EXTERNAL, NMI_EVENT } from "../cpu/events";
 import { ExitReason } from "../whv/names";
 import { COUNTERS, EXITBUF, VPINDEX } from "../layout";
+import { Vector } from "../x86/vectors";
+import { EventType } from "../x86/events";
+import { IcrShorthand, LapicRegister } from "../x86/lapic";
+import {
+  Activity,
+  ApicUse,
+  GuestEvent,
+  VpExceptionExit,
+} from "../whv/structures";
 
-export const EVENTS: u32 = 14;
-export const APIC: u32 = 17;
-
-// Indices of WHV_PROCESSOR_ACTIVITY_COUNTERS
-const IO_INSTRUCTIONS: u32 = 2;
-
-const HALT_INSTRUCTIONS: u32 = 3;
-const CPUID_INSTRUCTIONS: u32 = 4;
-const MSR_ACCESSES: u32 = 5;
-const OTHER_INTERCEPTS: u32 = 6;
-const PENDING_INTERRUPTS: u32 = 7;
-const PAGE_FAULT_INTERCEPTS: u32 = 10;
-const NESTED_PAGE_FAULTS: u32 = 11;
-
-// Registers of the APIC
-const TPR: u32 = 0x80;
-
-const EOI: u32 = 0xb0;
-const ICR: u32 = 0x300;
-const SELF_IPI: u32 = 0x3f0;
+/** The first of WHV_PROCESSOR_GUEST_EVENT_COUNTERS. */
+export const EVENTS: u32 = Activity.COUNT;
+/** The first of WHV_PROCESSOR_APIC_COUNTERS. */
+export const APIC: u32 = EVENTS + GuestEvent.COUNT;
 
 export function cells(vp: u32): usize {
   return COUNTERS + (<usize> vp << 8);
@@ -40,37 +31,42 @@ function count(i: u32): void {
 export function countExit(): void {
   switch (load<u32>(EXITBUF)) {
     case ExitReason.MemoryAccess:
-      return count(NESTED_PAGE_FAULTS);
+      return count(Activity.NestedPageFaultIntercepts);
     case ExitReason.X64IoPortAccess:
-      return count(IO_INSTRUCTIONS);
+      return count(Activity.IoInstructions);
     case ExitReason.X64Halt:
-      return count(HALT_INSTRUCTIONS);
+      return count(Activity.HaltInstructions);
     case ExitReason.X64Cpuid:
-      return count(CPUID_INSTRUCTIONS);
+      return count(Activity.CpuidInstructions);
     case ExitReason.X64MsrAccess:
-      return count(MSR_ACCESSES);
+      return count(Activity.MsrAccesses);
     case ExitReason.X64InterruptWindow:
-      return count(PENDING_INTERRUPTS);
+      return count(Activity.PendingInterrupts);
     case ExitReason.Exception:
       return count(
-        load<u8>(EXITBUF, 72) == PF_ ? PAGE_FAULT_INTERCEPTS : OTHER_INTERCEPTS,
+        load<u8>(EXITBUF, VpExceptionExit.ExceptionType) == Vector.PF
+          ? Activity.PageFaultIntercepts
+          : Activity.OtherIntercepts,
       );
     default:
-      return count(OTHER_INTERCEPTS);
+      return count(Activity.OtherIntercepts);
   }
 }
 
 /** Counts an access that made no exit as the exit that it stands for. */
 export function countAccess(port: bool): void {
-  count(port ? IO_INSTRUCTIONS : NESTED_PAGE_FAULTS);
+  count(port ? Activity.IoInstructions : Activity.NestedPageFaultIntercepts);
 }
 
-/** Counts an event that was delivered; type: cpu/events.ts. */
+/** Counts an event that was delivered; `type` is an EventType. */
 export function countEvent(vector: u32, type: u32): void {
-  if (type == EXTERNAL || type == NMI_EVENT) count(EVENTS + 2);
-  else {
-    if (type == EXCEPTION && vector == PF_) count(EVENTS);
-    count(EVENTS + 1);
+  if (type == EventType.Interrupt || type == EventType.Nmi) {
+    count(EVENTS + GuestEvent.InterruptCount);
+  } else {
+    if (type == EventType.Exception && vector == Vector.PF) {
+      count(EVENTS + GuestEvent.PageFaultCount);
+    }
+    count(EVENTS + GuestEvent.ExceptionCount);
   }
 }
 
@@ -78,13 +74,17 @@ export function countEvent(vector: u32, type: u32): void {
  * Counts an access to the APIC's register at `offset`; `v` is what is written.
  */
 export function countApic(offset: u32, write: bool, mmio: bool, v: u32): void {
-  if (mmio) count(APIC);
-  if (offset == TPR) count(APIC + 2);
+  if (mmio) count(APIC + ApicUse.MmioAccessCount);
+  if (offset == LapicRegister.Tpr) count(APIC + ApicUse.TprAccessCount);
   if (!write) return;
-  if (offset == EOI) count(APIC + 1);
-  else if (offset == SELF_IPI) count(APIC + 4);
-  else if (offset == ICR) {
+  if (offset == LapicRegister.Eoi) count(APIC + ApicUse.EoiAccessCount);
+  else if (offset == LapicRegister.SelfIpi) count(APIC + ApicUse.SelfIpiCount);
+  else if (offset == LapicRegister.IcrLow) {
     // the shorthand "self" is not sent to anybody
-    count(((v >> 18) & 3) == 1 ? APIC + 4 : APIC + 3);
+    count(
+      ((v >> 18) & 3) == IcrShorthand.Self
+        ? APIC + ApicUse.SelfIpiCount
+        : APIC + ApicUse.SentIpiCount,
+    );
   }
 }

@@ -6,19 +6,11 @@
 // goes on, and the caller carries it out before it lets the processor do
 // anything else.
 //
-// An access is 24 bytes: address or port u64, data u64, bytes u8, is a write
-// u8, is a port u8.
+// An access is an ICEBP_ACCESS.
 import { EXITBUF, F_EXIT, FAULT, IOBUF } from "../layout";
+import { ICEBP_MAX_ACCESSES } from "../whv/names";
+import { AccessKind, DeviceAccess } from "../whv/structures";
 
-/** Room in the list (ICEBP_MAX_ACCESSES of ffi/icebp.ts). */
-export const MAX_ACCESSES: u32 = 256;
-const ACCESS: usize = 24;
-
-/** True while an instruction is completed. */
-export let completing: bool = false;
-export function setCompleting(c: bool): void {
-  completing = c;
-}
 /** Accesses in the list. */
 export let accesses: u32 = 0;
 /** Of them, those that the caller has carried out. */
@@ -47,9 +39,10 @@ export function beginAccesses(n: u32): void {
 function meet(address: u64, data: u64, kind: u32): usize {
   if (asked || full) return 0;
   if (met < carriedOut) {
-    const a = IOBUF + <usize> met * ACCESS;
+    const a = IOBUF + <usize> met * DeviceAccess.BYTES;
     if (
-      load<u64>(a) == address && (load<u32>(a, 16) & 0xffffff) == kind
+      load<u64>(a) == address &&
+      (load<u32>(a, DeviceAccess.Size) & (AccessKind.IsFirst - 1)) == kind
     ) {
       met++;
       return a;
@@ -57,24 +50,26 @@ function meet(address: u64, data: u64, kind: u32): usize {
     // the instruction is not the one that it was: another processor's doing
     accesses = carriedOut = met;
   }
-  if (accesses == MAX_ACCESSES) {
+  if (accesses == ICEBP_MAX_ACCESSES) {
     full = true;
     store<u32>(EXITBUF, 0);
     store<u32>(FAULT, F_EXIT);
     return 0;
   }
-  const a = IOBUF + <usize> accesses * ACCESS;
+  const a = IOBUF + <usize> accesses * DeviceAccess.BYTES;
   store<u64>(a, address);
-  store<u64>(a, data, 8);
-  store<u64>(a, kind, 16);
+  store<u64>(a, data, DeviceAccess.Data);
+  store<u64>(a, kind, DeviceAccess.Size);
   accesses++;
   return 0;
 }
 
 /** Reads a device; 0 with FAULT set when the data is not known yet. */
 export function deviceRead(address: u64, bytes: u32, port: bool): u64 {
-  const a = meet(address, 0, bytes | (port ? 0x10000 : 0));
-  if (a) return load<u64>(a, 8) & (~<u64> 0 >> (64 - (bytes << 3)));
+  const a = meet(address, 0, bytes | (port ? AccessKind.IsPort : 0));
+  if (a) {
+    return load<u64>(a, DeviceAccess.Data) & (~<u64> 0 >> (64 - (bytes << 3)));
+  }
   asked = true;
   store<u32>(FAULT, F_EXIT);
   return 0;
@@ -88,5 +83,9 @@ export function deviceWrite(
   port: bool,
 ): void {
   const data = v & (~<u64> 0 >> (64 - (bytes << 3)));
-  meet(address, data, bytes | 0x100 | (port ? 0x10000 : 0));
+  meet(
+    address,
+    data,
+    bytes | AccessKind.IsWrite | (port ? AccessKind.IsPort : 0),
+  );
 }

@@ -4,7 +4,7 @@
 // given back. What has results elsewhere fails. Where the VP's own state can be
 // used, complete.ts does better.
 import { decodeOne } from "../code/decode";
-import { getFlags, setFlagsRaw, TF } from "../cpu/flags";
+import { getFlags, setFlagsRaw } from "../cpu/flags";
 import {
   bankOf,
   CODEBASE,
@@ -41,16 +41,11 @@ import { updateMode } from "../cpu/mode";
 import { REC } from "../code/record";
 import { NO_SSE_MMIO, variant } from "../whv/variants";
 import { nextIp } from "../code/ip";
-import {
-  EMU_AGAIN,
-  EMU_INTERNAL,
-  EMU_SUCCESS,
-  emuFetch,
-  emuStatus,
-  setEmulating,
-  setEmuStatus,
-} from "./emulation";
+import { EMU_AGAIN, emuFetch, emuStatus, setEmuStatus } from "./emulation";
 import { setSynced } from "./time";
+import { RFLAGS_TF } from "../x86/flags";
+import { EmulatorStatus } from "../whv/names";
+import { CALLS, setWay } from "./way";
 
 function value(i: u32): usize {
   return VALUES + (<usize> i << 4);
@@ -126,7 +121,7 @@ function carryOut(bytes: u32, once: bool): u32 {
   const bank = bankOf(vp);
   const generation = load<u32>(JGEN);
   memory.copy(bank, STATE, STATE_SIZE);
-  setEmulating(true);
+  const before = setWay(CALLS);
   setEmuStatus(0);
   for (let i: u32 = 0; i < 16; i++) {
     store<u64>(REGS + (<usize> i << 3), load<u64>(value(i)));
@@ -136,7 +131,7 @@ function carryOut(bytes: u32, once: bool): u32 {
   const flags = load<u32>(value(17));
   setFlagsRaw(flags);
   // string instructions do a single iteration while TF is set
-  if (once) store<u32>(EFL, load<u32>(EFL) | TF);
+  if (once) store<u32>(EFL, load<u32>(EFL) | RFLAGS_TF);
   for (let i: u32 = 0; i < 6; i++) {
     const s = SEGS + (<usize> i << 5);
     const v = value(18 + i);
@@ -180,20 +175,25 @@ function carryOut(bytes: u32, once: bool): u32 {
     setSynced(false);
     if (load<u32>(FAULT) == 0 && !lost(bank)) {
       if (p == EMULATED + REC) store<u64>(RIP, nextIp(EMULATED));
-      setEmuStatus(emuStatus | (more ? EMU_AGAIN : EMU_SUCCESS));
+      setEmuStatus(
+        emuStatus | (more ? EMU_AGAIN : EmulatorStatus.EmulationSuccessful),
+      );
       for (let i: u32 = 0; i < 16; i++) {
         store<u64>(value(i), load<u64>(REGS + (<usize> i << 3)));
         memory.copy(value(28 + i), XMM + (<usize> i << 4), 16);
       }
       store<u64>(value(16), load<u64>(RIP));
-      store<u64>(value(17), <u64> ((getFlags() & ~TF) | (flags & TF)));
+      store<u64>(
+        value(17),
+        <u64> ((getFlags() & ~RFLAGS_TF) | (flags & RFLAGS_TF)),
+      );
     }
   }
   const status = emuStatus;
   store<u32>(FAULT, 0);
-  setEmulating(false);
+  setWay(before);
   memory.copy(STATE, bank, STATE_SIZE);
   // nothing was looked up meanwhile: what was valid for the VP still is
   store<u32>(JGEN, generation);
-  return status == 0 ? EMU_INTERNAL : status;
+  return status == 0 ? EmulatorStatus.InternalEmulationFailure : status;
 }

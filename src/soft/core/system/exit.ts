@@ -1,7 +1,6 @@
 // Exits: WHV_RUN_VP_EXIT_CONTEXT at EXITBUF (its layout is tested against the C
 // headers).
-import { CR0_AM, CR0_PE, EFER_LMA } from "../cpu/bits";
-import { ExitReason } from "../whv/names";
+import { ExitReason, MemoryAccessType } from "../whv/names";
 import { getFlags } from "../cpu/flags";
 import {
   CPL,
@@ -22,9 +21,14 @@ import {
   SHADOW,
 } from "../layout";
 import { variant, WINDOW_LOST } from "../whv/variants";
-
-/** A debug point (ffi/debug_points.ts): no reason of WinHvPlatform's. */
-export const EXIT_POINT: u32 = 0x1ceb0001;
+import { CR0_AM, CR0_PE, EFER_LMA } from "../x86/control_registers";
+import {
+  ExecutionState,
+  EXIT_BYTES,
+  MemoryAccessExit,
+  MemoryAccessInfo,
+  VpContextExit,
+} from "../whv/structures";
 
 export function putSegment(to: usize, seg: u32): void {
   const s = SEGS + (<usize> seg << 5);
@@ -39,23 +43,28 @@ export function putSegment(to: usize, seg: u32): void {
  * (finishExit).
  */
 export function beginExit(reason: u32): void {
-  memory.fill(EXITBUF, 0, 224);
+  memory.fill(EXITBUF, 0, EXIT_BYTES);
   store<u32>(EXITBUF, reason);
 }
 
 /** Fills WHV_VP_EXIT_CONTEXT: RIP must be in its cell. */
 export function finishExit(length: u32, interruptionPending: bool): void {
   let state: u32 = load<u8>(CPL);
-  if (load<u64>(CR0) & CR0_PE) state |= 4;
-  if (load<u64>(CR0) & CR0_AM) state |= 8; // Cr0Am
-  if (load<u64>(EFER) & EFER_LMA) state |= 0x10;
-  if (interruptionPending) state |= 0x40;
-  if (load<u8>(SHADOW)) state |= 0x1000;
-  store<u16>(EXITBUF, <u16> state, 8);
-  store<u8>(EXITBUF, <u8> ((length & 15) | (load<u32>(CR8) << 4)), 10);
-  putSegment(EXITBUF + 16, S_CS);
-  store<u64>(EXITBUF, load<u64>(RIP), 32);
-  store<u64>(EXITBUF, <u64> getFlags(), 40);
+  if (load<u64>(CR0) & CR0_PE) state |= ExecutionState.Cr0Pe;
+  if (load<u64>(CR0) & CR0_AM) state |= ExecutionState.Cr0Am;
+  if (load<u64>(EFER) & EFER_LMA) state |= ExecutionState.EferLma;
+  if (interruptionPending) state |= ExecutionState.InterruptionPending;
+  if (load<u8>(SHADOW)) state |= ExecutionState.InterruptShadow;
+  store<u16>(EXITBUF, <u16> state, VpContextExit.ExecutionState);
+  // InstructionLength, Cr8
+  store<u8>(
+    EXITBUF,
+    <u8> ((length & 15) | (load<u32>(CR8) << 4)),
+    VpContextExit.ExecutionState + 2,
+  );
+  putSegment(EXITBUF + VpContextExit.Cs, S_CS);
+  store<u64>(EXITBUF, load<u64>(RIP), VpContextExit.Rip);
+  store<u64>(EXITBUF, <u64> getFlags(), VpContextExit.Rflags);
   if (variant(WINDOW_LOST)) store<u64>(DELIVER, 0);
 }
 
@@ -68,10 +77,18 @@ export function exitMemory(
   _bytes: u32,
 ): void {
   beginExit(ExitReason.MemoryAccess);
-  const type: u32 = acc & 4 ? 2 : acc & 2 ? 1 : 0;
-  // AccessType 2 bits, GpaUnmapped, GvaValid
-  store<u32>(EXITBUF, type | (unmapped ? 4 : 0) | 8, 68);
-  store<u64>(EXITBUF, gpa, 72);
-  store<u64>(EXITBUF, linear, 80);
+  const type: u32 = acc & 4
+    ? MemoryAccessType.Execute
+    : acc & 2
+    ? MemoryAccessType.Write
+    : MemoryAccessType.Read;
+  store<u32>(
+    EXITBUF,
+    type | (unmapped ? MemoryAccessInfo.GpaUnmapped : 0) |
+      MemoryAccessInfo.GvaValid,
+    MemoryAccessExit.AccessInfo,
+  );
+  store<u64>(EXITBUF, gpa, MemoryAccessExit.Gpa);
+  store<u64>(EXITBUF, linear, MemoryAccessExit.Gva);
   store<u32>(FAULT, F_EXIT);
 }

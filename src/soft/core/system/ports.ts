@@ -1,6 +1,5 @@
 // I/O ports: the exit of an access, its breakpoints, and the access itself
 // while an instruction is emulated or completed.
-import { CR4_DE } from "../cpu/bits";
 import { ExitReason } from "../whv/names";
 import {
   CR4,
@@ -10,7 +9,6 @@ import {
   EXITBUF,
   F_EXIT,
   FAULT,
-  IOBUF,
   P_DEBUG,
   PENDING,
   RAX,
@@ -20,30 +18,26 @@ import {
   S_DS,
   S_ES,
 } from "../layout";
-import { completing, deviceRead, deviceWrite } from "./device";
-import { EMU_IO_FAILED, emuFailed } from "./emulation";
 import { beginExit, putSegment } from "./exit";
-import { hostIoPort } from "./host";
 import { needSync, synced } from "./time";
-
-// IO access info bits
-export const IO_WRITE: u32 = 1;
-
-export const IO_STRING: u32 = 0x10;
-export const IO_REP: u32 = 0x20;
+import { CR4_DE } from "../x86/control_registers";
+import { IoPortAccessExit } from "../whv/structures";
+import { DR7_ENABLES } from "../x86/debug_registers";
+import { reachRead, reachWrite } from "./reach";
+import { LISTS, way } from "./way";
 
 /** An I/O port instruction's exit. */
 export function exitIo(port: u32, bytes: u32, flags: u32): usize {
   if (!synced) return needSync();
   beginExit(ExitReason.X64IoPortAccess);
-  store<u32>(EXITBUF, flags | (bytes << 1), 68);
-  store<u16>(EXITBUF, <u16> port, 72);
-  store<u64>(EXITBUF, load<u64>(RAX), 80);
-  store<u64>(EXITBUF, load<u64>(RCX), 88);
-  store<u64>(EXITBUF, load<u64>(RSI), 96);
-  store<u64>(EXITBUF, load<u64>(RDI), 104);
-  putSegment(EXITBUF + 112, S_DS);
-  putSegment(EXITBUF + 128, S_ES);
+  store<u32>(EXITBUF, flags | (bytes << 1), IoPortAccessExit.AccessInfo);
+  store<u16>(EXITBUF, <u16> port, IoPortAccessExit.PortNumber);
+  store<u64>(EXITBUF, load<u64>(RAX), IoPortAccessExit.Rax);
+  store<u64>(EXITBUF, load<u64>(RCX), IoPortAccessExit.Rcx);
+  store<u64>(EXITBUF, load<u64>(RSI), IoPortAccessExit.Rsi);
+  store<u64>(EXITBUF, load<u64>(RDI), IoPortAccessExit.Rdi);
+  putSegment(EXITBUF + IoPortAccessExit.Ds, S_DS);
+  putSegment(EXITBUF + IoPortAccessExit.Es, S_ES);
   ioBreakpoints(port, bytes);
   store<u32>(FAULT, F_EXIT);
   return 0;
@@ -55,7 +49,7 @@ export function exitIo(port: u32, bytes: u32, flags: u32): usize {
  */
 function ioBreakpoints(port: u32, bytes: u32): void {
   const dr7 = <u32> load<u64>(DR7);
-  if (!(dr7 & 0xff) || !(load<u64>(CR4) & CR4_DE)) return;
+  if (!(dr7 & <u32> DR7_ENABLES) || !(load<u64>(CR4) & CR4_DE)) return;
   for (let i: u32 = 0; i < 4; i++) {
     if (((dr7 >> (16 + i * 4)) & 3) != 2 || !(dr7 & (3 << (i * 2)))) continue;
     const l = (dr7 >> (18 + i * 4)) & 3;
@@ -68,35 +62,17 @@ function ioBreakpoints(port: u32, bytes: u32): void {
   }
 }
 
-/**
- * Reads a port while emulating or completing an instruction; 0 with FAULT set
- * on failure.
- */
+/** Reads a port where no exit is made; 0 with FAULT set on failure. */
 export function portRead(port: u32, bytes: u32): u32 {
-  if (completing) {
-    const v = <u32> deviceRead(port, bytes, true);
-    if (!load<u32>(FAULT)) ioBreakpoints(port, bytes);
-    return v;
-  }
-  store<u32>(IOBUF, 0);
-  if (hostIoPort(port, bytes, 0) == 0) return load<u32>(IOBUF);
-  emuFailed(EMU_IO_FAILED);
-  return 0;
+  const v = <u32> reachRead(port, bytes, true);
+  if (way == LISTS && !load<u32>(FAULT)) ioBreakpoints(port, bytes);
+  return v;
 }
 
-/**
- * Writes a port while emulating or completing an instruction; false with FAULT
- * set on failure.
- */
+/** Writes a port where no exit is made; false with FAULT set on failure. */
 export function portWrite(port: u32, bytes: u32, v: u32): bool {
-  if (completing) {
-    deviceWrite(port, bytes, v, true);
-    if (load<u32>(FAULT)) return false;
-    ioBreakpoints(port, bytes);
-    return true;
-  }
-  store<u32>(IOBUF, v);
-  if (hostIoPort(port, bytes, 1) == 0) return true;
-  emuFailed(EMU_IO_FAILED);
-  return false;
+  reachWrite(port, bytes, v, true);
+  if (load<u32>(FAULT)) return false;
+  if (way == LISTS) ioBreakpoints(port, bytes);
+  return true;
 }

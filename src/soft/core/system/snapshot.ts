@@ -4,7 +4,6 @@
 // the partition was set up with, its mappings and its debug points are no part
 // of it. Code that was decoded from pages that are other ones now is dropped by
 // hostWrote().
-import { retag } from "./points";
 import { flushJumps } from "../code/jumps";
 import { randomState, seedRandom } from "../cpu/random";
 import { setTotal, total } from "../cpu/slice";
@@ -15,6 +14,7 @@ import { withholdWrites } from "../memory/tlb";
 import { eoiVector, ipiTrapped, setEoi, setIpiTrapped } from "./apic";
 import { vpCount } from "./processors";
 import { setTime, time } from "./time";
+import { retag } from "../points/data";
 
 /** Brings the banks up to date and puts the globals to IOBUF: 6 u64. */
 export function stateSave(): void {

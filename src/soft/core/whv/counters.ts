@@ -10,8 +10,7 @@ import { NO_RUNTIME, variant } from "./variants";
 import { TICKS } from "../system/time";
 import { APIC, cells, EVENTS } from "../system/counters";
 import { whvCheckVp } from "./state";
-
-const ACTIVITIES: u32 = 14;
+import { Activity } from "./structures";
 
 /** Nanoseconds that times are told in. */
 const UNIT: u64 = 100;
@@ -25,7 +24,7 @@ const EXIT_TIME: u64 = 1;
 function putRuntime(instructions: u64, counters: usize): void {
   if (variant(NO_RUNTIME)) return;
   let exits: u64 = 0;
-  for (let i: u32 = 0; i < ACTIVITIES; i++) {
+  for (let i: u32 = 0; i < Activity.COUNT; i++) {
     exits += load<u64>(counters + (<usize> i << 3));
   }
   const guest = (instructions * TICKS + UNIT - 1) / UNIT;
@@ -46,8 +45,8 @@ export function whvGetVpCounters(vp: u32, set: u32, room: u32): i32 {
       putRuntime(load<u64>(fieldOf(vp, ICOUNT)), from);
       break;
     case CounterSet.Intercepts: // intercepts: how many, how long
-      bytes = ACTIVITIES << 4;
-      for (let i: u32 = 0; i < ACTIVITIES; i++) {
+      bytes = Activity.COUNT << 4;
+      for (let i: u32 = 0; i < Activity.COUNT; i++) {
         const n = load<u64>(from + (<usize> i << 3));
         store<u64>(IOBUF + (<usize> i << 4), n);
         store<u64>(IOBUF + (<usize> i << 4), n * EXIT_TIME, 8);

@@ -1,6 +1,6 @@
 // The lists that a partition takes: CPUID leaves that exit, CPUID results, and
 // what becomes of single MSRs. They come at IOBUF and go back there.
-import { Property } from "./names";
+import { CpuidResult2Flag, MsrAction, Property } from "./names";
 import { IOBUF, VPINDEX, WHV } from "../layout";
 
 /** WHvPartitionPropertyCode... of the lists. */
@@ -14,12 +14,6 @@ const RESULTS2: usize = WHV + 0x3000;
 const ACTIONS: usize = WHV + 0x5000;
 const RESULT: u32 = 32;
 const RESULT2: u32 = 48;
-const SUBLEAF_SPECIFIC: u32 = 1;
-const VP_SPECIFIC: u32 = 2;
-
-/** WHV_MSR_ACTION; 2 is an exit. */
-export const MSR_DEFAULT: u32 = 0;
-export const MSR_IGNORE: u32 = 1;
 
 let exits: u32 = 0;
 let results: u32 = 0;
@@ -42,14 +36,19 @@ export function isList(code: u32): bool {
 
 function validResults2(bytes: u32): bool {
   for (let at = IOBUF; at < IOBUF + bytes; at += RESULT2) {
-    if (load<u32>(at, 12) & ~(SUBLEAF_SPECIFIC | VP_SPECIFIC)) return false;
+    if (
+      load<u32>(at, 12) &
+      ~(CpuidResult2Flag.SubleafSpecific | CpuidResult2Flag.VpSpecific)
+    ) return false;
   }
   return true;
 }
 
 function validActions(bytes: u32): bool {
   for (let at = IOBUF; at < IOBUF + bytes; at += 8) {
-    if (load<u8>(at, 4) > 2 || load<u8>(at, 5) > 2) return false;
+    if (load<u8>(at, 4) > MsrAction.Exit || load<u8>(at, 5) > MsrAction.Exit) {
+      return false;
+    }
   }
   return true;
 }
@@ -127,8 +126,10 @@ export function cpuidMasked(leaf: u32, index: u32): usize {
     const flags = load<u32>(r, 12);
     if (
       load<u32>(r) == leaf &&
-      (!(flags & SUBLEAF_SPECIFIC) || load<u32>(r, 4) == index) &&
-      (!(flags & VP_SPECIFIC) || load<u32>(r, 8) == load<u32>(VPINDEX))
+      (!(flags & CpuidResult2Flag.SubleafSpecific) ||
+        load<u32>(r, 4) == index) &&
+      (!(flags & CpuidResult2Flag.VpSpecific) ||
+        load<u32>(r, 8) == load<u32>(VPINDEX))
     ) return r + 16;
   }
   return 0;
@@ -140,5 +141,5 @@ export function msrAction(index: u32, write: bool): u32 {
     const a = ACTIONS + (<usize> i << 3);
     if (load<u32>(a) == index) return write ? load<u8>(a, 5) : load<u8>(a, 4);
   }
-  return MSR_DEFAULT;
+  return MsrAction.ArchitectureDefault;
 }

@@ -5,17 +5,15 @@ import { hostWrote } from "../code/cache";
 import { GUEST, IOBUF, TLB_VP, TLBS } from "../layout";
 import {
   hostTouched,
-  MAP_DIRTY,
-  MAP_READ,
-  MAP_WRITE,
   mapAdd,
   mapCovers,
-  mapFlags,
   mapPages,
   mapRemove,
   physHost,
+  physRange,
+  rangeFlags,
+  rangeHost,
 } from "../memory/phys";
-import { pointsRemap } from "../system/points";
 import {
   E_ACCESSDENIED,
   E_INVALIDARG,
@@ -30,16 +28,16 @@ import { flushJumps } from "../code/jumps";
 import { MAXPHYADDR } from "../memory/walk";
 import { exists, ready, whvCheckVp } from "./state";
 import { clearDirty, isDirty } from "../memory/marks";
+import {
+  Advice,
+  ANY_VP,
+  MapFlag,
+  READ_WRITE_GPA_RANGE_MAX_SIZE,
+} from "./names";
+import { pointsRemap } from "../points/set";
 
-/** WHvMapGpaRangeFlag...: read, write, execute, track dirty pages. */
-const MAP_FLAGS: u32 = 15;
-/** WHV_ANY_VP. */
-const ANY_VP: u32 = 0xffffffff;
-/** WHV_READ_WRITE_GPA_RANGE_MAX_SIZE. */
-const ACCESS_BYTES: u32 = 16;
-/** WHvAdviseGpaRangeCode...: populate, pin, unpin. */
-const ADVICE_POPULATE: u32 = 0;
-const ADVICE_LAST: u32 = 2;
+const MAP_FLAGS: u32 = MapFlag.Read | MapFlag.Write | MapFlag.Execute |
+  MapFlag.TrackDirtyPages;
 
 function flushAll(): void {
   memory.fill(TLBS, 0xff, <usize> vpCount * TLB_VP);
@@ -101,8 +99,8 @@ export function whvCheckDirty(gpa: u64, bytes: u64, words: u32): i32 {
   const pages = bytes >> 12;
   if (words && (pages + 63) >> 6 > words) return WHV_E_INSUFFICIENT_BUFFER;
   for (let i: u64 = 0; i < pages; i++) {
-    physHost(gpa + (i << 12));
-    if (!(mapFlags & MAP_DIRTY)) return E_INVALIDARG;
+    const flags = rangeFlags(physRange(gpa + (i << 12)));
+    if (!(flags & MapFlag.TrackDirtyPages)) return E_INVALIDARG;
   }
   return S_OK;
 }
@@ -134,12 +132,15 @@ function checkAccess(
 ): i32 {
   if (!exists || !ready) return E_INVALIDARG;
   if (vp != ANY_VP && whvCheckVp(vp)) return WHV_E_VP_DOES_NOT_EXIST;
-  if (bytes == 0 || bytes > ACCESS_BYTES || cacheType > 6) return E_INVALIDARG;
+  if (bytes == 0 || bytes > READ_WRITE_GPA_RANGE_MAX_SIZE || cacheType > 6) {
+    return E_INVALIDARG;
+  }
   const limit = <u64> 1 << MAXPHYADDR;
   if (gpa >= limit || bytes > limit - gpa) return E_INVALIDARG;
   for (let i: u32 = 0; i < bytes; i++) {
-    if (physHost(gpa + i) == 0) return WHV_E_GPA_RANGE_NOT_FOUND;
-    if (!(mapFlags & right)) return E_ACCESSDENIED;
+    const range = physRange(gpa + i);
+    if (range == 0) return WHV_E_GPA_RANGE_NOT_FOUND;
+    if (!(rangeFlags(range) & right)) return E_ACCESSDENIED;
   }
   return S_OK;
 }
@@ -151,7 +152,7 @@ export function whvReadGpaRange(
   cacheType: u64,
   bytes: u32,
 ): i32 {
-  const hresult = checkAccess(vp, gpa, cacheType, bytes, MAP_READ);
+  const hresult = checkAccess(vp, gpa, cacheType, bytes, MapFlag.Read);
   if (hresult) return hresult;
   for (let i: u32 = 0; i < bytes; i++) {
     store<u8>(IOBUF + i, load<u8>(physHost(gpa + i)));
@@ -166,11 +167,12 @@ export function whvWriteGpaRange(
   cacheType: u64,
   bytes: u32,
 ): i32 {
-  const hresult = checkAccess(vp, gpa, cacheType, bytes, MAP_WRITE);
+  const hresult = checkAccess(vp, gpa, cacheType, bytes, MapFlag.Write);
   if (hresult) return hresult;
   for (let i: u32 = 0; i < bytes; i++) {
-    const host = physHost(gpa + i);
-    hostTouched(host, 1);
+    const range = physRange(gpa + i);
+    const host = rangeHost(range, gpa + i);
+    hostTouched(host, 1, rangeFlags(range));
     store<u8>(host, load<u8>(IOBUF + i));
   }
   return S_OK;
@@ -182,10 +184,10 @@ export function whvWriteGpaRange(
  * argument.
  */
 export function whvAdviseGpaRange(count: u32, advice: u32, buffer: u32): i32 {
-  if (!exists || !ready || count == 0 || advice > ADVICE_LAST) {
+  if (!exists || !ready || count == 0 || advice > Advice.Unpin) {
     return E_INVALIDARG;
   }
-  if (buffer != (advice == ADVICE_POPULATE ? 8 : 0)) return E_INVALIDARG;
+  if (buffer != (advice == Advice.Populate ? 8 : 0)) return E_INVALIDARG;
   for (let i: u32 = 0; i < count; i++) {
     const at = IOBUF + (<usize> i << 4);
     const gpa = load<u64>(at);

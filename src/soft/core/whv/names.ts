@@ -1,5 +1,11 @@
-// Written from ffi/registers.ts and ffi/enums.ts by `deno task build`.
+// Written from ffi/ by `deno task build`.
 // deno-lint-ignore-file no-namespace
+export const ANY_VP: u32 = 0xffffffff;
+export const READ_WRITE_GPA_RANGE_MAX_SIZE: u32 = 0x10;
+export const ICEBP_MAX_ACCESSES: u32 = 0x100;
+export const DEBUG_POINT: u32 = 0x1ceb0001;
+export const MAX_DEBUG_POINTS: u32 = 0x10000;
+export const MAX_DEBUG_HITS: u32 = 0x4;
 
 /** WHV_REGISTER_NAME. */
 export namespace Reg {
@@ -286,6 +292,176 @@ export namespace Capability {
   export const ProcessorPerfmonFeatures: u32 = 0x1009;
 }
 
+/** WHV_CAPABILITY_FEATURES. */
+export namespace CapabilityFeatures {
+  export const PartialUnmap: u64 = 0x1;
+  export const LocalApicEmulation: u64 = 0x2;
+  export const Xsave: u64 = 0x4;
+  export const DirtyPageTracking: u64 = 0x8;
+  export const SpeculationControl: u64 = 0x10;
+  export const ApicRemoteRead: u64 = 0x20;
+  export const IdleSuspend: u64 = 0x40;
+  export const VirtualPciDeviceSupport: u64 = 0x80;
+  export const IommuSupport: u64 = 0x100;
+  export const VpHotAddRemove: u64 = 0x200;
+}
+
+/** WHV_PROCESSOR_FEATURES. */
+export namespace ProcessorFeatures {
+  export const Sse3Support: u64 = 0x1;
+  export const LahfSahfSupport: u64 = 0x2;
+  export const Ssse3Support: u64 = 0x4;
+  export const Sse4_1Support: u64 = 0x8;
+  export const Sse4_2Support: u64 = 0x10;
+  export const Sse4aSupport: u64 = 0x20;
+  export const XopSupport: u64 = 0x40;
+  export const PopCntSupport: u64 = 0x80;
+  export const Cmpxchg16bSupport: u64 = 0x100;
+  export const Altmovcr8Support: u64 = 0x200;
+  export const LzcntSupport: u64 = 0x400;
+  export const MisAlignSseSupport: u64 = 0x800;
+  export const MmxExtSupport: u64 = 0x1000;
+  export const Amd3DNowSupport: u64 = 0x2000;
+  export const ExtendedAmd3DNowSupport: u64 = 0x4000;
+  export const Page1GbSupport: u64 = 0x8000;
+  export const AesSupport: u64 = 0x10000;
+  export const PclmulqdqSupport: u64 = 0x20000;
+  export const PcidSupport: u64 = 0x40000;
+  export const Fma4Support: u64 = 0x80000;
+  export const F16CSupport: u64 = 0x100000;
+  export const RdRandSupport: u64 = 0x200000;
+  export const RdWrFsGsSupport: u64 = 0x400000;
+  export const SmepSupport: u64 = 0x800000;
+  export const EnhancedFastStringSupport: u64 = 0x1000000;
+  export const Bmi1Support: u64 = 0x2000000;
+  export const Bmi2Support: u64 = 0x4000000;
+  export const MovbeSupport: u64 = 0x20000000;
+  export const Npiep1Support: u64 = 0x40000000;
+  export const DepX87FPUSaveSupport: u64 = 0x80000000;
+  export const RdSeedSupport: u64 = 0x100000000;
+  export const AdxSupport: u64 = 0x200000000;
+  export const IntelPrefetchSupport: u64 = 0x400000000;
+  export const SmapSupport: u64 = 0x800000000;
+  export const HleSupport: u64 = 0x1000000000;
+  export const RtmSupport: u64 = 0x2000000000;
+  export const RdtscpSupport: u64 = 0x4000000000;
+  export const ClflushoptSupport: u64 = 0x8000000000;
+  export const ClwbSupport: u64 = 0x10000000000;
+  export const ShaSupport: u64 = 0x20000000000;
+  export const X87PointersSavedSupport: u64 = 0x40000000000;
+  export const InvpcidSupport: u64 = 0x80000000000;
+  export const IbrsSupport: u64 = 0x100000000000;
+  export const StibpSupport: u64 = 0x200000000000;
+  export const IbpbSupport: u64 = 0x400000000000;
+  export const SsbdSupport: u64 = 0x1000000000000;
+  export const FastShortRepMovSupport: u64 = 0x2000000000000;
+  export const RdclNo: u64 = 0x8000000000000;
+  export const IbrsAllSupport: u64 = 0x10000000000000;
+  export const SsbNo: u64 = 0x40000000000000;
+  export const RsbANo: u64 = 0x80000000000000;
+  export const RdPidSupport: u64 = 0x200000000000000;
+  export const UmipSupport: u64 = 0x400000000000000;
+  export const MdsNoSupport: u64 = 0x800000000000000;
+  export const MdClearSupport: u64 = 0x1000000000000000;
+  export const TaaNoSupport: u64 = 0x2000000000000000;
+  export const TsxCtrlSupport: u64 = 0x4000000000000000;
+}
+
+/** WHV_PROCESSOR_FEATURES1. */
+export namespace ProcessorFeatures1 {
+  export const ACountMCountSupport: u64 = 0x1;
+  export const TscInvariantSupport: u64 = 0x2;
+  export const ClZeroSupport: u64 = 0x4;
+  export const RdpruSupport: u64 = 0x8;
+  export const NestedVirtSupport: u64 = 0x40;
+  export const PsfdSupport: u64 = 0x80;
+  export const CetSsSupport: u64 = 0x100;
+  export const CetIbtSupport: u64 = 0x200;
+  export const VmxExceptionInjectSupport: u64 = 0x400;
+  export const UmwaitTpauseSupport: u64 = 0x1000;
+  export const MovdiriSupport: u64 = 0x2000;
+  export const Movdir64bSupport: u64 = 0x4000;
+  export const CldemoteSupport: u64 = 0x8000;
+  export const SerializeSupport: u64 = 0x10000;
+  export const TscDeadlineTmrSupport: u64 = 0x20000;
+  export const TscAdjustSupport: u64 = 0x40000;
+  export const FZLRepMovsb: u64 = 0x80000;
+  export const FSRepStosb: u64 = 0x100000;
+  export const FSRepCmpsb: u64 = 0x200000;
+}
+
+/** WHV_PROCESSOR_VENDOR. */
+export namespace ProcessorVendor {
+  export const Amd: u32 = 0x0;
+  export const Intel: u32 = 0x1;
+  export const Hygon: u32 = 0x2;
+}
+
+/** WHV_EXTENDED_VM_EXITS. */
+export namespace ExtendedVmExits {
+  export const X64CpuidExit: u64 = 0x1;
+  export const X64MsrExit: u64 = 0x2;
+  export const ExceptionExit: u64 = 0x4;
+  export const X64RdtscExit: u64 = 0x8;
+  export const X64ApicSmiExitTrap: u64 = 0x10;
+  export const HypercallExit: u64 = 0x20;
+  export const X64ApicInitSipiExitTrap: u64 = 0x40;
+  export const X64ApicWriteLint0ExitTrap: u64 = 0x80;
+  export const X64ApicWriteLint1ExitTrap: u64 = 0x100;
+  export const X64ApicWriteSvrExitTrap: u64 = 0x200;
+  export const UnknownSynicConnection: u64 = 0x400;
+  export const RetargetUnknownVpciDevice: u64 = 0x800;
+  export const X64ApicWriteLdrExitTrap: u64 = 0x1000;
+  export const X64ApicWriteDfrExitTrap: u64 = 0x2000;
+  export const GpaAccessFaultExit: u64 = 0x4000;
+}
+
+/** WHV_X64_MSR_EXIT_BITMAP. */
+export namespace MsrExit {
+  export const UnhandledMsrs: u64 = 0x1;
+  export const TscMsrWrite: u64 = 0x2;
+  export const TscMsrRead: u64 = 0x4;
+  export const ApicBaseMsrWrite: u64 = 0x8;
+  export const MiscEnableMsrRead: u64 = 0x10;
+  export const McUpdatePatchLevelMsrRead: u64 = 0x20;
+}
+
+/** WHV_MSR_ACTION. */
+export namespace MsrAction {
+  export const ArchitectureDefault: u32 = 0x0;
+  export const IgnoreWriteReadZero: u32 = 0x1;
+  export const Exit: u32 = 0x2;
+}
+
+/** WHV_X64_CPUID_RESULT2_FLAGS. */
+export namespace CpuidResult2Flag {
+  export const SubleafSpecific: u32 = 0x1;
+  export const VpSpecific: u32 = 0x2;
+}
+
+/** WHV_X64_LOCAL_APIC_EMULATION_MODE. */
+export namespace ApicMode {
+  export const None: u32 = 0x0;
+  export const XApic: u32 = 0x1;
+  export const X2Apic: u32 = 0x2;
+}
+
+/** WHV_MAP_GPA_RANGE_FLAGS. */
+export namespace MapFlag {
+  export const None: u32 = 0x0;
+  export const Read: u32 = 0x1;
+  export const Write: u32 = 0x2;
+  export const Execute: u32 = 0x4;
+  export const TrackDirtyPages: u32 = 0x8;
+}
+
+/** WHV_ADVISE_GPA_RANGE_CODE. */
+export namespace Advice {
+  export const Populate: u32 = 0x0;
+  export const Pin: u32 = 0x1;
+  export const Unpin: u32 = 0x2;
+}
+
 /** WHV_RUN_VP_EXIT_REASON. */
 export namespace ExitReason {
   export const None: u32 = 0x0;
@@ -307,6 +483,29 @@ export namespace ExitReason {
   export const X64ApicInitSipiTrap: u32 = 0x1006;
   export const X64ApicWriteTrap: u32 = 0x1007;
   export const Canceled: u32 = 0x2001;
+}
+
+/** WHV_MEMORY_ACCESS_TYPE. */
+export namespace MemoryAccessType {
+  export const Read: u32 = 0x0;
+  export const Write: u32 = 0x1;
+  export const Execute: u32 = 0x2;
+}
+
+/** WHV_X64_PENDING_EVENT_TYPE. */
+export namespace PendingEvent {
+  export const Exception: u32 = 0x0;
+  export const ExtInt: u32 = 0x5;
+}
+
+/** WHV_INTERRUPT_TYPE. */
+export namespace InterruptType {
+  export const Fixed: u32 = 0x0;
+  export const LowestPriority: u32 = 0x1;
+  export const Nmi: u32 = 0x4;
+  export const Init: u32 = 0x5;
+  export const Sipi: u32 = 0x6;
+  export const LocalInt1: u32 = 0x9;
 }
 
 /** WHV_PROCESSOR_COUNTER_SET. */
@@ -341,4 +540,57 @@ export namespace TranslateResult {
   export const GpaNoWriteAccess: u32 = 0x6;
   export const GpaIllegalOverlayAccess: u32 = 0x7;
   export const Intercept: u32 = 0x8;
+}
+
+/** WHV_EMULATOR_STATUS. */
+export namespace EmulatorStatus {
+  export const EmulationSuccessful: u32 = 0x1;
+  export const InternalEmulationFailure: u32 = 0x2;
+  export const IoPortCallbackFailed: u32 = 0x4;
+  export const MemoryCallbackFailed: u32 = 0x8;
+  export const TranslateGvaPageCallbackFailed: u32 = 0x10;
+  export const TranslateGvaPageCallbackGpaIsNotAligned: u32 = 0x20;
+  export const GetVirtualProcessorRegistersCallbackFailed: u32 = 0x40;
+  export const SetVirtualProcessorRegistersCallbackFailed: u32 = 0x80;
+  export const InterruptCausedIntercept: u32 = 0x100;
+  export const GuestCannotBeFaulted: u32 = 0x200;
+}
+
+/** IcebpAnswer. */
+export namespace Answer {
+  export const Exit: u32 = 0x0;
+  export const Done: u32 = 0x1;
+  export const Return: u32 = 0x2;
+}
+
+/** IcebpOutcome. */
+export namespace Outcome {
+  export const Done: u32 = 0x0;
+  export const Data: u32 = 0x1;
+  export const Again: u32 = 0x2;
+  export const Run: u32 = 0x3;
+  export const Tables: u32 = 0x4;
+}
+
+/** DebugAccess. */
+export namespace DebugAccess {
+  export const Read: u32 = 0x1;
+  export const Write: u32 = 0x2;
+  export const Execute: u32 = 0x4;
+}
+
+/** DebugSpace. */
+export namespace DebugSpace {
+  export const All: u32 = 0x0;
+  export const One: u32 = 0x1;
+  export const Physical: u32 = 0x2;
+}
+
+/** DebugPass. */
+export namespace DebugPass {
+  export const Next: u32 = 0x0;
+  export const Spin: u32 = 0x1;
+  export const None: u32 = 0x2;
+  export const Step: u32 = 0x3;
+  export const StepOpen: u32 = 0x4;
 }

@@ -4,7 +4,6 @@ import { cacheFlush } from "../code/cache";
 import { lapicSetVpCount } from "../lapic/state";
 import { MAX_VPS, WHV } from "../layout";
 import { mapsReset } from "../memory/phys";
-import { pointsReset } from "../system/points";
 import { seedRandom } from "../cpu/random";
 import { resetVp } from "../cpu/reset";
 import { switchTo, vpsReset } from "../cpu/vps";
@@ -32,6 +31,7 @@ import {
   setReady,
   setRunning,
 } from "./state";
+import { pointsReset } from "../points/set";
 
 /** The partition's state in memory: WHV to here. */
 const WHV_BYTES: usize = 0x10000;

@@ -2,7 +2,7 @@
 // and the APIC's page. Arguments that are buffers lie at IOBUF; a call that
 // fails changes nothing.
 import { Reg } from "./names";
-import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../cpu/cpuid";
+import { cpuid } from "../cpu/cpuid";
 import { lapicExport, lapicImport } from "../lapic/page";
 import { LAPIC_ILLEGAL } from "../lapic/state";
 import { lapicRequest } from "../lapic/ipi";
@@ -129,7 +129,9 @@ export function whvSetRegisters(vp: u32, n: u32): i32 {
   }
   for (let i: u32 = 0; i < n; i++) {
     const name = load<u32>(IOBUF + (<usize> i << 2));
-    if (name != 0x1018) setRegister(name, VALUES + (<usize> i << 4));
+    if (name != Reg.FpControlStatus) {
+      setRegister(name, VALUES + (<usize> i << 4));
+    }
   }
   store<u8>(SUSPECT, 1);
   if (modes) {
@@ -185,10 +187,10 @@ export function whvGetCpuid(vp: u32, leaf: u32, index: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
-  cpuid(leaf, index);
-  store<u32>(IOBUF, cpuidA);
-  store<u32>(IOBUF, cpuidB, 4);
-  store<u32>(IOBUF, cpuidC, 8);
-  store<u32>(IOBUF, cpuidD, 12);
+  const result = cpuid(leaf, index);
+  store<u32>(IOBUF, result.eax);
+  store<u32>(IOBUF, result.ebx, 4);
+  store<u32>(IOBUF, result.ecx, 8);
+  store<u32>(IOBUF, result.edx, 12);
   return S_OK;
 }

@@ -1,7 +1,16 @@
 // The partition's properties and the platform's capabilities. Values come at
 // IOBUF and go back there, with their size at SIZE. Numbers:
 // winhvplatformdefs.h.
-import { Capability, Property } from "./names";
+import {
+  Capability,
+  CapabilityFeatures,
+  ExtendedVmExits,
+  MsrExit,
+  ProcessorFeatures,
+  ProcessorFeatures1,
+  ProcessorVendor,
+  Property,
+} from "./names";
 import { lapicTrapInitSipi } from "../lapic/ipi";
 import { IOBUF, MAX_VPS, SIZE, WHV } from "../layout";
 import {
@@ -16,40 +25,43 @@ import { cpuidExits, isList, putList, takeList } from "./lists";
 import { time } from "../system/time";
 import { setExceptionBitmap } from "../cpu/exceptions";
 import { exists, ready, running } from "./state";
+import { EXCEPTIONS } from "../x86/vectors";
 
 // Scalar properties: code u32, size u32, value u64 each, at WHV
 const PROPS: usize = WHV;
 
-const EXT_CPUID: u64 = 1;
-export const EXT_MSR: u64 = 2;
-const EXT_EXCEPTION: u64 = 4;
-export const EXT_RDTSC: u64 = 8;
-const EXT_INITSIPI: u64 = 64;
 /** Extended VM exits that this platform has. */
-const EXT_ALL: u64 = EXT_CPUID | EXT_MSR | EXT_EXCEPTION | EXT_RDTSC |
-  EXT_INITSIPI;
-/** Exceptions that can be intercepted: all architectural ones. */
-const EXCEPTIONS: u64 = 0xf7dfb;
-const MSR_EXITS: u64 = 0x3f;
-/**
- * WHV_CAPABILITY_FEATURES: partial unmap, local APIC, XSAVE, dirty page
- * tracking.
- */
-const FEATURES: u64 = 15;
+const EXT_ALL: u64 = ExtendedVmExits.X64CpuidExit | ExtendedVmExits.X64MsrExit |
+  ExtendedVmExits.ExceptionExit | ExtendedVmExits.X64RdtscExit |
+  ExtendedVmExits.X64ApicInitSipiExitTrap;
+const MSR_EXITS: u64 = MsrExit.UnhandledMsrs | MsrExit.TscMsrWrite |
+  MsrExit.TscMsrRead | MsrExit.ApicBaseMsrWrite | MsrExit.MiscEnableMsrRead |
+  MsrExit.McUpdatePatchLevelMsrRead;
+const FEATURES: u64 = CapabilityFeatures.PartialUnmap |
+  CapabilityFeatures.LocalApicEmulation | CapabilityFeatures.Xsave |
+  CapabilityFeatures.DirtyPageTracking;
 /** WHV_PROCESSOR_FEATURES of this CPU (bank 0). */
-const FEATURES0: u64 = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 3) |
-  (1 << 4) | (1 << 7) | (1 << 8) | (1 << 15) | (1 << 16) | (1 << 17) |
-  (1 << 18) | (1 << 21) | (1 << 22) | (1 << 23) | (1 << 25) | (1 << 26) |
-  (1 << 29) | (<u64> 1 << 32) | (<u64> 1 << 33) | (<u64> 1 << 35) |
-  (<u64> 1 << 38) | (<u64> 1 << 39) | (<u64> 1 << 40) | (<u64> 1 << 43) |
-  (<u64> 1 << 58);
-/** Bank 1: invariant TSC, TSC deadline, TSC_ADJUST. */
-const FEATURES1: u64 = 2 | (1 << 17) | (1 << 18);
+const FEATURES0: u64 = ProcessorFeatures.Sse3Support |
+  ProcessorFeatures.LahfSahfSupport | ProcessorFeatures.Ssse3Support |
+  ProcessorFeatures.Sse4_1Support | ProcessorFeatures.Sse4_2Support |
+  ProcessorFeatures.PopCntSupport | ProcessorFeatures.Cmpxchg16bSupport |
+  ProcessorFeatures.Page1GbSupport | ProcessorFeatures.AesSupport |
+  ProcessorFeatures.PclmulqdqSupport | ProcessorFeatures.PcidSupport |
+  ProcessorFeatures.RdRandSupport | ProcessorFeatures.RdWrFsGsSupport |
+  ProcessorFeatures.SmepSupport | ProcessorFeatures.Bmi1Support |
+  ProcessorFeatures.Bmi2Support | ProcessorFeatures.MovbeSupport |
+  ProcessorFeatures.RdSeedSupport | ProcessorFeatures.AdxSupport |
+  ProcessorFeatures.SmapSupport | ProcessorFeatures.RdtscpSupport |
+  ProcessorFeatures.ClflushoptSupport | ProcessorFeatures.ClwbSupport |
+  ProcessorFeatures.InvpcidSupport | ProcessorFeatures.UmipSupport;
+/** Bank 1. */
+const FEATURES1: u64 = ProcessorFeatures1.TscInvariantSupport |
+  ProcessorFeatures1.TscDeadlineTmrSupport |
+  ProcessorFeatures1.TscAdjustSupport;
 /** WHV_PROCESSOR_XSAVE_FEATURES: XSAVE alone; no XSAVEOPT, XSAVEC, XSAVES. */
 const XSAVE_FEATURES: u64 = 1;
 const CLFLUSH_SIZE: u64 = 6; // log2 of 64 bytes
 const FREQUENCY: u64 = 1000000000;
-const VENDOR_INTEL: u64 = 1;
 /** WHV_ADVISE_GPA_RANGE_POPULATE_FLAGS: both are taken. */
 const POPULATE_FLAGS: u64 = 3;
 
@@ -123,11 +135,13 @@ function apply(): void {
   msrExits = load<u64>(property(Property.X64MsrExitBitmap), 8);
   msrUnknown = load<u32>(property(Property.UnimplementedMsrAction), 8);
   setExceptionBitmap(
-    extendedExits & EXT_EXCEPTION
+    extendedExits & ExtendedVmExits.ExceptionExit
       ? load<u64>(property(Property.ExceptionExitBitmap), 8)
       : 0,
   );
-  lapicTrapInitSipi((extendedExits & EXT_INITSIPI) != 0);
+  lapicTrapInitSipi(
+    (extendedExits & ExtendedVmExits.X64ApicInitSipiExitTrap) != 0,
+  );
 }
 
 /** Feature banks: their number, reserved, the banks. */
@@ -291,7 +305,7 @@ export function whvGetCapability(code: u32, bytes: u32): i32 {
       break;
     case Capability.ProcessorVendor:
       size = 4;
-      v = VENDOR_INTEL;
+      v = ProcessorVendor.Intel;
       break;
     case Capability.ProcessorFeatures:
       v = FEATURES0;
@@ -323,5 +337,6 @@ export function whvGetCapability(code: u32, bytes: u32): i32 {
 
 /** Whether CPUID with this leaf exits. */
 export function cpuidExitWanted(leaf: u32): bool {
-  return (extendedExits & EXT_CPUID) != 0 && cpuidExits(leaf);
+  return (extendedExits & ExtendedVmExits.X64CpuidExit) != 0 &&
+    cpuidExits(leaf);
 }

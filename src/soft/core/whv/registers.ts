@@ -1,12 +1,9 @@
 // WHvGet/SetVirtualProcessorRegisters: WHV_REGISTER_NAME to the state's cells.
 // Values are 16 bytes. Numbers: winhvplatformdefs.h.
-import { PENDING_EXT_INT } from "../cpu/events";
-import { Reg } from "./names";
+import { ApicMode, PendingEvent, Reg } from "./names";
 import { getFlags, setFlagsRaw } from "../cpu/flags";
 import {
   LAPIC_GP,
-  LAPIC_ICR_HIGH,
-  LAPIC_ID,
   lapicField,
   lapicSetWaitsForSipi,
   lapicWaitsForSipi,
@@ -92,15 +89,20 @@ import {
 } from "./hresult";
 import { ACTIVITY_ALWAYS, MTRR_CAP, NO_APIC_TPR, variant } from "./variants";
 import { setRecheck, wantInterrupts } from "../cpu/recheck";
-import { pointPassNone } from "../system/points";
 import { apicMode } from "../system/processors";
 import { time } from "../system/time";
 import { flushJumps } from "../code/jumps";
 import { tlbFlush } from "../memory/tlb";
 import { MAXPHYADDR } from "../memory/walk";
+import { LapicRegister } from "../x86/lapic";
+import { APIC_BASE_ENABLED, APIC_BASE_X2 } from "../x86/apic_base";
+import { DR7_FIXED } from "../x86/debug_registers";
+import { MXCSR_BITS } from "../x86/flags";
+import { InternalActivity, PendingException } from "./structures";
+import { pointPassNone } from "../points/pass";
 
 /** The name that the APIC's first 16 bytes would have. */
-const APIC: u32 = Reg.ApicId - (LAPIC_ID >> 4);
+const APIC: u32 = Reg.ApicId - (LapicRegister.Id >> 4);
 
 /** Cell of a register that is plainly 64 bits wide and free to write, or 0. */
 function plainCell(name: u32): usize {
@@ -263,8 +265,10 @@ export function getRegister(name: u32, to: usize): bool {
     case Reg.InternalActivityState:
       store<u64>(
         to,
-        (load<u8>(ACTIVITY) == A_HALT ? 2 : 0) |
-          (apicMode && lapicWaitsForSipi(lapicOf(load<u32>(VPINDEX))) ? 1 : 0),
+        (load<u8>(ACTIVITY) == A_HALT ? InternalActivity.HaltSuspend : 0) |
+          (apicMode && lapicWaitsForSipi(lapicOf(load<u32>(VPINDEX)))
+            ? InternalActivity.StartupSuspend
+            : 0),
       );
       return true;
     case Reg.PendingDebugException: {
@@ -279,7 +283,7 @@ export function getRegister(name: u32, to: usize): bool {
     // an APIC register: its name counts 16 bytes
     store<u64>(to, <u64> lapicField(base, (name - APIC) << 4));
     if (name == Reg.ApicIcr) {
-      store<u32>(to, lapicField(base, LAPIC_ICR_HIGH), 4);
+      store<u32>(to, lapicField(base, LapicRegister.IcrHigh), 4);
     }
     return true;
   }
@@ -334,16 +338,14 @@ export function refusalOf(name: u32): i32 {
     : WHV_E_INVALID_VP_REGISTER_NAME;
 }
 
-const APIC_EXTD: u64 = 1 << 10;
-const APIC_EN: u64 = 1 << 11;
-
 /**
  * Whether IA32_APIC_BASE can have a value: no reserved bits, x2APIC only where
  * it is offered.
  */
 function isApicBase(v: u64): bool {
   if (v >> MAXPHYADDR || v & 0x2ff) return false;
-  return !(v & APIC_EXTD) || (apicMode == 2 && (v & APIC_EN) != 0);
+  return !(v & APIC_BASE_X2) ||
+    (apicMode == ApicMode.X2Apic && (v & APIC_BASE_ENABLED) != 0);
 }
 
 /**
@@ -352,8 +354,8 @@ function isApicBase(v: u64): bool {
  */
 function setApicBase(base: usize, v: u64): void {
   if (!(lapicWriteApicBase(base, v, MAXPHYADDR) & LAPIC_GP)) return;
-  lapicWriteApicBase(base, v & ~(APIC_EN | APIC_EXTD), MAXPHYADDR);
-  lapicWriteApicBase(base, v & ~APIC_EXTD, MAXPHYADDR);
+  lapicWriteApicBase(base, v & ~(APIC_BASE_ENABLED | APIC_BASE_X2), MAXPHYADDR);
+  lapicWriteApicBase(base, v & ~APIC_BASE_X2, MAXPHYADDR);
   lapicWriteApicBase(base, v, MAXPHYADDR);
 }
 
@@ -362,7 +364,8 @@ function setApicBase(base: usize, v: u64): void {
  * waits.
  */
 export function isException(event: u64): bool {
-  return (event & 1) != 0 && ((event >> 1) & 7) != PENDING_EXT_INT;
+  return (event & PendingException.EventPending) != 0 &&
+    ((event >> 1) & 7) != PendingEvent.ExtInt;
 }
 
 /** Writes a register that canSetRegister() accepted. */
@@ -439,7 +442,7 @@ export function setRegister(name: u32, from: usize): void {
       wantInterrupts();
       break;
     case Reg.Dr7:
-      store<u64>(DR7, v | 0x400);
+      store<u64>(DR7, v | DR7_FIXED);
       tlbFlush();
       flagsChanged();
       break;
@@ -456,7 +459,7 @@ export function setRegister(name: u32, from: usize): void {
       break;
     case Reg.XmmControlStatus:
       store<u64>(FDP, v);
-      store<u32>(MXCSR, load<u32>(from, 8) & 0xffff);
+      store<u32>(MXCSR, load<u32>(from, 8) & MXCSR_BITS);
       break;
     case Reg.Tsc:
       store<u64>(M_TSCOFF, v - time);
@@ -494,9 +497,15 @@ export function setRegister(name: u32, from: usize): void {
       wantInterrupts();
       break;
     case Reg.InternalActivityState:
-      store<u8>(ACTIVITY, <u8> (v & 2 ? A_HALT : A_RUN));
+      store<u8>(
+        ACTIVITY,
+        <u8> (v & InternalActivity.HaltSuspend ? A_HALT : A_RUN),
+      );
       if (apicMode) {
-        lapicSetWaitsForSipi(lapicOf(load<u32>(VPINDEX)), (v & 1) != 0);
+        lapicSetWaitsForSipi(
+          lapicOf(load<u32>(VPINDEX)),
+          (v & InternalActivity.StartupSuspend) != 0,
+        );
       }
       wantInterrupts();
       break;

@@ -1,35 +1,29 @@
 // WHvTranslateGva: the processor's own page walk for somebody else.
-import { TranslateFlag, TranslateResult } from "./names";
-import { CR0_WP, CR4_SMAP, CR4_SMEP } from "../cpu/bits";
-import { AC } from "../cpu/flags";
+import { MapFlag, TranslateFlag, TranslateResult } from "./names";
 import { CPL, CR0, CR4, EFL, IOBUF } from "../layout";
-import { MAP_WRITE } from "../memory/phys";
 import { switchTo } from "../cpu/vps";
 import {
   markWalk,
-  PT_NX,
-  PT_USER,
-  PT_WRITE,
   translate,
-  xGpa,
-  xRights,
-  xTables,
-  XW_UNMAPPED,
-  XW_UNREADABLE,
-  xWhy,
+  Translation,
+  TRANSLATION_BYTES,
+  WHY_UNMAPPED,
+  WHY_UNREADABLE,
 } from "../memory/walk";
 import { whvCheckVp } from "./state";
+import { CR0_WP, CR4_SMAP, CR4_SMEP } from "../x86/control_registers";
+import { RFLAGS_AC } from "../x86/flags";
+import { ENTRY, ENTRY_NO_EXECUTE, PageFault } from "../x86/paging";
 
-/** A page fault's error code: reserved bits. */
-const ERR_RSVD: u32 = 8;
+const ASKED: usize = memory.data(TRANSLATION_BYTES, 8);
 
 /**
  * Whether the page that the walk found allows what the flags ask to validate.
  */
-function permitted(flags: u32): bool {
+function permitted(rights: u64, flags: u32): bool {
   const exempt = (flags & TranslateFlag.PrivilegeExempt) != 0;
   const user = !exempt && load<u8>(CPL) == 3;
-  const userPage = (xRights & PT_USER) != 0;
+  const userPage = (rights & ENTRY.User) != 0;
   if (
     user && !userPage &&
     flags &
@@ -37,11 +31,11 @@ function permitted(flags: u32): bool {
         TranslateFlag.ValidateExecute)
   ) return false;
   if (flags & TranslateFlag.ValidateExecute) {
-    if (xRights & PT_NX) return false;
+    if (rights & ENTRY_NO_EXECUTE) return false;
     if (!user && !exempt && userPage && load<u64>(CR4) & CR4_SMEP) return false;
   }
   if (
-    flags & TranslateFlag.ValidateWrite && !(xRights & PT_WRITE) &&
+    flags & TranslateFlag.ValidateWrite && !(rights & ENTRY.Write) &&
     (user || load<u64>(CR0) & CR0_WP)
   ) return false;
   if (
@@ -50,15 +44,16 @@ function permitted(flags: u32): bool {
     load<u64>(CR4) & CR4_SMAP
   ) {
     if (flags & TranslateFlag.OverrideSmap) return true;
-    return !(flags & TranslateFlag.EnforceSmap) && (load<u32>(EFL) & AC) != 0;
+    return !(flags & TranslateFlag.EnforceSmap) &&
+      (load<u32>(EFL) & RFLAGS_AC) != 0;
   }
   return true;
 }
 
-function failure(): u32 {
-  if (xWhy == XW_UNMAPPED) return TranslateResult.GpaUnmapped;
-  if (xWhy == XW_UNREADABLE) return TranslateResult.GpaNoReadAccess;
-  return xWhy & ERR_RSVD
+function failure(why: u32): u32 {
+  if (why == WHY_UNMAPPED) return TranslateResult.GpaUnmapped;
+  if (why == WHY_UNREADABLE) return TranslateResult.GpaNoReadAccess;
+  return why & PageFault.Reserved
     ? TranslateResult.InvalidPageTableFlags
     : TranslateResult.PageNotPresent;
 }
@@ -72,15 +67,17 @@ export function whvTranslateGva(vp: u32, gva: u64, flags: u32): i32 {
   const hresult = whvCheckVp(vp);
   if (hresult) return hresult;
   switchTo(vp);
+  const found = changetype<Translation>(ASKED);
   let code = TranslateResult.Success;
-  if (!translate(gva, 0, false, false, true)) code = failure();
-  else if (!permitted(flags)) code = TranslateResult.PrivilegeViolation;
-  else if (flags & TranslateFlag.SetPageTableBits) {
-    if (xTables & MAP_WRITE) {
-      markWalk((flags & TranslateFlag.ValidateWrite) != 0);
+  if (!translate(found, gva, 0, false, false, true)) code = failure(found.why);
+  else if (!permitted(found.rights, flags)) {
+    code = TranslateResult.PrivilegeViolation;
+  } else if (flags & TranslateFlag.SetPageTableBits) {
+    if (found.tables & MapFlag.Write) {
+      markWalk(found, (flags & TranslateFlag.ValidateWrite) != 0);
     } else code = TranslateResult.GpaNoWriteAccess;
   }
   store<u64>(IOBUF, <u64> code);
-  store<u64>(IOBUF, code == TranslateResult.Success ? xGpa : 0, 8);
+  store<u64>(IOBUF, code == TranslateResult.Success ? found.gpa : 0, 8);
   return 0;
 }

@@ -1,19 +1,8 @@
 // States that no processor can run with: the caller wrote registers that
 // contradict each other. Source: Intel SDM volume 3, "Checks on the Guest State
 // Area", what does not depend on the intercepts in use.
-import { PENDING_EXT_INT } from "../cpu/events";
-import {
-  CR0_PE,
-  CR0_PG,
-  CR4_PAE,
-  CR4_PCIDE,
-  EFER_BITS,
-  EFER_LMA,
-  EFER_LME,
-} from "../cpu/bits";
-import { ExitReason } from "./names";
-import { CR4_BITS } from "../cpu/control";
-import { VM } from "../cpu/flags";
+import { ExitReason, PendingEvent } from "./names";
+import { CR4_BITS, EFER_BITS } from "../cpu/control";
 import {
   CR0,
   CR3,
@@ -37,19 +26,28 @@ import { canonical } from "../cpu/segment";
 import { beginExit, finishExit } from "../system/exit";
 import { apicMode } from "../system/processors";
 import { MAXPHYADDR } from "../memory/walk";
+import {
+  CR0_PE,
+  CR0_PG,
+  CR4_PAE,
+  CR4_PCIDE,
+  EFER_LMA,
+  EFER_LME,
+} from "../x86/control_registers";
+import { RFLAGS_VM } from "../x86/flags";
+import { BIG, CODE, LONG } from "../x86/segments";
+import { PendingException } from "./structures";
 
 // of a segment's attributes
 const TYPE: u32 = 15;
-const CODE: u32 = 8;
 const DATA_RW: u32 = 3;
 const S_AND_P: u32 = 0x90;
-const L: u32 = 0x2000;
-const DB: u32 = 0x4000;
 
 /** An ExtInt is the platform's own APIC's to deliver. */
 function extIntWithoutApic(): bool {
   const event = load<u64>(PEND_EVENT);
-  return !apicMode && (event & 1) != 0 && ((event >> 1) & 7) == PENDING_EXT_INT;
+  return !apicMode && (event & PendingException.EventPending) != 0 &&
+    ((event >> 1) & 7) == PendingEvent.ExtInt;
 }
 
 function valid(): bool {
@@ -64,13 +62,13 @@ function valid(): bool {
   if (long != (paging && (efer & EFER_LME) != 0)) return false;
   if (long ? !(cr4 & CR4_PAE) : (cr4 & CR4_PCIDE) != 0) return false;
   if (load<u64>(CR3) >> MAXPHYADDR) return false;
-  const v86 = (load<u32>(EFL) & VM) != 0;
+  const v86 = (load<u32>(EFL) & RFLAGS_VM) != 0;
   if (v86 && (long || !(cr0 & CR0_PE))) return false;
   const cs = <u32> load<u16>(SEGS + (<usize> S_CS << 5), SEG_ATTR);
   if ((cs & S_AND_P) != S_AND_P) return false;
   if (!(cs & CODE) && (cs & TYPE) != DATA_RW) return false;
-  const code64 = long && (cs & L) != 0;
-  if (code64 && cs & DB) return false;
+  const code64 = long && (cs & LONG) != 0;
+  if (code64 && cs & BIG) return false;
   const rip = load<u64>(RIP);
   if (code64 ? !canonical(rip) : (rip >> 32) != 0) return false;
   return canonical(load<u64>(GDTR)) && canonical(load<u64>(IDTR)) &&

@@ -7,7 +7,6 @@ import {
   AT_MXCSR,
   AT_XMM,
   buildX87,
-  MXCSR_MASK,
   SSE,
   X87,
 } from "../insn/x87/fxsave";
@@ -15,11 +14,11 @@ import { initFpu } from "../insn/x87/control";
 import { switchTo } from "../cpu/vps";
 import { E_INVALIDARG, S_OK, WHV_E_INSUFFICIENT_BUFFER } from "./hresult";
 import { whvCheckVp } from "./state";
+import { MXCSR_AT_RESET, MXCSR_BITS } from "../x86/flags";
 
 /** Bytes of the legacy area and the header: x87 and SSE need no more. */
 const XSAVE_BYTES: u32 = 576;
 const COMPACTED: u64 = <u64> 1 << 63;
-const MXCSR_INIT: u32 = 0x1f80;
 
 /** The state to IOBUF, its size to SIZE. */
 export function whvGetXsave(vp: u32, bytes: u32): i32 {
@@ -31,7 +30,7 @@ export function whvGetXsave(vp: u32, bytes: u32): i32 {
   memory.fill(IOBUF, 0, XSAVE_BYTES);
   buildX87(IOBUF, true);
   store<u32>(IOBUF, load<u32>(MXCSR), AT_MXCSR);
-  store<u32>(IOBUF, MXCSR_MASK, AT_MXCSR + 4);
+  store<u32>(IOBUF, MXCSR_BITS, AT_MXCSR + 4);
   memory.copy(IOBUF + AT_XMM, XMM, 256);
   store<u64>(IOBUF, X87 | SSE, AT_HEADER);
   store<u64>(IOBUF, COMPACTED | X87 | SSE, AT_HEADER + 8);
@@ -56,7 +55,7 @@ export function whvSetXsave(vp: u32, bytes: u32): i32 {
     if (load<u64>(IOBUF + i)) return E_INVALIDARG;
   }
   const mxcsr = load<u32>(IOBUF, AT_MXCSR);
-  if (present & SSE && mxcsr & ~MXCSR_MASK) return E_INVALIDARG;
+  if (present & SSE && mxcsr & ~MXCSR_BITS) return E_INVALIDARG;
   switchTo(vp);
   if (present & X87) applyX87(IOBUF, true);
   else {
@@ -67,7 +66,7 @@ export function whvSetXsave(vp: u32, bytes: u32): i32 {
     store<u32>(MXCSR, mxcsr);
     memory.copy(XMM, IOBUF + AT_XMM, 256);
   } else {
-    store<u32>(MXCSR, MXCSR_INIT);
+    store<u32>(MXCSR, MXCSR_AT_RESET);
     memory.fill(XMM, 0, 256);
   }
   return S_OK;

@@ -1,27 +1,21 @@
 // Decimal adjustments, outside 64-bit code only: DAA DAS AAA AAS AAM AAD (SDM
 // vol. 2). Flags the manual leaves undefined are 0, except where the result
 // defines them.
-import { DE, raise } from "../../cpu/fault";
-import {
-  AF,
-  CF,
-  flagsLogic,
-  getAF,
-  getCF,
-  setArith,
-  SF,
-  ZF,
-} from "../../cpu/flags";
+import { raise } from "../../cpu/fault";
+import { flagsLogic, getAF, getCF, setArith } from "../../cpu/flags";
 import { RAX } from "../../layout";
 import { def, hr, IMM_B, INV64, M_ONE, SZ_B } from "../../code/optable";
 import { REC, rImm8 } from "../../code/record";
+import { Vector } from "../../x86/vectors";
+import { RFLAGS_AF, RFLAGS_CF, RFLAGS_SF, RFLAGS_ZF } from "../../x86/flags";
 
 /** Sets ZF, SF and PF from al, with AF and CF as given. */
 function adjusted(al: u32, af: bool, cf: bool): void {
   al &= 0xff;
   setArith(
-    (al == 0 ? ZF : 0) | (al & 0x80 ? SF : 0) |
-      (popcnt<u32>(al) & 1 ? 0 : 4) | (af ? AF : 0) | (cf ? CF : 0),
+    (al == 0 ? RFLAGS_ZF : 0) | (al & 0x80 ? RFLAGS_SF : 0) |
+      (popcnt<u32>(al) & 1 ? 0 : 4) | (af ? RFLAGS_AF : 0) |
+      (cf ? RFLAGS_CF : 0),
   );
 }
 
@@ -75,7 +69,7 @@ function aas(p: usize): usize {
 
 function aam(p: usize): usize {
   const base = rImm8(p);
-  if (base == 0) return raise(DE);
+  if (base == 0) return raise(Vector.DE);
   const al: u32 = load<u8>(RAX);
   store<u8>(RAX, <u8> (al / base), 1);
   store<u8>(RAX, <u8> (al % base));

@@ -2,7 +2,7 @@
 // branch to where the instruction pointer may not be is #GP(0) at the branch
 // itself. Direct branches remember their target's record (the link), which
 // skips every check.
-import { BR, gp0, raise } from "../../cpu/fault";
+import { gp0, raise } from "../../cpu/fault";
 import {
   CODEBASE,
   FAULT,
@@ -73,6 +73,7 @@ import { nextIp } from "../../code/ip";
 import { jumpHit, jumpTo } from "../../code/jumps";
 import { branchTo } from "../../code/lookup";
 import { eaPart, ldmI } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
 
 /**
  * Whether the instruction pointer may become `ip`: canonical, or within CS's
@@ -289,7 +290,7 @@ function bound<T, S>(p: usize): usize {
   const high = <S> rd<T>(b);
   if (load<u32>(FAULT)) return 0;
   const i = <S> load<T>(rReg(p));
-  if (i < low || i > high) return raise(BR);
+  if (i < low || i > high) return raise(Vector.BR);
   return p + REC;
 }
 

@@ -1,7 +1,7 @@
 // MOV in all general forms, MOVNTI, LEA, MOVZX MOVSX MOVSXD (and ARPL, MOVSXD's
 // opcode outside 64-bit code) (SDM vol. 2). MOV to a segment register and MOV
 // to CR and DR are elsewhere.
-import { raise, UD } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import { CODEKEY, FAULT, RAX, SEG_SEL, SEGS } from "../../layout";
 import {
   def,
@@ -42,6 +42,8 @@ import { hostOf, readHit, tlbEntry, writeHit } from "../../memory/span";
 import { arpl } from "../system/descriptor";
 import { getReg, getRm, putReg, putRm } from "../regs";
 import { eaOffset, eaSum, ldm, stm } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
+import { KEY_64 } from "../../shared";
 
 // --- MOV
 
@@ -181,13 +183,13 @@ function registerMov(): void {
 @inline
 function movSegR<T>(p: usize): usize {
   const s = (rModrm(p) >> 3) & 7;
-  if (s > 5) return raise(UD);
+  if (s > 5) return raise(Vector.UD);
   setReg<T>(rRm(p), <T> load<u16>(SEGS + (<usize> s << 5), SEG_SEL));
   return p + REC;
 }
 function movSegM(p: usize): usize {
   const s = (rModrm(p) >> 3) & 7;
-  if (s > 5) return raise(UD);
+  if (s > 5) return raise(Vector.UD);
   stm<u16>(p, load<u16>(SEGS + (<usize> s << 5), SEG_SEL));
   return load<u32>(FAULT) ? 0 : p + REC;
 }
@@ -291,12 +293,12 @@ function registerExtend(): void {
 
 @inline
 function movsxdR<T, S>(p: usize): usize {
-  return load<u8>(CODEKEY) == 2 ? extR<T, S>(p) : arpl(p);
+  return load<u8>(CODEKEY) == KEY_64 ? extR<T, S>(p) : arpl(p);
 }
 
 @inline
 function movsxdM<T, S, U>(p: usize): usize {
-  return load<u8>(CODEKEY) == 2 ? extM<T, S, U>(p) : arpl(p);
+  return load<u8>(CODEKEY) == KEY_64 ? extM<T, S, U>(p) : arpl(p);
 }
 
 export function registerMove(): void {

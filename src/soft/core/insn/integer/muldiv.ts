@@ -1,7 +1,7 @@
 // MUL IMUL DIV IDIV (SDM vol. 2). SF, ZF and PF after a multiplication are
 // undefined: here they are those of the low half, and AF 0. Divisions leave the
 // flags alone.
-import { DE, raise } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import { flagsSet } from "../../cpu/flags";
 import { FAULT, RAX, RDX } from "../../layout";
 import {
@@ -19,8 +19,9 @@ import {
   v3,
 } from "../../code/optable";
 import { REC, rImm, rReg, setReg } from "../../code/record";
-import { divide, mulHigh, mulHighSigned, remainder } from "./wide";
+import { divide, mulHigh, mulHighSigned } from "./wide";
 import { ldRM } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
 
 // --- one-operand multiplications: S is signed T
 
@@ -109,7 +110,7 @@ function div8(p: usize): usize {
   const d: u32 = ldRM<u8>(p);
   if (load<u32>(FAULT)) return 0;
   const a: u32 = load<u16>(RAX);
-  if (d == 0 || a / d > 0xff) return raise(DE);
+  if (d == 0 || a / d > 0xff) return raise(Vector.DE);
   store<u8>(RAX, <u8> (a / d));
   store<u8>(RAX, <u8> (a % d), 1);
   return p + REC;
@@ -118,9 +119,9 @@ function idiv8(p: usize): usize {
   const d = <i32> <i8> ldRM<u8>(p);
   if (load<u32>(FAULT)) return 0;
   const a = <i32> load<i16>(RAX);
-  if (d == 0) return raise(DE);
+  if (d == 0) return raise(Vector.DE);
   const q = a / d;
-  if (q != <i32> <i8> q) return raise(DE);
+  if (q != <i32> <i8> q) return raise(Vector.DE);
   store<u8>(RAX, <u8> q);
   store<u8>(RAX, <u8> (a % d), 1);
   return p + REC;
@@ -132,7 +133,7 @@ function div<T>(p: usize): usize {
   const d = <u64> ldRM<T>(p);
   if (load<u32>(FAULT)) return 0;
   const a = (<u64> load<T>(RDX) << (sizeof<T>() * 8)) | <u64> load<T>(RAX);
-  if (d == 0 || <u64> load<T>(RDX) >= d) return raise(DE);
+  if (d == 0 || <u64> load<T>(RDX) >= d) return raise(Vector.DE);
   setReg<T>(RAX, <T> (a / d));
   setReg<T>(RDX, <T> (a % d));
   return p + REC;
@@ -145,9 +146,9 @@ function idiv<T, S>(p: usize): usize {
   if (load<u32>(FAULT)) return 0;
   const a = <i64> load<S>(RDX) << (sizeof<T>() * 8) | <i64> load<T>(RAX);
   // the one dividend whose quotient by -1 does not fit into 64 bits
-  if (d == 0 || (d == -1 && a == i64.MIN_VALUE)) return raise(DE);
+  if (d == 0 || (d == -1 && a == i64.MIN_VALUE)) return raise(Vector.DE);
   const q = a / d;
-  if (q != <i64> <S> q) return raise(DE);
+  if (q != <i64> <S> q) return raise(Vector.DE);
   setReg<T>(RAX, <T> q);
   setReg<T>(RDX, <T> (a % d));
   return p + REC;
@@ -156,10 +157,11 @@ function div64(p: usize): usize {
   const d = ldRM<u64>(p);
   if (load<u32>(FAULT)) return 0;
   const high = load<u64>(RDX);
-  if (high >= d) return raise(DE);
-  const q = divide(high, load<u64>(RAX), d);
+  if (high >= d) return raise(Vector.DE);
+  const low = load<u64>(RAX);
+  const q = divide(high, low, d);
   store<u64>(RAX, q);
-  store<u64>(RDX, remainder);
+  store<u64>(RDX, low - q * d);
   return p + REC;
 }
 function idiv64(p: usize): usize {
@@ -173,14 +175,15 @@ function idiv64(p: usize): usize {
     high = ~high + (low == 0 ? 1 : 0);
   }
   const d = v < 0 ? <u64> (0 - v) : <u64> v;
-  if (high >= d) return raise(DE);
+  if (high >= d) return raise(Vector.DE);
   const q = divide(high, low, d);
   const negative = minus != (v < 0);
   if (q > (negative ? 0x8000000000000000 : 0x7fffffffffffffff)) {
-    return raise(DE);
+    return raise(Vector.DE);
   }
   store<u64>(RAX, negative ? 0 - q : q);
-  store<u64>(RDX, minus ? 0 - remainder : remainder);
+  const rest = low - q * d;
+  store<u64>(RDX, minus ? 0 - rest : rest);
   return p + REC;
 }
 

@@ -1,19 +1,7 @@
 // PUSH, POP, PUSHA, POPA, ENTER, LEAVE, PUSHF and POPF (SDM vol. 2). In 64-bit
 // code the operand is 64 or 16 bits; POP of a segment register loads it through
 // cpu/segment.ts.
-import { CR4_VME } from "../../cpu/bits";
-import {
-  AC,
-  getFlags,
-  IF,
-  IOPL,
-  RF,
-  setArith,
-  TF,
-  VIF,
-  VIP,
-  VM,
-} from "../../cpu/flags";
+import { getFlags, setArith } from "../../cpu/flags";
 import {
   CPL,
   CR4,
@@ -69,6 +57,20 @@ import { getReg } from "../regs";
 import { leave } from "../../code/ip";
 import { ldmI, stm } from "../../code/operand";
 import { gp0 } from "../../cpu/fault";
+import { CR4_VME } from "../../x86/control_registers";
+import {
+  RFLAGS_AC,
+  RFLAGS_ARITHMETIC,
+  RFLAGS_BITS,
+  RFLAGS_CLEAR,
+  RFLAGS_IF,
+  RFLAGS_IOPL,
+  RFLAGS_RF,
+  RFLAGS_TF,
+  RFLAGS_VIF,
+  RFLAGS_VIP,
+  RFLAGS_VM,
+} from "../../x86/flags";
 
 // --- PUSH
 
@@ -236,7 +238,7 @@ function leaveV(p: usize): usize {
 // --- PUSHF POPF
 
 function iopl(): u32 {
-  return (load<u32>(EFL) & IOPL) >> 12;
+  return (load<u32>(EFL) & RFLAGS_IOPL) >> 12;
 }
 
 function pushf(p: usize): usize {
@@ -245,14 +247,17 @@ function pushf(p: usize): usize {
   if (load<u8>(MODE) == MODE_V86 && iopl() < 3) {
     if (size != 1 || !(load<u64>(CR4) & CR4_VME)) return gp0();
     // virtual-8086 mode extensions: the image has VIF as IF, and IOPL 3
-    f = (f & ~IF) | IOPL | (f & VIF ? IF : 0);
+    f = (f & ~RFLAGS_IF) | RFLAGS_IOPL | (f & RFLAGS_VIF ? RFLAGS_IF : 0);
   }
-  return pushV(size, f & ~(VM | RF)) ? p + REC : 0;
+  return pushV(size, f & ~(RFLAGS_VM | RFLAGS_RF)) ? p + REC : 0;
 }
 
-/** Flags that POPF never changes; RF is cleared except by its 16-bit form. */
-const POPF_FIXED: u32 = VM | VIF | VIP;
-const POPF_ALL: u32 = 0x257fd5 & ~VM & ~RF;
+/**
+ * What POPF changes where nothing forbids it; RF is cleared but by its 16-bit
+ * form.
+ */
+const POPF: u32 = RFLAGS_BITS &
+  ~(RFLAGS_CLEAR | RFLAGS_RF | RFLAGS_VM | RFLAGS_VIF | RFLAGS_VIP);
 
 function popf(p: usize): usize {
   const size = rOsz(p);
@@ -260,7 +265,7 @@ function popf(p: usize): usize {
   const v = <u32> popV(size);
   if (load<u32>(FAULT)) return 0;
   const old = load<u32>(EFL);
-  let mask: u32 = POPF_ALL & ~POPF_FIXED;
+  let mask: u32 = POPF;
   let virtualIf = false;
   const v86 = load<u8>(MODE) == MODE_V86;
   const cpl: u32 = load<u8>(CPL);
@@ -269,28 +274,28 @@ function popf(p: usize): usize {
       store<u64>(RSP, sp);
       return gp0();
     }
-    if (v & TF || (v & IF && old & VIP)) {
+    if (v & RFLAGS_TF || (v & RFLAGS_IF && old & RFLAGS_VIP)) {
       store<u64>(RSP, sp);
       return gp0();
     }
-    mask &= ~(IF | IOPL);
+    mask &= ~(RFLAGS_IF | RFLAGS_IOPL);
     virtualIf = true;
-  } else if (v86) mask &= ~IOPL;
+  } else if (v86) mask &= ~RFLAGS_IOPL;
   else if (cpl > 0) {
-    mask &= ~IOPL;
-    if (cpl > iopl()) mask &= ~IF;
+    mask &= ~RFLAGS_IOPL;
+    if (cpl > iopl()) mask &= ~RFLAGS_IF;
   }
   if (size == 1) mask &= 0xffff;
   let f = (old & ~mask) | (v & mask);
-  if (size != 1) f &= ~RF;
-  if (virtualIf) f = (f & ~VIF) | (v & IF ? VIF : 0);
+  if (size != 1) f &= ~RFLAGS_RF;
+  if (virtualIf) f = (f & ~RFLAGS_VIF) | (v & RFLAGS_IF ? RFLAGS_VIF : 0);
   setArith(v);
-  f = (f & ~0x8d5) | 2;
+  f = (f & ~RFLAGS_ARITHMETIC) | RFLAGS_CLEAR;
   store<u32>(EFL, f);
   const changed = f ^ old;
   if (!changed) return p + REC;
   flagsChanged();
-  if (changed & AC) acChanged();
+  if (changed & RFLAGS_AC) acChanged();
   return leave(p);
 }
 

@@ -4,8 +4,7 @@
 // (system/complete.ts), one. When an iteration faults, RCX, RSI and RDI are
 // those of that iteration. MOVS and STOS move whole runs inside pages that the
 // TLB has (memory/span.ts).
-import { completing } from "../../system/device";
-import { DF, flagsSub, TF } from "../../cpu/flags";
+import { flagsSub } from "../../cpu/flags";
 import {
   EFL,
   FAULT,
@@ -36,6 +35,9 @@ import {
 import { spanToRead, spanToWrite } from "../../memory/span";
 import { again } from "../../code/ip";
 import { linear } from "../../code/operand";
+import { RFLAGS_DF, RFLAGS_TF } from "../../x86/flags";
+import { stepping } from "../../points/pass";
+import { LISTS, way } from "../../system/way";
 
 const BATCH: u32 = 4096;
 
@@ -49,7 +51,7 @@ function setAddr(cell: usize, mask: u64, v: u64): void {
 
 @inline
 export function stringStep(bytes: u32): u64 {
-  return load<u32>(EFL) & DF ? 0 - <u64> bytes : bytes;
+  return load<u32>(EFL) & RFLAGS_DF ? 0 - <u64> bytes : bytes;
 }
 
 export function advance(cell: usize, mask: u64, by: u64): void {
@@ -79,7 +81,8 @@ function trapDue(): bool {
 /** How many iterations one execution may do. */
 @inline
 export function batch(): u32 {
-  return load<u32>(EFL) & TF || completing ? 1 : BATCH;
+  const one = load<u32>(EFL) & RFLAGS_TF || stepping() || way == LISTS;
+  return one ? 1 : BATCH;
 }
 
 /**
@@ -101,7 +104,7 @@ function unwrapped(off: u64, mask: u64, bytes: u32, down: bool): u64 {
  * none.
  */
 function runOf(n: u32, at: u64, off: u64, mask: u64, bytes: u32): u32 {
-  const down = (load<u32>(EFL) & DF) != 0;
+  const down = (load<u32>(EFL) & RFLAGS_DF) != 0;
   const k = inPage(at, bytes, down);
   if (k < n) n = k;
   if (mask != ~<u64> 0) {
@@ -152,7 +155,7 @@ function holdDest(at: u64): void {
  */
 function moveRun<T>(p: usize, mask: u64, n: u32): u32 {
   const size: u32 = sizeof<T>();
-  const down = (load<u32>(EFL) & DF) != 0;
+  const down = (load<u32>(EFL) & RFLAGS_DF) != 0;
   const si = load<u64>(RSI) & mask;
   const di = load<u64>(RDI) & mask;
   let s = sourceAt(p, si, size);
@@ -247,7 +250,7 @@ function fillRun<T>(mask: u64, n: u32): u32 {
   n = runOf(n, d, di, mask, size);
   if (n < 2) return 0;
   const bytes = n * size;
-  const back: u64 = load<u32>(EFL) & DF ? bytes - size : 0;
+  const back: u64 = load<u32>(EFL) & RFLAGS_DF ? bytes - size : 0;
   if (!runAllowed(S_ES, di - back, bytes, true)) return 0;
   d -= back;
   const to = spanToWrite(d);

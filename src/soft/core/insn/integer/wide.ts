@@ -18,15 +18,9 @@ export function mulHighSigned(a: i64, b: i64): u64 {
     (b < 0 ? <u64> a : 0);
 }
 
-/** The remainder of the last divide(). */
-export let remainder: u64 = 0;
-
-/** (high:low) / d for high < d; the remainder is left in `remainder`. */
+/** (high:low) / d for high < d; the remainder is low less that times d. */
 export function divide(high: u64, low: u64, d: u64): u64 {
-  if (high == 0) {
-    remainder = low % d;
-    return low / d;
-  }
+  if (high == 0) return low / d;
   // normalize so that the divisor's top bit is set; then two digits of 32 bits
   const s = clz<u64>(d);
   if (s != 0) {
@@ -39,7 +33,6 @@ export function divide(high: u64, low: u64, d: u64): u64 {
   const q1 = digit(high, low >> 32, dh, dl);
   const rest = ((high << 32) | (low >> 32)) - q1 * d;
   const q0 = digit(rest, low & 0xffffffff, dh, dl);
-  remainder = (((rest << 32) | (low & 0xffffffff)) - q0 * d) >> s;
   return (q1 << 32) | q0;
 }
 

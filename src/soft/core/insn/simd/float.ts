@@ -3,8 +3,7 @@
 // operands and the way of an exception: all lanes are computed into TEMP, MXCSR
 // gets the flags, and the destination is written unless an unmasked one is
 // among them. Source: SDM vol. 1 chapter 11, vol. 2.
-import { CR4_OSXMMEXCPT } from "../../cpu/bits";
-import { raise, UD, XM } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import {
   f32Add,
   f32Cmp,
@@ -55,12 +54,14 @@ import {
   SQRT,
   SUB,
 } from "./quick";
+import { CR4_OSXMMEXCPT } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
 
 /** Stores MXCSR's new flags; false with #XM (#UD without OSXMMEXCPT) raised. */
 export function settled(): bool {
   store<u32>(MXCSR, sseEnd(load<u32>(MXCSR)));
   if (!sseFaults()) return true;
-  raise(load<u32>(CR4) & CR4_OSXMMEXCPT ? XM : UD);
+  raise(load<u32>(CR4) & CR4_OSXMMEXCPT ? Vector.XM : Vector.UD);
   return false;
 }
 

@@ -3,8 +3,7 @@
 // address: the destination is the register's cell, the source another cell or
 // OPERAND, where memory operands are brought. Source: SDM vol. 2, vol. 3
 // "System Programming for Instruction Set Extensions".
-import { CR0_EM, CR0_TS, CR4_OSFXSR } from "../../cpu/bits";
-import { GP, NM, raise, raiseErr, UD } from "../../cpu/fault";
+import { raise, raiseErr } from "../../cpu/fault";
 import { CR0, CR4, FAULT, FPR, OPERAND, XMM } from "../../layout";
 import { rd, rd128, wr128 } from "../../memory/access";
 import { EAK_64, isMem, rEak, REC, rSeg } from "../../code/record";
@@ -12,9 +11,15 @@ import { segOf } from "../../cpu/segment";
 import { hostOf, tlbEntry } from "../../memory/span";
 import { mmxReady, mmxUsed } from "../x87/state";
 import { eaLinear, eaOffset, eaSum } from "../../code/operand";
+import { CR0_EM, CR0_TS, CR4_OSFXSR } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
 
 function sseRefused(): bool {
-  raise(load<u32>(CR0) & CR0_EM || !(load<u32>(CR4) & CR4_OSFXSR) ? UD : NM);
+  raise(
+    load<u32>(CR0) & CR0_EM || !(load<u32>(CR4) & CR4_OSFXSR)
+      ? Vector.UD
+      : Vector.NM,
+  );
   return false;
 }
 
@@ -30,7 +35,7 @@ export function sseReady(): bool {
 export function mmxOpen(): bool {
   const cr0 = load<u32>(CR0);
   if (cr0 & (CR0_EM | CR0_TS)) {
-    raise(cr0 & CR0_EM ? UD : NM);
+    raise(cr0 & CR0_EM ? Vector.UD : Vector.NM);
     return false;
   }
   return mmxReady();
@@ -78,7 +83,7 @@ function alignedLinear(p: usize, write: bool): u64 {
   // it
   const base = rEak(p) == EAK_64 ? 0 : load<u64>(segOf(rSeg(p)));
   if ((eaOffset(p) + base) & 15) {
-    raiseErr(GP, 0);
+    raiseErr(Vector.GP, 0);
     return 0;
   }
   return eaLinear(p, 16, write);

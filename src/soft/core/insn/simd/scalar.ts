@@ -2,7 +2,7 @@
 // (quick.ts); every other case goes through fp/sse*.ts as the vectors do.
 // U is the bits' type (u32, u64), F the number's. Source: SDM vol. 1 chapter
 // 11, vol. 2.
-import { CF, flagsSet, PF, setArith, setZF, ZF } from "../../cpu/flags";
+import { flagsSet, setArith, setZF } from "../../cpu/flags";
 import { EQUAL, GREATER, LESS } from "../../fp/f80";
 import { f32Relation } from "../../fp/sse32";
 import { f64Relation } from "../../fp/sse64";
@@ -50,6 +50,7 @@ import {
   SUB,
 } from "./quick";
 import { ldmI } from "../../code/operand";
+import { RFLAGS_CF, RFLAGS_PF, RFLAGS_ZF } from "../../x86/flags";
 
 /** The source: register or memory; FAULT set when it cannot be read. */
 @inline
@@ -97,7 +98,13 @@ function compareCarefully<U>(p: usize, b: U, quiet: bool): usize {
     : f32Relation(load<u32>(d), <u32> b, quiet);
   if (!settled()) return 0;
   setArith(
-    r == EQUAL ? ZF : r == LESS ? CF : r == GREATER ? 0 : ZF | PF | CF,
+    r == EQUAL
+      ? RFLAGS_ZF
+      : r == LESS
+      ? RFLAGS_CF
+      : r == GREATER
+      ? 0
+      : RFLAGS_ZF | RFLAGS_PF | RFLAGS_CF,
   );
   return p + REC;
 }

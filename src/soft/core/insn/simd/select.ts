@@ -1,6 +1,6 @@
 // SSE (and two MMX) instructions that pick elements: insert, extract, blend,
 // extend, test, minimum of words, MPSADBW. Source: SDM vol. 2.
-import { CF, setArith, ZF } from "../../cpu/flags";
+import { setArith } from "../../cpu/flags";
 import { FAULT, TEMP, XMM } from "../../layout";
 import {
   all,
@@ -32,6 +32,7 @@ import {
 } from "./operands";
 import { mmxUsed } from "../x87/state";
 import { ldm, stm } from "../../code/operand";
+import { RFLAGS_CF, RFLAGS_ZF } from "../../x86/flags";
 
 // --- inserts and extracts
 
@@ -130,7 +131,7 @@ function ptest(p: usize): usize {
     (load<u64>(d, 8) & load<u64>(s, 8));
   const andn = (~load<u64>(d) & load<u64>(s)) |
     (~load<u64>(d, 8) & load<u64>(s, 8));
-  setArith((and == 0 ? ZF : 0) | (andn == 0 ? CF : 0));
+  setArith((and == 0 ? RFLAGS_ZF : 0) | (andn == 0 ? RFLAGS_CF : 0));
   return p + REC;
 }
 

@@ -1,10 +1,11 @@
 // SSE4.2 string compares: PCMPESTRM PCMPESTRI PCMPISTRM PCMPISTRI. Source: SDM
 // vol. 2, section "Imm8 Control Byte Operation for PCMPESTRI / ...".
-import { CF, OF, setArith, SF, ZF } from "../../cpu/flags";
+import { setArith } from "../../cpu/flags";
 import { RAX, RCX, RDX, XMM } from "../../layout";
 import { all, def, IMM_B, M_0F3A, MODRM, P_66 } from "../../code/optable";
 import { REC, RF_REXW, rFlags, rImm8, rOpcode } from "../../code/record";
 import { source16u, sseReady, xmmReg } from "./operands";
+import { RFLAGS_CF, RFLAGS_OF, RFLAGS_SF, RFLAGS_ZF } from "../../x86/flags";
 
 function element(at: usize, i: u32, imm: u32): i32 {
   switch (imm & 3) {
@@ -97,7 +98,8 @@ function compare(p: usize): usize {
     store<u64>(XMM, 0, 8);
   }
   setArith(
-    (r ? CF : 0) | (ls < n ? ZF : 0) | (ld < n ? SF : 0) | (r & 1 ? OF : 0),
+    (r ? RFLAGS_CF : 0) | (ls < n ? RFLAGS_ZF : 0) | (ld < n ? RFLAGS_SF : 0) |
+      (r & 1 ? RFLAGS_OF : 0),
   );
   return p + REC;
 }

@@ -1,7 +1,6 @@
 // Control and debug registers, TLB and cache instructions, HLT, XCR0: MOV CR,
 // MOV DR, LMSW SMSW CLTS, INVLPG INVPCID INVD WBINVD, CLAC STAC, XGETBV XSETBV.
 // Source: Intel SDM vol. 2.
-import { CR0_PE, CR0_TS, CR4_DE, CR4_OSXSAVE, CR4_PCIDE } from "../../cpu/bits";
 import {
   readDr,
   writeCr0,
@@ -10,8 +9,7 @@ import {
   writeCr8,
   writeDr,
 } from "../../cpu/control";
-import { DB, gp0, raise, UD } from "../../cpu/fault";
-import { AC } from "../../cpu/flags";
+import { gp0, raise } from "../../cpu/fault";
 import { lapicCr8 } from "../../lapic/interrupt";
 import {
   A_HALT,
@@ -62,6 +60,16 @@ import { apicMode } from "../../system/processors";
 import { needSync, synced } from "../../system/time";
 import { eaLinear, eaOffset, ldRM } from "../../code/operand";
 import { tlbFlush, tlbFlushPage } from "../../memory/tlb";
+import {
+  CR0_PE,
+  CR0_TS,
+  CR4_DE,
+  CR4_OSXSAVE,
+  CR4_PCIDE,
+} from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
+import { RFLAGS_AC } from "../../x86/flags";
+import { DR6_BD, DR7_GD } from "../../x86/debug_registers";
 
 @inline
 function number(p: usize): u32 {
@@ -83,7 +91,7 @@ function movFromCr(p: usize): usize {
   else if (n == 3) cell = CR3;
   else if (n == 4) cell = CR4;
   else if (n == 8) cell = CR8;
-  else if (n != 0) return raise(UD);
+  else if (n != 0) return raise(Vector.UD);
   if (load<u8>(CPL)) return gp0();
   if (n == 8 && apicMode) {
     if (!synced) return needSync();
@@ -96,7 +104,7 @@ function movFromCr(p: usize): usize {
 
 function movToCr(p: usize): usize {
   const n = number(p);
-  if (n != 0 && n != 2 && n != 3 && n != 4 && n != 8) return raise(UD);
+  if (n != 0 && n != 2 && n != 3 && n != 4 && n != 8) return raise(Vector.UD);
   if (load<u8>(CPL)) return gp0();
   const v = getNatural(rRm(p));
   if (n == 2) {
@@ -118,12 +126,12 @@ function movToCr(p: usize): usize {
 function debugRegister(p: usize): i32 {
   let n = number(p);
   if (n > 7) {
-    raise(UD);
+    raise(Vector.UD);
     return -1;
   }
   if (n == 4 || n == 5) {
     if (load<u64>(CR4) & CR4_DE) {
-      raise(UD);
+      raise(Vector.UD);
       return -1;
     }
     n += 2;
@@ -132,10 +140,10 @@ function debugRegister(p: usize): i32 {
     gp0();
     return -1;
   }
-  if (load<u64>(DR7) & 0x2000) {
+  if (load<u64>(DR7) & DR7_GD) {
     // general detect
-    raise(DB);
-    store<u64>(FADDR, 0x2000);
+    raise(Vector.DB);
+    store<u64>(FADDR, DR6_BD);
     return -1;
   }
   return n;
@@ -221,10 +229,10 @@ function hlt(p: usize): usize {
 /** 0F 01 /1 with a register: CLAC, STAC. */
 function group1(p: usize): usize {
   const rm = rModrm(p) & 7;
-  if (rm != 2 && rm != 3) return raise(UD);
-  if (load<u8>(CPL)) return raise(UD);
+  if (rm != 2 && rm != 3) return raise(Vector.UD);
+  if (load<u8>(CPL)) return raise(Vector.UD);
   const flags = load<u32>(EFL);
-  store<u32>(EFL, rm == 3 ? flags | AC : flags & ~AC);
+  store<u32>(EFL, rm == 3 ? flags | RFLAGS_AC : flags & ~RFLAGS_AC);
   acChanged();
   return leave(p);
 }
@@ -232,7 +240,7 @@ function group1(p: usize): usize {
 /** 0F 01 /2 with a register: XGETBV, XSETBV. */
 function group2(p: usize): usize {
   const rm = rModrm(p) & 7;
-  if (rm > 1 || !(load<u64>(CR4) & CR4_OSXSAVE)) return raise(UD);
+  if (rm > 1 || !(load<u64>(CR4) & CR4_OSXSAVE)) return raise(Vector.UD);
   const index = load<u32>(RCX);
   if (rm == 0) {
     if (index) return gp0();

@@ -1,7 +1,6 @@
 // Descriptor-table registers and descriptor checks: LGDT LIDT SGDT SIDT, LLDT
 // SLDT LTR STR, LAR LSL VERR VERW, ARPL. Source: Intel SDM vol. 2.
-import { CR4_UMIP } from "../../cpu/bits";
-import { GP, gp0, NP, raise, raiseErr, UD } from "../../cpu/fault";
+import { gp0, raise, raiseErr } from "../../cpu/fault";
 import { setZF } from "../../cpu/flags";
 import {
   CPL,
@@ -21,37 +20,33 @@ import { rd, wr } from "../../memory/access";
 import { all, def, grp, M_0F, MEMONLY, MODRM, SZ_V } from "../../code/optable";
 import { isMem, REC, rOsz, rReg, rRm, setReg } from "../../code/record";
 import {
-  A_CODE,
-  A_EC,
-  A_RW,
-  A_S,
   canonical,
-  dAddr,
-  dAttr,
-  dBase,
-  dDpl,
-  dHi,
-  dLimit,
-  dPresent,
-  dType,
   longActive,
   putNull,
   putSeg,
-  readDescriptor,
-  readUpper,
   segOf,
   selErr,
-  setBusy,
-  T_BUSY,
-  T_CALL16,
-  T_CALL32,
-  T_LDT,
-  T_TASK,
-  T_TSS16,
-  T_TSS32,
-  tryDescriptor,
 } from "../../cpu/segment";
 import { eaPart, ldm, ldRM, stm } from "../../code/operand";
+import { CR4_UMIP } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
+import {
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  READ_OR_WRITE,
+  SystemType,
+  TABLE_INDICATOR,
+  TSS_BUSY,
+} from "../../x86/segments";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  readDescriptor,
+  readUpper,
+  setBusy,
+  tryDescriptor,
+} from "../../cpu/descriptor";
 
 /** Whether UMIP keeps the instruction from user code (raises #GP(0)). */
 export function umip(): bool {
@@ -106,7 +101,7 @@ function loadTable(p: usize, table: usize): usize {
 }
 
 function storeSystemSeg(p: usize, seg: u32): usize {
-  if (load<u8>(MODE) < MODE_PROT) return raise(UD);
+  if (load<u8>(MODE) < MODE_PROT) return raise(Vector.UD);
   if (umip()) return 0;
   return stWord(p, load<u16>(segOf(seg), SEG_SEL));
 }
@@ -114,7 +109,7 @@ function storeSystemSeg(p: usize, seg: u32): usize {
 /** LLDT and LTR up to the descriptor: its selector, or -1 with FAULT set. */
 function systemSelector(p: usize): i32 {
   if (load<u8>(MODE) < MODE_PROT) {
-    raise(UD);
+    raise(Vector.UD);
     return -1;
   }
   if (load<u8>(CPL)) {
@@ -123,18 +118,20 @@ function systemSelector(p: usize): i32 {
   }
   const sel = <u32> ldRM<u16>(p);
   if (load<u32>(FAULT)) return -1;
-  if (sel & 4 && selErr(sel)) {
-    raiseErr(GP, selErr(sel));
+  if (sel & TABLE_INDICATOR && selErr(sel)) {
+    raiseErr(Vector.GP, selErr(sel));
     return -1;
   }
   return sel;
 }
 
-/** Base of the LDT or TSS descriptor just read; 0 with FAULT set on failure. */
-function systemBase(sel: u32): u64 {
-  let base = dBase();
+const NAMED: usize = memory.data(DESCRIPTOR_BYTES, 8);
+
+/** Base of an LDT or TSS; 0 with FAULT set on failure. */
+function systemBase(d: Descriptor, sel: u32): u64 {
+  let base = d.base;
   if (longActive()) {
-    const upper = readUpper(sel, GP, selErr(sel));
+    const upper = readUpper(d, sel, Vector.GP, selErr(sel));
     if (load<u32>(FAULT)) return 0;
     base |= upper << 32;
     if (!canonical(base)) gp0();
@@ -150,12 +147,15 @@ function lldt(p: usize): usize {
     putNull(S_LDTR, sel);
     return p + REC;
   }
-  if (!readDescriptor(sel, GP, err)) return 0;
-  if (dAttr() & A_S || dType() != T_LDT) return raiseErr(GP, err);
-  if (!dPresent()) return raiseErr(NP, err);
-  const base = systemBase(sel);
+  const d = changetype<Descriptor>(NAMED);
+  if (!readDescriptor(d, sel, Vector.GP, err)) return 0;
+  if (d.attributes & CODE_OR_DATA || d.type != SystemType.Ldt) {
+    return raiseErr(Vector.GP, err);
+  }
+  if (!d.present) return raiseErr(Vector.NP, err);
+  const base = systemBase(d, sel);
   if (load<u32>(FAULT)) return 0;
-  putSeg(S_LDTR, sel, base, dLimit(), dAttr());
+  putSeg(S_LDTR, sel, base, d.limit, d.attributes);
   return p + REC;
 }
 
@@ -164,49 +164,64 @@ function ltr(p: usize): usize {
   if (sel < 0) return 0;
   const err = selErr(sel);
   if (!err) return gp0();
-  if (!readDescriptor(sel, GP, err)) return 0;
-  const type = dType();
-  const fits = type == T_TSS32 || (type == T_TSS16 && !longActive());
-  if (dAttr() & A_S || !fits) return raiseErr(GP, err);
-  if (!dPresent()) return raiseErr(NP, err);
-  const base = systemBase(sel);
+  const d = changetype<Descriptor>(NAMED);
+  if (!readDescriptor(d, sel, Vector.GP, err)) return 0;
+  const type = d.type;
+  const fits = type == SystemType.Tss32 ||
+    (type == SystemType.Tss16 && !longActive());
+  if (d.attributes & CODE_OR_DATA || !fits) return raiseErr(Vector.GP, err);
+  if (!d.present) return raiseErr(Vector.NP, err);
+  const base = systemBase(d, sel);
   if (load<u32>(FAULT)) return 0;
-  if (!setBusy(dAddr, true)) return 0;
-  putSeg(S_TR, sel, base, dLimit(), dAttr() | T_BUSY);
+  if (!setBusy(d.address, true)) return 0;
+  putSeg(S_TR, sel, base, d.limit, d.attributes | TSS_BUSY);
   return p + REC;
 }
 
 // --- LAR, LSL, VERR, VERW: ZF tells, nothing faults but the operand
 
-/** Reads the rm operand's descriptor: 1 found, 0 none, -1 FAULT set. */
-function probeSelector(p: usize): i32 {
-  if (load<u8>(MODE) < MODE_PROT) {
-    raise(UD);
-    return -1;
-  }
-  selector = <u32> ldRM<u16>(p);
-  if (load<u32>(FAULT)) return -1;
-  if (!tryDescriptor(selector)) return load<u32>(FAULT) ? -1 : 0;
-  return 1;
-}
-let selector: u32 = 0;
+const PROBED: usize = memory.data(DESCRIPTOR_BYTES, 8);
 
-/** Whether CPL and RPL may see the descriptor just read. */
-function visible(): bool {
-  if ((dAttr() & (A_S | A_CODE | A_EC)) == (A_S | A_CODE | A_EC)) return true;
-  return dDpl() >= <u32> load<u8>(CPL) && dDpl() >= (selector & 3);
+/** No descriptor has the operand's selector. */
+const NO_DESCRIPTOR: i32 = -1;
+
+/**
+ * Reads the rm operand's descriptor: its selector, or NO_DESCRIPTOR, or less
+ * with FAULT set.
+ */
+function probeSelector(d: Descriptor, p: usize): i32 {
+  if (load<u8>(MODE) < MODE_PROT) {
+    raise(Vector.UD);
+    return -2;
+  }
+  const selector = <u32> ldRM<u16>(p);
+  if (load<u32>(FAULT)) return -2;
+  if (tryDescriptor(d, selector)) return selector;
+  return load<u32>(FAULT) ? -2 : NO_DESCRIPTOR;
+}
+
+/** Whether CPL and RPL may see the descriptor. */
+function visible(d: Descriptor, selector: u32): bool {
+  if (
+    (d.attributes & (CODE_OR_DATA | CODE | CONFORMING_OR_DOWN)) ==
+      (CODE_OR_DATA | CODE | CONFORMING_OR_DOWN)
+  ) return true;
+  return d.dpl >= <u32> load<u8>(CPL) && d.dpl >= (selector & 3);
 }
 
 /** Whether LAR (`gates`: with gates) or LSL knows the descriptor's type. */
-function knownType(gates: bool): bool {
-  if (dAttr() & A_S) return true;
-  const type = dType();
+function knownType(d: Descriptor, gates: bool): bool {
+  if (!d.system) return true;
+  const type = d.type;
   const long = longActive();
-  if (type == T_LDT || (type & ~T_BUSY) == T_TSS32) return true;
-  if ((type & ~T_BUSY) == T_TSS16) return !long;
+  if (type == SystemType.Ldt || (type & ~TSS_BUSY) == SystemType.Tss32) {
+    return true;
+  }
+  if ((type & ~TSS_BUSY) == SystemType.Tss16) return !long;
   if (!gates) return false;
-  if (type == T_CALL32) return true;
-  return !long && (type == T_CALL16 || type == T_TASK);
+  if (type == SystemType.CallGate32) return true;
+  return !long &&
+    (type == SystemType.CallGate16 || type == SystemType.TaskGate);
 }
 
 function putBySize(p: usize, v: u32): void {
@@ -215,30 +230,33 @@ function putBySize(p: usize, v: u32): void {
 }
 
 function lar(p: usize): usize {
-  const found = probeSelector(p);
-  if (found < 0) return 0;
-  const ok = found > 0 && knownType(true) && visible();
-  if (ok) putBySize(p, dHi & 0xffff00); // 19:16 undefined: as processors do
+  const d = changetype<Descriptor>(PROBED);
+  const found = probeSelector(d, p);
+  if (found < NO_DESCRIPTOR) return 0;
+  const ok = found >= 0 && knownType(d, true) && visible(d, found);
+  if (ok) putBySize(p, d.high & 0xffff00); // 19:16 undefined: as processors do
   setZF(ok);
   return p + REC;
 }
 
 function lsl(p: usize): usize {
-  const found = probeSelector(p);
-  if (found < 0) return 0;
-  const ok = found > 0 && knownType(false) && visible();
-  if (ok) putBySize(p, dLimit());
+  const d = changetype<Descriptor>(PROBED);
+  const found = probeSelector(d, p);
+  if (found < NO_DESCRIPTOR) return 0;
+  const ok = found >= 0 && knownType(d, false) && visible(d, found);
+  if (ok) putBySize(p, d.limit);
   setZF(ok);
   return p + REC;
 }
 
 function verify(p: usize, write: bool): usize {
-  const found = probeSelector(p);
-  if (found < 0) return 0;
-  let ok = found > 0 && (dAttr() & A_S) != 0 && visible();
+  const d = changetype<Descriptor>(PROBED);
+  const found = probeSelector(d, p);
+  if (found < NO_DESCRIPTOR) return 0;
+  let ok = found >= 0 && !d.system && visible(d, found);
   if (ok) {
-    const code = (dAttr() & A_CODE) != 0;
-    const rw = (dAttr() & A_RW) != 0;
+    const code = (d.attributes & CODE) != 0;
+    const rw = (d.attributes & READ_OR_WRITE) != 0;
     ok = write ? !code && rw : !code || rw;
   }
   setZF(ok);
@@ -250,7 +268,7 @@ function verify(p: usize, write: bool): usize {
  * code.
  */
 export function arpl(p: usize): usize {
-  if (load<u8>(MODE) < MODE_PROT) return raise(UD);
+  if (load<u8>(MODE) < MODE_PROT) return raise(Vector.UD);
   const source = <u32> load<u16>(rReg(p)) & 3;
   if (!isMem(p)) {
     const target = <u32> load<u16>(rRm(p));

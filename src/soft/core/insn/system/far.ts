@@ -1,6 +1,6 @@
 // Far JMP and CALL: direct, through call gates, and to tasks. Source: Intel SDM
 // vol. 2, "JMP", "CALL"; vol. 3, "Protection", "Task Management".
-import { GP, gp, NP, raiseErr, SS_, TS } from "../../cpu/fault";
+import { gp, raiseErr } from "../../cpu/fault";
 import {
   frameCommit,
   frameCurrent,
@@ -9,8 +9,6 @@ import {
   framePush,
   stackMask,
   tssRsp,
-  tssSp,
-  tssSs,
   tssStack,
 } from "../../cpu/frame";
 import {
@@ -40,43 +38,37 @@ import {
 } from "../../code/optable";
 import { rDisp, rImm, rOsz } from "../../code/record";
 import {
-  A_CODE,
-  A_DB,
-  A_EC,
-  A_L,
-  A_S,
   canonical,
   checkCode,
   checkCodeKind,
   checkIp,
   checkStack,
-  dAttr,
-  dBase,
-  dDpl,
-  dHi,
-  dLimit,
-  dLo,
-  dPresent,
-  dSystem,
-  dType,
   longActive,
-  markAccessed,
   putDescriptor,
   putRealSeg,
   putSeg,
-  readDescriptor,
-  readUpper,
   segOf,
   selErr,
-  T_CALL16,
-  T_CALL32,
-  T_TASK,
-  T_TSS16,
-  T_TSS32,
 } from "../../cpu/segment";
-import { BY_CALL, BY_JMP, checkTask, switchTask } from "../../cpu/task";
+import { BY_CALL, BY_JMP, taskSwitch } from "../../cpu/task";
 import { nextIp } from "../../code/ip";
 import { eaPart, linear } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
+import {
+  BIG,
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  LONG,
+  SystemType,
+} from "../../x86/segments";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  markAccessed,
+  readDescriptor,
+  readUpper,
+} from "../../cpu/descriptor";
 
 /** Pushes CS and the return address; false with FAULT set. */
 function pushReturn(size: u32, retIp: u64): bool {
@@ -84,21 +76,23 @@ function pushReturn(size: u32, retIp: u64): bool {
     framePush(size, retIp);
 }
 
-/** Enters the code segment whose descriptor was just read. */
-function enterCode(sel: u32, level: u32, ip: u64): void {
-  putDescriptor(S_CS, (sel & ~3) | level);
+const TARGET: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const THROUGH_GATE: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const INNER: usize = memory.data(DESCRIPTOR_BYTES, 8);
+
+/** Enters a code segment. */
+function enterCode(code: Descriptor, sel: u32, level: u32, ip: u64): void {
+  putDescriptor(S_CS, (sel & ~3) | level, code);
   store<u8>(CPL, <u8> level);
   store<u64>(RIP, ip);
   updateMode();
 }
 
-/**
- * Whether the code segment just read can be entered at the current privilege.
- */
-function sameLevel(sel: u32): bool {
+/** Whether a code segment can be entered at the current privilege. */
+function sameLevel(code: Descriptor, sel: u32): bool {
   const cpl = <u32> load<u8>(CPL);
-  if (dAttr() & A_EC) return dDpl() <= cpl;
-  return (sel & 3) <= cpl && dDpl() == cpl;
+  if (code.attributes & CONFORMING_OR_DOWN) return code.dpl <= cpl;
+  return (sel & 3) <= cpl && code.dpl == cpl;
 }
 
 function farReal(
@@ -120,75 +114,83 @@ function farReal(
   return true;
 }
 
-/** Through the call gate whose descriptor was just read. */
-function farGate(sel: u32, call: bool, retIp: u64): bool {
+/** Through a call gate. */
+function farGate(gate: Descriptor, sel: u32, call: bool, retIp: u64): bool {
   const err = selErr(sel);
   const cpl = <u32> load<u8>(CPL);
-  if (dDpl() < cpl || dDpl() < (sel & 3)) return gp(err);
-  if (!dPresent()) {
-    raiseErr(NP, err);
+  if (gate.dpl < cpl || gate.dpl < (sel & 3)) return gp(err);
+  if (!gate.present) {
+    raiseErr(Vector.NP, err);
     return false;
   }
   const long = longActive();
-  const wide = dType() == T_CALL32;
-  const count = dHi & 31;
-  const target = dLo >> 16;
-  let ip: u64 = dLo & 0xffff;
-  if (wide) ip |= dHi & 0xffff0000;
+  const wide = gate.type == SystemType.CallGate32;
+  const count = gate.high & 31;
+  const target = gate.low >> 16;
+  let ip: u64 = gate.low & 0xffff;
+  if (wide) ip |= gate.high & 0xffff0000;
   if (long) {
-    const upper = readUpper(sel, GP, err);
+    const upper = readUpper(gate, sel, Vector.GP, err);
     if (load<u32>(FAULT)) return false;
     ip |= upper << 32;
   }
-  const code = selErr(target);
-  if (!code) return gp(0);
-  if (!readDescriptor(target, GP, code)) return false;
-  const attr = dAttr();
-  if ((attr & (A_S | A_CODE)) != (A_S | A_CODE)) return gp(code);
-  if (long && (attr & (A_L | A_DB)) != A_L) return gp(code);
-  const conforming = (attr & A_EC) != 0;
-  if (dDpl() > cpl || (!call && !conforming && dDpl() != cpl)) {
-    return gp(code);
+  const about = selErr(target);
+  if (!about) return gp(0);
+  const code = changetype<Descriptor>(THROUGH_GATE);
+  if (!readDescriptor(code, target, Vector.GP, about)) return false;
+  const attr = code.attributes;
+  if ((attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE)) return gp(about);
+  if (long && (attr & (LONG | BIG)) != LONG) return gp(about);
+  const conforming = (attr & CONFORMING_OR_DOWN) != 0;
+  if (code.dpl > cpl || (!call && !conforming && code.dpl != cpl)) {
+    return gp(about);
   }
-  if (!checkCodeKind(target, 0)) return false;
+  if (!checkCodeKind(code, target, 0)) return false;
   const size: u32 = long ? 3 : wide ? 2 : 1;
-  const level = conforming ? cpl : dDpl();
+  const level = conforming ? cpl : code.dpl;
   if (!call || level == cpl) {
-    if (!checkIp(ip, dLimit(), dAttr(), 0)) return false;
+    if (!checkIp(ip, code, 0)) return false;
     if (call) {
       // through a 64-bit gate the frame is 64-bit, whatever the code was
       if (long) frameFlat(load<u64>(RSP), cpl);
       else frameCurrent(0);
       if (!pushReturn(size, retIp)) return false;
     }
-    if (!markAccessed()) return false;
+    if (!markAccessed(code)) return false;
     if (call) frameCommit();
-    enterCode(target, cpl, ip);
+    enterCode(code, target, cpl, ip);
     return true;
   }
   return long
-    ? outerLong(target, level, ip, retIp)
-    : outerLegacy(target, level, ip, retIp, size, count);
+    ? outerLong(code, target, level, ip, retIp)
+    : outerLegacy(code, target, level, ip, retIp, size, count);
 }
 
-function outerLong(target: u32, level: u32, ip: u64, retIp: u64): bool {
-  if (!tssRsp(4 + (level << 3), 0)) return false;
-  if (!checkIp(ip, dLimit(), dAttr(), 0)) return false;
-  if (!canonical(tssSp)) {
-    raiseErr(SS_, 0);
+function outerLong(
+  code: Descriptor,
+  target: u32,
+  level: u32,
+  ip: u64,
+  retIp: u64,
+): bool {
+  const sp = tssRsp(4 + (level << 3), 0);
+  if (load<u32>(FAULT) || !checkIp(ip, code, 0)) return false;
+  if (!canonical(sp)) {
+    raiseErr(Vector.SS, 0);
     return false;
   }
-  frameFlat(tssSp, level);
+  frameFlat(sp, level);
   if (!framePush(3, load<u16>(segOf(S_SS), SEG_SEL))) return false;
   if (!framePush(3, load<u64>(RSP))) return false;
-  if (!pushReturn(3, retIp) || !markAccessed()) return false;
+  if (!pushReturn(3, retIp) || !markAccessed(code)) return false;
   putSeg(S_SS, level, 0, 0, level << 5);
   frameCommit();
-  enterCode(target, level, ip);
+  enterCode(code, target, level, ip);
   return true;
 }
 
 function outerLegacy(
+  code: Descriptor,
   target: u32,
   level: u32,
   ip: u64,
@@ -196,20 +198,17 @@ function outerLegacy(
   size: u32,
   count: u32,
 ): bool {
-  const csLimit = dLimit();
-  const csAttr = dAttr();
-  if (!tssStack(level, 0)) return false;
-  const ss = tssSs;
-  if (!(ss & 0xfffc)) {
-    raiseErr(TS, 0);
+  const inner = tssStack(level, 0);
+  if (!inner) return false;
+  const ss = inner.ss;
+  if (!selErr(ss)) {
+    raiseErr(Vector.TS, 0);
     return false;
   }
-  if (!checkStack(ss, level, TS, 0)) return false;
-  if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
-  const base = dBase();
-  const limit = dLimit();
-  const attr = dAttr();
-  frameNew(tssSp, level, selErr(ss));
+  const stack = changetype<Descriptor>(INNER);
+  if (!checkStack(stack, ss, level, Vector.TS, 0)) return false;
+  if (!checkIp(ip, code, 0) || !markAccessed(stack)) return false;
+  frameNew(stack, inner.sp, level, selErr(ss));
   if (!framePush(size, load<u16>(segOf(S_SS), SEG_SEL))) return false;
   if (!framePush(size, load<u64>(RSP))) return false;
   // parameters, the deepest first
@@ -220,30 +219,27 @@ function outerLegacy(
     const v = size == 2 ? <u64> rd<u32>(at) : <u64> rd<u16>(at);
     if (load<u32>(FAULT) || !framePush(size, v)) return false;
   }
-  if (!pushReturn(size, retIp)) return false;
-  if (!readDescriptor(target, GP, selErr(target)) || !markAccessed()) {
-    return false;
-  }
-  putSeg(S_SS, ss, base, limit, attr);
+  if (!pushReturn(size, retIp) || !markAccessed(code)) return false;
+  putDescriptor(S_SS, ss, stack);
   frameCommit();
-  enterCode(target, level, ip);
+  enterCode(code, target, level, ip);
   return true;
 }
 
 /** Where a task gate leads; 0 with FAULT set when it may not be used. */
-function taskOf(sel: u32): u32 {
+function taskOf(d: Descriptor, sel: u32): u32 {
   const cpl = <u32> load<u8>(CPL);
   const err = selErr(sel);
-  if (dDpl() < cpl || dDpl() < (sel & 3)) {
-    raiseErr(GP, err);
+  if (d.dpl < cpl || d.dpl < (sel & 3)) {
+    raiseErr(Vector.GP, err);
     return 0;
   }
-  if (dType() != T_TASK) return sel;
-  if (!dPresent()) {
-    raiseErr(NP, err);
+  if (d.type != SystemType.TaskGate) return sel;
+  if (!d.present) {
+    raiseErr(Vector.NP, err);
     return 0;
   }
-  return dLo >> 16;
+  return d.low >> 16;
 }
 
 /**
@@ -253,32 +249,34 @@ function far(sel: u32, ip: u64, size: u32, call: bool, retIp: u64): bool {
   if (load<u8>(MODE) < MODE_PROT) return farReal(sel, ip, size, call, retIp);
   const err = selErr(sel);
   if (!err) return gp(0);
-  if (!readDescriptor(sel, GP, err)) return false;
-  if (!dSystem()) {
-    if (!(dAttr() & A_CODE) || !sameLevel(sel)) return gp(err);
-    if (!checkCode(sel, ip, 0)) return false;
+  const d = changetype<Descriptor>(TARGET);
+  if (!readDescriptor(d, sel, Vector.GP, err)) return false;
+  if (!d.system) {
+    if (!(d.attributes & CODE) || !sameLevel(d, sel)) return gp(err);
+    if (!checkCode(d, sel, ip, 0)) return false;
     if (call) {
       frameCurrent(0);
       if (!pushReturn(size, retIp)) return false;
     }
-    if (!markAccessed()) return false;
+    if (!markAccessed(d)) return false;
     if (call) frameCommit();
-    enterCode(sel, load<u8>(CPL), ip);
+    enterCode(d, sel, load<u8>(CPL), ip);
     return true;
   }
-  const type = dType();
+  const type = d.type;
   const long = longActive();
-  if (type == T_CALL32 || (type == T_CALL16 && !long)) {
-    return farGate(sel, call, retIp);
+  if (
+    type == SystemType.CallGate32 || (type == SystemType.CallGate16 && !long)
+  ) {
+    return farGate(d, sel, call, retIp);
   }
   // busy TSSs come to checkTask's refusal
-  const task = type == T_TASK || (type & ~2) == T_TSS16 ||
-    (type & ~2) == T_TSS32;
+  const task = type == SystemType.TaskGate || (type & ~2) == SystemType.Tss16 ||
+    (type & ~2) == SystemType.Tss32;
   if (long || !task) return gp(err);
-  const tss = taskOf(sel);
+  const tss = taskOf(d, sel);
   if (load<u32>(FAULT)) return false;
-  if (!checkTask(tss, false, GP, 0)) return false;
-  return switchTask(tss, call ? BY_CALL : BY_JMP, retIp, 0, false, 0);
+  return taskSwitch(tss, call ? BY_CALL : BY_JMP, retIp, 0, false, 0);
 }
 
 function direct(p: usize, call: bool): usize {

@@ -3,9 +3,6 @@
 // instruction is completed afterwards (system/complete.ts), or WinHvEmulation
 // carries it out, the data goes to the caller; that of IN and OUT at once where
 // the caller answers (system/access.ts).
-import { asking, askRead, askWrite } from "../../system/access";
-import { completing } from "../../system/device";
-import { IOPL } from "../../cpu/flags";
 import {
   CPL,
   EFL,
@@ -43,17 +40,12 @@ import {
   stringStep,
 } from "../integer/string";
 import { again } from "../../code/ip";
-import { emulating } from "../../system/emulation";
-import {
-  exitIo,
-  IO_REP,
-  IO_STRING,
-  IO_WRITE,
-  portRead,
-  portWrite,
-} from "../../system/ports";
+import { exitIo, portRead, portWrite } from "../../system/ports";
 import { needSync, synced } from "../../system/time";
 import { gp0 } from "../../cpu/fault";
+import { RFLAGS_IOPL } from "../../x86/flags";
+import { IoPortAccessInfo } from "../../whv/structures";
+import { CALLS, EXITS, LISTS, way } from "../../system/way";
 
 /**
  * Whether IOPL or the TSS's bitmap allow the ports; else #GP(0) or the bitmap's
@@ -61,9 +53,9 @@ import { gp0 } from "../../cpu/fault";
  */
 function allowed(port: u32, bytes: u32): bool {
   const mode = load<u8>(MODE);
-  if (emulating || mode == MODE_REAL) return true;
+  if (way == CALLS || mode == MODE_REAL) return true;
   if (
-    mode >= MODE_PROT && load<u8>(CPL) <= (load<u32>(EFL) & IOPL) >> 12
+    mode >= MODE_PROT && load<u8>(CPL) <= (load<u32>(EFL) & RFLAGS_IOPL) >> 12
   ) return true;
   const tr = SEGS + (<usize> S_TR << 5);
   const attr = load<u16>(tr, SEG_ATTR);
@@ -90,20 +82,12 @@ function allowed(port: u32, bytes: u32): bool {
   return true;
 }
 
-/** Whether the access is carried out here instead of exiting. */
-@inline
-function inside(): bool {
-  return emulating || completing;
-}
-
 @inline
 function in_<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!inside() && !asking) return exitIo(port, sizeof<T>(), 0);
-  const v = asking
-    ? <T> askRead(port, sizeof<T>(), true)
-    : <T> portRead(port, sizeof<T>());
+  if (way == EXITS) return exitIo(port, sizeof<T>(), 0);
+  const v = <T> portRead(port, sizeof<T>());
   if (load<u32>(FAULT)) return 0;
   setReg<T>(RAX, v);
   return p + REC;
@@ -113,12 +97,11 @@ function in_<T>(p: usize, port: u32): usize {
 function out<T>(p: usize, port: u32): usize {
   if (!synced) return needSync();
   if (!allowed(port, sizeof<T>())) return 0;
-  if (!inside() && !asking) return exitIo(port, sizeof<T>(), IO_WRITE);
+  if (way == EXITS) {
+    return exitIo(port, sizeof<T>(), IoPortAccessInfo.IsWrite);
+  }
   const v = <u32> load<T>(RAX);
-  const done = asking
-    ? askWrite(port, sizeof<T>(), v, true)
-    : portWrite(port, sizeof<T>(), v);
-  return done ? p + REC : 0;
+  return portWrite(port, sizeof<T>(), v) ? p + REC : 0;
 }
 
 @inline
@@ -134,8 +117,13 @@ function stringExit(p: usize, bytes: u32, flags: u32): usize {
   const rep = rFlags(p) & (RF_REP | RF_REPNE);
   if (!allowed(dx(), bytes)) return 0;
   if (rep && !(load<u64>(RCX) & addrMask(p))) return p + REC;
-  if (inside()) return 0;
-  return exitIo(dx(), bytes, flags | IO_STRING | (rep ? IO_REP : 0));
+  // several accesses, or one and memory: nobody is asked about them
+  if (way == LISTS || way == CALLS) return 0;
+  return exitIo(
+    dx(),
+    bytes,
+    flags | IoPortAccessInfo.StringOp | (rep ? IoPortAccessInfo.RepPrefix : 0),
+  );
 }
 
 function countDown(p: usize, mask: u64): usize {
@@ -168,7 +156,7 @@ function ins<T>(p: usize): usize {
 
 function outs<T>(p: usize): usize {
   if (!synced) return needSync();
-  const r = stringExit(p, sizeof<T>(), IO_WRITE);
+  const r = stringExit(p, sizeof<T>(), IoPortAccessInfo.IsWrite);
   if (r != 0 || load<u32>(FAULT)) return r;
   const mask = addrMask(p);
   const step = stringStep(sizeof<T>());

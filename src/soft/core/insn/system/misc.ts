@@ -1,10 +1,8 @@
 // Software interrupts, CPUID, time stamps, random numbers, MSRs and the FS/GS
 // base instructions. Source: Intel SDM vol. 2.
-import { INT1, INT3, INT_N } from "../../cpu/events";
-import { CR4_FSGSBASE, CR4_TSD } from "../../cpu/bits";
-import { ExitReason } from "../../whv/names";
-import { cpuid, cpuidA, cpuidB, cpuidC, cpuidD } from "../../cpu/cpuid";
-import { BP, DB, gp0, OF_, raise, UD } from "../../cpu/fault";
+import { ExitReason, ExtendedVmExits } from "../../whv/names";
+import { cpuid } from "../../cpu/cpuid";
+import { gp0, raise } from "../../cpu/fault";
 import { getOF, setArith } from "../../cpu/flags";
 import {
   CPL,
@@ -23,14 +21,7 @@ import {
   S_FS,
   S_GS,
 } from "../../layout";
-import {
-  MSR_EXIT,
-  MSR_GP,
-  MSR_OK,
-  msrRead,
-  msrValue,
-  msrWrite,
-} from "../../cpu/msr";
+import { MSR_EXIT, MSR_GP, MSR_OK, msrRead, msrWrite } from "../../cpu/msr";
 import {
   all,
   def,
@@ -51,16 +42,20 @@ import {
 import { random } from "../../cpu/random";
 import { REC, rImm8, rOsz, rRm } from "../../code/record";
 import { canonical, segOf } from "../../cpu/segment";
-import {
-  cpuidExitWanted,
-  EXT_RDTSC,
-  extendedExits,
-} from "../../whv/properties";
+import { cpuidExitWanted, extendedExits } from "../../whv/properties";
 import { leave } from "../../code/ip";
 import { beginExit } from "../../system/exit";
 import { needSync, synced, time } from "../../system/time";
+import { EventType } from "../../x86/events";
+import { CR4_FSGSBASE, CR4_TSD } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
+import {
+  CpuidAccessExit,
+  MsrAccessExit,
+  ReadTscExit,
+} from "../../whv/structures";
 
-/** Raises a software event of `type` (cpu/events.ts). */
+/** Raises a software event of `type` (EventType). */
 function software(vector: u32, type: u32): usize {
   store<u32>(FAULT, F_EXC | vector | (type << 16));
   store<u32>(FERR, 0);
@@ -68,30 +63,30 @@ function software(vector: u32, type: u32): usize {
 }
 
 function into(p: usize): usize {
-  return getOF() ? software(OF_, INT3) : p + REC;
+  return getOF() ? software(Vector.OF, EventType.SoftwareException) : p + REC;
 }
 
 function doCpuid(p: usize): usize {
   const leaf = load<u32>(RAX);
-  cpuid(leaf, load<u32>(RCX));
+  const result = cpuid(leaf, load<u32>(RCX));
   if (cpuidExitWanted(leaf)) {
     if (!synced) return needSync();
     beginExit(ExitReason.X64Cpuid);
-    store<u64>(EXITBUF, load<u64>(RAX), 48);
-    store<u64>(EXITBUF, load<u64>(RCX), 56);
-    store<u64>(EXITBUF, load<u64>(RDX), 64);
-    store<u64>(EXITBUF, load<u64>(RBX), 72);
-    store<u64>(EXITBUF, cpuidA, 80);
-    store<u64>(EXITBUF, cpuidC, 88);
-    store<u64>(EXITBUF, cpuidD, 96);
-    store<u64>(EXITBUF, cpuidB, 104);
+    store<u64>(EXITBUF, load<u64>(RAX), CpuidAccessExit.Rax);
+    store<u64>(EXITBUF, load<u64>(RCX), CpuidAccessExit.Rcx);
+    store<u64>(EXITBUF, load<u64>(RDX), CpuidAccessExit.Rdx);
+    store<u64>(EXITBUF, load<u64>(RBX), CpuidAccessExit.Rbx);
+    store<u64>(EXITBUF, result.eax, CpuidAccessExit.DefaultResultRax);
+    store<u64>(EXITBUF, result.ecx, CpuidAccessExit.DefaultResultRcx);
+    store<u64>(EXITBUF, result.edx, CpuidAccessExit.DefaultResultRdx);
+    store<u64>(EXITBUF, result.ebx, CpuidAccessExit.DefaultResultRbx);
     store<u32>(FAULT, F_EXIT);
     return 0;
   }
-  store<u64>(RAX, cpuidA);
-  store<u64>(RBX, cpuidB);
-  store<u64>(RCX, cpuidC);
-  store<u64>(RDX, cpuidD);
+  store<u64>(RAX, result.eax);
+  store<u64>(RBX, result.ebx);
+  store<u64>(RCX, result.ecx);
+  store<u64>(RDX, result.edx);
   return p + REC;
 }
 
@@ -107,13 +102,13 @@ function tscRefused(scp: bool): bool {
     needSync();
     return true;
   }
-  if (!(extendedExits & EXT_RDTSC)) return false;
+  if (!(extendedExits & ExtendedVmExits.X64RdtscExit)) return false;
   beginExit(ExitReason.X64Rdtsc);
-  store<u64>(EXITBUF, load<u64>(M_TSCAUX), 48);
-  store<u64>(EXITBUF, load<u64>(M_TSCOFF), 56);
-  store<u64>(EXITBUF, time + load<u64>(M_TSCOFF), 64);
-  store<u64>(EXITBUF, time / 100, 72);
-  store<u64>(EXITBUF, scp ? 1 : 0, 80);
+  store<u64>(EXITBUF, load<u64>(M_TSCAUX), ReadTscExit.TscAux);
+  store<u64>(EXITBUF, load<u64>(M_TSCOFF), ReadTscExit.VirtualOffset);
+  store<u64>(EXITBUF, time + load<u64>(M_TSCOFF), ReadTscExit.Tsc);
+  store<u64>(EXITBUF, time / 100, ReadTscExit.ReferenceTime);
+  store<u64>(EXITBUF, scp ? 1 : 0, ReadTscExit.RdtscInfo);
   store<u32>(FAULT, F_EXIT);
   return true;
 }
@@ -154,12 +149,15 @@ function rdrand(p: usize): usize {
 
 // --- MSRs
 
+/** u64: what RDMSR reads. */
+const MSR: usize = memory.data(8, 8);
+
 function msrExit(index: u32, write: bool): usize {
   beginExit(ExitReason.X64MsrAccess);
-  store<u32>(EXITBUF, write ? 1 : 0, 48);
-  store<u32>(EXITBUF, index, 52);
-  store<u64>(EXITBUF, load<u64>(RAX), 56);
-  store<u64>(EXITBUF, load<u64>(RDX), 64);
+  store<u32>(EXITBUF, write ? 1 : 0, MsrAccessExit.AccessInfo);
+  store<u32>(EXITBUF, index, MsrAccessExit.MsrNumber);
+  store<u64>(EXITBUF, load<u64>(RAX), MsrAccessExit.Rax);
+  store<u64>(EXITBUF, load<u64>(RDX), MsrAccessExit.Rdx);
   store<u32>(FAULT, F_EXIT);
   return 0;
 }
@@ -168,10 +166,10 @@ function rdmsr(p: usize): usize {
   if (load<u8>(CPL)) return gp0();
   if (!synced) return needSync();
   const index = load<u32>(RCX);
-  const r = msrRead(index);
+  const r = msrRead(index, MSR);
   if (r == MSR_EXIT) return msrExit(index, false);
   if (r == MSR_GP) return gp0();
-  putPair(msrValue);
+  putPair(load<u64>(MSR));
   return p + REC;
 }
 
@@ -188,14 +186,14 @@ function wrmsr(p: usize): usize {
 // --- FS and GS bases
 
 function readBase(p: usize, seg: u32): usize {
-  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(UD);
+  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(Vector.UD);
   const base = load<u64>(segOf(seg));
   store<u64>(rRm(p), rOsz(p) == 3 ? base : base & 0xffffffff);
   return p + REC;
 }
 
 function writeBase(p: usize, seg: u32): usize {
-  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(UD);
+  if (!(load<u64>(CR4) & CR4_FSGSBASE)) return raise(Vector.UD);
   const v = rOsz(p) == 3 ? load<u64>(rRm(p)) : <u64> load<u32>(rRm(p));
   if (!canonical(v)) return gp0();
   store<u64>(segOf(seg), v);
@@ -204,13 +202,13 @@ function writeBase(p: usize, seg: u32): usize {
 
 export function registerSystem(): void {
   def(M_ONE, 0xcc, END);
-  all((_p) => software(BP, INT3));
+  all((_p) => software(Vector.BP, EventType.SoftwareException));
   def(M_ONE, 0xcd, IMM_B | END);
-  all((p) => software(rImm8(p), INT_N));
+  all((p) => software(rImm8(p), EventType.SoftwareInterrupt));
   def(M_ONE, 0xce, INV64);
   all((p) => into(p));
   def(M_ONE, 0xf1, END);
-  all((_p) => software(DB, INT1));
+  all((_p) => software(Vector.DB, EventType.PrivilegedSoftwareException));
   def(M_0F, 0xa2, 0);
   all((p) => doCpuid(p));
   def(M_0F, 0x31, 0);

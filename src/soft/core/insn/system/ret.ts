@@ -1,22 +1,7 @@
 // Far RET and IRET. Source: Intel SDM vol. 2, "RET", "IRET"; vol. 3, "Returning
 // from a Called Procedure", "8086 Emulation".
-import { CR4_VME } from "../../cpu/bits";
-import { GP, gp, raiseErr, SS_ } from "../../cpu/fault";
-import {
-  AC,
-  DF,
-  getFlags,
-  ID,
-  IF,
-  IOPL,
-  NT,
-  RF,
-  setFlagsRaw,
-  TF,
-  VIF,
-  VIP,
-  VM,
-} from "../../cpu/flags";
+import { gp, raiseErr } from "../../cpu/fault";
+import { getFlags, setFlagsRaw } from "../../cpu/flags";
 import { putSp, stackMask } from "../../cpu/frame";
 import {
   CPL,
@@ -47,32 +32,51 @@ import { flagsChanged, updateMode } from "../../cpu/mode";
 import { all, def, END, IMM_W, M_ONE, SZ_V } from "../../code/optable";
 import { rImm, rOsz } from "../../code/record";
 import {
-  A_ACCESSED,
-  A_CODE,
-  A_DB,
-  A_EC,
-  A_L,
-  A_S,
   checkCodeKind,
   checkIp,
   checkStack,
-  dAttr,
-  dBase,
-  dDpl,
-  dLimit,
   longActive,
-  markAccessed,
+  putDescriptor,
   putRealSeg,
   putSeg,
-  readDescriptor,
   segOf,
   selErr,
 } from "../../cpu/segment";
 import { taskReturn } from "../../cpu/task";
 import { nextIp } from "../../code/ip";
 import { linear } from "../../code/operand";
-
-const ARITHMETIC: u32 = 0x8d5;
+import { CR4_VME } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
+import {
+  RFLAGS_AC,
+  RFLAGS_ARITHMETIC,
+  RFLAGS_BITS,
+  RFLAGS_CLEAR,
+  RFLAGS_DF,
+  RFLAGS_ID,
+  RFLAGS_IF,
+  RFLAGS_IOPL,
+  RFLAGS_NT,
+  RFLAGS_RF,
+  RFLAGS_TF,
+  RFLAGS_VIF,
+  RFLAGS_VIP,
+  RFLAGS_VM,
+} from "../../x86/flags";
+import {
+  Attributes,
+  BIG,
+  CODE,
+  CODE_OR_DATA,
+  CONFORMING_OR_DOWN,
+  LONG,
+} from "../../x86/segments";
+import {
+  Descriptor,
+  DESCRIPTOR_BYTES,
+  markAccessed,
+  readDescriptor,
+} from "../../cpu/descriptor";
 
 /** The stack's `index`th item of 1 << size bytes, `skip` bytes further on. */
 function peek(index: u32, size: u32, skip: u64): u64 {
@@ -84,17 +88,19 @@ function peek(index: u32, size: u32, skip: u64): u64 {
     : size == 2
     ? <u64> rd<u32>(at)
     : <u64> rd<u16>(at);
-  if (load<u32>(FAULT) == F_NONCANON) raiseErr(SS_, 0);
+  if (load<u32>(FAULT) == F_NONCANON) raiseErr(Vector.SS, 0);
   return v;
 }
 
 /** RFLAGS bits that IRET may change at the current privilege. */
 function writableFlags(size: u32): u32 {
-  let mask = ARITHMETIC | TF | DF | NT;
-  if (size != 1) mask |= RF | AC | ID;
+  let mask = RFLAGS_ARITHMETIC | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT;
+  if (size != 1) mask |= RFLAGS_RF | RFLAGS_AC | RFLAGS_ID;
   const cpl = <u32> load<u8>(CPL);
-  if (cpl <= (load<u32>(EFL) & IOPL) >> 12) mask |= IF;
-  if (cpl == 0) mask |= size != 1 ? IOPL | VIF | VIP : IOPL;
+  if (cpl <= (load<u32>(EFL) & RFLAGS_IOPL) >> 12) mask |= RFLAGS_IF;
+  if (cpl == 0) {
+    mask |= size != 1 ? RFLAGS_IOPL | RFLAGS_VIF | RFLAGS_VIP : RFLAGS_IOPL;
+  }
   return mask;
 }
 
@@ -111,11 +117,15 @@ function putFlags(image: u32, mask: u32): void {
 function demote(seg: u32, cpl: u32): void {
   if (!(load<u16>(segOf(seg), SEG_SEL) & 0xfffc)) return;
   const attr = <u32> load<u16>(segOf(seg), SEG_ATTR);
-  const conforming = (attr & (A_CODE | A_EC)) == (A_CODE | A_EC);
+  const conforming =
+    (attr & (CODE | CONFORMING_OR_DOWN)) == (CODE | CONFORMING_OR_DOWN);
   if (!conforming && (attr >> 5 & 3) < cpl) {
     putSeg(seg, 0, load<u64>(segOf(seg)), 0, 0);
   }
 }
+
+const CODE_SEGMENT: usize = memory.data(DESCRIPTOR_BYTES, 8);
+const STACK_SEGMENT: usize = memory.data(DESCRIPTOR_BYTES, 8);
 
 /**
  * Returns to sel:ip in protected or long mode. The stack then continues at item
@@ -136,22 +146,24 @@ function farReturn(
   const cpl = <u32> load<u8>(CPL);
   const rpl = sel & 3;
   if (!err) return gp(0);
-  if (!readDescriptor(sel, GP, err)) return false;
-  const attr = dAttr();
-  if ((attr & (A_S | A_CODE)) != (A_S | A_CODE) || rpl < cpl) return gp(err);
-  if (attr & A_EC ? dDpl() > rpl : dDpl() != rpl) return gp(err);
-  const long64 = longActive() && (attr & A_L) != 0;
-  if (!checkCodeKind(sel, 0)) return false;
-  const csBase = dBase();
-  const csLimit = dLimit();
-  const csAttr = dAttr() | A_ACCESSED;
+  const code = changetype<Descriptor>(CODE_SEGMENT);
+  if (!readDescriptor(code, sel, Vector.GP, err)) return false;
+  const attr = code.attributes;
+  if ((attr & (CODE_OR_DATA | CODE)) != (CODE_OR_DATA | CODE) || rpl < cpl) {
+    return gp(err);
+  }
+  if (attr & CONFORMING_OR_DOWN ? code.dpl > rpl : code.dpl != rpl) {
+    return gp(err);
+  }
+  const long64 = longActive() && (attr & LONG) != 0;
+  if (!checkCodeKind(code, sel, 0)) return false;
   const mine = stackMask();
   // at the same privilege the address comes first, to an outer one SS does
-  if (rpl == cpl && !checkIp(ip, csLimit, csAttr, 0)) return false;
+  if (rpl == cpl && !checkIp(ip, code, 0)) return false;
   if (rpl == cpl && !always) {
-    if (!markAccessed()) return false;
+    if (!markAccessed(code)) return false;
     putSp(load<u64>(RSP) + (<u64> items << size) + extra, mine);
-    putSeg(S_CS, sel, csBase, csLimit, csAttr);
+    putDescriptor(S_CS, sel, code);
     store<u64>(RIP, ip);
     if (mask) putFlags(flags, mask);
     updateMode();
@@ -161,30 +173,31 @@ function farReturn(
   if (load<u32>(FAULT)) return false;
   const ss = <u32> peek(items + 1, size, extra) & 0xffff;
   if (load<u32>(FAULT)) return false;
-  let ssBase: u64 = 0;
-  let ssLimit: u32 = 0;
-  let ssAttr: u32 = rpl << 5;
-  if (selErr(ss) == 0) {
+  const stack = changetype<Descriptor>(STACK_SEGMENT);
+  const none = selErr(ss) == 0;
+  if (none) {
     // null is a stack only for 64-bit code above ring 3
     if (!long64 || rpl == 3 || (ss & 3) != rpl) return gp(0);
-    if (!checkIp(ip, csLimit, csAttr, 0)) return false;
+    if (!checkIp(ip, code, 0)) return false;
   } else {
     // the stack segment first, then the address; accessed is set when all is
     // well
-    if (!checkStack(ss, rpl, GP, 0)) return false;
-    if (!checkIp(ip, csLimit, csAttr, 0) || !markAccessed()) return false;
-    ssBase = dBase();
-    ssLimit = dLimit();
-    ssAttr = dAttr();
+    if (!checkStack(stack, ss, rpl, Vector.GP, 0)) return false;
+    if (!checkIp(ip, code, 0) || !markAccessed(stack)) return false;
   }
-  if (!readDescriptor(sel, GP, err) || !markAccessed()) return false;
-  putSeg(S_CS, sel, csBase, csLimit, csAttr);
-  putSeg(S_SS, ss, ssBase, ssLimit, ssAttr);
+  if (!markAccessed(code)) return false;
+  putDescriptor(S_CS, sel, code);
+  if (none) putSeg(S_SS, ss, 0, 0, rpl << 5);
+  else putDescriptor(S_SS, ss, stack);
   store<u64>(RIP, ip);
   const outer = rpl != cpl;
   if (mask) putFlags(flags, mask);
   store<u8>(CPL, <u8> rpl);
-  const width: u64 = long64 ? ~<u64> 0 : ssAttr & A_DB ? 0xffffffff : 0xffff;
+  const width: u64 = long64
+    ? ~<u64> 0
+    : stack.attributes & BIG
+    ? 0xffffffff
+    : 0xffff;
   putSp(sp + (outer ? extra : 0), width);
   if (outer) {
     demote(S_ES, rpl);
@@ -222,22 +235,28 @@ function iretReal(ip: u64, sel: u32, image: u32, size: u32): bool {
   const efl = load<u32>(EFL);
   let mask = writableFlags(size);
   if (load<u8>(MODE) == MODE_V86) {
-    if ((efl & IOPL) == IOPL) mask |= IF;
+    if ((efl & RFLAGS_IOPL) == RFLAGS_IOPL) mask |= RFLAGS_IF;
     else {
       // with VME the virtual IF stands in for IF; without it, trap
       if (!(load<u64>(CR4) & CR4_VME) || size != 1) return gp(0);
-      if (image & TF || (image & IF && efl & VIP)) return gp(0);
-      mask = (mask & ~(IF | IOPL)) | VIF;
-      image = (image & ~VIF) | (image & IF ? VIF : 0);
+      if (image & RFLAGS_TF || (image & RFLAGS_IF && efl & RFLAGS_VIP)) {
+        return gp(0);
+      }
+      mask = (mask & ~(RFLAGS_IF | RFLAGS_IOPL)) | RFLAGS_VIF;
+      image = (image & ~RFLAGS_VIF) | (image & RFLAGS_IF ? RFLAGS_VIF : 0);
     }
-    mask &= ~IOPL;
+    mask &= ~RFLAGS_IOPL;
   }
   if (ip > <u64> load<u32>(segOf(S_CS), SEG_LIMIT)) return gp(0);
   putSp(load<u64>(RSP) + (<u64> 3 << size), stackMask());
   putRealSeg(S_CS, sel);
   store<u64>(RIP, ip);
   // VIF and VIP are not IRET's to change here, except as VME has it
-  putFlags(image, mask & (load<u8>(MODE) == MODE_V86 ? ~VIP : ~(VIP | VIF)));
+  putFlags(
+    image,
+    mask &
+      (load<u8>(MODE) == MODE_V86 ? ~RFLAGS_VIP : ~(RFLAGS_VIP | RFLAGS_VIF)),
+  );
   updateMode();
   return true;
 }
@@ -250,7 +269,7 @@ function iretV86(ip: u64, sel: u32, image: u32): bool {
     store<u32>(V86_FRAME + (<usize> i << 2), <u32> v);
   }
   if (ip > 0xffff) return gp(0);
-  setFlagsRaw((image & 0x3f7fd7) | 2);
+  setFlagsRaw((image & RFLAGS_BITS) | RFLAGS_CLEAR);
   store<u8>(CPL, 3);
   v86Seg(S_CS, sel);
   v86Seg(S_SS, load<u32>(V86_FRAME, 16));
@@ -266,18 +285,18 @@ function iretV86(ip: u64, sel: u32, image: u32): bool {
 
 function v86Seg(seg: u32, sel: u32): void {
   sel &= 0xffff;
-  putSeg(seg, sel, <u64> sel << 4, 0xffff, 0xf3);
+  putSeg(seg, sel, <u64> sel << 4, 0xffff, Attributes.v86);
 }
 
 function iretAny(p: usize): bool {
   const size = rOsz(p);
   const mode = load<u8>(MODE);
-  if (mode >= MODE_PROT && load<u32>(EFL) & NT) {
+  if (mode >= MODE_PROT && load<u32>(EFL) & RFLAGS_NT) {
     if (longActive()) return gp(0);
     return taskReturn(nextIp(p));
   }
   if (
-    mode == MODE_V86 && (load<u32>(EFL) & IOPL) != IOPL &&
+    mode == MODE_V86 && (load<u32>(EFL) & RFLAGS_IOPL) != RFLAGS_IOPL &&
     !(load<u64>(CR4) & CR4_VME)
   ) return gp(0);
   const ip = peek(0, size, 0);
@@ -288,7 +307,7 @@ function iretAny(p: usize): bool {
   if (load<u32>(FAULT)) return false;
   if (mode < MODE_PROT) return iretReal(ip, sel, image, size);
   if (
-    image & VM && size == 2 && load<u8>(CPL) == 0 && !longActive()
+    image & RFLAGS_VM && size == 2 && load<u8>(CPL) == 0 && !longActive()
   ) return iretV86(ip, sel, image);
   return farReturn(
     sel,

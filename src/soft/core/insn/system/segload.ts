@@ -24,11 +24,12 @@ import {
   v3m,
 } from "../../code/optable";
 import { REC, rModrm, rOsz, rReg, setReg } from "../../code/record";
-import { raise, UD } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import { loadSegment } from "../../cpu/segment";
 import { getSP, setSP, stackGetV } from "../../cpu/stack";
 import { leave } from "../../code/ip";
 import { eaPart, ldRM } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
 
 /**
  * After SS changed, interrupts and debug traps wait for the next instruction.
@@ -41,7 +42,7 @@ function loaded(p: usize, seg: u32): usize {
 
 function movSeg(p: usize): usize {
   const seg = (rModrm(p) >> 3) & 7;
-  if (seg == 1 || seg > 5) return raise(UD);
+  if (seg == 1 || seg > 5) return raise(Vector.UD);
   const sel = <u32> ldRM<u16>(p);
   if (load<u32>(FAULT)) return 0;
   return loadSegment(seg, sel) ? loaded(p, seg) : 0;

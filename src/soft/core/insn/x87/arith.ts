@@ -15,7 +15,7 @@ import {
 import { f80FromI64, f80OperandF32, f80OperandF64 } from "../../fp/f80_convert";
 import { f80M, f80Se } from "../../fp/round";
 import { x87Stores } from "../../fp/state";
-import { raise, UD } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import { FAULT } from "../../layout";
 import { REC, rModrm, rOpcode } from "../../code/record";
 import {
@@ -38,6 +38,7 @@ import {
   underflow,
 } from "./state";
 import { ldm } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
 
 /** Operations, numbered as ModRM.reg of D8. */
 export const ADD: u32 = 0;
@@ -235,6 +236,6 @@ export function test(p: usize): usize {
 
 /** FUCOMPP (DA E9) and FCOMPP (DE D9): other numbers are undefined. */
 export function comparePop2(p: usize, quiet: bool): usize {
-  if ((rModrm(p) & 7) != 1) return raise(UD);
+  if ((rModrm(p) & 7) != 1) return raise(Vector.UD);
   return compare(p, 1, quiet, 2);
 }

@@ -1,8 +1,7 @@
 // x87 control: control and status words, environments, FSAVE and FRSTOR,
 // FNINIT, FNCLEX, WAIT. Source: Intel SDM volume 1, 8.1.10 and figures 8-9 to
 // 8-12; volume 2, each instruction.
-import { CR0_MP, CR0_TS } from "../../cpu/bits";
-import { NM, raise } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import { classify, NORMAL, ZERO } from "../../fp/f80";
 import {
   CR0,
@@ -38,6 +37,8 @@ import {
   write80,
 } from "./state";
 import { ldm, stm } from "../../code/operand";
+import { CR0_MP, CR0_TS } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
 
 /** Control word bits that exist; bit 6 always reads as 1. */
 const FCW_MASK: u32 = 0x1f3f;
@@ -111,7 +112,7 @@ export function fnop(p: usize): usize {
 /** WAIT: #NM needs MP as well as TS. */
 export function fwait(p: usize): usize {
   if ((load<u32>(CR0) & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) {
-    return raise(NM);
+    return raise(Vector.NM);
   }
   if (!nonePending()) return 0;
   return p + REC;

@@ -1,8 +1,7 @@
 // The FXSAVE image and what writes and reads it: FXSAVE, FXRSTOR, XSAVE, XRSTOR
 // (components x87 and SSE, standard format), and LDMXCSR, STMXCSR.
 // Source: Intel SDM volume 1, 10.5 and 13; volume 2, those instructions.
-import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from "../../cpu/bits";
-import { gp0, NM, raise, UD } from "../../cpu/fault";
+import { gp0, raise } from "../../cpu/fault";
 import {
   CR0,
   CR4,
@@ -30,9 +29,14 @@ import { REC, RF_REXW, rFlags } from "../../code/record";
 import { advance, operand, readyNoWait, st, updateES, writable } from "./state";
 import { initFpu, setControl } from "./control";
 import { ldm, stm } from "../../code/operand";
-
-/** Implemented MXCSR bits, DAZ among them. */
-export const MXCSR_MASK: u32 = 0xffff;
+import {
+  CR0_EM,
+  CR0_TS,
+  CR4_OSFXSR,
+  CR4_OSXSAVE,
+} from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
+import { MXCSR_BITS } from "../../x86/flags";
 
 /** XSAVE state components. */
 export const X87: u64 = 1;
@@ -132,7 +136,7 @@ function fxsave(p: usize): usize {
   if (a & 15) return gp0();
   buildX87(STAGE, rexW(p));
   store<u32>(STAGE, load<u32>(MXCSR), AT_MXCSR);
-  store<u32>(STAGE, MXCSR_MASK, AT_MXCSR + 4);
+  store<u32>(STAGE, MXCSR_BITS, AT_MXCSR + 4);
   let end = AT_XMM;
   if (load<u32>(CR4) & CR4_OSFXSR) {
     end += xmmBytes();
@@ -149,7 +153,7 @@ function fxrstor(p: usize): usize {
   const sse = (load<u32>(CR4) & CR4_OSFXSR) != 0;
   if (!getStage(a, 0, AT_XMM + (sse ? xmmBytes() : 0))) return 0;
   const mxcsr = load<u32>(STAGE, AT_MXCSR);
-  if (mxcsr & ~MXCSR_MASK) return gp0();
+  if (mxcsr & ~MXCSR_BITS) return gp0();
   applyX87(STAGE, rexW(p));
   store<u32>(MXCSR, mxcsr);
   if (sse) memory.copy(XMM, STAGE + AT_XMM, xmmBytes());
@@ -159,11 +163,11 @@ function fxrstor(p: usize): usize {
 /** #UD without OSXSAVE, #NM under TS; false with FAULT set. */
 function xsaveReady(): bool {
   if (!(load<u32>(CR4) & CR4_OSXSAVE)) {
-    raise(UD);
+    raise(Vector.UD);
     return false;
   }
   if (load<u32>(CR0) & CR0_TS) {
-    raise(NM);
+    raise(Vector.NM);
     return false;
   }
   return true;
@@ -190,7 +194,7 @@ function xsave(p: usize): usize {
   }
   if (which & SSE) {
     store<u32>(STAGE, load<u32>(MXCSR), AT_MXCSR);
-    store<u32>(STAGE, MXCSR_MASK, AT_MXCSR + 4);
+    store<u32>(STAGE, MXCSR_BITS, AT_MXCSR + 4);
     if (!putStage(a, AT_MXCSR, AT_ST)) return 0;
     memory.copy(STAGE + AT_XMM, XMM, xmmBytes());
     if (!putStage(a, AT_XMM, AT_XMM + xmmBytes())) return 0;
@@ -214,7 +218,7 @@ function xrstor(p: usize): usize {
   ) return gp0();
   const which = requested();
   const mxcsr = load<u32>(STAGE, AT_MXCSR);
-  if (which & SSE && mxcsr & ~MXCSR_MASK) return gp0();
+  if (which & SSE && mxcsr & ~MXCSR_BITS) return gp0();
   if (which & X87) {
     if (bv & X87) applyX87(STAGE, rexW(p));
     else {
@@ -233,11 +237,11 @@ function xrstor(p: usize): usize {
 /** #UD and #NM of SSE instructions; false with FAULT set. */
 function sseReady(): bool {
   if (load<u32>(CR0) & CR0_EM || !(load<u32>(CR4) & CR4_OSFXSR)) {
-    raise(UD);
+    raise(Vector.UD);
     return false;
   }
   if (load<u32>(CR0) & CR0_TS) {
-    raise(NM);
+    raise(Vector.NM);
     return false;
   }
   return true;
@@ -247,7 +251,7 @@ function ldmxcsr(p: usize): usize {
   if (!sseReady()) return 0;
   const v = ldm<u32>(p);
   if (load<u32>(FAULT)) return 0;
-  if (v & ~MXCSR_MASK) return gp0();
+  if (v & ~MXCSR_BITS) return gp0();
   store<u32>(MXCSR, v);
   return p + REC;
 }

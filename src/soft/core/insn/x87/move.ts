@@ -25,7 +25,7 @@ import {
   rounding,
   x87Stores,
 } from "../../fp/state";
-import { raise, UD } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import { FAULT } from "../../layout";
 import { rd, wr } from "../../memory/access";
 import { REC, rModrm } from "../../code/record";
@@ -58,6 +58,7 @@ import {
   write80,
 } from "./state";
 import { ldm, stm } from "../../code/operand";
+import { Vector } from "../../x86/vectors";
 
 /** Pushes the converted memory operand in f80Se:f80M. */
 function pushLoaded(p: usize): usize {
@@ -349,7 +350,7 @@ export function moveTop(p: usize, by: i32): usize {
  */
 export function loadConstant(p: usize): usize {
   const n = rModrm(p) & 7;
-  if (n == 7) return raise(UD);
+  if (n == 7) return raise(Vector.UD);
   if (!ready()) return 0;
   if (!isEmpty(7)) {
     if (overflow()) pushRaw(0xffff, 0xc000000000000000);

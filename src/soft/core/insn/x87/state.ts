@@ -7,7 +7,6 @@
 // 13; no such wire leaves the platform, and the processor goes on as it does
 // with IGNNE# asserted. The status word still tells (ES). Source: Intel SDM
 // volume 1, 8.1 and 8.7; volume 2, each instruction.
-import { CR0_EM, CR0_NE, CR0_TS } from "../../cpu/bits";
 import {
   flags,
   IE,
@@ -18,7 +17,7 @@ import {
   x87Begin,
   x87Stores,
 } from "../../fp/state";
-import { MF, NM, raise } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import {
   CR0,
   FAULT,
@@ -42,6 +41,8 @@ import { EAK_16, rEak, rModrm, rOpcode, rSeg } from "../../code/record";
 import { ipOf } from "../../code/ip";
 import { eaLinear, eaOffset, eaPart } from "../../code/operand";
 import { ACC_WRITE } from "../../memory/walk";
+import { CR0_EM, CR0_NE, CR0_TS } from "../../x86/control_registers";
+import { Vector } from "../../x86/vectors";
 
 /** Status word bits. */
 const SW_SF: u32 = 0x40;
@@ -55,7 +56,7 @@ const SW_B: u32 = 0x8000;
 /** #NM: false with FAULT set. */
 export function readyNoWait(): bool {
   if (load<u32>(CR0) & (CR0_EM | CR0_TS)) {
-    raise(NM);
+    raise(Vector.NM);
     return false;
   }
   return true;
@@ -71,7 +72,7 @@ export function nonePending(): bool {
     <u32> load<u16>(FSW) & 0x3f & ~<u32> load<u16>(FCW) &&
     load<u32>(CR0) & CR0_NE
   ) {
-    raise(MF);
+    raise(Vector.MF);
     return false;
   }
   return true;
@@ -80,7 +81,7 @@ export function nonePending(): bool {
 /** #NM and pending exceptions; opens the environment. False with FAULT set. */
 export function ready(): bool {
   if (load<u32>(CR0) & (CR0_EM | CR0_TS)) {
-    raise(NM);
+    raise(Vector.NM);
     return false;
   }
   if (!nonePending()) return false;

@@ -1,7 +1,7 @@
 // Registration of the x87 instructions: opcodes D8 to DF and WAIT, every form
 // that silicon executes, the undocumented aliases included.
 // Source: Intel SDM volume 2, appendix A.5.
-import { raise, UD } from "../../cpu/fault";
+import { raise } from "../../cpu/fault";
 import { def, grp, hm, hr, M_ONE, REGONLY } from "../../code/optable";
 import { rModrm } from "../../code/record";
 import {
@@ -73,6 +73,7 @@ import {
   storeSt,
   storeStQuiet,
 } from "./move";
+import { Vector } from "../../x86/vectors";
 
 // Condition codes of FCMOVcc, as Jcc numbers them; +1 is the opposite.
 const CC_B: u32 = 2;
@@ -90,7 +91,7 @@ function fucom(p: usize, pops: u32): usize {
 
 /** D9 D0: FNOP; the other numbers are undefined. */
 function d9d0(p: usize): usize {
-  return rModrm(p) == 0xd0 ? fnop(p) : raise(UD);
+  return rModrm(p) == 0xd0 ? fnop(p) : raise(Vector.UD);
 }
 
 /** D9 E0 to E7. */
@@ -105,7 +106,7 @@ function d9e0(p: usize): usize {
     case 0xe5:
       return examine(p);
   }
-  return raise(UD);
+  return raise(Vector.UD);
 }
 
 /** D9 F0 to F7. */
@@ -158,11 +159,11 @@ function dbe0(p: usize): usize {
     case 0xe4:
       return nothing(p);
   }
-  return raise(UD);
+  return raise(Vector.UD);
 }
 
 function dfe0(p: usize): usize {
-  return rModrm(p) == 0xe0 ? fnstswAx(p) : raise(UD);
+  return rModrm(p) == 0xe0 ? fnstswAx(p) : raise(Vector.UD);
 }
 
 function d8(): void {

@@ -4,7 +4,7 @@
  * about it. (Intel SDM volume 2, appendix A, "Opcode Map".)
  */
 
-import { Vector } from "../../x86/vectors.ts";
+import { Vector } from "./vectors.ts";
 
 /** What kind of instruction it is, as far as stepping is concerned. */
 export enum Kind {
@@ -178,9 +178,9 @@ function twoByteMap(): Uint8Array {
 }
 
 /** Bytes of SIB and displacement after a ModRM byte; -1 if cut off. */
-function addressBytes(
+function behindModrm(
   modrm: number,
-  addressSize: number,
+  addressBytes: number,
   bytes: Uint8Array,
   at: number,
   end: number,
@@ -188,7 +188,7 @@ function addressBytes(
   const mod = modrm >> 6;
   if (mod === 3) return 0;
   const rm = modrm & 7;
-  if (addressSize === 2) {
+  if (addressBytes === 2) {
     if (mod === 0) return rm === 6 ? 2 : 0;
     return mod;
   }
@@ -201,6 +201,18 @@ function addressBytes(
   return count;
 }
 
+/** An instruction's bytes as they are read. */
+interface Code {
+  readonly bytes: Uint8Array;
+  readonly bits: 16 | 32 | 64;
+  /** The next byte. */
+  at: number;
+  /** Behind the last one that there may be. */
+  readonly end: number;
+  operand16: boolean;
+  addressBytes: number;
+}
+
 /** True if byte `at` of `bytes` and those after decode into `into`. `bits` is
  * the code segment's: 16, 32 or 64. At most 15 bytes are looked at, and not
  * more than there are: an instruction cut off at the end is Unknown. */
@@ -210,22 +222,53 @@ export function decode(
   bits: 16 | 32 | 64,
   into: Decoded,
 ): boolean {
-  const start = at;
-  const end = Math.min(bytes.length, at + 15);
+  const code: Code = {
+    bytes,
+    bits,
+    at,
+    end: Math.min(bytes.length, at + 15),
+    operand16: bits === 16,
+    addressBytes: bits / 8,
+  };
   into.kind = Kind.Unknown;
   into.length = 0;
+  into.modrm = 0;
+  if (!readPrefixes(code, into)) return false;
+  let form = readOpcode(code, into);
+  if ((form & X) !== 0) return false;
+  if ((form & M) !== 0) {
+    if (!readModrm(code, into)) return false;
+    // Group 3: TEST alone has an immediate.
+    if (into.map === 0 && (into.modrm & 0x30) === 0) {
+      if (into.opcode === 0xf6) form |= B;
+      else if (into.opcode === 0xf7) form |= Z;
+    }
+  }
+  let immediateBytes = 1;
+  if ((form & B) !== 0) code.at += 1;
+  if ((form & W) !== 0) code.at += 2;
+  if ((form & Z) !== 0) {
+    const is16 = into.operandBytes === 2 && !(bits === 64 && isNear(into));
+    immediateBytes = is16 ? 2 : 4;
+    code.at += immediateBytes;
+  }
+  if ((form & V) !== 0) code.at += into.operandBytes;
+  if ((form & A) !== 0) code.at += code.addressBytes;
+  if (code.at > code.end) return false;
+  into.length = code.at - at;
+  into.kind = kindOf(into, bytes, code.at, immediateBytes);
+  return true;
+}
+
+/** Reads legacy prefixes and REX; false if there is nothing behind them. */
+function readPrefixes(code: Code, into: Decoded): boolean {
+  const { bytes, bits } = code;
   into.rex = 0;
   into.repeat = 0;
-  into.modrm = 0;
-  into.map = 0;
-  into.vex = false;
-  let operand16 = bits === 16;
-  let addressSize = bits === 64 ? 8 : bits === 32 ? 4 : 2;
-  let opcode = 0;
-  prefixes: for (;;) {
-    if (at >= end) return false;
-    opcode = bytes[at++];
-    switch (opcode) {
+  for (; code.at < code.end; code.at++) {
+    const prefix = bytes[code.at];
+    let rex = 0;
+    switch (prefix) {
       case 0x26:
       case 0x2e:
       case 0x36:
@@ -233,106 +276,128 @@ export function decode(
       case 0x64:
       case 0x65:
       case 0xf0:
-        into.rex = 0;
-        continue;
+        break;
       case 0x66:
-        operand16 = bits !== 16;
-        into.rex = 0;
-        continue;
+        code.operand16 = bits !== 16;
+        break;
       case 0x67:
-        addressSize = bits === 64 ? 4 : bits === 32 ? 2 : 4;
-        into.rex = 0;
-        continue;
+        code.addressBytes = bits === 32 ? 2 : 4;
+        break;
       case 0xf2:
       case 0xf3:
-        into.repeat = opcode;
-        into.rex = 0;
-        continue;
+        into.repeat = prefix;
+        break;
       default:
-        if (bits === 64 && (opcode & 0xf0) === 0x40) {
-          into.rex = opcode;
-          continue;
+        if (bits !== 64 || (prefix & 0xf0) !== 0x40) {
+          into.operandBytes = (into.rex & 8) !== 0 ? 8 : code.operand16 ? 2 : 4;
+          return true;
         }
-        break prefixes;
+        rex = prefix;
     }
+    // REX counts only right before the opcode.
+    into.rex = rex;
   }
-  const wide = (into.rex & 8) !== 0;
-  into.operandBytes = wide ? 8 : operand16 ? 2 : 4;
-  let form: number;
-  let two = false;
-  let immediateBytes = 1;
-  if (opcode === 0x0f) {
-    if (at >= end) return false;
-    opcode = bytes[at++];
-    two = true;
-    into.map = 1;
-    form = TWO[opcode];
-    if (opcode === 0x38 || opcode === 0x3a) {
-      if (at >= end) return false;
-      into.map = opcode === 0x38 ? 2 : 3;
-      into.opcode = bytes[at++];
-      opcode = 0x138;
-    }
-  } else if (
-    (opcode === 0xc4 || opcode === 0xc5 || opcode === 0x62) &&
-    (bits === 64 || (at < end && bytes[at] >= 0xc0))
-  ) {
-    // VEX and EVEX: the map is in the prefix.
-    const payload = opcode === 0xc5 ? 1 : opcode === 0xc4 ? 2 : 3;
-    if (at + payload >= end) return false;
-    const map = opcode === 0xc5 ? 1 : bytes[at] & (opcode === 0x62 ? 7 : 31);
-    const evex = opcode === 0x62;
-    at += payload;
-    opcode = bytes[at++];
-    if (map === 1) form = TWO[opcode] & (M | B) | (opcode === 0x77 ? 0 : M);
-    else if (map === 2 || map === 5 || map === 6) form = M;
-    else if (map === 3) form = M | B;
-    else return false;
-    if (!evex && map === 1 && opcode === 0x77) form = 0;
-    // None of them changes the flow.
-    into.map = map;
-    into.vex = true;
-    into.rex = 0;
-    into.opcode = opcode;
-    opcode = 0x138;
-  } else {
-    form = ONE[opcode];
-    if ((form & X) !== 0 && bits === 64) return false;
+  return false;
+}
+
+/** Reads an opcode with what says its map; returns what follows it, X if it is none or
+ * is cut off. */
+function readOpcode(code: Code, into: Decoded): number {
+  const { bytes, bits, end } = code;
+  const opcode = into.opcode = bytes[code.at++];
+  into.map = 0;
+  into.vex = false;
+  switch (opcode) {
+    case 0x0f:
+      return readEscaped(code, into);
+    case 0xc4:
+    case 0xc5:
+    case 0x62:
+      // Out of 64-bit mode LES, LDS and BOUND, which have no register's form.
+      if (bits !== 64 && !(code.at < end && bytes[code.at] >= 0xc0)) break;
+      return readVex(code, opcode, into);
   }
-  if ((form & M) !== 0) {
-    if (at >= end) return false;
-    const modrm = into.modrm = bytes[at++];
-    // MOV to and from CR and DR take registers whatever mod says.
-    if (!(two && opcode >= 0x20 && opcode <= 0x23)) {
-      const count = addressBytes(modrm, addressSize, bytes, at, end);
-      if (count < 0) return false;
-      at += count;
-    }
-    if (!two && (opcode === 0xf6 || opcode === 0xf7) && (modrm & 0x30) === 0) {
-      form |= opcode === 0xf6 ? B : Z;
-    }
+  const form = ONE[opcode];
+  return (form & X) !== 0 && bits !== 64 ? form & ~X : form;
+}
+
+/** Behind 0F. */
+function readEscaped(code: Code, into: Decoded): number {
+  const { bytes, end } = code;
+  if (code.at >= end) return X;
+  const opcode = into.opcode = bytes[code.at++];
+  into.map = 1;
+  if (opcode === 0x38 || opcode === 0x3a) {
+    if (code.at >= end) return X;
+    into.map = opcode === 0x38 ? 2 : 3;
+    into.opcode = bytes[code.at++];
   }
-  if ((form & B) !== 0) at += 1;
-  if ((form & W) !== 0) at += 2;
-  if ((form & Z) !== 0) {
-    // Near branches have 32 bits in 64-bit mode whatever the prefixes say.
-    const near = two
-      ? opcode >= 0x80 && opcode <= 0x8f
-      : opcode === 0xe8 || opcode === 0xe9;
-    immediateBytes = operand16 && !wide && !(near && bits === 64) ? 2 : 4;
-    at += immediateBytes;
+  return TWO[opcode];
+}
+
+/** Behind the first byte of a VEX or EVEX prefix: the map is in the next one. */
+function readVex(code: Code, prefix: number, into: Decoded): number {
+  const { bytes, end } = code;
+  const payload = prefix === 0xc5 ? 1 : prefix === 0xc4 ? 2 : 3;
+  if (code.at + payload >= end) return X;
+  into.map = prefix === 0xc5 ? 1 : bytes[code.at] & (prefix === 0x62 ? 7 : 31);
+  code.at += payload;
+  into.opcode = bytes[code.at++];
+  into.vex = true;
+  into.rex = 0;
+  switch (into.map) {
+    case 1:
+      return into.opcode === 0x77 ? 0 : M | TWO[into.opcode] & B;
+    case 2:
+    case 5:
+    case 6:
+      return M;
+    case 3:
+      return M | B;
   }
-  if ((form & V) !== 0) at += into.operandBytes;
-  if ((form & A) !== 0) at += addressSize;
-  if (at > end) return false;
-  into.length = at - start;
-  if (opcode < 0x100) into.opcode = opcode;
-  into.kind = opcode >= 0x100
-    ? into.vex || into.map !== 2 ? Kind.Plain : threeByteKind(into.opcode)
-    : two
-    ? twoByteKind(opcode, into, bytes, at, immediateBytes)
-    : oneByteKind(opcode, into, bytes, at, immediateBytes);
-  return true;
+  return X;
+}
+
+/** Reads a ModRM byte, SIB and displacement; false if they are cut off. */
+function readModrm(code: Code, into: Decoded): boolean {
+  const { bytes, end } = code;
+  if (code.at >= end) return false;
+  const modrm = into.modrm = bytes[code.at++];
+  // MOV to and from CR and DR take registers whatever mod says.
+  const isMove = into.map === 1 && !into.vex && into.opcode >= 0x20 &&
+    into.opcode <= 0x23;
+  if (isMove) return true;
+  const count = behindModrm(modrm, code.addressBytes, bytes, code.at, end);
+  code.at += count;
+  return count >= 0;
+}
+
+/** Whether it is a near branch with a displacement by operand size; that has 32 bits in
+ * 64-bit mode whatever the prefixes say. */
+function isNear({ map, opcode }: Decoded): boolean {
+  return map === 1
+    ? opcode >= 0x80 && opcode <= 0x8f
+    : opcode === 0xe8 || opcode === 0xe9;
+}
+
+/** What kind it is; its last immediate ends at `at`. */
+function kindOf(
+  into: Decoded,
+  bytes: Uint8Array,
+  at: number,
+  immediateBytes: number,
+): Kind {
+  // None of VEX's changes the flow.
+  if (into.vex) return Kind.Plain;
+  switch (into.map) {
+    case 0:
+      return oneByteKind(into.opcode, into, bytes, at, immediateBytes);
+    case 1:
+      return twoByteKind(into.opcode, into, bytes, at, immediateBytes);
+    case 2:
+      return threeByteKind(into.opcode);
+  }
+  return Kind.Plain;
 }
 
 /** The signed immediate that ends at `at`, of `count` bytes. */

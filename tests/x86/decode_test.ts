@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { decode, Kind, newDecoded } from "../../src/debug/guest/decode.ts";
+import { decode, Kind, newDecoded } from "../../src/x86/decode.ts";
 import { requireTool, runTool } from "../util/tools.ts";
 
 const decoded = newDecoded();

@@ -1,0 +1,27 @@
+// Written from src/x86/debug_registers.ts by `deno task build`.
+export const DR6_B0: u64 = 0x1;
+export const DR6_B1: u64 = 0x2;
+export const DR6_B2: u64 = 0x4;
+export const DR6_B3: u64 = 0x8;
+export const DR6_BD: u64 = 0x2000;
+export const DR6_BS: u64 = 0x4000;
+export const DR6_BT: u64 = 0x8000;
+export const DR6_CLEAR: u64 = 0xffff0ff0;
+export const DR6_HITS: u64 = 0xf;
+export const DR6_STATUS: u64 = 0xe00f;
+export const DR7_ENABLES: u64 = 0xff;
+export const DR7_FIXED: u64 = 0x400;
+export const DR7_G0: u64 = 0x2;
+export const DR7_G1: u64 = 0x8;
+export const DR7_G2: u64 = 0x20;
+export const DR7_G3: u64 = 0x80;
+export const DR7_GD: u64 = 0x2000;
+export const DR7_GE: u64 = 0x200;
+export const DR7_L0: u64 = 0x1;
+export const DR7_L1: u64 = 0x4;
+export const DR7_L2: u64 = 0x10;
+export const DR7_L3: u64 = 0x40;
+export const DR7_LE: u64 = 0x100;
+export const DR7_LE_GE: u64 = 0x300;
+export const DR7_LOCAL: u64 = 0x155;
+export const DR7_WRITABLE: u64 = 0xffff23ff;
