@@ -1,7 +1,7 @@
 // How fast the software platform executes: kinds of instructions in a loop of a
 // million, ended by a port write. Divide: iterations/s = million instructions/s.
-// BASELINES and the README compare spin.S with QEMU's TCG; this file shows where
-// the time goes.
+// guests.ts compares whole programs with QEMU's TCG; this file shows where the time
+// goes.
 
 import { Reg } from "../ffi/registers.ts";
 import { expectExit, Guest } from "../tests/contract/guest.ts";

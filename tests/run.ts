@@ -204,6 +204,7 @@ async function everything(): Promise<Outcome[]> {
     outcomes.push(await tests(["tests/debug"], memory, true));
     console.log("above: tests/debug with breakpoints in memory");
     // Every guest's code translated at once.
+    const always = { ICEBP_TEST_TRANSLATE: "always" };
     const translated = [
       "contract",
       "debug",
@@ -211,13 +212,25 @@ async function everything(): Promise<Outcome[]> {
       "watch",
       "machine",
       "silicon",
+      "boot",
+      "debugger",
     ];
     outcomes.push(
       await tests(translated.map((path) => `tests/${path}`), {
-        ICEBP_TEST_TRANSLATE: "always",
+        ...always,
         // each one is a module
         ICEBP_SILICON_CASES: "30",
+        // they run both ways anyway
+        ICEBP_FUZZ_PROGRAMS: "20",
       }, true),
+      await tests(
+        [
+          "tests/linux/debian_test.ts",
+          "--filter=Linux on 4: boots",
+        ],
+        always,
+        true,
+      ),
     );
     console.log("above: with every guest's code translated at once");
     return outcomes;

@@ -2,7 +2,7 @@
  * icebp and a debugger as two programs, as a user has them: the test guest is
  * built, icebp runs it, gdb or lldb or a test's own client attaches.
  */
-import { testPlatform } from "../util/platform.ts";
+import { testPlatform, translation } from "../util/platform.ts";
 import { kill, runTool } from "../util/tools.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -154,6 +154,7 @@ export class Icebp {
         `${cpus}`,
         "--memory",
         "64M",
+        ...translation(args),
         ...args,
         this.image,
       ],

@@ -6,7 +6,7 @@ import { startGuest } from "../../src/boot/start.ts";
 import { SeededEntropy } from "../../src/cli/entropy.ts";
 import { readGuest } from "../../src/cli/guest.ts";
 import { parseOptions, type RunOptions } from "../../src/cli/options.ts";
-import { openPlatform } from "../../src/cli/platform.ts";
+import { type OpenedPlatform, openPlatform } from "../../src/cli/platform.ts";
 import { VirtioDevices } from "../../src/cli/virtio.ts";
 import { Debugger } from "../../src/debug/debugger.ts";
 import type { Stop } from "../../src/debug/target.ts";
@@ -20,6 +20,7 @@ import { WORK } from "./work.ts";
 export interface TimedGuest {
   readonly machine: Machine;
   readonly debugger: Debugger;
+  readonly opened: OpenedPlatform;
   /** What the serial port has said. */
   readonly output: () => string;
   /** Runs all processors until they stop. */
@@ -27,11 +28,19 @@ export interface TimedGuest {
   close(): Promise<void>;
 }
 
-/** Makes the machine that the command would with these arguments. */
+/** Makes the machine that the command would with these arguments; without --translate it
+ * translates as tests are told to. */
 export async function ofCommand(...args: string[]): Promise<TimedGuest> {
   const options = parseOptions(["--platform", "soft", ...args]) as RunOptions;
   const image = loadGuest(await readGuest(options));
-  const opened = await openPlatform("soft", options.memoryBytes, "virtual");
+  const opened = await openPlatform(
+    "soft",
+    options.memoryBytes,
+    "virtual",
+    args.some((arg) => arg.startsWith("--translate"))
+      ? options.translate
+      : undefined,
+  );
   let output = "";
   const virtio = new VirtioDevices(options, () => {}, null);
   const machine = new Machine({
@@ -52,6 +61,7 @@ export async function ofCommand(...args: string[]): Promise<TimedGuest> {
   return {
     machine,
     debugger: control,
+    opened,
     output: () => output,
     run: () =>
       new Promise((resolve) => {
@@ -100,6 +110,7 @@ export async function work(cpus: number): Promise<TimedGuest> {
   return {
     machine: guest.machine,
     debugger: guest.debugger,
+    opened: guest.opened,
     output: () => guest.output,
     run: () => guest.run(),
     close: () => Promise.resolve(guest.close()),

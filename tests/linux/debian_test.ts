@@ -4,8 +4,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { command, type Result } from "../cli/icebp.ts";
 import { type DebianGuest, debianInitramfs } from "../guests/debian.ts";
+import { statistics } from "../../src/cli/stats.ts";
+import { debian } from "../history/guests.ts";
+import { digest } from "../history/digest.ts";
 import { linuxTest } from "./guest.ts";
-import { testPlatform } from "../util/platform.ts";
+import { testPlatform, translation } from "../util/platform.ts";
 import { USER_SPACE_EXPECTED, USER_SPACE_SCRIPT } from "./user_space.ts";
 
 /** On other platforms only what depends on the platform. */
@@ -25,6 +28,7 @@ async function boot(
   const { code, stdout, stderr } = await command([
     "--platform",
     testPlatform(),
+    ...translation(args),
     "--memory",
     "256M",
     "--append",
@@ -137,26 +141,30 @@ for (const cpus of [1, 2]) {
     async (guest, folder) => {
       const ends = [];
       for (const translate of ["never", "auto", "always"]) {
-        const { code, out, err } = await boot(
+        const linux = await debian(
           guest,
           folder,
           "head -c 8 /dev/urandom | md5sum; cat /proc/uptime /proc/interrupts\n" +
             "head -c 300000 /dev/zero | gzip | sha256sum\n",
-          "quiet cryptomgr.notests",
           `--cpus=${cpus}`,
           `--translate=${translate}`,
-          "--stats",
         );
-        const ran = /^ran translated +(\d+) /m.exec(err)?.[1] ?? "0";
-        assertEquals(Number(ran) > 10_000_000, translate !== "never", err);
+        const { reason } = await linux.run();
+        const { machine, opened } = linux;
+        const { soft } = opened;
+        const ran = soft!.counters().translated;
+        assertEquals(ran > 10_000_000n, translate !== "never", `${ran}`);
         ends.push({
-          code,
-          out,
-          counts: err.match(
-            /^(guest time|instructions| {2}CPU\d|events|exits).*$/gm,
-          ),
+          reason,
+          output: linux.output(),
+          counts: machine.processors.map((_, n) => soft!.instructionsOf(n)),
+          exits: statistics(machine, opened).match(/^(events|exits).*$/gm),
+          // and memory, registers, devices, in one
+          digest: await digest(machine),
         });
+        await linux.close();
       }
+      assertMatch(ends[0].output, /^[0-9a-f]{64} {2}-\r$/m);
       assertEquals(ends[1], ends[0]);
       assertEquals(ends[2], ends[0]);
     },

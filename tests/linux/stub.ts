@@ -1,6 +1,6 @@
 // Debian's kernel waiting for gdb: in icebp, and in QEMU as a second opinion.
 import { command } from "../cli/icebp.ts";
-import { testPlatform } from "../util/platform.ts";
+import { testPlatform, translation } from "../util/platform.ts";
 import { kill } from "../util/tools.ts";
 
 /** What to boot. */
@@ -35,6 +35,7 @@ export class Stub implements AsyncDisposable {
     const child = command([
       "--gdb=127.0.0.1:0",
       `--platform=${testPlatform()}`,
+      ...translation([]),
       "--memory=256M",
       `--append=${boot.commandLine}`,
       `--initrd=${boot.initrd}`,

@@ -15,6 +15,13 @@ export function testPlatform(): string {
   return Deno.env.get("ICEBP_TEST_PLATFORM") ?? "soft";
 }
 
+/** Of the command's options what has it translate as tests are told to, unless `args` say. */
+export function translation(args: readonly string[]): string[] {
+  return mode === undefined || args.some((arg) => arg.startsWith("--translate"))
+    ? []
+    : [`--translate=${mode}`];
+}
+
 /** A platform as it is without IcebpSetAccessCallback: every access exits. `ran` is told of
  * every run. */
 export function withoutAnswers(

@@ -25,12 +25,18 @@ const PAGES = 3 * 0x1000 - 16;
 // ESP is the stack's.
 const RCX = 1, RSP = 4, RBP = 5, RDI = 7, R15 = 15;
 
-/** A program's bytes. */
+/** A program, to be run at its place. */
+export interface RandomProgram {
+  readonly code: Uint8Array;
+  /** Where its statements begin and end: NOPs can take the place of any. */
+  readonly statements: readonly (readonly [from: number, to: number])[];
+}
+
 export function randomProgram(
   seed: number,
   bits: Bits,
   at: Places,
-): Uint8Array {
+): RandomProgram {
   return new Writer(new Prng(seed, `program ${bits}`), bits, at).program();
 }
 
@@ -44,6 +50,7 @@ class Writer {
   /** Places of immediates that may be changed. */
   readonly #immediates: number[] = [];
   readonly #subroutines: number[] = [];
+  readonly #statements: [number, number][] = [];
   #depth = 0;
   /** In 100 instructions: SSE and x87. */
   readonly #vectors: number;
@@ -59,7 +66,7 @@ class Writer {
     this.#x87 = kind === 2 ? 60 : kind === 3 ? 20 : 0;
   }
 
-  program(): Uint8Array {
+  program(): RandomProgram {
     const r = this.#r;
     // jmp over the subroutines
     const over = this.#jump(0xe9);
@@ -71,7 +78,10 @@ class Writer {
     this.#land(over);
     for (let i = 4 + r.int(10); i > 0; i--) this.#statement();
     this.#byte(0xf4);
-    return Uint8Array.from(this.#out);
+    return {
+      code: Uint8Array.from(this.#out),
+      statements: this.#statements,
+    };
   }
 
   #byte(...bytes: number[]): void {
@@ -117,13 +127,19 @@ class Writer {
   }
 
   #statement(): void {
+    const from = this.#out.length;
+    this.#anyStatement();
+    this.#statements.push([from, this.#out.length]);
+  }
+
+  #anyStatement(): void {
     const r = this.#r;
     const kind = r.int(20);
     if (kind < 3 && this.#depth < 2) return this.#loop();
     if (kind < 6) return this.#skip();
     if (kind === 6) return this.#call();
     if (kind === 7 && this.#immediates.length > 0) return this.#modify();
-    this.#simple();
+    this.#anySimple();
   }
 
   #loop(): void {
@@ -247,6 +263,12 @@ class Writer {
   }
 
   #simple(): void {
+    const from = this.#out.length;
+    this.#anySimple();
+    this.#statements.push([from, this.#out.length]);
+  }
+
+  #anySimple(): void {
     const r = this.#r;
     const room = this.#short ? SHORT : PROGRAM;
     if (r.chance(this.#vectors)) {

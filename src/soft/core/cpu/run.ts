@@ -172,8 +172,12 @@ export function execute(budget: i32): u32 {
       chunk = 1;
       if (flags & RFLAGS_RF) store<u32>(EFL, flags & ~RFLAGS_RF);
     } else {
+      // up to the instruction behind which the timer is due, not one more:
+      // where chunks end must not say when it fires
       const room = timerDue - time;
-      if (room < <u64> chunk * ticks) chunk = <i32> (room / ticks) + 1;
+      if (room < <u64> chunk * ticks) {
+        chunk = <i32> ((room + ticks - 1) / ticks);
+      }
     }
     let cur: usize;
     let left: i32;
