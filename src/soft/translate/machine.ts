@@ -3,7 +3,8 @@
 
 import type { Operand } from "../instructions/forms.ts";
 import type { Machine, Operator, Shift } from "../instructions/machine.ts";
-import { extend, type Generator, Lazy, type Size } from "./generator.ts";
+import { extend, type Generator, type Size } from "./generator.ts";
+import { Lazy } from "./lazy.ts";
 import type { Instruction } from "./records.ts";
 import { Op } from "./wasm.ts";
 

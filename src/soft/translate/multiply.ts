@@ -3,7 +3,8 @@
 import "../number_types.ts";
 import { A, E, form, G } from "../instructions/forms.ts";
 import { OF, ONE, WIDE } from "./encodings.ts";
-import { extend, type Generator, Lazy } from "./generator.ts";
+import { extend, type Generator } from "./generator.ts";
+import { Lazy } from "./lazy.ts";
 import { type Emission, RAX, RDX, type Value } from "./machine.ts";
 import { row } from "./row.ts";
 import { Op } from "./wasm.ts";

@@ -19,7 +19,8 @@ import {
 import { EAK_16, EAK_32, EAK_64 } from "../core/shared.ts";
 import { TABLE } from "../instructions/table.ts";
 import { BYTE, OF, on, ONE, WIDE } from "./encodings.ts";
-import { type Generator, Lazy, type Size } from "./generator.ts";
+import type { Generator, Size } from "./generator.ts";
+import { Lazy } from "./lazy.ts";
 import { type Emission, RAX, RCX, RDX, type Value } from "./machine.ts";
 import { row } from "./row.ts";
 import { Op } from "./wasm.ts";

@@ -15,10 +15,11 @@ import {
 } from "../core/layout.ts";
 import { IS_REGION, REGION } from "../core/shared.ts";
 import type { Instance } from "../module.ts";
-import { generate, type Lookup, sharedModule } from "./generator.ts";
+import { generate, type Lookup } from "./generator.ts";
 import { instructionRows } from "./instructions.ts";
 import { type Block, Records } from "./records.ts";
 import { formRegion } from "./regions.ts";
+import { sharedModule } from "./shared_functions.ts";
 import { type Effects, flagEffects } from "./unseen.ts";
 
 /** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */

@@ -19,15 +19,9 @@ import {
 } from "../core/layout.ts";
 import { RF_MEM } from "../core/shared.ts";
 import { on, ONE, WIDE } from "./encodings.ts";
-import {
-  type Emitter,
-  F_PRODUCT,
-  F_QUOTIENT,
-  F_SUM,
-  type Generator,
-  type Size,
-} from "./generator.ts";
+import type { Emitter, Generator, Size } from "./generator.ts";
 import type { Instruction } from "./records.ts";
+import { F_PRODUCT, F_QUOTIENT, F_SUM } from "./shared_functions.ts";
 import { Op } from "./wasm.ts";
 import { RESULT } from "./x87_arithmetic.ts";
 
