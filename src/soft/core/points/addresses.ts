@@ -31,9 +31,6 @@ const PHYSICAL: u64 = <u64> 1 << 62;
 /** Instruction addresses that blocks know, live or not. */
 let addresses: u32 = 0;
 
-/** Those of them that no point has. */
-export let dead: u32 = 0;
-
 /** Whether any block is to have points. */
 export let anyCode: bool = false;
 
@@ -85,7 +82,6 @@ function know(key: u64): usize {
     s = find(POINT_ADDRESSES, ADDRESS_SLOTS, key);
   }
   addresses++;
-  dead++;
   store<u64>(s, key);
   store<u32>(s, 0, 8);
   store<u32>(s, 1, 12);
@@ -113,17 +109,16 @@ function know(key: u64): usize {
 }
 
 /** Takes addresses without a point out of the tables. */
-export function forgetDead(): void {
+function forgetDead(): void {
   clearTables();
-  flushJumps();
   for (let id: u32 = 0; id < MAX_DEBUG_POINTS; id++) {
     if (load<u32>(pointOf(id), P_ACCESS) & DebugAccess.Execute) link(id);
   }
 }
 
 /** Blocks know no address. */
-function clearTables(): void {
-  addresses = dead = 0;
+export function clearTables(): void {
+  addresses = 0;
   anyCode = false;
   memory.fill(POINT_ADDRESSES, 0, <usize> ADDRESS_SLOTS << 4);
   memory.fill(POINT_PAGES, 0, <usize> PAGE_SLOTS << 4);
@@ -139,9 +134,7 @@ function keyOf(p: usize): u64 {
 export function link(id: u32): void {
   const p = pointOf(id);
   const s = know(keyOf(p));
-  const others = load<u32>(s, 8);
-  if (!others) dead--;
-  store<u32>(p, others, P_NEXT);
+  store<u32>(p, load<u32>(s, 8), P_NEXT);
   store<u32>(s, id + 1, 8);
 }
 
@@ -152,7 +145,6 @@ export function unlink(id: u32): void {
   let at: usize = s + 8;
   while (load<u32>(at) != id + 1) at = pointOf(load<u32>(at) - 1) + P_NEXT;
   store<u32>(at, load<u32>(p, P_NEXT));
-  if (!load<u32>(s, 8)) dead++;
 }
 
 /**
