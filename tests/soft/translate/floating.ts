@@ -377,7 +377,7 @@ function number(r: Prng, double: boolean): bigint {
 }
 
 /** Has some of the data be numbers. */
-export function numbers(r: Prng, data: Uint32Array): void {
+function numbers(r: Prng, data: Uint32Array): void {
   for (let n = 0; n < data.length; n += 2) {
     if (r.chance(20)) continue;
     if (r.chance(50)) {
@@ -389,6 +389,11 @@ export function numbers(r: Prng, data: Uint32Array): void {
       data[n + 1] = Number(v >> 32n);
     }
   }
+}
+
+/** As numbers(), for most programs. */
+export function someNumbers(r: Prng, data: Uint32Array): void {
+  if (r.chance(60)) numbers(r, data);
 }
 
 /** XMM and x87 registers, and their control and status. */

@@ -1,6 +1,6 @@
 // One program on two processors, interpreted and translated, in slices of random lengths:
 // every slice ends with the same registers, flags, memory and count. Between slices
-// interrupts come. The two are kept for many programs.
+// interrupts may come. The two are kept for many programs.
 
 import { PendingInterruption } from "../../../ffi/enums.ts";
 import { Reg } from "../../../ffi/registers.ts";
@@ -12,18 +12,36 @@ import {
   GDT,
   Guest,
   hex,
+  IDT,
   PD,
   STACK,
 } from "../../contract/guest.ts";
 import { MEMORY_BYTES } from "../../contract/providers.ts";
 import { Prng } from "../../silicon/prng.ts";
-import { FLOATING_NAMES, floatingState, numbers } from "./floating.ts";
+import { FLOATING_NAMES, floatingState } from "./floating.ts";
+import type { Bits } from "./programs.ts";
+
+/** How programs of a kind are run. */
+export interface Manner {
+  /** Instructions after which one is left alone. */
+  readonly most: number;
+  /** Instructions that slices may have. */
+  readonly slices: readonly number[];
+  /** Changes the data, which is random, as a program finds it. */
+  readonly fill: (random: Prng, data: Uint32Array) => void;
+  /** 64-bit code sees its data's pages in another order. */
+  readonly scattered: boolean;
+  /** Interrupts come between slices, and half of the programs are translated when they
+   * begin. */
+  readonly disturbed: boolean;
+}
 
 /** What is run. */
 export interface Program {
   readonly seed: number;
-  readonly bits: 32 | 64;
+  readonly bits: Bits;
   readonly code: Uint8Array;
+  readonly manner: Manner;
 }
 
 /** Where the two parted. */
@@ -34,8 +52,6 @@ export interface Difference {
   readonly what: readonly (readonly [string, string, string])[];
 }
 
-/** Instructions after which a program is left alone. */
-const MOST = 6000;
 const NS_PER_INSTRUCTION = 10n;
 const REGISTERS: readonly (readonly [string, number])[] = [
   ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ")
@@ -67,6 +83,11 @@ const CS32 = 0x38;
 /** Where 64-bit programs see their data: its pages in another order. */
 const SCATTERED = 0x600000;
 const PAGE_TABLE = 0x19000;
+
+/** Offset of real mode's code in CS, whose base is in no page's beginning. */
+export const OFFSET = 0x230;
+/** A HLT, at the end of the code's pages: real mode's vectors lead there. */
+const HALT = 0x1fff;
 
 /** One of the two that are compared. */
 class Side {
@@ -112,6 +133,7 @@ class Side {
     const { guest } = this;
     guest.write(CODE, new Uint8Array(0x2000));
     guest.write(CODE, code);
+    if (bits === 16) return;
     const count = new Uint8Array(new Uint32Array([COUNT]).buffer).toHex();
     guest.write(
       HANDLER,
@@ -121,7 +143,7 @@ class Side {
   }
 
   /** Registers and data as a program finds them. */
-  start({ bits, seed }: Program): void {
+  start({ bits, seed, manner }: Program): void {
     const { guest, soft } = this;
     const { vp } = guest;
     const random = new Prng(seed, "data");
@@ -129,23 +151,26 @@ class Side {
     stack.fill(0);
     soft.hostWrote(PARTS[0][0], stack.byteLength);
     for (let n = 0; n < data.length; n++) data[n] = random.u32();
-    if (random.chance(60)) numbers(random, data);
+    manner.fill(random, data);
     soft.hostWrote(DATA, data.byteLength);
     guest.start(vp);
     if (bits === 32) to32(guest);
+    if (bits === 16) toReal(guest, random);
     for (let n = 0; n < 16; n++) {
       if (n === 4) continue;
       vp.set(
         Reg.Rax + n,
-        bits === 32 || random.chance(30)
+        bits !== 64 || random.chance(30)
           ? BigInt(random.u32())
           : BigInt(random.u32()) << 32n | BigInt(random.u32()),
       );
     }
     vp.setRegisters(Uint32Array.from(FLOATING_NAMES), floatingState(random));
-    vp.set(Reg.Rbp, BigInt(bits === 64 ? SCATTERED : DATA));
-    if (bits === 64) scatter(guest, random);
-    if (bits === 32) {
+    const elsewhere = manner.scattered && bits === 64;
+    const data16 = bits === 16 ? random.u32() << 16 >>> 0 : DATA;
+    vp.set(Reg.Rbp, BigInt(elsewhere ? SCATTERED : data16));
+    if (elsewhere) scatter(guest, random);
+    if (bits !== 64) {
       for (let n = 8; n < 16; n++) vp.set(Reg.Rax + n, 0n);
     }
     for (const segment of bits === 64 ? [Reg.Fs, Reg.Gs] : []) {
@@ -215,31 +240,67 @@ function to32({ vp }: Guest): void {
   });
 }
 
+/** Real mode; the data and the stack are in the 64 KiB at DATA, where all other segments
+ * begin, one a bit behind the other. */
+function toReal(guest: Guest, random: Prng): void {
+  const { vp, view } = guest;
+  vp.set(Reg.Cr0, 0x10n);
+  vp.set(Reg.Efer, 0n);
+  const segment = (base: number) => ({
+    base: BigInt(base),
+    limit: 0xffff,
+    selector: base >> 4,
+    attributes: 0x93,
+  });
+  vp.setSegment(Reg.Cs, { ...segment(CODE - OFFSET), attributes: 0x9b });
+  [Reg.Ds, Reg.Es, Reg.Ss, Reg.Fs, Reg.Gs].forEach((name, n) =>
+    vp.setSegment(name, segment(DATA + n * 0x10))
+  );
+  vp.set(Reg.Rip, BigInt(OFFSET));
+  vp.set(Reg.Rsp, BigInt(random.u32()) << 16n | 0x3f00n);
+  guest.write(CODE + HALT, Uint8Array.of(0xf4));
+  const vector = (CODE - OFFSET) << 12 | OFFSET + HALT;
+  for (let n = 0; n < 256; n++) view.setUint32(IDT + n * 4, vector, true);
+}
+
+async function openSides(): Promise<[never: Side, always: Side]> {
+  const open = async (translate: "never" | "always") =>
+    new Side(await openSoft({ memoryBytes: MEMORY_BYTES, translate }));
+  return [await open("never"), await open("always")];
+}
+
 /** An interpreting and a translating platform. */
 export class Pair {
-  readonly #never: Side;
-  readonly #always: Side;
+  #sides: readonly [never: Side, always: Side];
+  /** Instructions on those that are closed, and how many of them were translated. */
+  #all = 0;
+  #translated = 0;
 
-  private constructor(never: Side, always: Side) {
-    this.#never = never;
-    this.#always = always;
+  private constructor(sides: readonly [never: Side, always: Side]) {
+    this.#sides = sides;
   }
 
   static async open(): Promise<Pair> {
-    const [never, always] = await Promise.all(
-      (["never", "always"] as const).map(async (translate) =>
-        new Side(await openSoft({ memoryBytes: MEMORY_BYTES, translate }))
-      ),
-    );
-    return new Pair(never, always);
+    return new Pair(await openSides());
   }
 
   /** Runs a program to its end; where the two parted, or null. */
   async run(program: Program): Promise<Difference | null> {
-    const a = this.#never, b = this.#always;
+    const difference = await this.#run(program);
+    // what was shut down executes nothing more
+    if (this.#sides[0].why === "unrecoverable") {
+      this.close();
+      this.#sides = await openSides();
+    }
+    return difference;
+  }
+
+  async #run(program: Program): Promise<Difference | null> {
+    const [a, b] = this.#sides;
+    const { manner } = program;
     const slices = new Prng(program.seed, "slices");
-    const longest = slices.pick([1, 10, 100, 1000, 1000]);
-    const before = slices.chance(50);
+    const longest = slices.pick(manner.slices);
+    const before = manner.disturbed && slices.chance(50);
     for (const side of [a, b]) {
       side.load(program);
       side.start(program);
@@ -251,10 +312,10 @@ export class Pair {
       }
       side.start(program);
     }
-    for (let done = 0; done < MOST;) {
+    for (let done = 0; done < manner.most;) {
       const n = 1 + slices.int(longest);
       done += n;
-      if (slices.chance(20)) {
+      if (manner.disturbed && slices.chance(20)) {
         a.interrupt();
         b.interrupt();
       }
@@ -269,16 +330,15 @@ export class Pair {
 
   /** Instructions that ran, and how many of them translated. */
   get ran(): { readonly all: number; readonly translated: number } {
-    const { soft } = this.#always;
-    return {
-      all: Number(soft.clock.instructions()),
-      translated: Number(soft.counters().translated),
-    };
+    return { all: this.#all, translated: this.#translated };
   }
 
+  /** Ends it; `ran` is complete then. */
   close(): void {
-    this.#never.close();
-    this.#always.close();
+    const { soft } = this.#sides[1];
+    this.#all += Number(soft.clock.instructions());
+    this.#translated += Number(soft.counters().translated);
+    for (const side of this.#sides) side.close();
   }
 }
 

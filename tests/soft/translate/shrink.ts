@@ -3,17 +3,32 @@
 
 import { CODE } from "../../contract/guest.ts";
 import { haveTool, runTool } from "../../util/tools.ts";
-import { type Difference, Pair, type Program } from "./lock_step.ts";
+import { someNumbers } from "./floating.ts";
+import {
+  type Difference,
+  type Manner,
+  Pair,
+  type Program,
+} from "./lock_step.ts";
 import { randomProgram } from "./programs.ts";
 
 const NOP = 0x90;
+
+const RANDOM: Manner = {
+  most: 6000,
+  slices: [1, 10, 100, 1000, 1000],
+  fill: someNumbers,
+  scattered: true,
+  disturbed: true,
+};
 
 /** The program of a seed; without the statements that `without` names, which become NOPs. */
 export function programOf(
   seed: number,
   bits: 32 | 64,
 ): Program & { readonly statements: readonly (readonly [number, number])[] } {
-  return { seed, bits, ...randomProgram(seed, bits, { code: CODE }) };
+  const program = randomProgram(seed, bits, { code: CODE });
+  return { seed, bits, ...program, manner: RANDOM };
 }
 
 /** Runs programs one after the other on a new pair; where the last one parted. */

@@ -17,10 +17,10 @@ for (const bits of [64, 32] as const) {
       if (difference === null) continue;
       throw new Error(await reproduction(seed, bits, SEED, difference));
     }
+    pair.close();
     const { all, translated } = pair.ran;
     const percent = (translated / all * 100).toFixed(1);
     console.log(`${percent} % of ${all} instructions ran translated`);
-    pair.close();
     assert(PROGRAMS < 100 || translated > all / 5, `${percent} % translated`);
   });
 }
