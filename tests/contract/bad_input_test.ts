@@ -7,19 +7,9 @@ import { debugPoints, icebp, winhvplatform } from "../../ffi/mod.ts";
 import { openSoft } from "../../src/soft/mod.ts";
 import { expectExit, Guest, type GuestOptions } from "./guest.ts";
 import { MEMORY_BYTES } from "./providers.ts";
+import { numbers } from "../util/numbers.ts";
 
 const ROUNDS = 400;
-
-/** xorshift32: the same nonsense every time. */
-function prng(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-}
 
 const NUMBERS = [0, 1, 2, 3, 4, 8, 15, 16, 63, 64, 65, 255, 4095, 4096];
 const LARGE = [0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff];
@@ -127,7 +117,7 @@ for (const [name, { parameters }] of Object.entries(FUNCTIONS)) {
       platform.close();
       return;
     }
-    const random = prng(0x1234567);
+    const random = numbers(0x1234567);
     let failures = 0;
     for (let round = 0; round < ROUNDS; round++) {
       const { handle } = guest.partition;

@@ -10,23 +10,13 @@ import {
   AgentExpression,
 } from "../../src/debug/breakpoints/agent.ts";
 import { openSoft, Partition } from "../../mod.ts";
+import { numbers } from "../util/numbers.ts";
 
 const PROGRAMS = 1500;
 /** Interesting values, as a condition has them. */
 const VALUES = [0n, 1n, 2n, 7n, 63n, 64n, 65n, 0x80n, 0x7fn, 0xffn, 0x8000n]
   .concat([0x7fffffffn, 0x80000000n, 0xffffffffn, 1n << 63n, (1n << 63n) - 1n])
   .concat([0xffffffffffffffffn, 0xfffffffffffffffen, 0x123456789abcdef0n]);
-
-/** Numbers that look random, the same in every run (xorshift32). */
-function numbers(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-}
 
 /** The bytecode of an expression that leaves one value. */
 function expression(

@@ -5,6 +5,7 @@ import { Reg } from "../../ffi/registers.ts";
 import type { Action } from "../../src/debug/target.ts";
 import { requireTool } from "../util/tools.ts";
 import { LongMode } from "./long_mode.ts";
+import { picAt } from "../util/pic.ts";
 
 const ignore = !requireTool("gcc");
 /** As QEMU's sstep bits 1, 5 and 7 have them. */
@@ -118,16 +119,7 @@ Deno.test({
     const guest = await LongMode.start(`
         mov $0xfee00000, %esi
         xor %ecx, %ecx
-        mov $0x11, %al
-        out %al, $0x20
-        mov $48, %al
-        out %al, $0x21
-        mov $4, %al
-        out %al, $0x21
-        mov $1, %al
-        out %al, $0x21
-        mov $0xfe, %al
-        out %al, $0x21
+        ${picAt(48, 0xfe)}
         mov $0x30, %al
         out %al, $0x43
         mov $2, %al

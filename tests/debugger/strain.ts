@@ -5,18 +5,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Client, littleEndian, type StopReply } from "./client.ts";
 import type { Icebp } from "./icebp.ts";
+import { numbers } from "../util/numbers.ts";
 
 const SIGTRAP = 5;
 
-/** Xorshift: the same numbers for the same seed. */
+/** The same numbers for the same seed, which may be any. */
 export function randomFrom(seed: number): (limit: number) => number {
-  let x = seed | 1;
-  return (limit) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % limit;
-  };
+  return numbers(seed | 1);
 }
 
 /** The last of the guest's turns, and what was counted until then. Returns what icebp said

@@ -14,6 +14,7 @@ import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { digest } from "./digest.ts";
 import { debian, demo, seenAt, type TimedGuest, work } from "./guests.ts";
+import { numbers } from "../util/numbers.ts";
 
 const soft = testPlatform() === "soft" &&
   Deno.env.get("ICEBP_TEST_BREAKPOINTS") !== "memory";
@@ -21,16 +22,6 @@ const wanted = Number(Deno.env.get("ICEBP_TEST_COUNTS") ?? 0);
 /** How far it goes on, at most. */
 const MOST_ON = 300_000;
 const OTHER = new URL("continue.ts", import.meta.url).pathname;
-
-function numbers(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-}
 
 interface Kind {
   readonly name: string;

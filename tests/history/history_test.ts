@@ -12,22 +12,12 @@ import { requireTool } from "../util/tools.ts";
 import { digest } from "./digest.ts";
 import { debian, ofCommand, type TimedGuest } from "./guests.ts";
 import { WORK } from "./work.ts";
+import { numbers } from "../util/numbers.ts";
 
 const soft = testPlatform() === "soft" &&
   Deno.env.get("ICEBP_TEST_BREAKPOINTS") !== "memory";
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy") || !soft;
 const ROOM = { bytes: 512 << 20 };
-
-/** Numbers that look random, the same in every run (xorshift32). */
-function numbers(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-}
 
 async function started(cpus: number): Promise<[LongMode, History]> {
   const guest = await LongMode.start(WORK, cpus);

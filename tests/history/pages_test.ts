@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { PagePool, PageSet } from "../../src/history/pages.ts";
 import { PAGE_BYTES } from "../../src/x86/paging.ts";
+import { numbers } from "../util/numbers.ts";
 
 /** A page's content, told by a number. */
 function filled(value: number): Uint8Array {
@@ -27,13 +28,7 @@ Deno.test("pages of sets that come, are joined and go stay what they are", () =>
   const PAGES = 700;
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
   const pool = new PagePool(16);
-  let x = 1;
-  const random = (below: number) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
+  const random = numbers(1);
   const sets: { set: PageSet; is: Map<number, number> }[] = [];
   for (let turn = 1; turn < 300; turn++) {
     const is = new Map<number, number>();

@@ -9,6 +9,7 @@ import type { Machine } from "../../src/machine/machine.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { testPlatform, withoutAnswers, withRuns } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
+import { picAt } from "../util/pic.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy") ||
   testPlatform() !== "soft";
@@ -137,19 +138,8 @@ const END = `
         mov $16, %al
         out %al, $0xf4
 `;
-/** The PIC's interrupts 0 to 7 at vectors 32 to 39, \`mask\` masked. */
-const PIC = (mask: number) => `
-        mov $0x11, %al
-        out %al, $0x20
-        mov $32, %al
-        out %al, $0x21
-        mov $4, %al
-        out %al, $0x21
-        mov $1, %al
-        out %al, $0x21
-        mov $${mask}, %al
-        out %al, $0x21
-`;
+/** The PIC's interrupts 0 to 7 at vectors 32 to 39, `mask` masked. */
+const PIC = (mask: number) => picAt(32, mask);
 
 /** Instructions that access a device, by what they are. R15 is the window. */
 const FORMS: Record<string, string> = {

@@ -11,6 +11,7 @@ import type { PortDevice } from "../../src/machine/device.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { testPlatform, withProperties } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
+import { picAt } from "../util/pic.ts";
 
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
 
@@ -258,16 +259,7 @@ for (const masked of [true, false]) {
 }
 
 const PIT_GUEST = `
-        mov $0x11, %al
-        out %al, $0x20
-        mov $0x20, %al
-        out %al, $0x21
-        mov $4, %al
-        out %al, $0x21
-        mov $1, %al
-        out %al, $0x21
-        mov $0xfe, %al
-        out %al, $0x21
+        ${picAt(32, 0xfe)}
         mov $0x34, %al
         out %al, $0x43
         mov $0xa9, %al

@@ -9,6 +9,7 @@ import type { MachineState } from "../../src/machine/saved.ts";
 import { LongMode } from "../debug/long_mode.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
+import { picAt } from "../util/pic.ts";
 
 const soft = testPlatform() === "soft";
 const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
@@ -16,16 +17,7 @@ const ignore = !requireTool("gcc", "ld", "nm", "objcopy");
 /** Takes 20 interrupts of the PIT, one every ms, by way of the PIC, and reads the RTC's
  * flags and the PM timer meanwhile; ends then. */
 const GUEST = `
-        mov $0x11, %al
-        out %al, $0x20
-        mov $0x20, %al
-        out %al, $0x21
-        mov $4, %al
-        out %al, $0x21
-        mov $1, %al
-        out %al, $0x21
-        mov $0xfe, %al
-        out %al, $0x21
+        ${picAt(32, 0xfe)}
         mov $0x34, %al
         out %al, $0x43
         mov $0xa9, %al
