@@ -65,80 +65,62 @@ interface Precision {
 const SQRT = 0x51, ADD = 0x58, MUL = 0x59, SUB = 0x5c, MIN = 0x5d, DIV = 0x5e;
 const MAX = 0x5f;
 
-const SINGLE: Precision = {
+/** The instructions of a precision, by the names that they have for it. */
+function precision(
+  f: "f32" | "f64",
+  i: "i32" | "i64",
+  v: "f32x4" | "f64x2",
+  lanes: "i32x4" | "i64x2",
+  own: Pick<Precision, "size" | "fraction" | "exponents" | "constant">,
+): Precision {
+  return {
+    ...own,
+    shl: Op[`${i}_shl`],
+    sub: Op[`${i}_sub`],
+    lessUnsigned: Op[`${i}_lt_u`],
+    eqz: Op[`${i}_eqz`],
+    greaterSigned: Op[`${i}_gt_s`],
+    toFloat: f === "f32" ? Op.f32_reinterpret_i32 : Op.f64_reinterpret_i64,
+    toBits: f === "f32" ? Op.i32_reinterpret_f32 : Op.i64_reinterpret_f64,
+    lt: Op[`${f}_lt`],
+    ge: Op[`${f}_ge`],
+    eq: Op[`${f}_eq`],
+    trunc: Op[`${f}_trunc`],
+    nearest: Op[`${f}_nearest`],
+    arithmetic: {
+      [SQRT]: Op[`${f}_sqrt`],
+      [ADD]: Op[`${f}_add`],
+      [MUL]: Op[`${f}_mul`],
+      [SUB]: Op[`${f}_sub`],
+      [DIV]: Op[`${f}_div`],
+    },
+    vectors: {
+      [SQRT]: Simd[`${v}_sqrt`],
+      [ADD]: Simd[`${v}_add`],
+      [MUL]: Simd[`${v}_mul`],
+      [SUB]: Simd[`${v}_sub`],
+      [MIN]: Simd[`${v}_pmin`],
+      [DIV]: Simd[`${v}_div`],
+      [MAX]: Simd[`${v}_pmax`],
+    },
+    vectorCompare: [Simd[`${v}_eq`], Simd[`${v}_lt`], Simd[`${v}_le`]],
+    vectorGreater: Simd[`${lanes}_gt_s`],
+    vectorNe: Simd[`${v}_ne`],
+  };
+}
+
+const SINGLE = precision("f32", "i32", "f32x4", "i32x4", {
   size: 2,
   fraction: 23n,
   exponents: 0xffn,
   constant: (g, value) => g.code.i32(Number(BigInt.asIntN(32, value))),
-  shl: Op.i32_shl,
-  sub: Op.i32_sub,
-  lessUnsigned: Op.i32_lt_u,
-  eqz: Op.i32_eqz,
-  greaterSigned: Op.i32_gt_s,
-  toFloat: Op.f32_reinterpret_i32,
-  toBits: Op.i32_reinterpret_f32,
-  lt: Op.f32_lt,
-  ge: Op.f32_ge,
-  eq: Op.f32_eq,
-  trunc: Op.f32_trunc,
-  nearest: Op.f32_nearest,
-  arithmetic: {
-    [SQRT]: Op.f32_sqrt,
-    [ADD]: Op.f32_add,
-    [MUL]: Op.f32_mul,
-    [SUB]: Op.f32_sub,
-    [DIV]: Op.f32_div,
-  },
-  vectors: {
-    [SQRT]: Simd.f32x4_sqrt,
-    [ADD]: Simd.f32x4_add,
-    [MUL]: Simd.f32x4_mul,
-    [SUB]: Simd.f32x4_sub,
-    [MIN]: Simd.f32x4_pmin,
-    [DIV]: Simd.f32x4_div,
-    [MAX]: Simd.f32x4_pmax,
-  },
-  vectorCompare: [Simd.f32x4_eq, Simd.f32x4_lt, Simd.f32x4_le],
-  vectorGreater: Simd.i32x4_gt_s,
-  vectorNe: Simd.f32x4_ne,
-};
-const DOUBLE: Precision = {
+});
+const DOUBLE = precision("f64", "i64", "f64x2", "i64x2", {
   size: 3,
   fraction: 52n,
   exponents: 0x7ffn,
   constant: (g, value) => g.code.i64(value),
-  shl: Op.i64_shl,
-  sub: Op.i64_sub,
-  lessUnsigned: Op.i64_lt_u,
-  eqz: Op.i64_eqz,
-  greaterSigned: Op.i64_gt_s,
-  toFloat: Op.f64_reinterpret_i64,
-  toBits: Op.i64_reinterpret_f64,
-  lt: Op.f64_lt,
-  ge: Op.f64_ge,
-  eq: Op.f64_eq,
-  trunc: Op.f64_trunc,
-  nearest: Op.f64_nearest,
-  arithmetic: {
-    [SQRT]: Op.f64_sqrt,
-    [ADD]: Op.f64_add,
-    [MUL]: Op.f64_mul,
-    [SUB]: Op.f64_sub,
-    [DIV]: Op.f64_div,
-  },
-  vectors: {
-    [SQRT]: Simd.f64x2_sqrt,
-    [ADD]: Simd.f64x2_add,
-    [MUL]: Simd.f64x2_mul,
-    [SUB]: Simd.f64x2_sub,
-    [MIN]: Simd.f64x2_pmin,
-    [DIV]: Simd.f64x2_div,
-    [MAX]: Simd.f64x2_pmax,
-  },
-  vectorCompare: [Simd.f64x2_eq, Simd.f64x2_lt, Simd.f64x2_le],
-  vectorGreater: Simd.i64x2_gt_s,
-  vectorNe: Simd.f64x2_ne,
-};
+});
 
 // --- one element: the operands' bits are in x and y, the result's in z
 
