@@ -248,7 +248,7 @@ export const TLB_VP: usize = TLB_SET * 4;
 /** 4096 x 16: linear address u64, generation u32, record u32 */
 export const JCACHE: usize = 0x600000;
 export const JC_ENTRIES: u32 = 4096;
-export const BHASH: usize = 0x620000; // 65536 x 8: key u32, record u32
+export const BHASH: usize = 0x620000; // 65536 x u32: a slot's newest block
 export const BH_ENTRIES: u32 = 65536;
 export const MAPS: usize = 0x6a0000; // GPA ranges (memory/phys.ts)
 export const WHV: usize = 0x6c0000; // partition state (whv/)

@@ -86,7 +86,7 @@ import { Vector } from "./x86/vectors";
 import { pointReached, pointsInit } from "./points/code";
 import { pointsTrim } from "./points/set";
 import { passed } from "./points/addresses";
-export { hostMayWrite, hostWrote } from "./code/cache";
+export { blockOf, hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
 export { vpDeaf, vpReady } from "./cpu/vps";

@@ -357,7 +357,7 @@ export class Generator {
     c.get(this.#record);
     c.i32(REC);
     c.op(Op.i32_sub);
-    c.memory(Op.i32_load, 8);
+    c.memory(Op.i32_load8_u, 8);
     c.get(this.#left);
     c.op(Op.i32_le_s);
     c.if_();
@@ -1257,6 +1257,11 @@ export class Generator {
     }
     c.get(linear);
     c.op(Op.i32_wrap_i64);
+    c.tee(this.z32);
+    c.get(this.z32);
+    c.i32(12);
+    c.op(Op.i32_shr_u);
+    c.op(Op.i32_xor);
     c.i32(JC_ENTRIES - 1);
     c.op(Op.i32_and);
     c.i32(4);

@@ -182,18 +182,24 @@ export function execute(budget: i32): u32 {
     let cur: usize;
     let left: i32;
     if (sampling && chunk > sampling) {
-      // a chunk that ends with a branch taken, soon after it has been long
-      // enough
-      let more = chunk - sampling;
-      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
+      // a chunk that ends before a region that is too long for what is left of
+      // it, or with a branch taken, soon after it has been long enough
+      const most = chunk;
       chunk = sampling;
-      p = inner(p, chunk);
+      p = inner(p, chunk, true);
+      if (p != 0 && innerLeft == chunk) {
+        // nothing was executed
+        chunk = most - chunk > MAX_TO_BRANCH ? chunk + MAX_TO_BRANCH : most;
+        p = inner(p, chunk, false);
+      }
       cur = innerCur;
       left = innerLeft;
+      let more = most - chunk;
+      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
       while (p != 0 && p == cur + REC && more > 0) {
         more--;
         chunk++;
-        p = inner(p, 1);
+        p = inner(p, 1, false);
         cur = innerCur;
         left = innerLeft;
       }
@@ -202,14 +208,14 @@ export function execute(budget: i32): u32 {
         sampleNext = true; // straight code: its next block
       }
     } else {
-      p = inner(p, chunk);
+      p = inner(p, chunk, false);
       cur = innerCur;
       left = innerLeft;
     }
     let completed = true;
     if (p != 0) {
       store<u64>(RIP, ipOf(p));
-      settle(chunk);
+      settle(chunk - left);
     } else if (load<u32>(FAULT) == 0) {
       const h = load<u16>(cur);
       if (h == endIndex || h == staleIndex) {
