@@ -19,6 +19,10 @@ import {
   JC_ENTRIES,
   JCACHE,
   JGEN,
+  LAST_PAGE_BYTES,
+  LAST_PAGES,
+  LP_ADDEND,
+  LP_ROOM,
   MAPPINGS,
   POOL,
   R_CODEBASE,
@@ -59,7 +63,6 @@ import {
   F_FLAGS,
   F_READABLE,
   F_WRITABLE,
-  NO_PAGE,
   SHARED,
   T_HANDLER,
   T_REGION,
@@ -76,14 +79,6 @@ type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
 const STORES = [Op.i32_store8, Op.i32_store16, Op.i32_store, Op.i64_store];
-
-/** The page of the last access, as the TLB's tags have it, and what leads to the host's. */
-interface LastPage {
-  readonly page: number;
-  /** Offsets in it below this are known; 0: there is none. */
-  readonly room: number;
-  readonly addend: number;
-}
 
 /**
  * In the number of a record that a block is left at, before that instruction: the kind of
@@ -183,7 +178,8 @@ export class Generator {
   /** The linear and the host address of the last memory operand. */
   readonly address: number;
   readonly host: number;
-  readonly #pages: (LastPage | undefined)[] = [];
+  /** Where pages of last accesses are remembered. */
+  readonly #pages = new Set<number>();
   readonly #scratch: number[] = [];
   /** Not 0: SSE instructions are refused. Asked for if it is not -1. */
   #noVectors = -1;
@@ -331,6 +327,7 @@ export class Generator {
     this.#loadCell(CODEBASE, this.#codeBase);
     this.#loadFlags();
     this.#loadState();
+    this.#writeNoPages();
     c.i32(0);
     c.memory(Op.i32_load, CODE_DROPS);
     c.set(this.#drops);
@@ -1080,66 +1077,56 @@ export class Generator {
    */
   access(i: Instruction, size: Size | 4, write: boolean): void {
     const { code: c } = this;
-    const last = this.#lastPage(i, write);
+    const last = this.#lastPage(i, size, write);
+    const more = (1 << size) - 1;
     c.get(this.address);
-    c.get(last.page);
+    c.i32(0);
+    c.memory(Op.i64_load, last);
     c.op(Op.i64_sub);
-    if (size === 4) c.tee(this.#place);
-    c.get(last.room);
+    c.i32(0);
+    c.memory(Op.i64_load, last + LP_ROOM);
     c.op(Op.i64_ge_u);
-    if (size === 4) {
-      // `room` is for 8 bytes, and may be less
-      c.get(this.#place);
-      c.get(last.room);
-      c.i64(8n);
-      c.op(Op.i64_sub);
-      c.op(Op.i64_ge_s);
-      c.op(Op.i32_or);
-    }
     c.ifUnlikely();
     c.get(this.address);
-    c.i64((1n << BigInt(size)) - 1n);
+    c.i64(BigInt(more));
+    c.i32(last);
     c.call(write ? F_WRITABLE : F_READABLE);
-    c.set(last.addend);
-    c.set(last.room);
-    c.tee(last.page);
-    c.i64(NO_PAGE);
-    c.op(Op.i64_eq);
+    c.op(Op.i32_eqz);
     this.exitIf(i);
     c.end();
     c.get(this.address);
     c.op(Op.i32_wrap_i64);
-    c.get(last.addend);
+    c.i32(0);
+    c.memory(Op.i32_load, last + LP_ADDEND);
     c.op(Op.i32_add);
     c.set(this.host);
   }
 
-  /** What is remembered of pages: of each register that addresses, one to read and one to
-   * write. */
-  #lastPage(i: Instruction, write: boolean): LastPage {
+  /** What is remembered of pages: for each register that addresses and size, one to read
+   * and one to write. It is in memory, for there are many, and few variables in registers. */
+  #lastPage(i: Instruction, size: Size | 4, write: boolean): number {
     const register = (i.flags & RF_MEM) === 0
       ? 4 << 3
       : i.base === R_ZERO
       ? i.index
       : i.base;
-    const n = register >> 2 | (write ? 1 : 0);
-    const { code } = this;
-    return this.#pages[n] ??= {
-      page: code.local(I64),
-      room: code.local(I64),
-      addend: code.local(I32),
-    };
+    const n = (register >> 3) * 10 + size * 2 + (write ? 1 : 0);
+    const at = LAST_PAGES + n * LAST_PAGE_BYTES;
+    this.#pages.add(at);
+    return at;
   }
 
   #forgetPages(): void {
+    this.code.defer(() => this.#writeNoPages());
+  }
+
+  #writeNoPages(): void {
     const { code: c } = this;
-    c.defer(() => {
-      for (const page of this.#pages) {
-        if (page === undefined) continue;
-        c.i64(0n);
-        c.set(page.room);
-      }
-    });
+    for (const at of this.#pages) {
+      c.i32(0);
+      c.i64(0n);
+      c.memory(Op.i64_store, at + LP_ROOM);
+    }
   }
 
   /** Pushes what is at `host`. */
