@@ -526,7 +526,7 @@ export class Generator {
       this.instructionPointer(offset);
       c.set(this.x);
       this.lookUp(block.end, this.x);
-      this.jumpTo(this.x, [], 0);
+      this.jumpTo(this.x, 0);
       return;
     }
     if (this.#mappings < 0) this.#mappings = c.local(I32);
@@ -692,11 +692,6 @@ export class Generator {
     }
   }
 
-  /** Blocks of the region that begin at record `p`. */
-  has(p: number): boolean {
-    return this.#numbers.has(p);
-  }
-
   /** The first record of the block at a page's offset, if it is in the region; else 0. */
   blockAt(offset: number): number {
     for (const { head, instructions } of this.#blocks) {
@@ -705,16 +700,18 @@ export class Generator {
     return 0;
   }
 
-  /** Heads of the region's blocks that follow a call. */
-  returnSites(): number[] {
+  /** The region's blocks that are behind a call. */
+  #returnSites(): Block[] {
     const behind = new Set<number>();
     for (const { instructions } of this.#blocks) {
       const last = instructions.at(-1);
-      if (last !== undefined) behind.add(last.offset + last.length);
+      if (last !== undefined && isCall(last)) {
+        behind.add(last.offset + last.length);
+      }
     }
-    return this.#blocks.filter((b) =>
-      b.instructions.length > 0 && behind.has(b.instructions[0].offset)
-    ).map((b) => b.head);
+    return this.#blocks.filter(({ instructions }) =>
+      instructions.length > 0 && behind.has(instructions[0].offset)
+    );
   }
 
   /** Leaves at the current instruction if the top of the stack is not 0. */
@@ -1266,9 +1263,52 @@ export class Generator {
     c.set(this.#record);
   }
 
+  /**
+   * Goes on behind a call in the region if the address in `local` is there, and the look-up
+   * (JCACHE) leads there, too: its entry is known by the place in the page. What `pop` emits is
+   * done before, and the current instruction with it.
+   */
+  returnInside(local: number, pop: () => void): void {
+    const { code: c } = this;
+    const sites = this.#returnSites();
+    if (sites.length === 0) return;
+    c.get(local);
+    c.get(this.#codeBase);
+    c.op(Op.i64_sub);
+    c.set(this.#place);
+    for (const { head, instructions: [{ offset }] } of sites) {
+      const entry = JCACHE + (offset & (JC_ENTRIES - 1)) * 16;
+      c.get(this.#place);
+      c.i64(BigInt(offset));
+      c.op(Op.i64_eq);
+      c.if_();
+      c.get(local);
+      if (this.key === KEY_16) this.#addBase(S_CS);
+      c.i32(0);
+      c.memory(Op.i64_load, entry);
+      c.op(Op.i64_eq);
+      c.i32(0);
+      c.memory(Op.i32_load, entry + 8);
+      c.i32(0);
+      c.memory(Op.i32_load, JGEN);
+      c.op(Op.i32_eq);
+      c.op(Op.i32_and);
+      c.i32(0);
+      c.memory(Op.i32_load, entry + 12);
+      c.i32(head);
+      c.op(Op.i32_eq);
+      c.op(Op.i32_and);
+      c.if_();
+      pop();
+      this.goTo(head, 1);
+      c.end();
+      c.end();
+    }
+  }
+
   /** Jumps to `record`, whose address is in `local`; `more` instructions are done besides
    * those before the current one. */
-  jumpTo(local: number, candidates: readonly number[], more = 1): void {
+  jumpTo(local: number, more = 1): void {
     const { code: c } = this;
     c.get(local);
     if (this.key === KEY_16) {
@@ -1277,19 +1317,6 @@ export class Generator {
       c.i64(PAGE - 1n);
       c.op(Op.i64_and);
       c.op(Op.i64_sub);
-      if (candidates.length > 0) {
-        // by another address it is another page to IP
-        c.tee(this.#place);
-        c.get(this.#codeBase);
-        c.op(Op.i64_ne);
-        c.ifUnlikely();
-        c.i32(0);
-        c.get(this.#place);
-        c.memory(Op.i64_store, CODEBASE);
-        this.exitTo(more);
-        c.end();
-        c.get(this.#place);
-      }
     } else {
       c.i64(-PAGE);
       c.op(Op.i64_and);
@@ -1298,21 +1325,7 @@ export class Generator {
     c.i32(0);
     c.get(this.#codeBase);
     c.memory(Op.i64_store, CODEBASE);
-    this.#giveBack(more);
-    this.#sayFlags();
-    for (const p of candidates) {
-      const n = this.#numbers.get(p)!;
-      c.get(this.#record);
-      c.i32(p);
-      c.op(Op.i32_eq);
-      if (n > this.#block) c.brIf(LABELS[n]);
-      else {
-        c.if_();
-        this.#goBack(n);
-        c.end();
-      }
-    }
-    c.br("exit");
+    this.exitTo(more);
   }
 
   /** Takes a direct branch. */
@@ -1333,7 +1346,7 @@ export class Generator {
       this.nearPointer(target);
       c.set(this.x);
       this.lookUp(i.p, this.x);
-      this.jumpTo(this.x, []);
+      this.jumpTo(this.x);
     }
   }
 
@@ -1716,6 +1729,11 @@ export class Generator {
     if (size === 0) c.op(Op.i32_extend8_s);
     else if (size === 1) c.op(Op.i32_extend16_s);
   }
+}
+
+/** Of those that end a block. */
+function isCall({ opcode, modrm }: Instruction): boolean {
+  return opcode === 0xe8 || opcode === 0xff && (modrm >> 3 & 7) === 2;
 }
 
 function kindOf(flags: Flags): number {
