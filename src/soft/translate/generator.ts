@@ -74,7 +74,12 @@ export type { Size };
 
 /** Where the arithmetic flags are: in the cells' variables, yet to be computed from
  * operands in a known way, or in a way that the variable `kind` knows. */
-type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
+interface LazyFlags {
+  readonly lazy: Lazy;
+  readonly size: Size;
+}
+type Known = "cells" | LazyFlags;
+type Flags = Known | "dynamic";
 
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
@@ -154,6 +159,10 @@ export class Generator {
   #clean = new Set<number>();
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
+  /** Blocks that begin with CF in its variable, whatever the other flags are in. */
+  readonly #carried = new Set<number>();
+  /** Ways between blocks with the flags as they were at the block's begin. */
+  readonly #passed: [from: number, to: number][] = [];
   #block = 0;
   /** Instructions of the block, and those of them before the current one. */
   #length = 0;
@@ -282,6 +291,7 @@ export class Generator {
       c.end();
       this.#emitBlock(block, n);
     });
+    this.#closeCarried();
     c.end();
     c.unreachable();
     // before: an instruction that was not executed, and the kind of the flags
@@ -676,6 +686,7 @@ export class Generator {
       return;
     }
     this.#giveBack(more);
+    this.#bringCarry(n);
     this.#sayFlags();
     if (n > this.#block) c.br(LABELS[n]);
     else this.#goBack(n);
@@ -1427,59 +1438,73 @@ export class Generator {
 
   /** Has CF be in its variable: what keeps it needs that. */
   keepCarry(): void {
+    if (this.#unseen) return;
+    if (this.#flags === "dynamic") this.#carried.add(this.#block);
+    else this.#setCarryVariable(this.#flags);
+  }
+
+  #setCarryVariable(flags: Known): void {
     const { code: c } = this;
-    if (this.#flags === "cells" || this.#unseen) return;
-    if (this.#flags === "dynamic") {
-      c.get(this.#kind);
-      c.i32(Lazy.ADD << 2);
-      c.op(Op.i32_sub);
-      c.i32((Lazy.INC - Lazy.ADD) << 2);
-      c.op(Op.i32_lt_u);
-      c.if_();
-      this.#carryByKind();
-      c.set(this.#fc);
-      c.end();
-      return;
-    }
-    const { lazy } = this.#flags;
-    if (lazy === Lazy.INC || lazy === Lazy.DEC) return;
-    this.condition(2);
+    if (carrySource(flags) === undefined) return;
+    this.#carryOf(flags);
     c.op(Op.i64_extend_i32_u);
     c.set(this.#fc);
   }
 
-  /** Pushes CF as an i64, where `kind` is one of those before INC. */
-  #carryByKind(): void {
-    const { code: c } = this;
-    const less = (a: number, b: number) => {
-      c.get(a);
-      c.get(b);
-      c.op(Op.i64_lt_u);
-      c.op(Op.i64_extend_i32_u);
-    };
-    const below = (lazy: Lazy) => {
-      c.get(this.#kind);
-      c.i32(lazy << 2);
-      c.op(Op.i32_lt_u);
-      c.op(Op.select);
-    };
-    less(this.fr, this.fa);
-    less(this.fa, this.fb);
-    below(Lazy.SUB);
-    c.i64(0n);
-    c.get(this.fa);
-    below(Lazy.SET);
-    below(Lazy.LOGIC);
+  /** A block of the region follows: brings CF in its variable if the block wants it. */
+  #bringCarry(n: number): void {
+    const flags = this.#flags;
+    if (flags === "dynamic") this.#passed.push([this.#block, n]);
+    else if (carrySource(flags) !== undefined) {
+      this.code.defer(() => {
+        if (this.#carried.has(n)) this.#setCarryVariable(flags);
+      });
+    }
+  }
+
+  /** Who passes the flags on to a block that wants CF in its variable wants it so, too. */
+  #closeCarried(): void {
+    for (let before = -1; before !== this.#carried.size;) {
+      before = this.#carried.size;
+      for (const [from, to] of this.#passed) {
+        if (this.#carried.has(to)) this.#carried.add(from);
+      }
+    }
   }
 
   /** Pushes CF as an i64. */
   carry(): void {
-    if (this.#flags === "dynamic") this.#cells();
-    if (this.#flags === "cells") this.code.get(this.#fc);
-    else {
-      this.condition(2);
-      this.code.op(Op.i64_extend_i32_u);
+    this.#pushCarry();
+    this.code.op(Op.i64_extend_i32_u);
+  }
+
+  /** Pushes CF as an i32. */
+  #pushCarry(): void {
+    if (this.#flags === "dynamic") {
+      this.#carried.add(this.#block);
+      this.#carryOf("cells");
+    } else this.#carryOf(this.#flags);
+  }
+
+  #carryOf(flags: Known): void {
+    const { code: c } = this;
+    switch (carrySource(flags)?.lazy) {
+      case undefined:
+        c.get(this.#fc);
+        return c.op(Op.i32_wrap_i64);
+      case Lazy.SUB:
+        c.get(this.fa);
+        c.get(this.fb);
+        return c.op(Op.i64_lt_u);
+      case Lazy.ADD:
+        c.get(this.fr);
+        c.get(this.fa);
+        return c.op(Op.i64_lt_u);
+      case Lazy.LOGIC:
+        return c.i32(0);
     }
+    c.get(this.fa);
+    c.op(Op.i32_wrap_i64);
   }
 
   /** Sets CF to what `push` pushes (0 or 1 as an i64), and keeps the others. */
@@ -1559,24 +1584,22 @@ export class Generator {
   /** Pushes whether condition code `cc` (0 to 15, as in Jcc) holds, as an i32. */
   condition(cc: number): void {
     const { code: c } = this;
-    if (this.#flags === "dynamic") this.#cells();
-    const flags = this.#flags;
-    const done = flags === "cells"
-      ? false
-      : this.#lazyCondition(cc >> 1, flags as { lazy: Lazy; size: Size });
-    if (!done) {
-      this.#cells();
-      this.#cellCondition(cc >> 1);
+    if (cc >> 1 === 1) this.#pushCarry();
+    else {
+      if (this.#flags === "dynamic") this.#cells();
+      const flags = this.#flags as Known;
+      if (flags === "cells" || !this.#lazyCondition(cc >> 1, flags)) {
+        this.#cells();
+        this.#cellCondition(cc >> 1);
+      }
     }
     if (cc & 1) c.op(Op.i32_eqz);
   }
 
   /** The condition from operands and result; false if that takes the cells. */
-  #lazyCondition(
-    which: number,
-    { lazy, size }: { lazy: Lazy; size: Size },
-  ): boolean {
+  #lazyCondition(which: number, known: LazyFlags): boolean {
     const { code: c } = this;
+    const { lazy, size } = known;
     const result = (op32: number, op64: number) => {
       this.#signed(this.fr, size);
       if (size === 3) c.i64(0n);
@@ -1592,28 +1615,7 @@ export class Generator {
       c.get(this.fb);
       c.op(op);
     };
-    const below = () => {
-      switch (lazy) {
-        case Lazy.SUB:
-          return compare(Op.i64_lt_u);
-        case Lazy.ADD:
-          c.get(this.fr);
-          c.get(this.fa);
-          return c.op(Op.i64_lt_u);
-        case Lazy.LOGIC:
-          return c.i32(0);
-        case Lazy.SET:
-          c.get(this.fa);
-          return c.op(Op.i32_wrap_i64);
-        default:
-          c.get(this.#fc);
-          c.op(Op.i32_wrap_i64);
-      }
-    };
     switch (which) {
-      case 1:
-        below();
-        return true;
       case 2:
         if (lazy === Lazy.SUB) compare(Op.i64_eq);
         else zero();
@@ -1621,7 +1623,7 @@ export class Generator {
       case 3:
         if (lazy === Lazy.SUB) compare(Op.i64_le_u);
         else {
-          below();
+          this.#carryOf(known);
           zero();
           c.op(Op.i32_or);
         }
@@ -1673,10 +1675,6 @@ export class Generator {
     switch (which) {
       case 0:
         overflow();
-        c.op(Op.i32_wrap_i64);
-        break;
-      case 1:
-        c.get(this.#fc);
         c.op(Op.i32_wrap_i64);
         break;
       case 2:
@@ -1734,6 +1732,13 @@ export class Generator {
 /** Of those that end a block. */
 function isCall({ opcode, modrm }: Instruction): boolean {
   return opcode === 0xe8 || opcode === 0xff && (modrm >> 3 & 7) === 2;
+}
+
+/** What CF is to be computed from, if that is not in its variable, where INC and DEC keep it. */
+function carrySource(flags: Known): LazyFlags | undefined {
+  if (flags === "cells") return undefined;
+  const { lazy } = flags;
+  return lazy === Lazy.INC || lazy === Lazy.DEC ? undefined : flags;
 }
 
 function kindOf(flags: Flags): number {
