@@ -96,6 +96,12 @@ export function inner(p: usize, left: i32): usize {
       // table: cases
       case REGION:
         {
+          // the chunk is too short for its block, as that's header has it
+          if (load<i32>(p - REC, 8) > left) {
+            regionTooLong();
+            p = slow(p);
+            break;
+          }
           const cell = load<u32>(regionCell(p));
           const next = call_indirect<usize>(
             cell & 0xfffff,
@@ -104,7 +110,7 @@ export function inner(p: usize, left: i32): usize {
             left,
           );
           const rest = load<i32>(REGION_LEFT);
-          // the chunk is too short for it
+          // it wants something else first
           if (next == p && rest == left) {
             regionTooLong();
             p = slow(p);
