@@ -285,6 +285,15 @@ export const REGION_USED: usize = 0x3f01000;
 export const REGION_ENTRIES: u32 = 4096;
 /** per entry of JCACHE 1 bit: its page may not be global */
 export const JLOCAL: usize = 0x3f02000;
+/**
+ * 18 registers x 5 sizes x (read, write): the page that a region last accessed
+ * so, as the TLB's tags have it, u64; where accesses of the size may begin in
+ * it, u64 (0: it is not known); what leads to the host's address, u32
+ */
+export const LAST_PAGES: usize = 0x3f03000;
+export const LAST_PAGE_BYTES: usize = 24;
+export const LP_ROOM: usize = 8;
+export const LP_ADDEND: usize = 16;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

@@ -90,6 +90,17 @@ export function inner(p: usize, left: i32, early: bool): usize {
       // table: cases
       case REGION:
         {
+          // the chunk is too short for its block, as that's header has it
+          if (<i32> load<u8>(p - REC, 8) > left) {
+            if (early) {
+              innerCur = cur;
+              innerLeft = left;
+              return p;
+            }
+            regionTooLong();
+            p = slow(p);
+            break;
+          }
           const cell = load<u32>(regionCell(p));
           const next = call_indirect<usize>(
             cell & 0xfffff,
@@ -98,13 +109,8 @@ export function inner(p: usize, left: i32, early: bool): usize {
             left,
           );
           const rest = load<i32>(REGION_LEFT);
-          // the chunk is too short for it
+          // it wants something else first
           if (next == p && rest == left) {
-            if (early) {
-              innerCur = cur;
-              innerLeft = left;
-              return p;
-            }
             regionTooLong();
             p = slow(p);
           } else {
