@@ -181,6 +181,15 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
         virtio.stores,
         about,
       );
+    // Memory was zeros: what changed is what the guest's files made, and what changes
+    // from now on is what they do not make.
+    const { timeTravel } = opened.platform;
+    const loaded = isFresh && timeTravel
+      ? {
+        memory: machine.options.guestMemory,
+        pages: timeTravel.takeChanged(),
+      }
+      : null;
     if (options.record !== undefined) {
       recording = openRecording(
         options.record,
@@ -188,14 +197,12 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
           about,
           disks: virtio.stores,
           files: request === null ? [] : filesOf(about.options, request),
-          loaded: isFresh ? machine.options.guestMemory : null,
+          loaded,
           contents: options.recordAll,
         },
         () => opened.platform.timeTravel!.instructions(),
         say,
       );
-      // What changes from now on is what the files do not make.
-      opened.platform.timeTravel!.takeChanged();
     }
     guest.keepSnapshots(snapshots);
     if (snapshot !== null) {
@@ -211,6 +218,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       ? new History(machine, {
         bytes: options.historyBytes,
         disks: virtio.journals,
+        loaded,
         interval: goesBack || run !== null ? undefined : Infinity,
         recorder: recording?.recorder,
       })
