@@ -24,6 +24,7 @@ import {
   readGuest,
   textsOf,
 } from "./guest.ts";
+import { refuseOverwriting, refuseUnwritable } from "./outputs.ts";
 import type { RunOptions } from "./options.ts";
 import { PanicWatch } from "./panic.ts";
 import { makeOn, openChosen, type OpenedPlatform } from "./platform.ts";
@@ -77,6 +78,10 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const run = given.replay === undefined ? null : await openRun(given.replay);
   const saved = snapshot?.about ?? run?.about ?? null;
   const options = saved === null ? given : optionsOf(given, saved);
+  refuseOverwriting(options);
+  if (options.saveAtExit !== undefined) {
+    await refuseUnwritable(options.saveAtExit);
+  }
   // Whether the machine begins as its files make it.
   const isFresh = snapshot === null && run?.run.loaded !== null;
   const read = run === null
