@@ -87,7 +87,7 @@ import { pointReached, pointsInit } from "./points/code";
 import { pointsTrim } from "./points/set";
 import { passed } from "./points/addresses";
 export { limitRepeat, takeRepeatCut, waitRepeats } from "./points/repeat";
-export { hostMayWrite, hostWrote } from "./code/cache";
+export { blockOf, hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
 export { vpDeaf, vpReady } from "./cpu/vps";
