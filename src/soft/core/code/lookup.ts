@@ -34,7 +34,7 @@ import {
 import { execBreakpoints } from "../memory/breakpoints";
 import { fetchHost, isGlobal } from "../memory/fetch";
 import { Vector } from "../x86/vectors";
-import { anyCode, variantOf } from "../points/addresses";
+import { codePoints, variantOf } from "../points/addresses";
 
 /**
  * The first record of the block at a host address, decoding it when needed; 0
@@ -42,7 +42,7 @@ import { anyCode, variantOf } from "../points/addresses";
  */
 function blockAt(host: u32, linear: u64): usize {
   const key = <u32> load<u8>(CODEKEY);
-  const variant = anyCode ? variantOf(host, linear) : 0;
+  const variant = codePoints ? variantOf(host, linear) : 0;
   const s = slot(host, key, variant);
   const page = <usize> (host >> 12);
   if (doubtful(page)) compare(page, page << 12);
