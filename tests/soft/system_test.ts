@@ -461,8 +461,108 @@ const GLOBAL: Case[] = [{
   value: 2,
 }];
 
+// --- task switches
+
+/**
+ * 32-bit paging, and a task 0x40 whose DS is in its LDT: that is at 0x40000000, where no
+ * memory is. `directory` is the task's, of which 0x204000 does not map that; `then`
+ * switches to it, and it runs `task`.
+ */
+const tasks = (directory: number, then: string, task: string) => `
+        gate 14, fault
+        movl $0x201000, %edi
+        movl $3, %eax
+1:      movl %eax, (%edi)
+        addl $4, %edi
+        addl $0x1000, %eax
+        cmpl $0x202000, %edi
+        jb 1b
+        movl $0x201003, 0x200000
+        movl $0x202003, 0x200400
+        movl $0x40000003, 0x202000
+        movl $0x201003, 0x204000
+        movl $0x200000, %eax
+        movl %eax, %cr3
+        movl %eax, 0x201c
+        movl %cr0, %eax
+        orl $0x80000000, %eax
+        movl %eax, %cr0
+        movl $0x00000fff, gdt + 0x38 # the LDT
+        movl $0x40008200, gdt + 0x3c
+        movl $0x30000067, gdt + 0x40 # the TSS
+        movl $0x00008900, gdt + 0x44
+        movl $0x70000, 0x3004
+        movl $0x10, 0x3008
+        movl $${directory}, 0x301c
+        movl $task, 0x3020
+        movl $2, 0x3024
+        movl $0x60000, 0x3038
+        movl $0x10, 0x3048
+        movl $8, 0x304c
+        movl $0x10, 0x3050
+        movl $0x0c, 0x3054
+        movl $0x38, 0x3060
+        ${then}
+        exit 0x7e
+task:   ${task}
+fault:  movl %cr2, %eax
+        cmpl $0x40000008, %eax
+        jne 1f
+        str %ax
+        cmpw $0x40, %ax
+        jne 1f
+        cmpl $0, %ss:(%esp)
+        jne 1f
+        exit 1
+1:      exit 0x7d
+`;
+
+/** Ends with 1 if the descriptors of the TSSs 0x28 and 0x40 have these types. */
+const types = (main: number, task: number) => `
+        movl $2, %ebx
+        cmpb $${main}, %cs:gdt + 0x2d
+        jne 9f
+        cmpb $${task}, %cs:gdt + 0x45
+        jne 9f
+        decl %ebx
+9:      movb %bl, %al
+        outb %al, $0xf4
+`;
+
+const NOWHERE = `
+        movl %ds, %eax
+        cmpl $0x0c, %eax
+        je 1f
+        exit 3
+1:`;
+
+const TASKS: Case[] = [{
+  name: "JMP to a task whose descriptors lie where no memory is (7.3)",
+  code: tasks(
+    0x200000,
+    "ljmp $0x40, $0",
+    NOWHERE + types(0x89, 0x8b),
+  ),
+  value: 1,
+}, {
+  name: "CALL of such a task, and back (7.3)",
+  code: tasks(
+    0x200000,
+    "lcall $0x40, $0" + types(0x8b, 0x89),
+    `${NOWHERE}
+        iret
+`,
+  ),
+  value: 1,
+}, {
+  name: "descriptors in a page that is not there are the new task's #PF (7.3)",
+  code: tasks(0x204000, "ljmp $0x40, $0", "exit 0x7c"),
+  value: 1,
+}];
+
 for (
   const { name, code, value } of [
+    ...TASKS,
     ...GLOBAL,
     ...PAGES,
     ...OUTSIDE,
