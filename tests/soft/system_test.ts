@@ -501,6 +501,29 @@ const GLOBAL: Case[] = [{
   value: 2,
 }];
 
+// --- limits
+
+const LIMITS: Case[] = [{
+  name:
+    "code behind CS's limit is #GP, also where another CS has just run it (5.3)",
+  code: `
+        gate 13, general
+        # a code segment that ends in front of "behind"
+        movw $behind - _start - 1, gdt + 0x40
+        movl $0x00409b10, gdt + 0x44
+        xorl %ecx, %ecx
+        movl $behind, %ebx
+        call *%ebx
+        ljmp $0x40, $front - _start
+front:  nop
+behind: incl %ecx
+        ret
+general: movl %ecx, %eax
+        outb %al, $0xf4
+`,
+  value: 1,
+}];
+
 // --- task switches
 
 /**
@@ -603,6 +626,7 @@ const TASKS: Case[] = [{
 for (
   const { name, code, value } of [
     ...GATES,
+    ...LIMITS,
     ...TASKS,
     ...GLOBAL,
     ...PAGES,

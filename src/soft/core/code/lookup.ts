@@ -65,21 +65,21 @@ function blockAt(host: u32, linear: u64): usize {
  * with FAULT set when the fetch faults; RIP is then `ip`.
  */
 export function enter(ip: u64): usize {
-  const lin = load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  let lin = ip;
+  if (load<u8>(MODE) != MODE_LONG) {
+    const cs = SEGS + (<usize> S_CS << 5);
+    if (ip > <u64> load<u32>(cs, SEG_LIMIT)) {
+      store<u64>(RIP, ip);
+      return raiseErr(Vector.GP, 0);
+    }
+    lin = (ip + load<u64>(cs, SEG_BASE)) & 0xffffffff;
+  }
   const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
   if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));
     return load<u32>(j, 12);
   }
   store<u64>(RIP, ip);
-  if (
-    load<u8>(MODE) != MODE_LONG &&
-    ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
-  ) {
-    return raiseErr(Vector.GP, 0);
-  }
   const host = fetchHost(lin);
   if (host == 0) return 0;
   if (poolFull()) {
