@@ -85,7 +85,7 @@ import { created } from "./whv/state";
 import { Vector } from "./x86/vectors";
 import { pointReached, pointsInit } from "./points/code";
 import { passed } from "./points/addresses";
-export { hostMayWrite, hostWrote } from "./code/cache";
+export { blockOf, hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
 export { vpDeaf, vpReady } from "./cpu/vps";

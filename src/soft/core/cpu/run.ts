@@ -69,6 +69,12 @@ const MAX_TO_BRANCH: i32 = 128;
 /** The next record that is entered is a sample. */
 let sampleNext: bool = false;
 
+/**
+ * Instructions until the next sample: counted on over chunks that end early,
+ * for some guests' all do.
+ */
+let untilSample: i32 = 1;
+
 /** After an instruction that was passed, unless it is a REP's and goes on. */
 function passDone(): void {
   if (load<u8>(PASS) & PASSING) store<u8>(PASS, PASS_NONE);
@@ -181,35 +187,43 @@ export function execute(budget: i32): u32 {
     }
     let cur: usize;
     let left: i32;
-    if (sampling && chunk > sampling) {
-      // a chunk that ends with a branch taken, soon after it has been long
-      // enough
-      let more = chunk - sampling;
-      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
-      chunk = sampling;
-      p = inner(p, chunk);
+    if (sampling && chunk > untilSample) {
+      // a chunk that ends before a region that is too long for what is left of
+      // it, or with a branch taken, soon after it has been long enough
+      const most = chunk;
+      chunk = untilSample;
+      p = inner(p, chunk, true);
+      if (p != 0 && innerLeft == chunk) {
+        // nothing was executed
+        chunk = most - chunk > MAX_TO_BRANCH ? chunk + MAX_TO_BRANCH : most;
+        p = inner(p, chunk, false);
+      }
       cur = innerCur;
       left = innerLeft;
+      let more = most - chunk;
+      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
       while (p != 0 && p == cur + REC && more > 0) {
         more--;
         chunk++;
-        p = inner(p, 1);
+        p = inner(p, 1, false);
         cur = innerCur;
         left = innerLeft;
       }
+      untilSample = sampling;
       if (p != 0) sample(p);
       else if (load<u32>(FAULT) == 0 && load<u16>(cur) == endIndex) {
         sampleNext = true; // straight code: its next block
-      }
+      } else untilSample = max(left, 1);
     } else {
-      p = inner(p, chunk);
+      p = inner(p, chunk, false);
       cur = innerCur;
       left = innerLeft;
+      untilSample = max(untilSample - (chunk - left), 1);
     }
     let completed = true;
     if (p != 0) {
       store<u64>(RIP, ipOf(p));
-      settle(chunk);
+      settle(chunk - left);
     } else if (load<u32>(FAULT) == 0) {
       const h = load<u16>(cur);
       if (h == endIndex || h == staleIndex) {
