@@ -158,6 +158,8 @@ export interface PlatformTimeTravel {
   save(): ProcessorsState;
   /** A page of guest memory is another one now, before load(). */
   replaced(page: number): void;
+  /** Why a state is none of such VPs, in a line; null if it can be loaded. */
+  refusal(state: ProcessorsState): string | null;
   /** Takes a state, when save() might be called. Guest memory is the caller's to bring
    * in line before. */
   load(state: ProcessorsState): void;
