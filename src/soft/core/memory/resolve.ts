@@ -101,15 +101,19 @@ export function hostFor(
     : 2;
   const t = entry(vp + set * TLB_SET, linear);
   const page = linear & ~0xfff;
+  // who comes here although the entry allows it is not walked for: whether
+  // accesses come here (WITHHELD, WATCHED, two pages) is nothing a guest sees
   if (acc & ACC_WRITE) {
     const tag = load<u64>(t, 8);
-    if ((tag & ~WATCHED) == (page | WITHHELD)) {
+    if ((tag & ~(WATCHED | WITHHELD)) == page) {
       const host = <u32> linear + load<u32>(t, 16);
       setChanged(host);
       if (load<u64>(CODELINES + (<usize> (host >> 12) << 3))) statBesideCode++;
       else store<u64>(t, tag & ~WITHHELD, 8);
       return host;
     }
+  } else if (!(acc & ACC_EXEC) && (load<u64>(t) & ~WATCHED) == page) {
+    return <u32> linear + load<u32>(t, 16);
   }
   const found = changetype<Translation>(MISSED);
   if (!translate(found, linear, acc, user, implicit, false)) {
