@@ -1280,40 +1280,22 @@ export class Generator {
   }
 
   /**
-   * Goes on behind a call in the region if the address in `local` is there, and the look-up
-   * (JCACHE) leads there, too: its entry is known by the place in the page. What `pop` emits is
-   * done before, and the current instruction with it.
+   * Goes on in the region if `record`, whose address is in `local`, is the begin of one of
+   * its blocks behind a call, at the same address as the code here. What `pop` emits is done
+   * before, and the current instruction with it.
    */
   returnInside(local: number, pop: () => void): void {
     const { code: c } = this;
-    const sites = this.#returnSites();
-    if (sites.length === 0) return;
-    c.get(local);
-    c.get(this.#codeBase);
-    c.op(Op.i64_sub);
-    c.set(this.#place);
-    for (const { head, instructions: [{ offset }] } of sites) {
-      const entry = JCACHE + (offset & (JC_ENTRIES - 1)) * 16;
-      c.get(this.#place);
-      c.i64(BigInt(offset));
-      c.op(Op.i64_eq);
-      c.if_();
-      c.get(local);
-      if (this.key === KEY_16) this.#addBase(S_CS);
-      c.i32(0);
-      c.memory(Op.i64_load, entry);
-      c.op(Op.i64_eq);
-      c.i32(0);
-      c.memory(Op.i32_load, entry + 8);
-      c.i32(0);
-      c.memory(Op.i32_load, JGEN);
-      c.op(Op.i32_eq);
-      c.op(Op.i32_and);
-      c.i32(0);
-      c.memory(Op.i32_load, entry + 12);
+    for (const { head, instructions: [{ offset }] } of this.#returnSites()) {
+      c.get(this.#record);
       c.i32(head);
       c.op(Op.i32_eq);
-      c.op(Op.i32_and);
+      c.if_();
+      c.get(local);
+      c.get(this.#codeBase);
+      c.op(Op.i64_sub);
+      c.i64(BigInt(offset));
+      c.op(Op.i64_eq);
       c.if_();
       pop();
       this.goTo(head, 1);

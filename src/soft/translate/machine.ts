@@ -491,8 +491,8 @@ export class Emission implements Machine<Value> {
     g.loadHost(size);
     g.setWide(g.x, size);
     const pop = () => g.moveStack((1 << size) + more);
-    g.returnInside(g.x, pop);
     g.lookUp(i.p, g.x);
+    g.returnInside(g.x, pop);
     pop();
     g.jumpTo(g.x);
     g.endBlock();
