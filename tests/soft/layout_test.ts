@@ -72,6 +72,7 @@ const AREAS: Record<string, number> = {
   CODE_DROPS: 4,
   REGION_USED: layout.REGION_ENTRIES,
   JLOCAL: JC_ENTRIES / 8,
+  LAST_PAGES: 18 * 5 * 2 * layout.LAST_PAGE_BYTES,
   GUEST: 2 ** 32 - layout.GUEST,
 };
 
@@ -170,7 +171,7 @@ const INSIDE: Record<string, string> = {
 
 /** Names of numbers that are no addresses. */
 const NUMBERS =
-  /^(?:A_|F_|MODE_|P_|S_|SEG_|TLB_|R_|STATE_SIZE$|BANK_SIZE$|\w+_STRIDE$|MAX_VPS$|\w+_(?:END|ENTRIES|BYTES)$)/;
+  /^(?:A_|F_|LP_|MODE_|P_|S_|SEG_|TLB_|R_|STATE_SIZE$|BANK_SIZE$|\w+_STRIDE$|MAX_VPS$|\w+_(?:END|ENTRIES|BYTES)$)/;
 
 interface Place {
   readonly name: string;

@@ -248,7 +248,7 @@ export const TLB_VP: usize = TLB_SET * 4;
 /** 4096 x 16: linear address u64, generation u32, record u32 */
 export const JCACHE: usize = 0x600000;
 export const JC_ENTRIES: u32 = 4096;
-export const BHASH: usize = 0x620000; // 65536 x 8: key u32, record u32
+export const BHASH: usize = 0x620000; // 65536 x u32: a slot's newest block
 export const BH_ENTRIES: u32 = 65536;
 export const MAPS: usize = 0x6a0000; // GPA ranges (memory/phys.ts)
 export const WHV: usize = 0x6c0000; // partition state (whv/)
@@ -285,6 +285,15 @@ export const REGION_USED: usize = 0x3f01000;
 export const REGION_ENTRIES: u32 = 4096;
 /** per entry of JCACHE 1 bit: its page may not be global */
 export const JLOCAL: usize = 0x3f02000;
+/**
+ * 18 registers x 5 sizes x (read, write): the page that a region last accessed
+ * so, as the TLB's tags have it, u64; where accesses of the size may begin in
+ * it, u64 (0: it is not known); what leads to the host's address, u32
+ */
+export const LAST_PAGES: usize = 0x3f03000;
+export const LAST_PAGE_BYTES: usize = 24;
+export const LP_ROOM: usize = 8;
+export const LP_ADDEND: usize = 16;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

@@ -2,8 +2,9 @@
 // module's memory.
 
 import "../number_types.ts";
-import { BH_ENTRIES, BHASH, POOL, POOL_END } from "../core/layout.ts";
-import { KEY_64, REC } from "../core/shared.ts";
+import { POOL, POOL_END } from "../core/layout.ts";
+import { REC } from "../core/shared.ts";
+import type { Core, Instance } from "../module.ts";
 
 /** A decoded instruction. */
 export interface Instruction {
@@ -46,9 +47,11 @@ export interface Block {
 
 export class Records {
   readonly #view: DataView;
+  readonly #core: Core;
 
-  constructor(view: DataView) {
+  constructor({ view, core }: Instance) {
     this.#view = view;
+    this.#core = core;
   }
 
   instruction(p: number): Instruction {
@@ -84,9 +87,9 @@ export class Records {
     const header = p - REC;
     const host = v.getUint32(header, true);
     if (v.getUint32(header + 28, true) !== 0) return null;
-    let key = 0;
-    while (this.find(host, key) !== p) if (++key > KEY_64) return null;
-    const count = v.getUint32(header + 8, true);
+    const count = v.getUint8(header + 8);
+    const key = v.getUint8(header + 9);
+    if (this.find(host, key) !== p) return null;
     const instructions: Instruction[] = [];
     for (let i = 0; i < count; i++) {
       const instruction = this.instruction(p + i * REC);
@@ -100,10 +103,6 @@ export class Records {
 
   /** The first record of the block without debug points at a host address, or 0. */
   find(host: number, key: number): number {
-    const hash = (host ^ (host >>> 13)) + (key << 7);
-    const slot = BHASH + ((hash & (BH_ENTRIES - 1)) << 3);
-    if (this.#view.getUint32(slot, true) !== host >>> 0) return 0;
-    const r = this.#view.getUint32(slot + 4, true);
-    return (r & 31) === key ? (r & ~31) >>> 0 : 0;
+    return this.#core.blockOf(host, key, 0) >>> 0;
   }
 }

@@ -16,6 +16,13 @@ import {
   TLBB,
 } from "../layout";
 
+/** Where the look-up has a linear address. Functions begin at round ones. */
+@inline
+export function jumpSlot(linear: u64): usize {
+  const n = <u32> linear ^ (<u32> linear >> 12);
+  return JCACHE + (<usize> (n & (JC_ENTRIES - 1)) << 4);
+}
+
 /** Of the first TLB set; each of the four has its own. */
 let generation: u32 = 4;
 
@@ -67,7 +74,7 @@ export function noteJump(j: usize, linear: u64, r: usize, global: bool): void {
  */
 @inline
 export function jumpHit(ip: u64): usize {
-  const j = JCACHE + (<usize> (<u32> ip & (JC_ENTRIES - 1)) << 4);
+  const j = jumpSlot(ip);
   if (load<u64>(j) != ip || load<u32>(j, 8) != load<u32>(JGEN)) return 0;
   store<u64>(CODEBASE, ip - (ip & 0xfff));
   return load<u32>(j, 12);
@@ -82,7 +89,7 @@ export function jumpTo(ip: u64): usize {
   const lin = load<u8>(MODE) == MODE_LONG
     ? ip
     : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-  const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
+  const j = jumpSlot(lin);
   if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));
     return load<u32>(j, 12);
