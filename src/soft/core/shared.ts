@@ -43,7 +43,6 @@ export const WATCHED: u64 = 16;
 export const KEY_16: u32 = 0;
 export const KEY_32: u32 = 1;
 export const KEY_64: u32 = 2;
-export const KEYS: u32 = 3;
 
 // A decoded record (code/record.ts): its bytes, its flags, and how the address
 // of its operand is computed.

@@ -357,7 +357,7 @@ export class Generator {
     c.get(this.#record);
     c.i32(REC);
     c.op(Op.i32_sub);
-    c.memory(Op.i32_load, 8);
+    c.memory(Op.i32_load16_u, 8);
     c.get(this.#left);
     c.op(Op.i32_le_s);
     c.if_();
@@ -1257,6 +1257,9 @@ export class Generator {
     }
     c.get(linear);
     c.op(Op.i32_wrap_i64);
+    c.i32(0);
+    c.memory(Op.i32_load, JGEN);
+    c.op(Op.i32_add);
     c.i32(JC_ENTRIES - 1);
     c.op(Op.i32_and);
     c.i32(4);

@@ -2,7 +2,7 @@
 // module's memory.
 
 import "../number_types.ts";
-import { BH_ENTRIES, BHASH, POOL, POOL_END } from "../core/layout.ts";
+import { BH_GROUP, BH_GROUPS, BHASH, POOL, POOL_END } from "../core/layout.ts";
 import { KEY_64, REC } from "../core/shared.ts";
 
 /** A decoded instruction. */
@@ -84,9 +84,9 @@ export class Records {
     const header = p - REC;
     const host = v.getUint32(header, true);
     if (v.getUint32(header + 28, true) !== 0) return null;
-    let key = 0;
-    while (this.find(host, key) !== p) if (++key > KEY_64) return null;
-    const count = v.getUint32(header + 8, true);
+    const key = v.getUint8(header + 11);
+    if (this.find(host, key) !== p) return null;
+    const count = v.getUint16(header + 8, true);
     const instructions: Instruction[] = [];
     for (let i = 0; i < count; i++) {
       const instruction = this.instruction(p + i * REC);
@@ -100,10 +100,17 @@ export class Records {
 
   /** The first record of the block without debug points at a host address, or 0. */
   find(host: number, key: number): number {
-    const hash = (host ^ (host >>> 13)) + (key << 7);
-    const slot = BHASH + ((hash & (BH_ENTRIES - 1)) << 3);
-    if (this.#view.getUint32(slot, true) !== host >>> 0) return 0;
-    const r = this.#view.getUint32(slot + 4, true);
-    return (r & 31) === key ? (r & ~31) >>> 0 : 0;
+    const v = this.#view;
+    const hash = (host ^ (host >>> 13)) & (BH_GROUPS - 1);
+    const group = BHASH + hash * BH_GROUP;
+    for (let slot = group; slot < group + BH_GROUP; slot += 8) {
+      if (v.getUint32(slot, true) !== host >>> 0) continue;
+      const r = v.getUint32(slot + 4, true);
+      if (
+        r !== 0 && v.getUint8(r - REC + 11) === key &&
+        v.getUint32(r - REC + 28, true) === 0
+      ) return r;
+    }
+    return 0;
   }
 }

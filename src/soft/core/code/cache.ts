@@ -1,9 +1,9 @@
 // Decoded code. A block is a run of records (record.ts) decoded from one host
 // page, behind a 32-byte header: host u32 (of its first byte), next block of
-// the page u32, record count u32, host u32 after its last byte; in the page's
-// newest block also the hash of the page's lines of code u64 and generation
-// u32; and the variant u32, which tells blocks with debug points
-// (points/addresses.ts). Blocks are found by host address, code size and
+// the page u32, record count u16, code size u8 (at 11), host u32 after its last
+// byte; in the page's newest block also the hash of the page's lines of code
+// u64 and generation u32; and the variant u32, which tells blocks with debug
+// points (points/addresses.ts). Blocks are found by host address, code size and
 // variant (BHASH), from linear addresses through JCACHE, and from a branch in
 // the same page through its record's link. Blocks of a page die together, so
 // links need no check.
@@ -16,7 +16,8 @@
 // pool is emptied, so a pointer to one is never dangling: executing it leads
 // back to a look-up.
 import {
-  BH_ENTRIES,
+  BH_GROUP,
+  BH_GROUPS,
   BHASH,
   CODE_DROPS,
   CODELINES,
@@ -27,10 +28,9 @@ import {
 } from "../layout";
 import { REC } from "./record";
 import { regionCell } from "./regions";
-import { flushJumps } from "./jumps";
+import { flushAllJumps } from "./jumps";
 import { dropWriteTags } from "../memory/tlb";
 import { setChanged } from "../memory/marks";
-import { KEY_16, KEYS } from "../shared";
 
 /** Next free byte of the pool. */
 export let poolAt: usize = POOL;
@@ -60,7 +60,7 @@ let generation: u32 = 0;
  */
 export function hostMayWrite(): void {
   if (++generation == 0) generation = 1;
-  flushJumps();
+  flushAllJumps();
 }
 
 /**
@@ -122,7 +122,7 @@ export function bytesOf(page: usize): usize {
 export function cacheFlush(): void {
   for (let at: usize = POOL; at < poolAt;) {
     const host = load<u32>(at);
-    const n = load<u32>(at, 8);
+    const n = load<u16>(at, 8);
     const page = <usize> (host >> 12);
     store<u32>(PAGEBLK + (page << 2), 0);
     store<u64>(CODELINES + (page << 3), 0);
@@ -131,8 +131,8 @@ export function cacheFlush(): void {
   memory.fill(regionCell(POOL), 0, regionCell(poolAt) - regionCell(POOL));
   store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
   poolAt = POOL;
-  memory.fill(BHASH, 0, <usize> BH_ENTRIES << 3);
-  flushJumps();
+  memory.fill(BHASH, 0, <usize> BH_GROUPS * BH_GROUP);
+  flushAllJumps();
   statFlushes++;
 }
 
@@ -141,10 +141,40 @@ export function poolFull(): bool {
   return poolAt + 512 * REC > POOL_END;
 }
 
+/** Where BHASH has blocks of a host address, with some others. */
 @inline
-export function slot(host: u32, key: u32, variant: u32): usize {
-  const h = (host ^ (host >> 13)) + (key << 7) + variant * 0x9e3779b1;
-  return BHASH + (<usize> (h & (BH_ENTRIES - 1)) << 3);
+function groupOf(host: u32): usize {
+  return BHASH + <usize> ((host ^ (host >> 13)) & (BH_GROUPS - 1)) * BH_GROUP;
+}
+
+/** The first record of the block at a host address, or 0. */
+export function findBlock(host: u32, key: u32, variant: u32): usize {
+  const group = groupOf(host);
+  for (let s = group; s < group + BH_GROUP; s += 8) {
+    if (load<u32>(s) != host) continue;
+    const r = <usize> load<u32>(s, 4);
+    if (
+      r != 0 && load<u8>(r - REC, 11) == key &&
+      load<u32>(r - REC, 28) == variant
+    ) return r;
+  }
+  return 0;
+}
+
+/** Has findBlock() know a block; of its group the oldest is forgotten. */
+function noteBlock(host: u32, first: usize): void {
+  const group = groupOf(host);
+  memory.copy(group + 8, group, BH_GROUP - 8);
+  store<u32>(group, host);
+  store<u32>(group, <u32> first, 4);
+}
+
+/** Takes a block out of BHASH, if it is there still. */
+function forgetBlock(host: u32, first: usize): void {
+  const group = groupOf(host);
+  for (let s = group; s < group + BH_GROUP; s += 8) {
+    if (load<u32>(s, 4) == <u32> first) store<u32>(s, 0, 4);
+  }
 }
 
 /**
@@ -161,9 +191,8 @@ export function addBlock(
   const header = poolAt;
   const first = header + REC;
   const page = <usize> (host >> 12);
-  const s = slot(host, key, variant);
   store<u32>(header, host);
-  store<u32>(header, n, 8);
+  store<u32>(header, n | key << 24, 8);
   store<u32>(header, variant, 28);
   const pb = PAGEBLK + (page << 2);
   const older = <usize> load<u32>(pb);
@@ -188,8 +217,7 @@ export function addBlock(
   }
   poolAt = first + <usize> n * REC;
   statDecoded += n;
-  store<u32>(s, host);
-  store<u32>(s, <u32> first | key, 4);
+  noteBlock(host, first);
   return first;
 }
 
@@ -219,13 +247,9 @@ export function codeWritten(host: u32, bytes: u32): void {
 function dropPage(page: usize): void {
   let b = <usize> load<u32>(PAGEBLK + (page << 2));
   while (b != 0) {
-    const n = load<u32>(b, 8);
-    const host = load<u32>(b);
-    for (let key: u32 = KEY_16; key < KEYS; key++) {
-      const s = slot(host, key, load<u32>(b, 28));
-      if (load<u32>(s) == host) store<u32>(s, 0, 4);
-    }
+    const n = <u32> load<u16>(b, 8);
     let r = b + REC;
+    forgetBlock(load<u32>(b), r);
     for (let i: u32 = 0; i < n; i++) {
       store<u16>(r, <u16> staleHandler);
       store<u8>(r, 0, 3);
@@ -238,7 +262,7 @@ function dropPage(page: usize): void {
   store<u32>(PAGEBLK + (page << 2), 0);
   store<u64>(CODELINES + (page << 3), 0);
   store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
-  flushJumps();
+  flushAllJumps();
 }
 
 /**

@@ -17,9 +17,6 @@ import {
   FS,
   FX,
   FZ,
-  JC_ENTRIES,
-  JCACHE,
-  JGEN,
   RAX,
   REGION_LAST,
   REGION_LEFT,
@@ -28,6 +25,7 @@ import {
   TLB_ENTRIES,
   TLBB,
 } from "../layout";
+import { isJump, jumpSlot } from "./jumps";
 import { fuse, opCell, setFast } from "./optable";
 import { rDisp, REC, rImm, rImm8, rOff } from "./record";
 import { regionCell, regionLeft, regionTooLong } from "./regions";
@@ -46,11 +44,6 @@ function slow(p: usize): usize {
 function entryOf(a: u64): usize {
   return load<u32>(TLBB) +
     ((<usize> (a >> 12) & (<usize> TLB_ENTRIES - 1)) << 5);
-}
-
-@inline
-function jumpSlot(ip: u64): usize {
-  return JCACHE + (<usize> (<u32> ip & (JC_ENTRIES - 1)) << 4);
 }
 
 @inline

@@ -4,12 +4,12 @@ import {
   bytesOf,
   compare,
   doubtful,
+  findBlock,
   poolAt,
   poolFull,
-  slot,
 } from "./cache";
 import { decodeBlock } from "./decode";
-import { jumpTo, noteJump } from "./jumps";
+import { isJump, jumpSlot, jumpTo, noteJump } from "./jumps";
 import { REC } from "./record";
 import { raiseErr } from "../cpu/fault";
 import {
@@ -17,9 +17,6 @@ import {
   CODEKEY,
   F_SYNC,
   FAULT,
-  JC_ENTRIES,
-  JCACHE,
-  JGEN,
   MODE,
   MODE_LONG,
   P_EXECBP,
@@ -43,14 +40,10 @@ import { anyCode, variantOf } from "../points/addresses";
 function blockAt(host: u32, linear: u64): usize {
   const key = <u32> load<u8>(CODEKEY);
   const variant = anyCode ? variantOf(host, linear) : 0;
-  const s = slot(host, key, variant);
   const page = <usize> (host >> 12);
   if (doubtful(page)) compare(page, page << 12);
-  const r = load<u32>(s, 4);
-  if (
-    load<u32>(s) == host && (r & 31) == key && r != 0 &&
-    load<u32>((r & ~31) - <u32> REC, 28) == variant
-  ) return r & ~31;
+  const known = findBlock(host, key, variant);
+  if (known) return known;
   // decode
   const first = poolAt + REC;
   const bytes = bytesOf(page);
@@ -68,8 +61,8 @@ export function enter(ip: u64): usize {
   const lin = load<u8>(MODE) == MODE_LONG
     ? ip
     : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-  const j = JCACHE + (<usize> (<u32> lin & (JC_ENTRIES - 1)) << 4);
-  if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
+  const j = jumpSlot(lin);
+  if (isJump(j, lin)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));
     return load<u32>(j, 12);
   }

@@ -5,7 +5,7 @@
 import { POINT_ADDRESSES, POINT_PAGES } from "../layout";
 import { DebugAccess, DebugSpace, MAX_DEBUG_POINTS } from "../whv/names";
 import { cacheFlush } from "../code/cache";
-import { flushJumps } from "../code/jumps";
+import { flushAllJumps } from "../code/jumps";
 import {
   inSpace,
   P_ACCESS,
@@ -104,7 +104,7 @@ function know(key: u64): usize {
   }
   store<u32>(t, ++variants, 8);
   anyCode = true;
-  flushJumps();
+  flushAllJumps();
   return s;
 }
 

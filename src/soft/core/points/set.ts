@@ -5,7 +5,7 @@
 // has blocks of its own; everywhere else nothing is different.
 import { IOBUF, POINTS } from "../layout";
 import { DebugAccess, DebugSpace, MAX_DEBUG_POINTS } from "../whv/names";
-import { flushJumps } from "../code/jumps";
+import { flushAllJumps } from "../code/jumps";
 import { physHost } from "../memory/phys";
 import {
   P_ACCESS,
@@ -53,7 +53,7 @@ export function pointsTrim(total: u64): void {
   if (liveCode || total < lastLive) lastLive = total;
   else if (total - lastLive > TRIM_AFTER) {
     clearTables();
-    flushJumps();
+    flushAllJumps();
   }
 }
 
