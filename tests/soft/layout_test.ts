@@ -6,12 +6,12 @@ import "../../src/soft/number_types.ts";
 import * as layout from "../../src/soft/core/layout.ts";
 
 const {
-  BH_GROUP,
-  BH_GROUPS,
+  BH_GROUP_BYTES,
+  BH_ENTRIES,
   HOT_ENTRIES,
   IOBUF_BYTES,
   JC_ENTRIES,
-  JC_PAGES,
+  JP_ENTRIES,
   MAX_VPS,
   STATE,
   STATE_SIZE,
@@ -53,7 +53,7 @@ const AREAS: Record<string, number> = {
   LAPICS: MAX_VPS * 0x1000,
   TLBS: MAX_VPS * TLB_VP,
   JCACHE: JC_ENTRIES * 16,
-  BHASH: BH_GROUPS * BH_GROUP,
+  BHASH: BH_ENTRIES * BH_GROUP_BYTES,
   MAPS: layout.WHV - layout.MAPS,
   WHV: 0x10000,
   CODELINES: HOST_PAGES * 8,
@@ -74,8 +74,8 @@ const AREAS: Record<string, number> = {
   CODE_DROPS: 4,
   REGION_USED: layout.REGION_ENTRIES,
   JLOCAL: JC_ENTRIES / 8,
-  JGLOBAL_PAGES: JC_PAGES / 8,
-  JLOCAL_PAGES: JC_PAGES / 8,
+  JGLOBAL_PAGES: JP_ENTRIES / 8,
+  JLOCAL_PAGES: JP_ENTRIES / 8,
   GUEST: 2 ** 32 - layout.GUEST,
 };
 

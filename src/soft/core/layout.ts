@@ -264,8 +264,8 @@ export const JCACHE: usize = 0x1c00000;
 export const JC_ENTRIES: u32 = 32768;
 /** 65536 groups of 4 x 8: host address u32, record u32 (code/cache.ts) */
 export const BHASH: usize = 0x1d00000;
-export const BH_GROUPS: u32 = 65536;
-export const BH_GROUP: usize = 32;
+export const BH_ENTRIES: u32 = 65536;
+export const BH_GROUP_BYTES: usize = 32;
 /** a page of code while it is decoded (code/cache.ts) */
 export const PAGECOPY: usize = 0x3400000;
 /** 65536 debug points x 40 bytes (points/point.ts) */
@@ -287,10 +287,10 @@ export const REGION_USED: usize = 0x3f01000;
 export const REGION_ENTRIES: u32 = 4096;
 /** per entry of JCACHE 1 bit: its page may not be global */
 export const JLOCAL: usize = 0x3f02000;
-/** 1 bit of each JC_PAGES'th page: JCACHE may have global or other entries */
+/** 1 bit of each JP_ENTRIES'th page: JCACHE may have global or other entries */
 export const JGLOBAL_PAGES: usize = 0x3f03000;
 export const JLOCAL_PAGES: usize = 0x3f04000;
-export const JC_PAGES: usize = 32768;
+export const JP_ENTRIES: usize = 32768;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

@@ -2,7 +2,13 @@
 // module's memory.
 
 import "../number_types.ts";
-import { BH_GROUP, BH_GROUPS, BHASH, POOL, POOL_END } from "../core/layout.ts";
+import {
+  BH_ENTRIES,
+  BH_GROUP_BYTES,
+  BHASH,
+  POOL,
+  POOL_END,
+} from "../core/layout.ts";
 import { KEY_64, REC } from "../core/shared.ts";
 
 /** A decoded instruction. */
@@ -101,9 +107,9 @@ export class Records {
   /** The first record of the block without debug points at a host address, or 0. */
   find(host: number, key: number): number {
     const v = this.#view;
-    const hash = (host ^ (host >>> 13)) & (BH_GROUPS - 1);
-    const group = BHASH + hash * BH_GROUP;
-    for (let slot = group; slot < group + BH_GROUP; slot += 8) {
+    const hash = (host ^ (host >>> 13)) & (BH_ENTRIES - 1);
+    const group = BHASH + hash * BH_GROUP_BYTES;
+    for (let slot = group; slot < group + BH_GROUP_BYTES; slot += 8) {
       if (v.getUint32(slot, true) !== host >>> 0) continue;
       const r = v.getUint32(slot + 4, true);
       if (

@@ -16,8 +16,8 @@
 // pool is emptied, so a pointer to one is never dangling: executing it leads
 // back to a look-up.
 import {
-  BH_GROUP,
-  BH_GROUPS,
+  BH_ENTRIES,
+  BH_GROUP_BYTES,
   BHASH,
   CODE_DROPS,
   CODELINES,
@@ -131,7 +131,7 @@ export function cacheFlush(): void {
   memory.fill(regionCell(POOL), 0, regionCell(poolAt) - regionCell(POOL));
   store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
   poolAt = POOL;
-  memory.fill(BHASH, 0, <usize> BH_GROUPS * BH_GROUP);
+  memory.fill(BHASH, 0, <usize> BH_ENTRIES * BH_GROUP_BYTES);
   flushAllJumps();
   statFlushes++;
 }
@@ -144,13 +144,14 @@ export function poolFull(): bool {
 /** Where BHASH has blocks of a host address, with some others. */
 @inline
 function groupOf(host: u32): usize {
-  return BHASH + <usize> ((host ^ (host >> 13)) & (BH_GROUPS - 1)) * BH_GROUP;
+  return BHASH +
+    <usize> ((host ^ (host >> 13)) & (BH_ENTRIES - 1)) * BH_GROUP_BYTES;
 }
 
 /** The first record of the block at a host address, or 0. */
 export function findBlock(host: u32, key: u32, variant: u32): usize {
   const group = groupOf(host);
-  for (let s = group; s < group + BH_GROUP; s += 8) {
+  for (let s = group; s < group + BH_GROUP_BYTES; s += 8) {
     if (load<u32>(s) != host) continue;
     const r = <usize> load<u32>(s, 4);
     if (
@@ -164,7 +165,7 @@ export function findBlock(host: u32, key: u32, variant: u32): usize {
 /** Has findBlock() know a block; of its group the oldest is forgotten. */
 function noteBlock(host: u32, first: usize): void {
   const group = groupOf(host);
-  memory.copy(group + 8, group, BH_GROUP - 8);
+  memory.copy(group + 8, group, BH_GROUP_BYTES - 8);
   store<u32>(group, host);
   store<u32>(group, <u32> first, 4);
 }
@@ -172,7 +173,7 @@ function noteBlock(host: u32, first: usize): void {
 /** Takes a block out of BHASH, if it is there still. */
 function forgetBlock(host: u32, first: usize): void {
   const group = groupOf(host);
-  for (let s = group; s < group + BH_GROUP; s += 8) {
+  for (let s = group; s < group + BH_GROUP_BYTES; s += 8) {
     if (load<u32>(s, 4) == <u32> first) store<u32>(s, 0, 4);
   }
 }

@@ -5,12 +5,12 @@
 import {
   CODEBASE,
   JC_ENTRIES,
-  JC_PAGES,
   JCACHE,
   JGEN,
   JGLOBAL_PAGES,
   JLOCAL,
   JLOCAL_PAGES,
+  JP_ENTRIES,
   MAPPINGS,
   MAX_VPS,
   MODE,
@@ -52,8 +52,8 @@ export function flushJumps(): void {
 export function flushAllJumps(): void {
   flushJumps();
   oldest = generation;
-  memory.fill(JGLOBAL_PAGES, 0, JC_PAGES >> 3);
-  memory.fill(JLOCAL_PAGES, 0, JC_PAGES >> 3);
+  memory.fill(JGLOBAL_PAGES, 0, JP_ENTRIES >> 3);
+  memory.fill(JLOCAL_PAGES, 0, JP_ENTRIES >> 3);
 }
 
 /** The TLB set is another one: its look-ups are as when it was left. */
@@ -71,7 +71,7 @@ export function switchJumpsVp(from: u32, to: u32): void {
 
 @inline
 function pageByte(pages: usize, linear: u64): usize {
-  return pages + (<usize> (linear >> 15) & ((JC_PAGES >> 3) - 1));
+  return pages + (<usize> (linear >> 15) & ((JP_ENTRIES >> 3) - 1));
 }
 
 @inline
@@ -99,7 +99,7 @@ export function flushLocalJumps(): void {
       store<u32>(JCACHE + (n << 4), 0, 8);
     }
   }
-  memory.fill(JLOCAL_PAGES, 0, JC_PAGES >> 3);
+  memory.fill(JLOCAL_PAGES, 0, JP_ENTRIES >> 3);
   store<u32>(MAPPINGS, load<u32>(MAPPINGS) + 1);
 }
 
