@@ -24,6 +24,13 @@ export const EMPTY: Program = {
 export const PROGRAMS: readonly Program[] = [
   { name: "integer 64", source: "integer", bits: 64, turns: 300 },
   { name: "integer 32", source: "integer", bits: 32, turns: 300 },
+  {
+    name: "SHA-256",
+    source: "sha256",
+    bits: 64,
+    flags: ["-Os"],
+    turns: 2000,
+  },
   { name: "fibonacci", source: "fibonacci", bits: 64, turns: 150 },
   { name: "pointer chase", source: "chase", bits: 64, turns: 40 },
   {

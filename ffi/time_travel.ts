@@ -6,8 +6,10 @@ export interface ScheduleEntry {
   /** "run": `value` instructions of `vp`. "skip": `value` ns of guest time while no VP
    * could run. "event": the caller's, `value` is its number. "pass": debug points were
    * passed, `value` is a DebugPass. "met": `vp` exited before an instruction that has a
-   * debug point, and the events that come before that had been delivered. */
-  readonly kind: "run" | "skip" | "event" | "pass" | "met";
+   * debug point, and the events that come before that had been delivered. "cut": the
+   * next instruction of `vp` is a REP that a debug point cut short after `value`
+   * iterations. */
+  readonly kind: "run" | "skip" | "event" | "pass" | "met" | "cut";
   /** The VP it is about; 0 where it is about none. */
   readonly vp: number;
   /** By kind. */

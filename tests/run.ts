@@ -10,6 +10,8 @@ import { whyNoWine, Wine, WineError } from "./wine/wine.ts";
 interface Outcome {
   readonly passed: number;
   readonly failed: number;
+  /** What is said of failures once more at the end, where a log's reader looks first. */
+  readonly report?: readonly string[];
 }
 
 /** Checks that are one command each. */
@@ -29,6 +31,14 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
   ]],
 ];
 
+function sum(outcomes: readonly Outcome[]): Outcome {
+  return {
+    passed: outcomes.reduce((all, { passed }) => all + passed, 0),
+    failed: outcomes.reduce((all, { failed }) => all + failed, 0),
+    report: outcomes.flatMap(({ report }) => report ?? []),
+  };
+}
+
 async function check(
   name: string,
   args: readonly string[],
@@ -36,8 +46,11 @@ async function check(
   const start = performance.now();
   const passed = await deno(args);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`check: ${name} ... ${passed ? "ok" : "FAILED"} (${seconds}s)`);
-  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1 };
+  const line = `check: ${name} ... ${passed ? "ok" : "FAILED"} (${seconds}s)`;
+  console.log(line);
+  return passed
+    ? { passed: 1, failed: 0 }
+    : { passed: 0, failed: 1, report: [line] };
 }
 
 /** Runs deno quietly; what it said is shown if it fails. */
@@ -72,6 +85,8 @@ async function tests(
   }).spawn();
   const errors = beside ? new Response(child.stderr).text() : "";
   const kept: string[] = [];
+  const report = [`deno test ${args.join(" ")}`];
+  let errorsBegun = false;
   const limit = setTimeout(() => {
     console.log(`not done after ${LIMIT_MINUTES} minutes: killed`);
     child.kill("SIGKILL");
@@ -84,9 +99,16 @@ async function tests(
   for await (const line of lines) {
     if (beside) kept.push(line);
     else console.log(line);
-    const sum = /^(?:ok|FAILED) \| (\d+) passed.*?\| (\d+) failed/.exec(line);
-    if (sum) outcome = { passed: Number(sum[1]), failed: Number(sum[2]) };
-    else if (/ \.\.\. ok \([^)]*\)$/.test(line)) passed++;
+    errorsBegun ||= line === " ERRORS ";
+    if (errorsBegun || / \.\.\. FAILED \([^)]*\)$/.test(line)) {
+      report.push(line);
+    }
+    const summary = /^(?:ok|FAILED) \| (\d+) passed.*?\| (\d+) failed/.exec(
+      line,
+    );
+    if (summary) {
+      outcome = { passed: Number(summary[1]), failed: Number(summary[2]) };
+    } else if (/ \.\.\. ok \([^)]*\)$/.test(line)) passed++;
     else if (/ \.\.\. FAILED \([^)]*\)$/.test(line)) failed++;
   }
   clearTimeout(limit);
@@ -94,11 +116,12 @@ async function tests(
     if (line !== "") console.log(line);
   }
   const { success } = await child.status;
-  if (outcome && (success || outcome.failed > 0)) return outcome;
+  if (outcome && success) return outcome;
+  if (outcome && outcome.failed > 0) return { ...outcome, report };
   // It did not get as far as a summary, or failed outside of any test.
   return outcome
-    ? { passed: outcome.passed, failed: 1 }
-    : { passed, failed: failed + 1 };
+    ? { passed: outcome.passed, failed: 1, report }
+    : { passed, failed: failed + 1, report };
 }
 
 /** Tests on another platform. */
@@ -134,10 +157,7 @@ const NATIVE: Suite = {
       ["tests/debug", "tests/debugger"],
       { ...env, ICEBP_NATIVE: "noint1" },
     );
-    return {
-      passed: first.passed + second.passed,
-      failed: first.failed + second.failed,
-    };
+    return sum([first, second]);
   },
 };
 
@@ -251,8 +271,10 @@ async function main(args: readonly string[]): Promise<number> {
     : args[0] === "--wine"
     ? await alone(WINE)
     : [await tests(args)];
-  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
-  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+  const { passed, failed, report } = sum(outcomes);
+  if (args.length === 0) {
+    for (const line of report ?? []) console.log(line);
+  }
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }

@@ -24,6 +24,7 @@ import {
   readGuest,
   textsOf,
 } from "./guest.ts";
+import { refuseOverwriting, refuseUnwritable } from "./outputs.ts";
 import type { RunOptions } from "./options.ts";
 import { PanicWatch } from "./panic.ts";
 import { makeOn, openChosen, type OpenedPlatform } from "./platform.ts";
@@ -77,6 +78,10 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
   const run = given.replay === undefined ? null : await openRun(given.replay);
   const saved = snapshot?.about ?? run?.about ?? null;
   const options = saved === null ? given : optionsOf(given, saved);
+  refuseOverwriting(options);
+  if (options.saveAtExit !== undefined) {
+    await refuseUnwritable(options.saveAtExit);
+  }
   // Whether the machine begins as its files make it.
   const isFresh = snapshot === null && run?.run.loaded !== null;
   const read = run === null
@@ -176,6 +181,15 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
         virtio.stores,
         about,
       );
+    // Memory was zeros: what changed is what the guest's files made, and what changes
+    // from now on is what they do not make.
+    const { timeTravel } = opened.platform;
+    const loaded = isFresh && timeTravel
+      ? {
+        memory: machine.options.guestMemory,
+        pages: timeTravel.takeChanged(),
+      }
+      : null;
     if (options.record !== undefined) {
       recording = openRecording(
         options.record,
@@ -183,14 +197,12 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
           about,
           disks: virtio.stores,
           files: request === null ? [] : filesOf(about.options, request),
-          loaded: isFresh ? machine.options.guestMemory : null,
+          loaded,
           contents: options.recordAll,
         },
         () => opened.platform.timeTravel!.instructions(),
         say,
       );
-      // What changes from now on is what the files do not make.
-      opened.platform.timeTravel!.takeChanged();
     }
     guest.keepSnapshots(snapshots);
     if (snapshot !== null) {
@@ -206,6 +218,7 @@ export async function runGuest(given: RunOptions, say: Say): Promise<number> {
       ? new History(machine, {
         bytes: options.historyBytes,
         disks: virtio.journals,
+        loaded,
         interval: goesBack || run !== null ? undefined : Infinity,
         recorder: recording?.recorder,
       })

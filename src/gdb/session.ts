@@ -97,6 +97,8 @@ export class Session implements Syntax, StopListener {
   // The conversation.
   /** Processor of g, G, p, P, m, M... (Hg). */
   current = 0;
+  /** The user's: that of the last stop, or the one chosen since. */
+  chosen = 0;
   /** Processors of c and s (Hc). */
   resumed: number | "all" = "all";
   /** Where memory packets mean physical addresses (QEMU's PhyMemMode): the target. */
@@ -149,7 +151,12 @@ export class Session implements Syntax, StopListener {
     ].filter((unsubscribe) => unsubscribe !== undefined);
     const stop = this.target.stop;
     if (stop === null) this.target.interrupt();
-    else this.current = stop.processor;
+    else this.#choose(stop.processor);
+  }
+
+  #choose(processor: number): void {
+    this.current = processor;
+    this.chosen = processor;
   }
 
   /** True when the conversation is over: send what is left and hang up. */
@@ -215,6 +222,12 @@ export class Session implements Syntax, StopListener {
   negotiate(clientFeatures: readonly string[]): void {
     this.#clientFeatures = new Set(clientFeatures);
     this.multiprocess = this.clientKnows("multiprocess+");
+  }
+
+  /** Whether the other side asks of a thread that its user chooses whether it is alive (T).
+   * gdb does, and it looks at others with Hg for other reasons. */
+  get asksOfChosen(): boolean {
+    return this.clientKnows("vContSupported+");
   }
 
   clientKnows(feature: string): boolean {
@@ -515,7 +528,7 @@ export class Session implements Syntax, StopListener {
   }
 
   #onStop(stop: Stop): void {
-    this.current = stop.processor;
+    this.#choose(stop.processor);
     if (this.#owesStop) {
       this.#owesStop = false;
       this.#tellStop(stop);

@@ -13,6 +13,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { JournaledStore } from "./disks.ts";
 import { Inputs } from "./inputs.ts";
 import { Live } from "./live.ts";
+import type { LoadedMemory } from "./pages.ts";
 import { Past } from "./past.ts";
 import { Positions } from "./positions.ts";
 import { Present } from "./present.ts";
@@ -31,6 +32,9 @@ export interface HistoryOptions {
   readonly interval?: number;
   /** What writes all of it to a file. */
   readonly recorder?: Recorder;
+  /** What guest memory is but for what changed since the platform was last asked for
+   * changed pages; without it all of memory is looked at once. */
+  readonly loaded?: LoadedMemory | null;
   /** The machine's disks. */
   readonly disks?: readonly JournaledStore[];
 }
@@ -50,7 +54,8 @@ export class History implements TimeTravel {
 
   /** Throws where the platform cannot: ask {@linkcode whyNoHistory} before. */
   constructor(machine: Machine, options: HistoryOptions) {
-    const { bytes, interval = INTERVAL, recorder = null, disks = [] } = options;
+    const { bytes, interval = INTERVAL, recorder = null } = options;
+    const { disks = [], loaded = null } = options;
     const segments = this.#segments = new Segments(bytes);
     const positions = this.#positions = new Positions(segments);
     this.#platform = machine.options.platform.timeTravel!;
@@ -59,6 +64,7 @@ export class History implements TimeTravel {
       machine,
       disks,
       segments,
+      loaded,
       recorder && new SegmentWriter(machine, recorder),
     );
     this.#live = new Live(

@@ -78,10 +78,14 @@ export function identify(disk: BlockStore): DiskIdentity {
   };
 }
 
-/** The hash of guest memory, by its pages that are not all zeros. */
-export function identifyMemory(memory: Uint8Array): string {
+/** The hash of guest memory, by its pages that are not all zeros; `among` as
+ * {@linkcode nonZeroPages} has it. */
+export function identifyMemory(
+  memory: Uint8Array,
+  among?: Iterable<number>,
+): string {
   const hash = createHash("sha256");
-  const numbers = nonZeroPages(memory);
+  const numbers = nonZeroPages(memory, among);
   hash.update(new Uint8Array(numbers.buffer));
   for (const page of numbers) {
     hash.update(memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));

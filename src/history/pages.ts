@@ -103,9 +103,13 @@ export class PageSet {
     });
   }
 
-  /** The pages that are not all zeros. */
-  static nonZero(memory: Uint8Array, pool?: PagePool): PageSet {
-    return PageSet.of(nonZeroPages(memory), memory, pool);
+  /** The pages that are not all zeros; `among` as {@linkcode nonZeroPages} has it. */
+  static nonZero(
+    memory: Uint8Array,
+    pool?: PagePool,
+    among?: Iterable<number>,
+  ): PageSet {
+    return PageSet.of(nonZeroPages(memory, among), memory, pool);
   }
 
   /** Pages, of which `fill` writes each. */
@@ -208,15 +212,27 @@ export class PageSet {
   }
 }
 
-/** The numbers of the pages that are not all zeros. */
-export function nonZeroPages(memory: Uint8Array): Uint32Array {
+/** Memory that was zeros, and what has been loaded there. */
+export interface LoadedMemory {
+  readonly memory: Uint8Array;
+  /** The numbers of all pages that were written, in ascending order. */
+  readonly pages: Uint32Array;
+}
+
+/** The numbers of the pages that are not all zeros, in ascending order. `among`: pages
+ * outside of which all are, ascending; looking at each of a large memory takes a
+ * quarter of a second. */
+export function nonZeroPages(
+  memory: Uint8Array,
+  among: Iterable<number> = all(memory.byteLength / PAGE_BYTES),
+): Uint32Array {
   const words = new Int32Array(
     memory.buffer,
     memory.byteOffset,
     memory.byteLength >> 2,
   );
   const numbers: number[] = [];
-  for (let page = 0; page * PAGE_BYTES < memory.byteLength; page++) {
+  for (const page of among) {
     const to = (page + 1) * PAGE_BYTES / 4;
     for (let i = page * PAGE_BYTES / 4; i < to; i += 4) {
       if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) === 0) {
@@ -227,4 +243,8 @@ export function nonZeroPages(memory: Uint8Array): Uint32Array {
     }
   }
   return Uint32Array.from(numbers);
+}
+
+function* all(pages: number): Generator<number> {
+  for (let page = 0; page < pages; page++) yield page;
 }

@@ -5,7 +5,7 @@ import type { Machine } from "../machine/machine.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
 import type { JournaledStore } from "./disks.ts";
 import { bringBack, momentOf } from "./moment.ts";
-import { PagePool, PageSet } from "./pages.ts";
+import { type LoadedMemory, PagePool, PageSet } from "./pages.ts";
 import type { SegmentWriter } from "./segment_writer.ts";
 import type { Segment, Segments } from "./segments.ts";
 
@@ -25,16 +25,21 @@ export class Present {
   readonly #pool = new PagePool();
   /** The segment that memory is made of, but for what changed since. */
   #base: Segment | null = null;
+  /** What memory is but for what changed since, until something else is known. */
+  #loaded: LoadedMemory | null;
   /** What came behind here is gone: in a file, too, nothing leads here. */
   #forked = false;
 
-  /** `writer` writes all that is added to a file. */
+  /** `loaded`: what memory is but for what changed since, if that is known; `writer`
+   * writes all that is added to a file. */
   constructor(
     machine: Machine,
     disks: readonly JournaledStore[],
     segments: Segments,
+    loaded: LoadedMemory | null,
     writer: SegmentWriter | null,
   ) {
+    this.#loaded = loaded;
     this.#machine = machine;
     this.#platform = machine.options.platform.timeTravel!;
     this.#memory = machine.options.guestMemory;
@@ -68,13 +73,19 @@ export class Present {
     const full = this.#segments.all.length === 0 || this.#forked ||
       changed.length * PAGE_BYTES > memory.length / 4;
     this.#forked = false;
+    const loaded = this.#loaded;
+    this.#loaded = null;
     const segment: Segment = {
       ...momentOf(this.#machine),
       quiet,
       continues,
       full,
       pages: full
-        ? PageSet.nonZero(memory, this.#pool)
+        ? PageSet.nonZero(
+          memory,
+          this.#pool,
+          loaded ? union(loaded.pages, changed) : undefined,
+        )
         : PageSet.of(changed, memory, this.#pool),
       disks: this.#disks.map((disk) => disk.takeChanged()),
       log: null,
@@ -184,4 +195,9 @@ export class Present {
       this.#platform.replaced(page);
     }
   }
+}
+
+/** Numbers that are in one of two sets or in both, in ascending order. */
+function union(a: Uint32Array, b: Uint32Array): Uint32Array {
+  return Uint32Array.from(new Set([...a, ...b])).sort();
 }

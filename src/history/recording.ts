@@ -22,7 +22,7 @@ import {
   identifyMemory,
 } from "./image.ts";
 import type { Moment } from "./moment.ts";
-import { PageSet } from "./pages.ts";
+import { type LoadedMemory, PageSet } from "./pages.ts";
 
 const PAGES_AT_A_TIME = 8192;
 const BYTES_AT_A_TIME = 1 << 24;
@@ -118,7 +118,7 @@ export interface RecordingOptions {
   readonly files: readonly GuestFile[];
   /** Guest memory, if it is what these files alone make it, and its changed pages are
    * taken from now on; else null. */
-  readonly loaded: Uint8Array | null;
+  readonly loaded: LoadedMemory | null;
   /** Whether the disks' and files' contents go into the file. */
   readonly contents: boolean;
   /** Told once when nothing more can be written. */
@@ -139,7 +139,7 @@ export class Recorder {
   constructor(options: RecordingOptions) {
     this.#options = options;
     const { format, about, disks, files, loaded, contents } = options;
-    this.#loaded = loaded && identifyMemory(loaded);
+    this.#loaded = loaded && identifyMemory(loaded.memory, loaded.pages);
     this.#based = loaded !== null;
     this.#put(encodeHead(FileKind.recording));
     this.#json(Name.head, {

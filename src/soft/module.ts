@@ -113,11 +113,18 @@ export interface Core {
   whvSetDebugPointCondition(id: number, condition: number): number;
   /** Where the table has what conditions read memory with: (linear, bytes) => value. */
   conditionLoader(): number;
+  /** The record of the block at a host address that was decoded as `key` says
+   * (core/code/cache.ts); 0: there is none. */
+  blockOf(host: number, key: number, variant: number): number;
   /** For translated code: what no data point is for next to an access
    * (core/points/data.ts). */
   unwatched(linear: bigint, more: bigint, host: number): bigint;
   whvClearDebugPoint(id: number): number;
   whvPassDebugPoints(vp: number, how: number): number;
+  /** How far debug points cut a REP short (core/points/repeat.ts). */
+  takeRepeatCut(): number;
+  limitRepeat(iterations: number): void;
+  waitRepeats(on: boolean): void;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */
   whvTakeDebugHits(vp: number): number;
   /** `carriedOut` accesses are at IOBUF; the completion is left at SIZE. */

@@ -1,8 +1,17 @@
 // What a user sees who asks for something impossible: one line, an exit code.
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { requireTool } from "../util/tools.ts";
 import { EXIT_CODES, ExitCode } from "../../src/cli/exit_codes.ts";
 import { exitCodeOf } from "../../src/cli/failures.ts";
+import { FileError } from "../../src/cli/files.ts";
+import { parseOptions, type RunOptions } from "../../src/cli/options.ts";
+import { refuseOverwriting, refuseUnwritable } from "../../src/cli/outputs.ts";
 import { HELP } from "../../src/cli/help.ts";
 import { icebp } from "./icebp.ts";
 import { powerOff } from "./sectors.ts";
@@ -39,6 +48,69 @@ Deno.test("wrong usage is one line and exit code 2", async () => {
   const { code, out, err } = await icebp(["--cpus", "many"], []);
   assertEquals([code, out], [2, ""]);
   assertMatch(err, /^icebp: --cpus many: a number .*\n$/);
+});
+
+Deno.test("an output that would write over another file of the run is refused before", async () => {
+  const folder = await Deno.makeTempDir();
+  const at = (name: string) => `${folder}/${name}`;
+  try {
+    await Deno.writeTextFile(at("guest"), "mine");
+    await Deno.link(at("guest"), at("same"));
+    await Deno.writeTextFile(at("disk"), "mine");
+    const refused: [string[], RegExp][] = [
+      [["--record", at("same"), at("guest")], /same: --record .* the guest$/],
+      [
+        ["--disk", at("disk"), "--serial", `file:${at("disk")}`],
+        /disk: --serial would write over a disk$/,
+      ],
+      [
+        ["--record", at("new"), "--save-at-exit", at("new")],
+        /new: --save-at-exit would write over what --record writes$/,
+      ],
+      [
+        ["--restore", at("disk"), "--record", at("disk")],
+        /disk: --record would write over the snapshot$/,
+      ],
+    ];
+    for (const [args, message] of refused) {
+      const options = parseOptions(args) as RunOptions;
+      assertMatch(
+        assertThrows(() => refuseOverwriting(options), FileError).message,
+        message,
+      );
+    }
+    const fine = [
+      ["--restore", at("disk"), "--save-at-exit", at("disk")],
+      ["--serial", "file:/dev/null", "--console", "file:/dev/null"],
+      ["--record", at("new"), "--save-at-exit", at("newer"), at("guest")],
+    ];
+    for (const args of fine) {
+      refuseOverwriting(parseOptions(args) as RunOptions);
+    }
+    for (
+      const [path, message] of [
+        [at("no/such"), /no such file$/],
+        [folder, /a folder, not a file$/],
+      ] as const
+    ) {
+      const error = await assertRejects(
+        () => refuseUnwritable(path),
+        FileError,
+      );
+      assertMatch(error.message, message);
+    }
+    await refuseUnwritable(at("disk"));
+    await refuseUnwritable(at("new"));
+    const left = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    assertEquals(left.sort(), ["disk", "guest", "same"]);
+    // the command asks, too
+    const { code, err } = await icebp(["--record", at("same"), at("guest")]);
+    assertEquals(code, ExitCode.file);
+    assertMatch(err, /^icebp: .*same: --record would write over the guest\n$/);
+    assertEquals(await Deno.readTextFile(at("guest")), "mine");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("guests that cannot be had are one line and an exit code", async () => {

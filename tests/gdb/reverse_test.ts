@@ -67,6 +67,26 @@ Deno.test("bs and bc are for the thread that Hc chose, or the last stop's", () =
   assertEquals(client.ask("bsx"), "");
 });
 
+Deno.test("where Hc chooses none, gdb's user did with T, and looking at others did not", () => {
+  const target = new Timed();
+  const client = new Client(target);
+  client.handshake("multiprocess+;vContSupported+");
+  const answer = (packet: string) => {
+    client.raw(frame(packet));
+    target.stopNow({ kind: "step" }, target.went.at(-1)![1]);
+    assertMatch(client.output().join(), /thread:p1\.\d/);
+  };
+  // info threads, reverse-stepi; thread 2, reverse-stepi; monitor
+  for (const packet of ["Hgp1.2", "g", "Hcp1.0"]) client.ask(packet);
+  answer("bs");
+  client.ask("Tp1.2");
+  answer("bs");
+  client.ask("Hgp1.1");
+  answer("bc");
+  assertEquals(target.went, [["step", 0], ["step", 1], ["continue", 1]]);
+  assertEquals(client.ask(`qRcmd,${hex("help")}`), hex("help on CPU1\n"));
+});
+
 Deno.test("stop replies name the ends of history, and hits on the way back", () => {
   const { target, client } = start();
   const reasons: [StopReason, RegExp][] = [

@@ -86,6 +86,7 @@ Deno.test("pages that are not all zeros, and bytes that are pages", () => {
   const set = PageSet.nonZero(memory);
   assertEquals([...set.numbers], [1, 3]);
   assertEquals(set.page(1).at(-1), 2);
+  assertEquals([...PageSet.nonZero(memory, undefined, [0, 3]).numbers], [3]);
   const bytes = new Uint8Array(2 * PAGE_BYTES);
   bytes.set(filled(7));
   bytes.set(filled(8), PAGE_BYTES);

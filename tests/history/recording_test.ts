@@ -59,25 +59,28 @@ interface Recorded {
 async function recorded(
   cpus: number,
   interval: number,
-  loaded = false,
+  isFresh = false,
 ): Promise<Recorded> {
   const guest = await LongMode.start(WORK, cpus);
   const sink = new Memory();
   const errors: unknown[] = [];
-  const { format } = guest.machine.options.platform.timeTravel!;
+  const { platform, guestMemory } = guest.machine.options;
+  const { format } = platform.timeTravel!;
+  const pages = platform.timeTravel!.takeChanged();
+  const loaded = isFresh ? { memory: guestMemory, pages } : null;
   const recorder = new Recorder({
     sink,
     format,
     about: { cpus },
     disks: [],
     files: [],
-    loaded: loaded ? guest.machine.options.guestMemory : null,
+    loaded,
     contents: false,
     failed: (error) => errors.push(error),
   });
-  guest.machine.options.platform.timeTravel!.takeChanged();
   const history = new History(guest.machine, {
     bytes: 512 << 20,
+    loaded,
     interval,
     recorder,
   });

@@ -35,7 +35,7 @@ export class TranslatedCpu extends CoreCpu {
     super(soft);
     this.#instance = instance;
     this.#soft = soft;
-    this.#records = new Records(instance.view);
+    this.#records = new Records(instance);
     this.#translator = new Translator(instance, "always");
   }
 

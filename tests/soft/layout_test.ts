@@ -6,7 +6,6 @@ import "../../src/soft/number_types.ts";
 import * as layout from "../../src/soft/core/layout.ts";
 
 const {
-  BH_GROUP_BYTES,
   BH_ENTRIES,
   HOT_ENTRIES,
   IOBUF_BYTES,
@@ -53,7 +52,7 @@ const AREAS: Record<string, number> = {
   LAPICS: MAX_VPS * 0x1000,
   TLBS: MAX_VPS * TLB_VP,
   JCACHE: JC_ENTRIES * 16,
-  BHASH: BH_ENTRIES * BH_GROUP_BYTES,
+  BHASH: BH_ENTRIES * 4,
   MAPS: layout.WHV - layout.MAPS,
   WHV: 0x10000,
   CODELINES: HOST_PAGES * 8,
@@ -76,6 +75,7 @@ const AREAS: Record<string, number> = {
   JLOCAL: JC_ENTRIES / 8,
   JGLOBAL_PAGES: JP_ENTRIES / 8,
   JLOCAL_PAGES: JP_ENTRIES / 8,
+  LAST_PAGES: 18 * 5 * 2 * layout.LAST_PAGE_BYTES,
   GUEST: 2 ** 32 - layout.GUEST,
 };
 
@@ -174,7 +174,7 @@ const INSIDE: Record<string, string> = {
 
 /** Names of numbers that are no addresses. */
 const NUMBERS =
-  /^(?:A_|F_|MODE_|P_|S_|SEG_|TLB_|R_|STATE_SIZE$|BANK_SIZE$|\w+_STRIDE$|MAX_VPS$|\w+_(?:END|ENTRIES|BYTES)$)/;
+  /^(?:A_|F_|LP_|MODE_|P_|S_|SEG_|TLB_|R_|STATE_SIZE$|BANK_SIZE$|\w+_STRIDE$|MAX_VPS$|\w+_(?:END|ENTRIES|BYTES)$)/;
 
 interface Place {
   readonly name: string;

@@ -9,7 +9,7 @@ export const monitor: Command = needing(["monitor"], {
   handle: parsed(parseMonitor, (session, { line }, reply, target) => {
     let text: string | Promise<string>;
     try {
-      text = target.monitor(line, session.current);
+      text = target.monitor(line, session.chosen);
     } catch (error) {
       text = messageOf(error);
     }

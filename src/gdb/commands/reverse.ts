@@ -3,7 +3,7 @@ import type { ReverseAction } from "../../debug/target.ts";
 import { type Command, needing } from "../command.ts";
 import { EINVAL } from "../packet.ts";
 
-/** Both go for the processor that Hc chose, or the one of the last stop. */
+/** Both go for the processor that Hc chose, or the user's. */
 function reverse(
   name: string,
   feature: string,
@@ -14,8 +14,8 @@ function reverse(
     features: [feature],
     handle(session, packet, reply, target) {
       if (!packet.atEnd) return reply.error(EINVAL);
-      const { resumed, current } = session;
-      const processor = resumed === "all" ? current : resumed;
+      const { resumed, chosen } = session;
+      const processor = resumed === "all" ? chosen : resumed;
       session.start(() => target.reverse(action, processor), reply);
     },
   });

@@ -18,6 +18,7 @@ export const choose: Command = {
       session.resumed = thread === "any" ? "all" : thread;
     } else if (typeof thread === "number") {
       session.current = thread;
+      if (!session.asksOfChosen) session.chosen = thread;
     }
     reply.ok();
   }),
@@ -26,8 +27,10 @@ export const choose: Command = {
 export const isAlive: Command = {
   name: "T",
   handle: parsed(parseIsAlive, (session, { thread }, reply) => {
-    if (processorOf(thread, session.threads) !== null) reply.ok();
-    else reply.error(EINVAL);
+    const processor = processorOf(thread, session.threads);
+    if (processor === null) return reply.error(EINVAL);
+    session.chosen = processor;
+    reply.ok();
   }),
 };
 

@@ -311,4 +311,10 @@ export class Printer implements Machine<string> {
   jump(to: string): void {
     this.#completion = `p = ${to};`;
   }
+
+  return(): void {
+    const to = this.lookUp(this.top());
+    this.pop();
+    this.jump(to);
+  }
 }

@@ -262,10 +262,9 @@ export const REGIONS_END: usize = 0x1c00000;
 /** 32768 x 16: linear address u64, generation u32, record u32 */
 export const JCACHE: usize = 0x1c00000;
 export const JC_ENTRIES: u32 = 32768;
-/** 65536 groups of 4 x 8: host address u32, record u32 (code/cache.ts) */
+/** 262144 x u32: a slot's newest block (code/cache.ts) */
 export const BHASH: usize = 0x1d00000;
-export const BH_ENTRIES: u32 = 65536;
-export const BH_GROUP_BYTES: usize = 32;
+export const BH_ENTRIES: u32 = 262144;
 /** a page of code while it is decoded (code/cache.ts) */
 export const PAGECOPY: usize = 0x3400000;
 /** 65536 debug points x 40 bytes (points/point.ts) */
@@ -288,9 +287,18 @@ export const REGION_ENTRIES: u32 = 4096;
 /** per entry of JCACHE 1 bit: its page may not be global */
 export const JLOCAL: usize = 0x3f02000;
 /** 1 bit of each JP_ENTRIES'th page: JCACHE may have global or other entries */
-export const JGLOBAL_PAGES: usize = 0x3f03000;
-export const JLOCAL_PAGES: usize = 0x3f04000;
+export const JGLOBAL_PAGES: usize = 0x3f06000;
+export const JLOCAL_PAGES: usize = 0x3f07000;
 export const JP_ENTRIES: usize = 32768;
+/**
+ * 18 registers x 5 sizes x (read, write): the page that a region last accessed
+ * so, as the TLB's tags have it, u64; where accesses of the size may begin in
+ * it, u64 (0: it is not known); what leads to the host's address, u32
+ */
+export const LAST_PAGES: usize = 0x3f03000;
+export const LAST_PAGE_BYTES: usize = 24;
+export const LP_ROOM: usize = 8;
+export const LP_ADDEND: usize = 16;
 export const POOL: usize = 0x4000000; // decoded records
 export const POOL_END: usize = 0x8000000;
 export const GUEST: usize = 0x8000000; // guest memory from here on

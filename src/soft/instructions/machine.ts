@@ -66,6 +66,8 @@ export interface Machine<V> {
   next(): V;
   /** What is at an address, for jump(). */
   lookUp(address: V): V;
-  /** Goes there; `returns` if that is most likely behind a call. */
-  jump(to: V, returns?: boolean): void;
+  /** Goes there. */
+  jump(to: V): void;
+  /** Takes an address from the stack, and goes there: most likely behind a call. */
+  return(): void;
 }

@@ -181,11 +181,12 @@ row("CALL of a value", [form(ONE, 0xff, 2, WIDE, E)], (m, address) => {
   m.push(m.next());
   m.jump(to);
 }, { anyPrefix: true, stack: true });
-row("RET", [form(ONE, 0xc3, -1, WIDE)], (m) => {
-  const to = m.lookUp(m.top());
-  m.pop();
-  m.jump(to, true);
-}, { anyPrefix: true, stack: true });
+row(
+  "RET",
+  [form(ONE, 0xc3, -1, WIDE)],
+  (m) => m.return(),
+  { anyPrefix: true, stack: true },
+);
 
 // --- the stack
 

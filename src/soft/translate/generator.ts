@@ -19,6 +19,10 @@ import {
   JC_ENTRIES,
   JCACHE,
   JGEN,
+  LAST_PAGE_BYTES,
+  LAST_PAGES,
+  LP_ADDEND,
+  LP_ROOM,
   MAPPINGS,
   POOL,
   R_CODEBASE,
@@ -59,7 +63,6 @@ import {
   F_FLAGS,
   F_READABLE,
   F_WRITABLE,
-  NO_PAGE,
   SHARED,
   T_HANDLER,
   T_REGION,
@@ -71,19 +74,16 @@ export type { Size };
 
 /** Where the arithmetic flags are: in the cells' variables, yet to be computed from
  * operands in a known way, or in a way that the variable `kind` knows. */
-type Flags = "cells" | "dynamic" | { readonly lazy: Lazy; readonly size: Size };
+interface LazyFlags {
+  readonly lazy: Lazy;
+  readonly size: Size;
+}
+type Known = "cells" | LazyFlags;
+type Flags = Known | "dynamic";
 
 const LOADS = [Op.i32_load8_u, Op.i32_load16_u, Op.i32_load, Op.i64_load];
 const LOADS_SIGNED = [Op.i32_load8_s, Op.i32_load16_s, Op.i32_load];
 const STORES = [Op.i32_store8, Op.i32_store16, Op.i32_store, Op.i64_store];
-
-/** The page of the last access, as the TLB's tags have it, and what leads to the host's. */
-interface LastPage {
-  readonly page: number;
-  /** Offsets in it below this are known; 0: there is none. */
-  readonly room: number;
-  readonly addend: number;
-}
 
 /**
  * In the number of a record that a block is left at, before that instruction: the kind of
@@ -159,6 +159,10 @@ export class Generator {
   #clean = new Set<number>();
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
+  /** Blocks that begin with CF in its variable, whatever the other flags are in. */
+  readonly #carried = new Set<number>();
+  /** Ways between blocks with the flags as they were at the block's begin. */
+  readonly #passed: [from: number, to: number][] = [];
   #block = 0;
   /** Instructions of the block, and those of them before the current one. */
   #length = 0;
@@ -183,7 +187,8 @@ export class Generator {
   /** The linear and the host address of the last memory operand. */
   readonly address: number;
   readonly host: number;
-  readonly #pages: (LastPage | undefined)[] = [];
+  /** Where pages of last accesses are remembered. */
+  readonly #pages = new Set<number>();
   readonly #scratch: number[] = [];
   /** Not 0: SSE instructions are refused. Asked for if it is not -1. */
   #noVectors = -1;
@@ -286,6 +291,7 @@ export class Generator {
       c.end();
       this.#emitBlock(block, n);
     });
+    this.#closeCarried();
     c.end();
     c.unreachable();
     // before: an instruction that was not executed, and the kind of the flags
@@ -331,6 +337,7 @@ export class Generator {
     this.#loadCell(CODEBASE, this.#codeBase);
     this.#loadFlags();
     this.#loadState();
+    this.#writeNoPages();
     c.i32(0);
     c.memory(Op.i32_load, CODE_DROPS);
     c.set(this.#drops);
@@ -357,7 +364,7 @@ export class Generator {
     c.get(this.#record);
     c.i32(REC);
     c.op(Op.i32_sub);
-    c.memory(Op.i32_load16_u, 8);
+    c.memory(Op.i32_load8_u, 8);
     c.get(this.#left);
     c.op(Op.i32_le_s);
     c.if_();
@@ -529,7 +536,7 @@ export class Generator {
       this.instructionPointer(offset);
       c.set(this.x);
       this.lookUp(block.end, this.x);
-      this.jumpTo(this.x, [], 0);
+      this.jumpTo(this.x, 0);
       return;
     }
     if (this.#mappings < 0) this.#mappings = c.local(I32);
@@ -679,6 +686,7 @@ export class Generator {
       return;
     }
     this.#giveBack(more);
+    this.#bringCarry(n);
     this.#sayFlags();
     if (n > this.#block) c.br(LABELS[n]);
     else this.#goBack(n);
@@ -695,11 +703,6 @@ export class Generator {
     }
   }
 
-  /** Blocks of the region that begin at record `p`. */
-  has(p: number): boolean {
-    return this.#numbers.has(p);
-  }
-
   /** The first record of the block at a page's offset, if it is in the region; else 0. */
   blockAt(offset: number): number {
     for (const { head, instructions } of this.#blocks) {
@@ -708,16 +711,18 @@ export class Generator {
     return 0;
   }
 
-  /** Heads of the region's blocks that follow a call. */
-  returnSites(): number[] {
+  /** The region's blocks that are behind a call. */
+  #returnSites(): Block[] {
     const behind = new Set<number>();
     for (const { instructions } of this.#blocks) {
       const last = instructions.at(-1);
-      if (last !== undefined) behind.add(last.offset + last.length);
+      if (last !== undefined && isCall(last)) {
+        behind.add(last.offset + last.length);
+      }
     }
-    return this.#blocks.filter((b) =>
-      b.instructions.length > 0 && behind.has(b.instructions[0].offset)
-    ).map((b) => b.head);
+    return this.#blocks.filter(({ instructions }) =>
+      instructions.length > 0 && behind.has(instructions[0].offset)
+    );
   }
 
   /** Leaves at the current instruction if the top of the stack is not 0. */
@@ -1080,66 +1085,56 @@ export class Generator {
    */
   access(i: Instruction, size: Size | 4, write: boolean): void {
     const { code: c } = this;
-    const last = this.#lastPage(i, write);
+    const last = this.#lastPage(i, size, write);
+    const more = (1 << size) - 1;
     c.get(this.address);
-    c.get(last.page);
+    c.i32(0);
+    c.memory(Op.i64_load, last);
     c.op(Op.i64_sub);
-    if (size === 4) c.tee(this.#place);
-    c.get(last.room);
+    c.i32(0);
+    c.memory(Op.i64_load, last + LP_ROOM);
     c.op(Op.i64_ge_u);
-    if (size === 4) {
-      // `room` is for 8 bytes, and may be less
-      c.get(this.#place);
-      c.get(last.room);
-      c.i64(8n);
-      c.op(Op.i64_sub);
-      c.op(Op.i64_ge_s);
-      c.op(Op.i32_or);
-    }
     c.ifUnlikely();
     c.get(this.address);
-    c.i64((1n << BigInt(size)) - 1n);
+    c.i64(BigInt(more));
+    c.i32(last);
     c.call(write ? F_WRITABLE : F_READABLE);
-    c.set(last.addend);
-    c.set(last.room);
-    c.tee(last.page);
-    c.i64(NO_PAGE);
-    c.op(Op.i64_eq);
+    c.op(Op.i32_eqz);
     this.exitIf(i);
     c.end();
     c.get(this.address);
     c.op(Op.i32_wrap_i64);
-    c.get(last.addend);
+    c.i32(0);
+    c.memory(Op.i32_load, last + LP_ADDEND);
     c.op(Op.i32_add);
     c.set(this.host);
   }
 
-  /** What is remembered of pages: of each register that addresses, one to read and one to
-   * write. */
-  #lastPage(i: Instruction, write: boolean): LastPage {
+  /** What is remembered of pages: for each register that addresses and size, one to read
+   * and one to write. It is in memory, for there are many, and few variables in registers. */
+  #lastPage(i: Instruction, size: Size | 4, write: boolean): number {
     const register = (i.flags & RF_MEM) === 0
       ? 4 << 3
       : i.base === R_ZERO
       ? i.index
       : i.base;
-    const n = register >> 2 | (write ? 1 : 0);
-    const { code } = this;
-    return this.#pages[n] ??= {
-      page: code.local(I64),
-      room: code.local(I64),
-      addend: code.local(I32),
-    };
+    const n = (register >> 3) * 10 + size * 2 + (write ? 1 : 0);
+    const at = LAST_PAGES + n * LAST_PAGE_BYTES;
+    this.#pages.add(at);
+    return at;
   }
 
   #forgetPages(): void {
+    this.code.defer(() => this.#writeNoPages());
+  }
+
+  #writeNoPages(): void {
     const { code: c } = this;
-    c.defer(() => {
-      for (const page of this.#pages) {
-        if (page === undefined) continue;
-        c.i64(0n);
-        c.set(page.room);
-      }
-    });
+    for (const at of this.#pages) {
+      c.i32(0);
+      c.i64(0n);
+      c.memory(Op.i64_store, at + LP_ROOM);
+    }
   }
 
   /** Pushes what is at `host`. */
@@ -1257,6 +1252,11 @@ export class Generator {
     }
     c.get(linear);
     c.op(Op.i32_wrap_i64);
+    c.tee(this.z32);
+    c.get(this.z32);
+    c.i32(12);
+    c.op(Op.i32_shr_u);
+    c.op(Op.i32_xor);
     c.i32(0);
     c.memory(Op.i32_load, JGEN);
     c.op(Op.i32_add);
@@ -1282,9 +1282,52 @@ export class Generator {
     c.set(this.#record);
   }
 
+  /**
+   * Goes on behind a call in the region if the address in `local` is there, and the look-up
+   * (JCACHE) leads there, too: its entry is known by the place in the page. What `pop` emits is
+   * done before, and the current instruction with it.
+   */
+  returnInside(local: number, pop: () => void): void {
+    const { code: c } = this;
+    const sites = this.#returnSites();
+    if (sites.length === 0) return;
+    c.get(local);
+    c.get(this.#codeBase);
+    c.op(Op.i64_sub);
+    c.set(this.#place);
+    for (const { head, instructions: [{ offset }] } of sites) {
+      const entry = JCACHE + (offset & (JC_ENTRIES - 1)) * 16;
+      c.get(this.#place);
+      c.i64(BigInt(offset));
+      c.op(Op.i64_eq);
+      c.if_();
+      c.get(local);
+      if (this.key === KEY_16) this.#addBase(S_CS);
+      c.i32(0);
+      c.memory(Op.i64_load, entry);
+      c.op(Op.i64_eq);
+      c.i32(0);
+      c.memory(Op.i32_load, entry + 8);
+      c.i32(0);
+      c.memory(Op.i32_load, JGEN);
+      c.op(Op.i32_eq);
+      c.op(Op.i32_and);
+      c.i32(0);
+      c.memory(Op.i32_load, entry + 12);
+      c.i32(head);
+      c.op(Op.i32_eq);
+      c.op(Op.i32_and);
+      c.if_();
+      pop();
+      this.goTo(head, 1);
+      c.end();
+      c.end();
+    }
+  }
+
   /** Jumps to `record`, whose address is in `local`; `more` instructions are done besides
    * those before the current one. */
-  jumpTo(local: number, candidates: readonly number[], more = 1): void {
+  jumpTo(local: number, more = 1): void {
     const { code: c } = this;
     c.get(local);
     if (this.key === KEY_16) {
@@ -1293,19 +1336,6 @@ export class Generator {
       c.i64(PAGE - 1n);
       c.op(Op.i64_and);
       c.op(Op.i64_sub);
-      if (candidates.length > 0) {
-        // by another address it is another page to IP
-        c.tee(this.#place);
-        c.get(this.#codeBase);
-        c.op(Op.i64_ne);
-        c.ifUnlikely();
-        c.i32(0);
-        c.get(this.#place);
-        c.memory(Op.i64_store, CODEBASE);
-        this.exitTo(more);
-        c.end();
-        c.get(this.#place);
-      }
     } else {
       c.i64(-PAGE);
       c.op(Op.i64_and);
@@ -1314,21 +1344,7 @@ export class Generator {
     c.i32(0);
     c.get(this.#codeBase);
     c.memory(Op.i64_store, CODEBASE);
-    this.#giveBack(more);
-    this.#sayFlags();
-    for (const p of candidates) {
-      const n = this.#numbers.get(p)!;
-      c.get(this.#record);
-      c.i32(p);
-      c.op(Op.i32_eq);
-      if (n > this.#block) c.brIf(LABELS[n]);
-      else {
-        c.if_();
-        this.#goBack(n);
-        c.end();
-      }
-    }
-    c.br("exit");
+    this.exitTo(more);
   }
 
   /** Takes a direct branch. */
@@ -1349,7 +1365,7 @@ export class Generator {
       this.nearPointer(target);
       c.set(this.x);
       this.lookUp(i.p, this.x);
-      this.jumpTo(this.x, []);
+      this.jumpTo(this.x);
     }
   }
 
@@ -1430,59 +1446,73 @@ export class Generator {
 
   /** Has CF be in its variable: what keeps it needs that. */
   keepCarry(): void {
+    if (this.#unseen) return;
+    if (this.#flags === "dynamic") this.#carried.add(this.#block);
+    else this.#setCarryVariable(this.#flags);
+  }
+
+  #setCarryVariable(flags: Known): void {
     const { code: c } = this;
-    if (this.#flags === "cells" || this.#unseen) return;
-    if (this.#flags === "dynamic") {
-      c.get(this.#kind);
-      c.i32(Lazy.ADD << 2);
-      c.op(Op.i32_sub);
-      c.i32((Lazy.INC - Lazy.ADD) << 2);
-      c.op(Op.i32_lt_u);
-      c.if_();
-      this.#carryByKind();
-      c.set(this.#fc);
-      c.end();
-      return;
-    }
-    const { lazy } = this.#flags;
-    if (lazy === Lazy.INC || lazy === Lazy.DEC) return;
-    this.condition(2);
+    if (carrySource(flags) === undefined) return;
+    this.#carryOf(flags);
     c.op(Op.i64_extend_i32_u);
     c.set(this.#fc);
   }
 
-  /** Pushes CF as an i64, where `kind` is one of those before INC. */
-  #carryByKind(): void {
-    const { code: c } = this;
-    const less = (a: number, b: number) => {
-      c.get(a);
-      c.get(b);
-      c.op(Op.i64_lt_u);
-      c.op(Op.i64_extend_i32_u);
-    };
-    const below = (lazy: Lazy) => {
-      c.get(this.#kind);
-      c.i32(lazy << 2);
-      c.op(Op.i32_lt_u);
-      c.op(Op.select);
-    };
-    less(this.fr, this.fa);
-    less(this.fa, this.fb);
-    below(Lazy.SUB);
-    c.i64(0n);
-    c.get(this.fa);
-    below(Lazy.SET);
-    below(Lazy.LOGIC);
+  /** A block of the region follows: brings CF in its variable if the block wants it. */
+  #bringCarry(n: number): void {
+    const flags = this.#flags;
+    if (flags === "dynamic") this.#passed.push([this.#block, n]);
+    else if (carrySource(flags) !== undefined) {
+      this.code.defer(() => {
+        if (this.#carried.has(n)) this.#setCarryVariable(flags);
+      });
+    }
+  }
+
+  /** Who passes the flags on to a block that wants CF in its variable wants it so, too. */
+  #closeCarried(): void {
+    for (let before = -1; before !== this.#carried.size;) {
+      before = this.#carried.size;
+      for (const [from, to] of this.#passed) {
+        if (this.#carried.has(to)) this.#carried.add(from);
+      }
+    }
   }
 
   /** Pushes CF as an i64. */
   carry(): void {
-    if (this.#flags === "dynamic") this.#cells();
-    if (this.#flags === "cells") this.code.get(this.#fc);
-    else {
-      this.condition(2);
-      this.code.op(Op.i64_extend_i32_u);
+    this.#pushCarry();
+    this.code.op(Op.i64_extend_i32_u);
+  }
+
+  /** Pushes CF as an i32. */
+  #pushCarry(): void {
+    if (this.#flags === "dynamic") {
+      this.#carried.add(this.#block);
+      this.#carryOf("cells");
+    } else this.#carryOf(this.#flags);
+  }
+
+  #carryOf(flags: Known): void {
+    const { code: c } = this;
+    switch (carrySource(flags)?.lazy) {
+      case undefined:
+        c.get(this.#fc);
+        return c.op(Op.i32_wrap_i64);
+      case Lazy.SUB:
+        c.get(this.fa);
+        c.get(this.fb);
+        return c.op(Op.i64_lt_u);
+      case Lazy.ADD:
+        c.get(this.fr);
+        c.get(this.fa);
+        return c.op(Op.i64_lt_u);
+      case Lazy.LOGIC:
+        return c.i32(0);
     }
+    c.get(this.fa);
+    c.op(Op.i32_wrap_i64);
   }
 
   /** Sets CF to what `push` pushes (0 or 1 as an i64), and keeps the others. */
@@ -1562,24 +1592,22 @@ export class Generator {
   /** Pushes whether condition code `cc` (0 to 15, as in Jcc) holds, as an i32. */
   condition(cc: number): void {
     const { code: c } = this;
-    if (this.#flags === "dynamic") this.#cells();
-    const flags = this.#flags;
-    const done = flags === "cells"
-      ? false
-      : this.#lazyCondition(cc >> 1, flags as { lazy: Lazy; size: Size });
-    if (!done) {
-      this.#cells();
-      this.#cellCondition(cc >> 1);
+    if (cc >> 1 === 1) this.#pushCarry();
+    else {
+      if (this.#flags === "dynamic") this.#cells();
+      const flags = this.#flags as Known;
+      if (flags === "cells" || !this.#lazyCondition(cc >> 1, flags)) {
+        this.#cells();
+        this.#cellCondition(cc >> 1);
+      }
     }
     if (cc & 1) c.op(Op.i32_eqz);
   }
 
   /** The condition from operands and result; false if that takes the cells. */
-  #lazyCondition(
-    which: number,
-    { lazy, size }: { lazy: Lazy; size: Size },
-  ): boolean {
+  #lazyCondition(which: number, known: LazyFlags): boolean {
     const { code: c } = this;
+    const { lazy, size } = known;
     const result = (op32: number, op64: number) => {
       this.#signed(this.fr, size);
       if (size === 3) c.i64(0n);
@@ -1595,28 +1623,7 @@ export class Generator {
       c.get(this.fb);
       c.op(op);
     };
-    const below = () => {
-      switch (lazy) {
-        case Lazy.SUB:
-          return compare(Op.i64_lt_u);
-        case Lazy.ADD:
-          c.get(this.fr);
-          c.get(this.fa);
-          return c.op(Op.i64_lt_u);
-        case Lazy.LOGIC:
-          return c.i32(0);
-        case Lazy.SET:
-          c.get(this.fa);
-          return c.op(Op.i32_wrap_i64);
-        default:
-          c.get(this.#fc);
-          c.op(Op.i32_wrap_i64);
-      }
-    };
     switch (which) {
-      case 1:
-        below();
-        return true;
       case 2:
         if (lazy === Lazy.SUB) compare(Op.i64_eq);
         else zero();
@@ -1624,7 +1631,7 @@ export class Generator {
       case 3:
         if (lazy === Lazy.SUB) compare(Op.i64_le_u);
         else {
-          below();
+          this.#carryOf(known);
           zero();
           c.op(Op.i32_or);
         }
@@ -1678,10 +1685,6 @@ export class Generator {
         overflow();
         c.op(Op.i32_wrap_i64);
         break;
-      case 1:
-        c.get(this.#fc);
-        c.op(Op.i32_wrap_i64);
-        break;
       case 2:
         zero();
         break;
@@ -1732,6 +1735,18 @@ export class Generator {
     if (size === 0) c.op(Op.i32_extend8_s);
     else if (size === 1) c.op(Op.i32_extend16_s);
   }
+}
+
+/** Of those that end a block. */
+function isCall({ opcode, modrm }: Instruction): boolean {
+  return opcode === 0xe8 || opcode === 0xff && (modrm >> 3 & 7) === 2;
+}
+
+/** What CF is to be computed from, if that is not in its variable, where INC and DEC keep it. */
+function carrySource(flags: Known): LazyFlags | undefined {
+  if (flags === "cells") return undefined;
+  const { lazy } = flags;
+  return lazy === Lazy.INC || lazy === Lazy.DEC ? undefined : flags;
 }
 
 function kindOf(flags: Flags): number {

@@ -412,8 +412,8 @@ export class Emission implements Machine<Value> {
     return { push: () => g.loadHost(size) };
   }
 
-  pop(more = 0): void {
-    this.g.moveStack((1 << this.size) + more);
+  pop(): void {
+    this.g.moveStack(1 << this.size);
     this.#changed = true;
   }
 
@@ -468,10 +468,24 @@ export class Emission implements Machine<Value> {
     return { push: () => g.code.get(g.x) };
   }
 
-  jump(to: Value, returns = false): void {
+  jump(to: Value): void {
     const { g, i } = this;
     if (to === LINKED) g.goTo(i.link, 1);
-    else g.jumpTo(g.x, returns ? g.returnSites() : []);
+    else g.jumpTo(g.x);
+    g.endBlock();
+  }
+
+  return(more = 0): void {
+    const { g, i, size } = this;
+    this.#mayLeave();
+    g.stack(i, 0, false);
+    g.loadHost(size);
+    g.setWide(g.x, size);
+    const pop = () => g.moveStack((1 << size) + more);
+    g.returnInside(g.x, pop);
+    g.lookUp(i.p, g.x);
+    pop();
+    g.jumpTo(g.x);
     g.endBlock();
   }
 }

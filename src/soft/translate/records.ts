@@ -2,14 +2,9 @@
 // module's memory.
 
 import "../number_types.ts";
-import {
-  BH_ENTRIES,
-  BH_GROUP_BYTES,
-  BHASH,
-  POOL,
-  POOL_END,
-} from "../core/layout.ts";
-import { KEY_64, REC } from "../core/shared.ts";
+import { POOL, POOL_END } from "../core/layout.ts";
+import { REC } from "../core/shared.ts";
+import type { Core, Instance } from "../module.ts";
 
 /** A decoded instruction. */
 export interface Instruction {
@@ -52,9 +47,11 @@ export interface Block {
 
 export class Records {
   readonly #view: DataView;
+  readonly #core: Core;
 
-  constructor(view: DataView) {
+  constructor({ view, core }: Instance) {
     this.#view = view;
+    this.#core = core;
   }
 
   instruction(p: number): Instruction {
@@ -90,9 +87,9 @@ export class Records {
     const header = p - REC;
     const host = v.getUint32(header, true);
     if (v.getUint32(header + 28, true) !== 0) return null;
-    const key = v.getUint8(header + 11);
+    const count = v.getUint8(header + 8);
+    const key = v.getUint8(header + 9);
     if (this.find(host, key) !== p) return null;
-    const count = v.getUint16(header + 8, true);
     const instructions: Instruction[] = [];
     for (let i = 0; i < count; i++) {
       const instruction = this.instruction(p + i * REC);
@@ -106,17 +103,6 @@ export class Records {
 
   /** The first record of the block without debug points at a host address, or 0. */
   find(host: number, key: number): number {
-    const v = this.#view;
-    const hash = (host ^ (host >>> 13)) & (BH_ENTRIES - 1);
-    const group = BHASH + hash * BH_GROUP_BYTES;
-    for (let slot = group; slot < group + BH_GROUP_BYTES; slot += 8) {
-      if (v.getUint32(slot, true) !== host >>> 0) continue;
-      const r = v.getUint32(slot + 4, true);
-      if (
-        r !== 0 && v.getUint8(r - REC + 11) === key &&
-        v.getUint32(r - REC + 28, true) === 0
-      ) return r;
-    }
-    return 0;
+    return this.#core.blockOf(host, key, 0) >>> 0;
   }
 }

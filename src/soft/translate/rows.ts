@@ -253,11 +253,11 @@ for (let k = 0; k < 4; k++) {
 
 // --- RET with a number, LEAVE
 
-row([form(ONE, 0xc2, -1, WIDE)], (m) => {
-  const to = m.lookUp(m.top());
-  m.pop(m.i.imm & 0xffff);
-  m.jump(to, true);
-}, { anyPrefix: true, stack: true });
+row(
+  [form(ONE, 0xc2, -1, WIDE)],
+  (m) => m.return(m.i.imm & 0xffff),
+  { anyPrefix: true, stack: true },
+);
 row([form(ONE, 0xc9, -1, WIDE)], (m) => {
   const { g, i, size } = m;
   if (size === 1) return g.callHandler(i);

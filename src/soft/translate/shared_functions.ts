@@ -2,7 +2,14 @@
 // the TLB, and 80-bit arithmetic.
 
 import "../number_types.ts";
-import { CHANGED, GUEST, TLB_ENTRIES, TLBB } from "../core/layout.ts";
+import {
+  CHANGED,
+  GUEST,
+  LP_ADDEND,
+  LP_ROOM,
+  TLB_ENTRIES,
+  TLBB,
+} from "../core/layout.ts";
 import { WATCHED } from "../core/shared.ts";
 import { PAGE_BYTES } from "../../x86/paging.ts";
 import { Lazy } from "./lazy.ts";
@@ -17,7 +24,7 @@ export const TYPES = [
   { params: [I32], results: [I32] },
   { params: [I32, I32, I32], results: [I32] },
   { params: [I32, I64, I64, I64, I64], results: [I64, I64, I64, I64] },
-  { params: [I64, I64], results: [I64, I64, I32] },
+  { params: [I64, I64, I32], results: [I32] },
   { params: [I64, I64, I32], results: [I64] },
   ARITHMETIC,
   ROUNDING,
@@ -41,10 +48,6 @@ const F_UNWATCHED = 0;
 const F_ROUNDING = SHARED_IMPORTS.length + SHARED.length;
 
 const PAGE = BigInt(PAGE_BYTES);
-/** Where an access of up to 8 bytes begins that ends in the same page. */
-const ROOM = PAGE - 7n;
-/** The page that F_READABLE and F_WRITABLE find where there is none. */
-export const NO_PAGE = -1n;
 /** The module of the functions that regions import. */
 export function sharedModule(): Uint8Array {
   const codes = [
@@ -180,22 +183,35 @@ function flagsFunction(): Code {
 
 /**
  * The function that looks a page up in the TLB: (linear address, what its last byte is
- * further on) to the page, where accesses of up to 8 bytes may begin in it, and what
- * leads to the host's address; or NO_PAGE. `tag` is the offset of the entry's tag that is to
- * match. The whole access has to be in one page: of its first byte is the entry, of its last
- * one has the tag to be. Of a page with a data point, what is found is what lies between
- * those next to the access; a write there changes the page, as in core/memory/watched.ts.
+ * further on, where to remember the page, as LAST_PAGES has it) to 1, or 0 if it is not there.
+ * `tag` is the offset of the entry's tag that is to match. The whole access has to be in
+ * one page: of its first byte is the entry, of its last one has the tag to be. Of a page with
+ * a data point, what is found is what lies between those next to the access; a write there
+ * changes the page, as in core/memory/watched.ts.
  */
 function lookupFunction(tag: 0 | 8): Code {
-  const c = new Code(2);
-  const address = 0, more = 1;
+  const c = new Code(3);
+  const address = 0, more = 1, last = 2;
   const page = c.local(I64), between = c.local(I64);
   const entry = c.local(I32), host = c.local(I32), byte = c.local(I32);
   const nothing = () => {
-    c.i64(NO_PAGE);
-    c.i64(0n);
     c.i32(0);
     c.return_();
+  };
+  const remember = (pushPage: () => void, pushRoom: () => void) => {
+    c.get(last);
+    pushPage();
+    c.memory(Op.i64_store);
+    c.get(last);
+    pushRoom();
+    c.get(more);
+    c.op(Op.i64_sub);
+    c.memory(Op.i64_store, LP_ROOM);
+    c.get(last);
+    c.get(entry);
+    c.memory(Op.i32_load, 16);
+    c.memory(Op.i32_store, LP_ADDEND);
+    c.i32(1);
   };
   c.get(address);
   c.get(more);
@@ -217,10 +233,7 @@ function lookupFunction(tag: 0 | 8): Code {
   c.get(page);
   c.op(Op.i64_eq);
   c.if_();
-  c.get(page);
-  c.i64(ROOM);
-  c.get(entry);
-  c.memory(Op.i32_load, 16);
+  remember(() => c.get(page), () => c.i64(PAGE));
   c.return_();
   c.end();
   c.get(entry);
@@ -264,29 +277,23 @@ function lookupFunction(tag: 0 | 8): Code {
     c.op(Op.i32_or);
     c.memory(Op.i32_store8, CHANGED);
   }
-  // from its low half to its high half; nothing of 8 bytes may fit
-  c.get(page);
-  c.get(between);
-  c.i64(0xffff_ffffn);
-  c.op(Op.i64_and);
-  c.op(Op.i64_add);
-  c.get(between);
-  c.i64(32n);
-  c.op(Op.i64_shr_u);
-  c.get(between);
-  c.i64(0xffff_ffffn);
-  c.op(Op.i64_and);
-  c.op(Op.i64_sub);
-  c.i64(7n);
-  c.op(Op.i64_sub);
-  c.tee(between);
-  c.i64(0n);
-  c.get(between);
-  c.i64(0n);
-  c.op(Op.i64_gt_s);
-  c.op(Op.select);
-  c.get(entry);
-  c.memory(Op.i32_load, 16);
+  // from its low half to its high half
+  const low = () => {
+    c.get(between);
+    c.i64(0xffff_ffffn);
+    c.op(Op.i64_and);
+  };
+  remember(() => {
+    c.get(page);
+    low();
+    c.op(Op.i64_add);
+  }, () => {
+    c.get(between);
+    c.i64(32n);
+    c.op(Op.i64_shr_u);
+    low();
+    c.op(Op.i64_sub);
+  });
   c.complete();
   return c;
 }

@@ -26,9 +26,9 @@ import { type Effects, flagEffects } from "./unseen.ts";
 export type TranslateMode = "never" | "auto" | "always";
 
 /** How often samples are taken, in instructions, and the heat that is enough: a sample counts
- * 64, each time that translated code is left for a record 1 (core/code/regions.ts). */
+ * 256, each time that translated code is left for a record 1 (core/code/regions.ts). */
 const SAMPLING = {
-  auto: { every: 4096, heat: 16_000 },
+  auto: { every: 16_384, heat: 16_000 },
   always: { every: 32, heat: 1 },
 } as const;
 
@@ -98,7 +98,7 @@ export class Translator {
     mostRegions = REGION_ENTRIES,
   ) {
     this.#instance = instance;
-    this.#records = new Records(instance.view);
+    this.#records = new Records(instance);
     this.#lookup = instructionRows(instance.view);
     this.#effects = flagEffects(instance.view);
     const { wasmMemory: memory, table } = instance;

@@ -112,6 +112,21 @@ Deno.test("a region that is used stays when others go", async () => {
   assert(parseInt(made) < others * 1.2, made);
 });
 
+Deno.test("a loop that often does what is only for the interpreter is translated, too", async () => {
+  // mov edi, 10000; 2: mov ecx, 300; 1: add rax, rcx; rol rax, 3; dec ecx; jnz 1b
+  // rdtsc; dec edi; jnz 2b; hlt
+  const code: Code = [[
+    CODE,
+    hex(`bf 10 27 00 00 b9 2c 01 00 00 48 01 c8 48 c1 c0 03 ff c9 75 f5
+      0f 31 ff cf 75 ea f4`),
+  ]];
+  const never = await run(code, "never");
+  const { end, effort } = await run(code, "auto");
+  assertEquals(end, never.end);
+  const [, share] = /\((.*) %\)/.exec(effort.get("ran translated")!)!;
+  assert(Number(share) > 80, share);
+});
+
 Deno.test("a loop that writes its own code for ever is not translated for ever", async () => {
   // mov ecx, 3000; 1: inc dword [rel imm]; mov eax, imm; add [DATA], rax; dec ecx; jnz 1b
   const bytes = hex(`

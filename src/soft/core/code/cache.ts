@@ -1,12 +1,12 @@
 // Decoded code. A block is a run of records (record.ts) decoded from one host
 // page, behind a 32-byte header: host u32 (of its first byte), next block of
-// the page u32, record count u16, code size u8 (at 11), host u32 after its last
-// byte; in the page's newest block also the hash of the page's lines of code
-// u64 and generation u32; and the variant u32, which tells blocks with debug
-// points (points/addresses.ts). Blocks are found by host address, code size and
-// variant (BHASH), from linear addresses through JCACHE, and from a branch in
-// the same page through its record's link. Blocks of a page die together, so
-// links need no check.
+// the page u32, record count u8, code size u8 (KEY_*), offset in the page
+// behind its last byte u16, next block of its slot u32; in the page's newest
+// block also the hash of the page's lines of code u64 and generation u32; and
+// the variant u32, which tells blocks with debug points (points/addresses.ts).
+// Blocks are found by host address, code size and variant (BHASH), from linear
+// addresses through JCACHE, and from a branch in the same page through its
+// record's link. Blocks of a page die together, so links need no check.
 //
 // A host that writes guest memory without saying so (hostMayWrite) begins a new
 // generation: before a block is used, its page is compared with memory by the
@@ -17,7 +17,6 @@
 // back to a look-up.
 import {
   BH_ENTRIES,
-  BH_GROUP_BYTES,
   BHASH,
   CODE_DROPS,
   CODELINES,
@@ -122,7 +121,7 @@ export function bytesOf(page: usize): usize {
 export function cacheFlush(): void {
   for (let at: usize = POOL; at < poolAt;) {
     const host = load<u32>(at);
-    const n = load<u16>(at, 8);
+    const n = load<u8>(at, 8);
     const page = <usize> (host >> 12);
     store<u32>(PAGEBLK + (page << 2), 0);
     store<u64>(CODELINES + (page << 3), 0);
@@ -131,7 +130,7 @@ export function cacheFlush(): void {
   memory.fill(regionCell(POOL), 0, regionCell(poolAt) - regionCell(POOL));
   store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
   poolAt = POOL;
-  memory.fill(BHASH, 0, <usize> BH_ENTRIES * BH_GROUP_BYTES);
+  memory.fill(BHASH, 0, <usize> BH_ENTRIES << 2);
   flushAllJumps();
   statFlushes++;
 }
@@ -141,41 +140,23 @@ export function poolFull(): bool {
   return poolAt + 512 * REC > POOL_END;
 }
 
-/** Where BHASH has blocks of a host address, with some others. */
 @inline
-function groupOf(host: u32): usize {
-  return BHASH +
-    <usize> ((host ^ (host >> 13)) & (BH_ENTRIES - 1)) * BH_GROUP_BYTES;
+function slot(host: u32, key: u32, variant: u32): usize {
+  const h = (host ^ (host >> 13)) + (key << 7) + variant * 0x9e3779b1;
+  return BHASH + (<usize> (h & (BH_ENTRIES - 1)) << 2);
 }
 
-/** The first record of the block at a host address, or 0. */
-export function findBlock(host: u32, key: u32, variant: u32): usize {
-  const group = groupOf(host);
-  for (let s = group; s < group + BH_GROUP_BYTES; s += 8) {
-    if (load<u32>(s) != host) continue;
-    const r = <usize> load<u32>(s, 4);
+/** The first record of the block at a host address; 0 if there is none. */
+export function blockOf(host: u32, key: u32, variant: u32): usize {
+  let b = <usize> load<u32>(slot(host, key, variant));
+  while (b != 0) {
     if (
-      r != 0 && load<u8>(r - REC, 11) == key &&
-      load<u32>(r - REC, 28) == variant
-    ) return r;
+      load<u32>(b) == host && load<u8>(b, 9) == key &&
+      load<u32>(b, 28) == variant
+    ) return b + REC;
+    b = <usize> load<u32>(b, 12);
   }
   return 0;
-}
-
-/** Has findBlock() know a block; of its group the oldest is forgotten. */
-function noteBlock(host: u32, first: usize): void {
-  const group = groupOf(host);
-  memory.copy(group + 8, group, BH_GROUP_BYTES - 8);
-  store<u32>(group, host);
-  store<u32>(group, <u32> first, 4);
-}
-
-/** Takes a block out of BHASH, if it is there still. */
-function forgetBlock(host: u32, first: usize): void {
-  const group = groupOf(host);
-  for (let s = group; s < group + BH_GROUP_BYTES; s += 8) {
-    if (load<u32>(s, 4) == <u32> first) store<u32>(s, 0, 4);
-  }
 }
 
 /**
@@ -192,8 +173,12 @@ export function addBlock(
   const header = poolAt;
   const first = header + REC;
   const page = <usize> (host >> 12);
+  const s = slot(host, key, variant);
   store<u32>(header, host);
-  store<u32>(header, n | key << 24, 8);
+  store<u8>(header, <u8> n, 8);
+  store<u8>(header, <u8> key, 9);
+  store<u32>(header, load<u32>(s), 12);
+  store<u32>(s, <u32> header);
   store<u32>(header, variant, 28);
   const pb = PAGEBLK + (page << 2);
   const older = <usize> load<u32>(pb);
@@ -205,7 +190,7 @@ export function addBlock(
   const from = host & 0xfff;
   let to = <u32> load<u16>(last, 12) + (load<u8>(last, 2) & 15);
   if (to > 0x1000) to = 0x1000;
-  store<u32>(header, (host - from) + to, 12);
+  store<u16>(header, <u16> to, 10);
   const lines = CODELINES + (page << 3);
   const before = load<u64>(lines);
   let bits = before;
@@ -218,7 +203,6 @@ export function addBlock(
   }
   poolAt = first + <usize> n * REC;
   statDecoded += n;
-  noteBlock(host, first);
   return first;
 }
 
@@ -237,7 +221,8 @@ export function codeWritten(host: u32, bytes: u32): void {
   const end = host + bytes;
   let b = <usize> load<u32>(PAGEBLK + (page << 2));
   while (b != 0) {
-    if (load<u32>(b) < end && host < load<u32>(b, 12)) {
+    const blockEnd = (<u32> page << 12) + load<u16>(b, 10);
+    if (load<u32>(b) < end && host < blockEnd) {
       dropPage(page);
       return;
     }
@@ -245,12 +230,21 @@ export function codeWritten(host: u32, bytes: u32): void {
   }
 }
 
+/** Takes a block out of its slot. */
+function forget(block: usize): void {
+  const host = load<u32>(block);
+  // the cell that leads to it: the slot, or that of the block before it
+  let cell = slot(host, load<u8>(block, 9), load<u32>(block, 28));
+  while (load<u32>(cell) != <u32> block) cell = <usize> load<u32>(cell) + 12;
+  store<u32>(cell, load<u32>(block, 12));
+}
+
 function dropPage(page: usize): void {
   let b = <usize> load<u32>(PAGEBLK + (page << 2));
   while (b != 0) {
-    const n = <u32> load<u16>(b, 8);
+    const n = load<u8>(b, 8);
+    forget(b);
     let r = b + REC;
-    forgetBlock(load<u32>(b), r);
     for (let i: u32 = 0; i < n; i++) {
       store<u16>(r, <u16> staleHandler);
       store<u8>(r, 0, 3);

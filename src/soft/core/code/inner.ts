@@ -73,10 +73,10 @@ function sum(w: u64, p: usize): u64 {
 
 /**
  * Executes from record p until a handler returns 0 or `left` instructions were
- * tried. Returns the next record or 0; innerCur and innerLeft say where it
- * ended.
+ * tried; with `early`, or until a region wants to execute more than are left.
+ * Returns the next record or 0; innerCur and innerLeft say where it ended.
  */
-export function inner(p: usize, left: i32): usize {
+export function inner(p: usize, left: i32, early: bool): usize {
   let cur: usize;
   let w: u64;
   let a: u64;
@@ -89,6 +89,17 @@ export function inner(p: usize, left: i32): usize {
       // table: cases
       case REGION:
         {
+          // the chunk is too short for its block, as that's header has it
+          if (<i32> load<u8>(p - REC, 8) > left) {
+            if (early) {
+              innerCur = cur;
+              innerLeft = left;
+              return p;
+            }
+            regionTooLong();
+            p = slow(p);
+            break;
+          }
           const cell = load<u32>(regionCell(p));
           const next = call_indirect<usize>(
             cell & 0xfffff,
@@ -97,7 +108,7 @@ export function inner(p: usize, left: i32): usize {
             left,
           );
           const rest = load<i32>(REGION_LEFT);
-          // the chunk is too short for it
+          // it wants something else first
           if (next == p && rest == left) {
             regionTooLong();
             p = slow(p);

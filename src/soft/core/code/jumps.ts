@@ -103,11 +103,11 @@ export function flushLocalJumps(): void {
   store<u32>(MAPPINGS, load<u32>(MAPPINGS) + 1);
 }
 
-/** The entry of a linear address. */
+/** The entry of a linear address. Functions begin at round ones. */
 @inline
 export function jumpSlot(linear: u64): usize {
-  const n = (<u32> linear + load<u32>(JGEN)) & (JC_ENTRIES - 1);
-  return JCACHE + (<usize> n << 4);
+  const n = (<u32> linear ^ (<u32> linear >> 12)) + load<u32>(JGEN);
+  return JCACHE + (<usize> (n & (JC_ENTRIES - 1)) << 4);
 }
 
 /** Whether an entry is the address's. */

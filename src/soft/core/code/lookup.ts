@@ -1,10 +1,10 @@
 // From an instruction pointer to the record there, decoding it when needed.
 import {
   addBlock,
+  blockOf,
   bytesOf,
   compare,
   doubtful,
-  findBlock,
   poolAt,
   poolFull,
 } from "./cache";
@@ -42,8 +42,8 @@ function blockAt(host: u32, linear: u64): usize {
   const variant = anyCode ? variantOf(host, linear) : 0;
   const page = <usize> (host >> 12);
   if (doubtful(page)) compare(page, page << 12);
-  const known = findBlock(host, key, variant);
-  if (known) return known;
+  const r = blockOf(host, key, variant);
+  if (r != 0) return r;
   // decode
   const first = poolAt + REC;
   const bytes = bytesOf(page);

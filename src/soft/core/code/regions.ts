@@ -71,7 +71,7 @@ export function regionTooLong(): void {
 }
 
 /** What a sample counts for, beside the one of an exit from translated code. */
-const SAMPLE: u32 = 64;
+const SAMPLE: u32 = 256;
 
 /** A sample: a taken branch leads to record p. */
 export function sample(p: usize): void {

@@ -25,7 +25,7 @@ import {
   SHADOWNEW,
 } from "../layout";
 import { flagsChanged } from "./mode";
-import { isRepeated, REC } from "../code/record";
+import { isPortString, isRepeated, REC } from "../code/record";
 import { sample, sampling } from "../code/regions";
 import { forgetSpun, spun } from "./spin";
 import { ipOf } from "../code/ip";
@@ -52,7 +52,9 @@ import {
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
 import { DR6_BS, DR7_ENABLES } from "../x86/debug_registers";
 import { PASS_NONE, PASSING, pointsSlice, stepping } from "../points/pass";
+import { withoutPoint } from "../points/code";
 import { pointExit } from "../points/hits";
+import { resumeRepeat } from "../points/repeat";
 import { watching } from "../points/data";
 
 let endIndex: u32 = 0;
@@ -68,6 +70,12 @@ const MAX_TO_BRANCH: i32 = 128;
 
 /** The next record that is entered is a sample. */
 let sampleNext: bool = false;
+
+/**
+ * Instructions until the next sample: counted on over chunks that end early,
+ * for some guests' all do.
+ */
+let untilSample: i32 = 1;
 
 /** After an instruction that was passed, unless it is a REP's and goes on. */
 function passDone(): void {
@@ -181,35 +189,43 @@ export function execute(budget: i32): u32 {
     }
     let cur: usize;
     let left: i32;
-    if (sampling && chunk > sampling) {
-      // a chunk that ends with a branch taken, soon after it has been long
-      // enough
-      let more = chunk - sampling;
-      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
-      chunk = sampling;
-      p = inner(p, chunk);
+    if (sampling && chunk > untilSample) {
+      // a chunk that ends before a region that is too long for what is left of
+      // it, or with a branch taken, soon after it has been long enough
+      const most = chunk;
+      chunk = untilSample;
+      p = inner(p, chunk, true);
+      if (p != 0 && innerLeft == chunk) {
+        // nothing was executed
+        chunk = most - chunk > MAX_TO_BRANCH ? chunk + MAX_TO_BRANCH : most;
+        p = inner(p, chunk, false);
+      }
       cur = innerCur;
       left = innerLeft;
+      let more = most - chunk;
+      if (more > MAX_TO_BRANCH) more = MAX_TO_BRANCH;
       while (p != 0 && p == cur + REC && more > 0) {
         more--;
         chunk++;
-        p = inner(p, 1);
+        p = inner(p, 1, false);
         cur = innerCur;
         left = innerLeft;
       }
+      untilSample = sampling;
       if (p != 0) sample(p);
       else if (load<u32>(FAULT) == 0 && load<u16>(cur) == endIndex) {
         sampleNext = true; // straight code: its next block
-      }
+      } else untilSample = max(left, 1);
     } else {
-      p = inner(p, chunk);
+      p = inner(p, chunk, false);
       cur = innerCur;
       left = innerLeft;
+      untilSample = max(untilSample - (chunk - left), 1);
     }
     let completed = true;
     if (p != 0) {
       store<u64>(RIP, ipOf(p));
-      settle(chunk);
+      settle(chunk - left);
     } else if (load<u32>(FAULT) == 0) {
       const h = load<u16>(cur);
       if (h == endIndex || h == staleIndex) {
@@ -237,7 +253,10 @@ export function execute(budget: i32): u32 {
         followClock();
         const hits = load<u64>(DBGPEND);
         const noted = load<u32>(HIT_COUNT);
+        const own = withoutPoint(cur);
+        resumeRepeat(isRepeated(own) && !isPortString(own));
         p = alone(cur);
+        resumeRepeat(false);
         if (load<u32>(FAULT) == 0) {
           if (p != 0) store<u64>(RIP, ipOf(p));
           settleOne();
