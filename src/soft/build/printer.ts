@@ -301,7 +301,7 @@ export class Printer implements Machine<string> {
   lookUp(address: string): string {
     this.#do(`const ip = ${address};`);
     this.#require(
-      "load<u64>(j) == ip && load<u32>(j, 8) == load<u32>(JGEN)",
+      "isJump(j, ip)",
       "const j = jumpSlot(ip);",
     );
     this.#last.push("store<u64>(CODEBASE, ip - (ip & 0xfff));");

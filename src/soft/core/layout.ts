@@ -245,11 +245,6 @@ export const TLB_ENTRY: usize = 32;
 export const TLB_SET: usize = 512 * 32;
 /** sets: 0 user, 1 supervisor, 2 supervisor with AC, 3 always empty */
 export const TLB_VP: usize = TLB_SET * 4;
-/** 4096 x 16: linear address u64, generation u32, record u32 */
-export const JCACHE: usize = 0x600000;
-export const JC_ENTRIES: u32 = 4096;
-export const BHASH: usize = 0x620000; // 65536 x u32: a slot's newest block
-export const BH_ENTRIES: u32 = 65536;
 export const MAPS: usize = 0x6a0000; // GPA ranges (memory/phys.ts)
 export const WHV: usize = 0x6c0000; // partition state (whv/)
 /** each VP's counters (system/counters.ts) */
@@ -264,6 +259,12 @@ export const CHANGED: usize = 0x1340000;
 /** per record of the pool u32: its heat, or its region (code/regions.ts) */
 export const REGIONS: usize = 0x1400000;
 export const REGIONS_END: usize = 0x1c00000;
+/** 32768 x 16: linear address u64, generation u32, record u32 */
+export const JCACHE: usize = 0x1c00000;
+export const JC_ENTRIES: u32 = 32768;
+/** 262144 x u32: a slot's newest block (code/cache.ts) */
+export const BHASH: usize = 0x1d00000;
+export const BH_ENTRIES: u32 = 262144;
 /** a page of code while it is decoded (code/cache.ts) */
 export const PAGECOPY: usize = 0x3400000;
 /** 65536 debug points x 40 bytes (points/point.ts) */
@@ -285,6 +286,10 @@ export const REGION_USED: usize = 0x3f01000;
 export const REGION_ENTRIES: u32 = 4096;
 /** per entry of JCACHE 1 bit: its page may not be global */
 export const JLOCAL: usize = 0x3f02000;
+/** 1 bit of each JP_ENTRIES'th page: JCACHE may have global or other entries */
+export const JGLOBAL_PAGES: usize = 0x3f06000;
+export const JLOCAL_PAGES: usize = 0x3f07000;
+export const JP_ENTRIES: usize = 32768;
 /**
  * 18 registers x 5 sizes x (read, write): the page that a region last accessed
  * so, as the TLB's tags have it, u64; where accesses of the size may begin in

@@ -1257,6 +1257,9 @@ export class Generator {
     c.i32(12);
     c.op(Op.i32_shr_u);
     c.op(Op.i32_xor);
+    c.i32(0);
+    c.memory(Op.i32_load, JGEN);
+    c.op(Op.i32_add);
     c.i32(JC_ENTRIES - 1);
     c.op(Op.i32_and);
     c.i32(4);

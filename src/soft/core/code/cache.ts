@@ -27,7 +27,7 @@ import {
 } from "../layout";
 import { REC } from "./record";
 import { regionCell } from "./regions";
-import { flushJumps } from "./jumps";
+import { flushAllJumps } from "./jumps";
 import { dropWriteTags } from "../memory/tlb";
 import { setChanged } from "../memory/marks";
 
@@ -59,7 +59,7 @@ let generation: u32 = 0;
  */
 export function hostMayWrite(): void {
   if (++generation == 0) generation = 1;
-  flushJumps();
+  flushAllJumps();
 }
 
 /**
@@ -131,7 +131,7 @@ export function cacheFlush(): void {
   store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
   poolAt = POOL;
   memory.fill(BHASH, 0, <usize> BH_ENTRIES << 2);
-  flushJumps();
+  flushAllJumps();
   statFlushes++;
 }
 
@@ -257,7 +257,7 @@ function dropPage(page: usize): void {
   store<u32>(PAGEBLK + (page << 2), 0);
   store<u64>(CODELINES + (page << 3), 0);
   store<u32>(CODE_DROPS, load<u32>(CODE_DROPS) + 1);
-  flushJumps();
+  flushAllJumps();
 }
 
 /**

@@ -17,7 +17,6 @@ import {
   FS,
   FX,
   FZ,
-  JGEN,
   RAX,
   REGION_LAST,
   REGION_LEFT,
@@ -26,7 +25,7 @@ import {
   TLB_ENTRIES,
   TLBB,
 } from "../layout";
-import { jumpSlot } from "./jumps";
+import { isJump, jumpSlot } from "./jumps";
 import { fuse, opCell, setFast } from "./optable";
 import { rDisp, REC, rImm, rImm8, rOff } from "./record";
 import { regionCell, regionLeft, regionTooLong } from "./regions";

@@ -9,7 +9,7 @@ import {
   poolFull,
 } from "./cache";
 import { decodeBlock } from "./decode";
-import { jumpSlot, jumpTo, noteJump } from "./jumps";
+import { isJump, jumpSlot, jumpTo, noteJump } from "./jumps";
 import { REC } from "./record";
 import { raiseErr } from "../cpu/fault";
 import {
@@ -17,7 +17,6 @@ import {
   CODEKEY,
   F_SYNC,
   FAULT,
-  JGEN,
   MODE,
   MODE_LONG,
   P_EXECBP,
@@ -69,7 +68,7 @@ export function enter(ip: u64): usize {
     lin = (ip + load<u64>(cs, SEG_BASE)) & 0xffffffff;
   }
   const j = jumpSlot(lin);
-  if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
+  if (isJump(j, lin)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));
     return load<u32>(j, 12);
   }

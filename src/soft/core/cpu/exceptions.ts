@@ -91,6 +91,12 @@ export function allowStepTrap(): void {
 /** Exceptions and interrupts delivered, for --stats. */
 export let statEvents: u64 = 0;
 
+/** Counts an event that was delivered. */
+export function delivered(vector: u32, type: u32): void {
+  statEvents++;
+  countEvent(vector, type);
+}
+
 const FETCHED: usize = memory.data(TRANSLATION_BYTES, 8);
 
 /**
@@ -191,11 +197,10 @@ export function inject(
     // nothing runs that would have to be alone
     const before = synced;
     setSynced(true);
-    const delivered = deliverEvent(vector, type, hasErr, err, retIp);
+    const done = deliverEvent(vector, type, hasErr, err, retIp);
     setSynced(before);
-    if (delivered) {
-      statEvents++;
-      countEvent(vector, type);
+    if (done) {
+      delivered(vector, type);
       noStepTrap = true;
       flagsChanged();
       return 0;

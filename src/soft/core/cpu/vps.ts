@@ -29,7 +29,7 @@ import { setRecheck } from "./recheck";
 import { setApicPage } from "../system/apic";
 import { apicMode, vpCount } from "../system/processors";
 import { time } from "../system/time";
-import { flushJumps } from "../code/jumps";
+import { switchJumpsVp } from "../code/jumps";
 import { RFLAGS_IF } from "../x86/flags";
 import {
   Notification,
@@ -45,8 +45,8 @@ export function switchTo(vp: u32): void {
   if (vp == current) return;
   memory.copy(bankOf(current), STATE, STATE_SIZE);
   memory.copy(STATE, bankOf(vp), STATE_SIZE);
+  switchJumpsVp(current, vp);
   current = vp;
-  flushJumps();
   setRecheck(true);
   apicPageChanged();
 }

@@ -195,7 +195,13 @@ export function wrSys<T>(linear: u64, v: T): void {
 
 /** Writes a T with the privilege of level `cpl` (stack switches). */
 export function wrAs<T>(linear: u64, v: T, cpl: u32): void {
-  writeAt(setOf(cpl), wrap(linear), sizeof<T>(), <u64> v, cpl == 3, false);
+  const set = setOf(cpl);
+  const e = entry(set, linear);
+  if (load<u64>(e, 8) == ((linear + (sizeof<T>() - 1)) & ~0xfff)) {
+    store<T>(<usize> (<u32> linear + load<u32>(e, 16)), v);
+    return;
+  }
+  writeAt(set, wrap(linear), sizeof<T>(), <u64> v, cpl == 3, false);
 }
 
 /**

@@ -3,7 +3,7 @@
 // the page's linear address, or has low bits set when invalid. An access hits
 // when the page of its last byte equals the tag found by its first byte, so one
 // compare covers presence, permission and page crossing.
-import { flushJumps, flushLocalJumps } from "../code/jumps";
+import { flushJumps, flushLocalJumps, flushPageJumps } from "../code/jumps";
 import {
   CPL,
   CR0,
@@ -87,7 +87,7 @@ export function tlbFlushPage(linear: u64): void {
     store<u64>(e, -1, 24);
     e += TLB_SET;
   }
-  flushJumps();
+  flushPageJumps(linear);
 }
 
 /**

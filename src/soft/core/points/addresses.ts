@@ -6,7 +6,7 @@
 import { POINT_ADDRESSES, POINT_PAGES } from "../layout";
 import { DebugAccess, DebugSpace, MAX_DEBUG_POINTS } from "../whv/names";
 import { cacheFlush } from "../code/cache";
-import { flushJumps } from "../code/jumps";
+import { flushAllJumps } from "../code/jumps";
 import {
   inSpace,
   P_ACCESS,
@@ -70,7 +70,7 @@ function countOnPage(key: u64, by: i32): void {
   store<u32>(s, before + by, 12);
   codePoints += by;
   // its first one or its last one: its blocks are others
-  if (before == 1 || before + by == 1) flushJumps();
+  if (before == 1 || before + by == 1) flushAllJumps();
 }
 
 /**
@@ -118,7 +118,7 @@ function know(key: u64): usize {
     }
   }
   store<u32>(t, ++variants, 8);
-  flushJumps();
+  flushAllJumps();
   return s;
 }
 

@@ -4,7 +4,7 @@
 // the partition was set up with, its mappings and its debug points are no part
 // of it. Code that was decoded from pages that are other ones now is dropped by
 // hostWrote().
-import { flushJumps } from "../code/jumps";
+import { flushAllJumps } from "../code/jumps";
 import { randomState, seedRandom } from "../cpu/random";
 import { setTotal, total } from "../cpu/slice";
 import { setSpinState, spinState } from "../cpu/spin";
@@ -46,7 +46,7 @@ export function stateLoad(): void {
     store<u32>(pending, load<u32>(pending) & ~P_POINT);
   }
   banksChanged();
-  flushJumps();
+  flushAllJumps();
   withholdWrites();
   retag();
 }

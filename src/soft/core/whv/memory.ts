@@ -24,7 +24,7 @@ import {
   WHV_E_VP_DOES_NOT_EXIST,
 } from "./hresult";
 import { vpCount } from "../system/processors";
-import { flushJumps } from "../code/jumps";
+import { flushAllJumps } from "../code/jumps";
 import { MAXPHYADDR } from "../memory/walk";
 import { exists, ready, whvCheckVp } from "./state";
 import { clearDirty, isDirty } from "../memory/marks";
@@ -41,7 +41,7 @@ const MAP_FLAGS: u32 = MapFlag.Read | MapFlag.Write | MapFlag.Execute |
 
 function flushAll(): void {
   memory.fill(TLBS, 0xff, <usize> vpCount * TLB_VP);
-  flushJumps();
+  flushAllJumps();
 }
 
 /** Whether a range is of whole pages and within the address space. */

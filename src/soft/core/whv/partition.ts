@@ -20,7 +20,7 @@ import { setRecheck } from "../cpu/recheck";
 import { setEoi } from "../system/apic";
 import { setApicMode, setVpCount, vpCount } from "../system/processors";
 import { resumeTime, startTime, suspendTime } from "../system/time";
-import { flushJumps } from "../code/jumps";
+import { flushAllJumps } from "../code/jumps";
 import {
   created,
   exists,
@@ -65,7 +65,7 @@ export function whvSetupPartition(): i32 {
   vpsReset();
   setEoi(-1);
   setRecheck(true);
-  flushJumps();
+  flushAllJumps();
   return S_OK;
 }
 

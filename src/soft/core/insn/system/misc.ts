@@ -14,10 +14,13 @@ import {
   FERR,
   M_TSCAUX,
   M_TSCOFF,
+  MODE,
+  MODE_LONG,
   RAX,
   RBX,
   RCX,
   RDX,
+  RIP,
   S_FS,
   S_GS,
 } from "../../layout";
@@ -43,7 +46,12 @@ import { random } from "../../cpu/random";
 import { REC, rImm8, rOsz, rRm } from "../../code/record";
 import { canonical, segOf } from "../../cpu/segment";
 import { cpuidExitWanted, extendedExits } from "../../whv/properties";
-import { leave } from "../../code/ip";
+import { leave, nextIp } from "../../code/ip";
+import { jumpTo } from "../../code/jumps";
+import { delivered } from "../../cpu/exceptions";
+import { deliverEvent } from "../../cpu/interrupt";
+import { flagsChanged } from "../../cpu/mode";
+import { quiet } from "../../cpu/quiet";
 import { beginExit } from "../../system/exit";
 import { needSync, synced, time } from "../../system/time";
 import { EventType } from "../../x86/events";
@@ -54,6 +62,26 @@ import {
   MsrAccessExit,
   ReadTscExit,
 } from "../../whv/structures";
+
+/**
+ * INT n of 64-bit code, if nothing comes between it and its handler: the record
+ * there, or 0 with RIP set. Else 0 with FAULT set, for the loop to do it.
+ */
+function interrupt(p: usize): usize {
+  const vector = rImm8(p);
+  const type = EventType.SoftwareInterrupt;
+  if (load<u8>(MODE) == MODE_LONG && quiet()) {
+    if (deliverEvent(vector, type, false, 0, nextIp(p))) {
+      delivered(vector, type);
+      if (quiet()) return jumpTo(load<u64>(RIP));
+      flagsChanged();
+      return 0;
+    }
+    // as if it had not been tried
+    store<u32>(FAULT, 0);
+  }
+  return software(vector, type);
+}
 
 /** Raises a software event of `type` (EventType). */
 function software(vector: u32, type: u32): usize {
@@ -204,7 +232,7 @@ export function registerSystem(): void {
   def(M_ONE, 0xcc, END);
   all((_p) => software(Vector.BP, EventType.SoftwareException));
   def(M_ONE, 0xcd, IMM_B | END);
-  all((p) => software(rImm8(p), EventType.SoftwareInterrupt));
+  all((p) => interrupt(p));
   def(M_ONE, 0xce, INV64);
   all((p) => into(p));
   def(M_ONE, 0xf1, END);

@@ -44,6 +44,8 @@ import {
 } from "../../cpu/segment";
 import { taskReturn } from "../../cpu/task";
 import { nextIp } from "../../code/ip";
+import { jumpTo } from "../../code/jumps";
+import { quiet } from "../../cpu/quiet";
 import { linear } from "../../code/operand";
 import { CR4_VME } from "../../x86/control_registers";
 import { Vector } from "../../x86/vectors";
@@ -323,6 +325,9 @@ function iretAny(p: usize): bool {
 
 function iret(p: usize): usize {
   if (!iretAny(p)) return 0;
+  if (load<u8>(MODE) == MODE_LONG && !load<u8>(NMIMASK) && quiet()) {
+    return jumpTo(load<u64>(RIP));
+  }
   store<u8>(NMIMASK, 0);
   flagsChanged();
   return 0;

@@ -31,6 +31,8 @@ import { REC, RF_REXW, rFlags, rModrm } from "../../code/record";
 import { canonical, longActive, putSeg, segOf } from "../../cpu/segment";
 import { rdtscp } from "./misc";
 import { nextIp } from "../../code/ip";
+import { jumpTo } from "../../code/jumps";
+import { quiet } from "../../cpu/quiet";
 import { setNoStepTrap } from "../../cpu/exceptions";
 import { EFER_SCE } from "../../x86/control_registers";
 import { Vector } from "../../x86/vectors";
@@ -55,8 +57,9 @@ function flatSegments(cs: u32, ss: u32, code: u32, ring: u32): void {
 }
 
 function enter(ip: u64): usize {
-  store<u64>(RIP, ip);
   updateMode();
+  if (quiet()) return jumpTo(ip);
+  store<u64>(RIP, ip);
   flagsChanged();
   return 0;
 }
