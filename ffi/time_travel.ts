@@ -6,8 +6,10 @@ export interface ScheduleEntry {
   /** "run": `value` instructions of `vp`. "skip": `value` ns of guest time while no VP
    * could run. "event": the caller's, `value` is its number. "pass": debug points were
    * passed, `value` is a DebugPass. "met": `vp` exited before an instruction that has a
-   * debug point, and the events that come before that had been delivered. */
-  readonly kind: "run" | "skip" | "event" | "pass" | "met";
+   * debug point, and the events that come before that had been delivered. "cut": the
+   * next instruction of `vp` is a REP that a debug point cut short after `value`
+   * iterations. */
+  readonly kind: "run" | "skip" | "event" | "pass" | "met" | "cut";
   /** The VP it is about; 0 where it is about none. */
   readonly vp: number;
   /** By kind. */
@@ -156,6 +158,8 @@ export interface PlatformTimeTravel {
   save(): ProcessorsState;
   /** A page of guest memory is another one now, before load(). */
   replaced(page: number): void;
+  /** Why a state is none of such VPs, in a line; null if it can be loaded. */
+  refusal(state: ProcessorsState): string | null;
   /** Takes a state, when save() might be called. Guest memory is the caller's to bring
    * in line before. */
   load(state: ProcessorsState): void;

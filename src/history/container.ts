@@ -8,6 +8,8 @@
  *              then that, as zlib packs it
  */
 import { crc32, deflateSync, inflateSync } from "node:zlib";
+import type { StateValue } from "../machine/device.ts";
+import { BrokenStateError, type Kind } from "../machine/state.ts";
 
 /** What the file is. */
 export const FileKind = { snapshot: 1, recording: 2 } as const;
@@ -64,6 +66,42 @@ function checksum(section: Uint8Array): number {
   return crc32(section.subarray(SECTION_HEAD_BYTES), head);
 }
 
+/** What a section of a file has, which begins at a place in it. */
+function unpack(packed: Uint8Array, place: number): Uint8Array {
+  try {
+    const { buffer, byteOffset, byteLength } = inflateSync(packed);
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch (error) {
+    throw new ContainerError(`damaged at byte ${place}`, { cause: error });
+  }
+}
+
+/** What a section has as JSON; throws a ContainerError where it is none, or not what
+ * `kind` says of what is called `path`. */
+export function decodeJson<T>(
+  bytes: Uint8Array,
+  kind: Kind<T>,
+  path: string,
+): T {
+  let value: StateValue;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new ContainerError(`its ${path} is no JSON`, { cause: error });
+  }
+  return loadJson(value, kind, path);
+}
+
+/** As decodeJson(), of what was decoded. */
+export function loadJson<T>(value: StateValue, kind: Kind<T>, path: string): T {
+  try {
+    return kind.load(value, path);
+  } catch (error) {
+    if (!(error instanceof BrokenStateError)) throw error;
+    throw new ContainerError(error.message, { cause: error });
+  }
+}
+
 /**
  * The sections of a file, in their order, the last one "end". Throws a ContainerError for
  * a file that is something else, of another version, damaged or cut off; one that may be
@@ -116,10 +154,7 @@ export function* sectionsOf(
       throw new ContainerError(`damaged at byte ${at}`);
     }
     const name = String.fromCharCode(...stored.subarray(0, 4));
-    const { buffer, byteOffset, byteLength } = inflateSync(
-      stored.subarray(SECTION_HEAD_BYTES),
-    );
-    yield { name, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
+    yield { name, bytes: unpack(stored.subarray(SECTION_HEAD_BYTES), at) };
     at = end;
     if (name !== END) continue;
     if (at < file.length) {

@@ -4,8 +4,10 @@
  */
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { BoardState } from "../machine/saved.ts";
 import {
   ContainerError,
+  decodeJson,
   encodeHead,
   encodeSection,
   END,
@@ -14,6 +16,16 @@ import {
   sectionsOf,
 } from "./container.ts";
 import { createHash } from "node:crypto";
+import type { ProcessorsState } from "../../ffi/mod.ts";
+import {
+  anything,
+  flag,
+  integer,
+  queue,
+  record,
+  text,
+  type ValueOf,
+} from "../machine/state.ts";
 import { PAGE_BYTES } from "../x86/paging.ts";
 import { bringBack, type Moment, momentOf } from "./moment.ts";
 import { nonZeroPages, PageSet } from "./pages.ts";
@@ -27,6 +39,39 @@ const Name = {
   board: "bord",
   pages: "page",
 } as const;
+
+/** Processors without what only the platform knows. */
+export const PROCESSORS = record({
+  /** Decimal digits. */
+  time: text(""),
+  instructions: integer(0),
+  turn: record({
+    owner: integer(0),
+    left: integer(0),
+    seed: integer(0),
+    latched: queue(integer(0)),
+  }),
+});
+
+/** With that. Throws a ContainerError for what is no time. */
+export function wholeProcessors(
+  { time, ...others }: ValueOf<typeof PROCESSORS>,
+  core: Uint8Array,
+): ProcessorsState {
+  if (!/^\d+$/.test(time)) throw new ContainerError("its time is none");
+  return { ...others, time: BigInt(time), core };
+}
+
+export const DISKS = queue(
+  record({ label: text(""), bytes: integer(0), sha256: text("") }),
+);
+
+const HEAD = record({
+  about: anything,
+  quiet: flag(false),
+  disks: DISKS,
+  processors: PROCESSORS,
+});
 
 /** A disk as a snapshot names it. */
 export interface DiskIdentity {
@@ -125,6 +170,11 @@ export function applyImage(
       );
     }
   });
+  const most = machine.options.guestMemory.length / PAGE_BYTES;
+  for (const { numbers } of image.pages) {
+    if (numbers.every((page) => page < most)) continue;
+    throw new ContainerError("it has more memory than the machine");
+  }
   bringBack(machine, image, () => restorePages(machine, image.pages));
 }
 
@@ -198,7 +248,9 @@ export function encodePages(
 
 /** What encodePages() made; throws a ContainerError for less. */
 export function decodePages(bytes: Uint8Array): PageSet {
-  const count = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const count = bytes.length < 4
+    ? 0
+    : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   if (bytes.length !== 4 + count * (4 + PAGE_BYTES)) {
     throw new ContainerError("its memory is incomplete");
   }
@@ -222,15 +274,12 @@ export function decodeImage(file: Uint8Array): MachineImage {
   if (head === null || core === null || board === null) {
     throw new ContainerError("a part of it is missing");
   }
-  const parse = (bytes: Uint8Array) =>
-    JSON.parse(new TextDecoder().decode(bytes));
-  const { about, quiet, disks, processors } = parse(head);
+  const { processors, ...others } = decodeJson(head, HEAD, "head");
   return {
-    about,
-    quiet,
-    disks,
+    ...others,
     pages,
-    board: parse(board),
-    processors: { ...processors, time: BigInt(processors.time), core },
+    // Whether it is one is for the machine to say.
+    board: decodeJson(board, anything, "board") as unknown as BoardState,
+    processors: wholeProcessors(processors, core),
   };
 }

@@ -3,6 +3,7 @@ import type { ProcessorsState } from "../../ffi/mod.ts";
 import { ForeignStateError } from "../machine/device.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { BoardState } from "../machine/saved.ts";
+import { BrokenStateError } from "../machine/state.ts";
 import { ContainerError } from "./container.ts";
 
 /** Processors and devices. */
@@ -22,7 +23,7 @@ export function momentOf(machine: Machine): Moment {
 }
 
 /** Makes a machine what it was; `memory` puts memory and disks there before. Throws a
- * ContainerError, having changed nothing, for what another icebp saved. */
+ * ContainerError, having changed nothing, for what another icebp saved, or none did. */
 export function bringBack(
   machine: Machine,
   { processors, board }: Moment,
@@ -31,7 +32,9 @@ export function bringBack(
   try {
     machine.load({ processors, board, memory: null }, memory);
   } catch (error) {
-    if (!(error instanceof ForeignStateError)) throw error;
-    throw new ContainerError(error.message, { cause: error });
+    if (
+      error instanceof ForeignStateError || error instanceof BrokenStateError
+    ) throw new ContainerError(error.message, { cause: error });
+    throw error;
   }
 }

@@ -5,21 +5,37 @@
  */
 import type { ScheduleLog } from "../../ffi/mod.ts";
 import type { BlockStore } from "../machine/devices/virtio/block.ts";
+import type { BoardState } from "../machine/saved.ts";
+import {
+  anything,
+  flag,
+  integer,
+  optional,
+  queue,
+  record,
+  text,
+  type ValueOf,
+} from "../machine/state.ts";
 import {
   ContainerError,
+  decodeJson,
   encodeHead,
   encodeSection,
   END,
   FileKind,
+  loadJson,
   sectionsOf,
 } from "./container.ts";
 import {
   decodePages,
   type DiskIdentity,
+  DISKS,
   encodePages,
   identify,
   identifyBytes,
   identifyMemory,
+  PROCESSORS,
+  wholeProcessors,
 } from "./image.ts";
 import type { Moment } from "./moment.ts";
 import { type LoadedMemory, PageSet } from "./pages.ts";
@@ -36,6 +52,30 @@ const Name = {
   log: "logs",
   input: "inpt",
 } as const;
+
+// What the sections say.
+const HEAD = record({
+  format: text(""),
+  about: anything,
+  contents: flag(false),
+  disks: DISKS,
+  files: queue(record({ name: text(""), bytes: integer(0), sha256: text("") })),
+  loaded: optional(text("")),
+});
+const SEGMENT = record({
+  processors: PROCESSORS,
+  // Whether it is one is for the machine to say.
+  board: anything,
+  quiet: flag(false),
+  full: flag(false),
+  loaded: flag(false),
+});
+const ENDED = record({
+  instructions: integer(0),
+  code: integer(0),
+  message: optional(text("")),
+});
+const INPUT = record({ channel: text(""), bytes: text("") });
 
 /** A moment from which a recording is repeated. */
 export interface RecordedSegment extends Moment {
@@ -284,16 +324,7 @@ export class Recorder {
 /** Reads a recording, as far as it is whole; throws a ContainerError for what is none, or
  * ends before anything ran. */
 export function readRecording(file: Uint8Array): RecordedRun {
-  const parse = (bytes: Uint8Array) =>
-    JSON.parse(new TextDecoder().decode(bytes));
-  let head: {
-    format: string;
-    about: unknown;
-    contents: boolean;
-    disks: DiskIdentity[];
-    files: Omit<RecordedFile, "content">[];
-    loaded: string | null;
-  } | null = null;
+  let head: ValueOf<typeof HEAD> | null = null;
   const contents: Uint8Array[][] = [], files: Uint8Array[][] = [];
   const segments: {
     state: RecordedSegment;
@@ -304,22 +335,26 @@ export function readRecording(file: Uint8Array): RecordedRun {
   let end: RecordedEnd | null = null;
   for (const { name, bytes } of sectionsOf(file, FileKind.recording, true)) {
     const last = segments.at(-1);
-    const word = () =>
-      new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    if (name === Name.head) head = parse(bytes);
+    const word = () => {
+      if (bytes.length < 4) throw new ContainerError("a part of it is missing");
+      return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    };
+    if (name === Name.head) head = decodeJson(bytes, HEAD, "head");
     else if (name === Name.disk) {
       (contents[word()] ??= []).push(bytes.subarray(4));
     } else if (name === Name.file) {
       (files[word()] ??= []).push(bytes.subarray(4));
     } else if (name === Name.segment) {
-      const { processors, board, quiet, full, loaded } = parse(bytes);
+      const { processors, board, ...others } = decodeJson(
+        bytes,
+        SEGMENT,
+        "segment",
+      );
       segments.push({
         state: {
-          processors: { ...processors, time: BigInt(processors.time) },
-          board,
-          quiet,
-          full,
-          loaded,
+          ...others,
+          processors: wholeProcessors(processors, new Uint8Array(0)),
+          board: board as unknown as BoardState,
           pages: PageSet.none,
           disks: [],
         },
@@ -336,9 +371,12 @@ export function readRecording(file: Uint8Array): RecordedRun {
       (last.pages[word()] ??= []).push(decodePages(bytes.subarray(4)));
     } else if (name === Name.log && last) last.log.push(bytes);
     else if (name === Name.input) {
-      const { channel, bytes: hex } = parse(bytes);
+      const { channel, bytes: hex } = decodeJson(bytes, INPUT, "input");
+      if (!/^([0-9a-f]{2})*$/.test(hex)) {
+        throw new ContainerError("its input is none");
+      }
       inputs.push({ channel, bytes: Uint8Array.fromHex(hex) });
-    } else if (name === END) end = parse(bytes);
+    } else if (name === END) end = endOf(bytes);
     else throw new ContainerError(`${name} is unknown in it`);
   }
   // A segment that is cut off within its pages has nothing behind it.
@@ -373,6 +411,14 @@ export function readRecording(file: Uint8Array): RecordedRun {
     inputs,
     end,
   };
+}
+
+/** What the last section says. */
+function endOf(bytes: Uint8Array): RecordedEnd {
+  const said = decodeJson(bytes, anything, "end");
+  const whole = typeof said === "object" ? { message: null, ...said } : said;
+  const { message, ...end } = loadJson(whole, ENDED, "end");
+  return message === null ? end : { ...end, message };
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

@@ -33,13 +33,20 @@ import type { MachineEvent, StartupReturn } from "./outcome.ts";
 import { type ExtIntInput, Processor } from "./processor.ts";
 import { Msrs } from "./msrs.ts";
 import { TolerantBatch } from "./refusable.ts";
-import { loadRegisters, resetRegisters, saveRegisters } from "./reset.ts";
 import {
+  checkRegisters,
+  loadRegisters,
+  resetRegisters,
+  saveRegisters,
+} from "./reset.ts";
+import {
+  type BoardState,
   type MachineState,
   type OwnState,
   ownState,
   saveBoard,
 } from "./saved.ts";
+import { BrokenStateError } from "./state.ts";
 import { type ApicKind, EXITS, makePartition } from "./setup.ts";
 import { type StartupIpi, startupIpi } from "./startup_ipis.ts";
 import { stubEntryOf } from "./stub_entry.ts";
@@ -562,7 +569,8 @@ export class Machine {
    * it was; that of the state, if it has any, unless it is given.
    *
    * @throws {ForeignStateError} Another icebp saved it. Nothing has changed.
-   * @throws {TypeError} The state is none, or of a machine with other options.
+   * @throws {TypeError} The state is none, or of a machine with other options. Nothing
+   * has changed.
    * @throws {PlatformError} The platform fails or refuses the call.
    */
   load(
@@ -570,22 +578,41 @@ export class Machine {
     memory: () => void = () => this.#loadMemory(state.memory),
   ): void {
     const { processors, board } = state;
-    const { platform, clock, entropy } = this.options;
+    const { platform, clock } = this.options;
     const own = ownState(board, this.#devices);
+    if (processors === null || typeof processors !== "object") {
+      throw new BrokenStateError("saved state: processors expected");
+    }
     const whole = "core" in processors ? processors : null;
     if (
       own.msrs.length !== this.processors.length ||
       own.windows.length !== this.processors.length ||
       state.memory !== null && state.memory.length !== this.memory.ramBytes
     ) {
-      throw new TypeError("the saved machine has other processors or memory");
+      throw new BrokenStateError(
+        "the saved machine has other processors or memory",
+      );
     }
-    if (whole !== null && platform.timeTravel === undefined) {
-      throw new TypeError("the saved processors are another platform's");
+    const timer = own.timers.find(({ name }) => !this.timers.has(name));
+    if (timer !== undefined) {
+      throw new BrokenStateError(
+        `the saved machine has another timer: ${timer.name}`,
+      );
     }
-    if (whole === null && clock.set === undefined) {
-      throw new TypeError("this clock cannot be set to a saved machine's time");
+    if (whole === null) {
+      if (clock.set === undefined) {
+        throw new BrokenStateError(
+          "this clock cannot be set to a saved machine's time",
+        );
+      }
+      this.#checkRegisters(processors as SavedProcessors);
+    } else {
+      const why = platform.timeTravel === undefined
+        ? "the saved processors are another platform's"
+        : platform.timeTravel.refusal(whole);
+      if (why !== null) throw new BrokenStateError(why);
     }
+    this.#loadDevices(board, own.entropy);
     memory();
     if (whole === null) {
       this.#whileTimeStands(() => {
@@ -597,16 +624,47 @@ export class Machine {
       if (clock.now() !== own.time) clock.set!(own.time);
     }
     this.#msrs.forEach((msrs, i) => msrs.state = own.msrs[i]);
-    for (const device of this.#devices) {
-      device.load(board.devices[device.name].state);
-    }
     this.#extInt.level = own.extInt;
     this.timers.load(own.timers);
-    if (own.entropy !== null) entropy.load?.(own.entropy);
     this.processors.forEach((processor, i) => processor.load(own.windows[i]));
     this.forgetEvent();
     this.doorbells.again();
     this.partition.changes++;
+  }
+
+  /** The devices' states, and where the entropy is: all, or where one of them throws
+   * none. */
+  #loadDevices({ devices }: BoardState, at: string | null): void {
+    const { entropy } = this.options;
+    const before = this.#devices.map((device) => device.save());
+    let tried = 0;
+    try {
+      for (const device of this.#devices) {
+        tried++;
+        device.load(devices[device.name].state);
+      }
+      if (at !== null) entropy.load?.(at);
+    } catch (error) {
+      this.#devices.slice(0, tried).forEach((device, i) =>
+        device.load(before[i])
+      );
+      throw error;
+    }
+  }
+
+  #checkRegisters(saved: SavedProcessors): void {
+    if (
+      !Array.isArray(saved) || saved.length !== this.processors.length
+    ) {
+      throw new BrokenStateError("the saved machine has other processors");
+    }
+    for (const { registers, lapic, xsave } of saved) {
+      for (const bytes of [lapic, xsave]) {
+        if (bytes === null || bytes instanceof Uint8Array) continue;
+        throw new BrokenStateError("saved state: a processor's bytes expected");
+      }
+      checkRegisters(registers);
+    }
   }
 
   #loadMemory(bytes: Uint8Array | null): void {

@@ -21,6 +21,7 @@ import { PAT_AT_RESET } from "../x86/msrs.ts";
 import { Attributes } from "../x86/segments.ts";
 import { type RegisterAccess, RegisterBatch } from "./batch.ts";
 import { canBeLost, TolerantBatch } from "./refusable.ts";
+import { BrokenStateError } from "./state.ts";
 
 const log = getLogger(["icebp", "machine"]);
 
@@ -162,7 +163,7 @@ export function saveRegisters(vp: RegisterAccess): SavedRegisters {
   return saved;
 }
 
-/** Writes what saveRegisters() gave; throws a TypeError for anything else. */
+/** Writes what saveRegisters() gave; throws a BrokenStateError for anything else. */
 export function loadRegisters(vp: RegisterAccess, saved: SavedRegisters): void {
   const there = REGISTERS.filter((name) =>
     saved[name] !== undefined || !canBeLost(name)
@@ -180,10 +181,22 @@ export function loadRegisters(vp: RegisterAccess, saved: SavedRegisters): void {
   }
 }
 
+/** Throws a BrokenStateError for what loadRegisters() cannot take. */
+export function checkRegisters(saved: SavedRegisters): void {
+  for (const name of REGISTERS) {
+    if (saved[name] !== undefined || !canBeLost(name)) valueOf(saved, name);
+  }
+  for (const [name] of OPTIONAL) {
+    if (saved[name] !== undefined) valueOf(saved, name);
+  }
+}
+
 function valueOf(saved: SavedRegisters, name: number): Uint8Array {
   const text = saved[name];
   if (typeof text !== "string" || !/^[0-9a-f]{32}$/.test(text)) {
-    throw new TypeError(`saved state: register ${name}: 16 bytes expected`);
+    throw new BrokenStateError(
+      `saved state: register ${name}: 16 bytes expected`,
+    );
   }
   return Uint8Array.fromHex(text);
 }

@@ -4,6 +4,7 @@ import type { ProcessorsState } from "../../ffi/mod.ts";
 import { type Device, type DeviceState, ForeignStateError } from "./device.ts";
 import { MSRS } from "./msrs.ts";
 import {
+  BrokenStateError,
   flag,
   optional,
   queue,
@@ -137,12 +138,21 @@ export function saveBoard(
   };
 }
 
+function isRecord(value: unknown): boolean {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
 /** What is the machine's own of a board's state. Throws a ForeignStateError where it is
- * not of such devices, and a TypeError where it is none. */
+ * not of such devices, and a BrokenStateError where it is none. */
 export function ownState(
-  { version, own, devices: saved }: BoardState,
+  board: BoardState,
   devices: readonly Device[],
 ): OwnState {
+  if (
+    !isRecord(board) || !isRecord(board.devices) ||
+    !Object.values(board.devices).every(isRecord)
+  ) throw new BrokenStateError("saved state: a board with devices expected");
+  const { version, own, devices: saved } = board;
   if (version !== VERSION) throw new ForeignStateError(otherwise("machine"));
   for (const { name, version } of devices) {
     if (!Object.hasOwn(saved, name)) {

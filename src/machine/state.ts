@@ -17,15 +17,21 @@ export interface Kind<T> {
   initial(): T;
   /** The value as it is kept. */
   save(value: T): StateValue;
-  /** What save() had; throws a TypeError for anything else, which is at `path`. */
+  /** What save() had; throws a BrokenStateError for anything else, which is at `path`. */
   load(saved: StateValue, path: string): T;
+}
+
+/** What is no saved state, or one of another machine; the message is one line for the
+ * user. */
+export class BrokenStateError extends TypeError {
+  override readonly name = "BrokenStateError";
 }
 
 /** What values of a kind are. */
 export type ValueOf<K> = K extends Kind<infer T> ? T : never;
 
 function refuse(path: string, wanted: string): never {
-  throw new TypeError(`saved state ${path}: ${wanted} expected`);
+  throw new BrokenStateError(`saved state ${path}: ${wanted} expected`);
 }
 
 /** A kind that JSON has as it is. */
@@ -55,6 +61,14 @@ export const flag = (initial: boolean): Kind<boolean> =>
 /** A whole number, as registers are. */
 export const integer = (initial: number): Kind<number> =>
   plain("integer", "a whole number", initial, Number.isInteger);
+
+/** What JSON has, whatever it is. */
+export const anything: Kind<StateValue> = plain(
+  "anything",
+  "anything",
+  null,
+  () => true,
+);
 
 /** Characters. */
 export const text = (initial: string): Kind<string> =>

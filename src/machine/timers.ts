@@ -126,6 +126,11 @@ export class Timers {
     return timer;
   }
 
+  /** Whether there is one of this name. */
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
   /** What is armed, in the order in which it will fire. */
   save(): SavedTimer[] {
     return this.#armed.map(({ name, deadline }) => ({

@@ -51,6 +51,10 @@ export class Follow {
         this.#told.passed(vp);
         this.#core.whvPassDebugPoints(vp, value);
         return true;
+      case "cut":
+        this.cursor.advance(0);
+        this.#core.limitRepeat(value);
+        return true;
     }
     return false;
   }

@@ -121,6 +121,10 @@ export interface Core {
   unwatched(linear: bigint, more: bigint, host: number): bigint;
   whvClearDebugPoint(id: number): number;
   whvPassDebugPoints(vp: number, how: number): number;
+  /** How far debug points cut a REP short (core/points/repeat.ts). */
+  takeRepeatCut(): number;
+  limitRepeat(iterations: number): void;
+  waitRepeats(on: boolean): void;
   /** An ICEBP_DEBUG_POINT_CONTEXT to IOBUF. */
   whvTakeDebugHits(vp: number): number;
   /** `carriedOut` accesses are at IOBUF; the completion is left at SIZE. */

@@ -9,8 +9,9 @@ import type { ScheduleEntry, ScheduleLog } from "../../ffi/time_travel.ts";
 
 const KINDS = ["run", "skip", "event", "pass"] as const;
 const RUN = 0, SKIP = 1, EVENT = 2, PASS = 3;
-/** In place of how points were passed. */
-const MET = 127;
+/** In place of how points were passed: they were met; and, with as many added as the next
+ * REP does iterations, it was cut short. */
+const MET = 127, CUT = 128;
 const FIRST_BYTES = 64;
 /** A kind byte and a number of 53 bits. */
 const MOST_OF_ENTRY = 9;
@@ -92,6 +93,13 @@ export class Schedule implements ScheduleLog {
    * had come before. */
   met(vp: number): void {
     this.#other(PASS, vp, MET);
+  }
+
+  /** As ran(), where the last instruction was a REP that a debug point cut short. */
+  ranToCut(vp: number, count: number, iterations: number): void {
+    if (count > 1) this.ran(vp, count - 1);
+    this.#other(PASS, vp, CUT + iterations);
+    this.ran(vp, 1);
   }
 
   #other(kind: number, vp: number, value: number): void {
@@ -218,8 +226,12 @@ export class Cursor {
     }
     this.#next = next;
     const code = head >> 6;
+    const vp = head & 63;
+    if (code === PASS && value >= CUT) {
+      return this.#entry = { kind: "cut", vp, value: value - CUT };
+    }
     const kind = code === PASS && value === MET ? "met" : KINDS[code];
-    return this.#entry = { kind, vp: head & 63, value };
+    return this.#entry = { kind, vp, value };
   }
 
   /** Where the entry behind the one at the place begins. */

@@ -365,22 +365,29 @@ export class Scheduler {
     this.#wake();
     this.#holds++;
     this.#phase = "held";
-    this.#follow = null;
+    this.#followNobody();
     this.#gathered = fn;
     this.#countHeld();
   }
 
   /** Goes on by itself. */
   release(): void {
-    this.#follow = null;
+    this.#followNobody();
     this.#gathered = null;
     if (this.#pending === 0) this.#phase = "idle";
     else this.#gather();
   }
 
+  #followNobody(): void {
+    this.#follow = null;
+    this.#core.waitRepeats(false);
+  }
+
   /** Goes on as a log says, while held. */
   follow(follow: Follow): void {
     this.#follow = follow;
+    // The log says where a REP ends.
+    this.#core.waitRepeats(true);
     this.#phase = "follow";
     this.#lastYield = performance.now();
     // The caller's stack is not to grow with what is run.
@@ -599,7 +606,9 @@ export class Scheduler {
       const executed = this.#core.executed();
       const exited = result === RUN_EXIT && !this.#passed(vp);
       const met = exited && this.#atPoint;
-      if (executed > 0 || !met) this.log?.ran(vp, executed);
+      const cut = result === RUN_EXIT ? this.#core.takeRepeatCut() : 0;
+      if (cut > 0) this.log?.ranToCut(vp, executed, cut);
+      else if (executed > 0 || !met) this.log?.ran(vp, executed);
       if (met) this.log?.met(vp);
       if (this.translator?.due) this.translator.translate();
       this.#left -= executed;

@@ -100,6 +100,34 @@ export class SoftTimeTravel implements PlatformTimeTravel {
     };
   }
 
+  refusal({ time, instructions, turn, core: saved }: ProcessorsState) {
+    const count = this.#instance.core.vpsCreated();
+    const whole = (n: number) => Number.isSafeInteger(n);
+    const isVp = (n: number) => whole(n) && n >= 0 && n < count;
+    const { owner, left, seed, latched } = turn;
+    if (
+      !isVp(owner) || !whole(left) || !whole(seed) || !latched.every(isVp)
+    ) return "the saved processors have another turn";
+    const fixed = perProcessor.reduce(
+      (sum, [, , bytes]) => sum + count * bytes,
+      GLOBALS_BYTES,
+    );
+    if (
+      saved.length < fixed || (saved.length - fixed) % KEPT_ENTRY !== 0
+    ) return "the saved processors are others";
+    const view = new DataView(saved.buffer, saved.byteOffset, saved.length);
+    for (let at = fixed; at < saved.length; at += KEPT_ENTRY) {
+      const entry = view.getUint32(at, true) * 4;
+      if (entry % TLB_ENTRY !== 0 || entry >= count * TLB_VP) {
+        return "the saved processors have another TLB";
+      }
+    }
+    return view.getBigUint64(0, true) === time &&
+        view.getBigUint64(8, true) === BigInt(instructions)
+      ? null
+      : "the saved processors are of another moment";
+  }
+
   load(state: ProcessorsState): void {
     const { core, memory } = this.#instance;
     const count = core.vpsCreated();

@@ -46,6 +46,13 @@ export function isSpin({ kind, target }: Decoded): boolean {
   return kind === Kind.Jump && target === 0;
 }
 
+/** Whether it is a string instruction, which with REP may end at itself. */
+export function isString({ map, opcode }: Decoded): boolean {
+  const group = opcode & 0xfc;
+  return map === 0 && opcode !== 0xa8 && opcode !== 0xa9 &&
+    (group === 0x6c || group === 0xa4 || group === 0xa8 || group === 0xac);
+}
+
 /** What was decoded; one object, reused. */
 export interface Decoded {
   kind: Kind;

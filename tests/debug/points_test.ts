@@ -307,6 +307,60 @@ data:   .quad 0
   guest.close();
 });
 
+test("points come and go on a page, by both kinds of address, and one on another stays", async () => {
+  const places = ["p0", "p1", "p2", "p3", "p4"];
+  const guest = await LongMode.start(`
+loop:   call mark
+${places.map((name) => `${name}: inc %rcx`).join("\n")}
+        jmp loop
+        .balign 4096
+mark:   xor $1, %ebx
+        jz 1f
+        mov %cr3, %rax  # look-ups are made anew in every second round
+        mov %rax, %cr3
+1:      ret
+`);
+  const { partition, processors: [{ vp }] } = guest.machine;
+  partition.setDebugPointFilter(() => 1);
+  const set = (identifier: number, space: number, name: string) =>
+    partition.setDebugPoint({
+      identifier,
+      access: DebugAccess.Execute,
+      space,
+      address: BigInt(guest.symbol(name)),
+      length: 0n,
+      cr3: 0n,
+    });
+  const MARK = 9;
+  set(MARK, DebugSpace.All, "mark");
+  await vp.run();
+  const pick = below(1);
+  const live = new Map<number, string>();
+  let empty = 0;
+  for (let turn = 0; turn < 500; turn++) {
+    const identifier = pick(4);
+    // more go than come, so that often there are none
+    if (live.delete(identifier)) partition.clearDebugPoint(identifier);
+    else if (pick(2)) {
+      const place = places[pick(places.length)];
+      live.set(identifier, place);
+      set(identifier, pick(2) ? DebugSpace.All : DebugSpace.Physical, place);
+    }
+    if (live.size === 0) empty++;
+    const hit: string[] = [];
+    for (;;) {
+      vp.passDebugPoints();
+      const exit = await vp.run();
+      assert(exit.reason === "debugPoint", exit.reason);
+      if (exit.hits[0].identifier === MARK) break;
+      hit.push(live.get(exit.hits[0].identifier)!);
+    }
+    assertEquals(hit, [...new Set(live.values())].sort());
+  }
+  assert(empty > 50, `${empty}`);
+  guest.close();
+});
+
 /** Numbers that look random (a linear congruential generator, Knuth's). */
 function below(seed: number): (limit: number) => number {
   let state = BigInt(seed);

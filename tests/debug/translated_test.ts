@@ -1,7 +1,7 @@
 // Hits and steps around translated code: points that come and go on a page that it calls
 // into and returns from, watchpoints on what it writes, steps into it. Every round of the
 // guest takes the instructions that it takes without a debugger, and does what it did.
-// (A page that has a breakpoint, or had one, is interpreted.)
+// (A page that has a breakpoint is interpreted.)
 
 import { assert, assertEquals } from "@std/assert";
 import { decode, newDecoded } from "../../src/x86/decode.ts";
@@ -144,5 +144,43 @@ Deno.test({
     assertEquals(Number(guest.quad("count")), (done + 1) * 40);
     guest.close();
     plain.close();
+  },
+});
+
+Deno.test({
+  name: "a page whose last breakpoint is gone is translated again, others stay",
+  ignore: testPlatform() !== "soft" || !requireTool("gcc", "ld", "nm"),
+  async fn() {
+    setDefaultTranslation("always");
+    const guest = await LongMode.start(GUEST, 1, { breakpoints: "processor" });
+    const { soft } = guest.opened;
+    /** Of the next rounds, how many instructions run translated. */
+    const share = async () => {
+      const before = soft!.counters().translated;
+      const from = guest.instructions!;
+      for (let round = 0; round < 50; round++) await guest.run();
+      return Number(soft!.counters().translated - before) /
+        (guest.instructions! - from);
+    };
+    try {
+      // Nearly all is on the page of "work"; "far" is on another.
+      guest.break("far");
+      await share();
+      const free = await share();
+      assert(free > 0.5, `${free}`);
+      guest.break("work");
+      guest.break("after_odd");
+      for (const [n, place] of ["work", "after_odd"].entries()) {
+        await guest.run();
+        const some = await share();
+        assert(some < free / 2, `${n}: ${some}`);
+        assert(guest.unbreak(place));
+      }
+      if (guest.rip() !== guest.symbol("far")) await guest.run();
+      const again = await share();
+      assert(again > free * 0.9, `${again} of ${free}`);
+    } finally {
+      guest.close();
+    }
   },
 });

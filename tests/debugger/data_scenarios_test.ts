@@ -155,6 +155,54 @@ again:
   unsaid: /COND False|Error/,
 });
 
+/** REPs of 500 iterations, where a condition is to stop them, and how many are left. */
+const REPEATED = [
+  ["rep movsb", "$rcx == 499", 499],
+  ["rep stosq", "$rdi == (long)&to + 8 * 100", 400],
+  ["rep lodsw", "*(short *)$rsi == 4660", 401],
+  ["repe cmpsb", "($eflags & 0x40) && $rcx == 4", 4],
+  ["repne scasl", "!($eflags & 0x40) && $rcx == 2", 2],
+] as const;
+
+scenario({
+  name: "a condition is judged before each iteration of a REP",
+  asm: `
+_start: movw $4660, from + 2 * 99
+${
+    REPEATED.map(([instruction], i) => `
+        mov $from, %esi
+        mov $${instruction === "repe cmpsb" ? "from" : "to"}, %edi
+        mov $500, %ecx
+        mov $${i + 1}, %eax
+        cmp %eax, %eax
+        cld
+rep${i}:   ${instruction}
+end${i}:   nop`).join("\n")
+  }
+        quit
+        .bss
+        .balign 4096
+from:   .skip 1000
+to:     .skip 4000
+`,
+  lines: [
+    "stepi",
+    ...REPEATED.flatMap(([_, condition], i) => [
+      `break *&rep${i} if ${condition}`,
+      `hbreak *&end${i}`,
+      "continue",
+      `printf "rep${i} %d with %d\\n", $pc == (long)&rep${i}, $rcx`,
+      "continue",
+      `printf "end${i} %d with %d\\n", $pc == (long)&end${i}, $rcx`,
+      "delete",
+    ]),
+  ],
+  said: REPEATED.flatMap(([, , left], i) => [
+    new RegExp(`rep${i} 1 with ${left}\n`),
+    new RegExp(`end${i} 1 with 0\n`),
+  ]),
+});
+
 scenario({
   name: "load, compare, restore, dump, find, and reads off what is mapped",
   asm: `

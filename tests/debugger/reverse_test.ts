@@ -175,6 +175,62 @@ scenario({
 });
 
 scenario({
+  name:
+    "reverse: a REP that watchpoints and conditions cut short, to the count",
+  inProcessor: true,
+  asm: `
+_start: movb $5, from + 300
+        mov $9000, %ecx
+        mov $from, %esi
+        mov $to, %edi
+copy:   rep movsb
+        mov $9000, %ecx
+        mov $from, %edi
+fill:   rep stosb
+        mov $1000, %ecx
+1:      add %rcx, %rax
+        imul $7, %rax
+        loop 1b
+done:   nop
+        quit
+        .bss
+from:   .skip 9000
+to:     .skip 9000
+`,
+  lines: [
+    "watch *((char *)&to + 300)",
+    "continue",
+    'printf "A %d\\n", $rcx',
+    "delete",
+    "break *&fill if $rcx == 77",
+    "continue",
+    'printf "B %d\\n", $rcx',
+    "delete",
+    "break *&done",
+    "continue",
+    "monitor when",
+    'printf "C %d %lx\\n", $rcx, $rax',
+    "reverse-stepi",
+    'printf "D %d\\n", $rcx',
+    "monitor goto start",
+    "maintenance flush register-cache",
+    "continue",
+    "monitor when",
+    'printf "E %d %lx\\n", $rcx, $rax',
+    "delete",
+    "watch *((char *)&to + 300)",
+    "reverse-continue",
+    'printf "F %d %d\\n", $rcx, $pc == (long)&copy',
+  ],
+  said: [
+    /New value = 5 .*\n[^]*A 8699\n/,
+    /B 77\n/,
+    /instruction (\d+),[^]*C 0 (\w+)\n[^]*D 1\n[^]*instruction \1,[^]*E 0 \2\n/,
+    /Old value = 5 .*\nNew value = 0 .*\n[^]*F 9000 1\n/,
+  ],
+});
+
+scenario({
   name: "reverse: a change in the past is another future, said once",
   inProcessor: true,
   asm: C,

@@ -13,10 +13,12 @@ import {
   captureImage,
   decodeImage,
   encodeImage,
+  type MachineImage,
 } from "../../src/history/image.ts";
 import type { BoardState } from "../../src/machine/saved.ts";
+import { PageSet } from "../../src/history/pages.ts";
 import { command, icebp } from "../cli/icebp.ts";
-import { LongMode } from "../debug/long_mode.ts";
+import { LongMode, RAM } from "../debug/long_mode.ts";
 import { testPlatform } from "../util/platform.ts";
 import { requireTool } from "../util/tools.ts";
 import { digest } from "./digest.ts";
@@ -58,6 +60,73 @@ Deno.test({
     assertEquals(await digest(guest.machine), now);
     applyImage(guest.machine, [], first);
     assert(await digest(guest.machine) !== now);
+    guest.close();
+  },
+});
+
+Deno.test({
+  name: "a snapshot with fields that are none is refused, and nothing changes",
+  ignore: !requireTool("gcc", "ld", "nm", "objcopy") || !soft,
+  async fn() {
+    const guest = await LongMode.start(WORK, 2);
+    const first = captureImage(guest.machine, [], false, null);
+    guest.machine.memory.writeByte(0x300000, 1);
+    const now = await digest(guest.machine);
+    const { board, processors } = first;
+    const last = Object.keys(board.devices).at(-1)!;
+    const broken = { ...board.devices[last], state: { none: 1 } };
+    const beyond = Uint32Array.of(RAM / 4096);
+    const cases: [Partial<Record<keyof MachineImage, unknown>>, string][] = [
+      [{ quiet: 1 }, "saved state head.quiet: true or false expected"],
+      [{ disks: [{}] }, "saved state head.disks[0]: a field label expected"],
+      [{ processors: { ...processors, time: "soon" } }, "its time is none"],
+      [
+        {
+          processors: { ...processors, turn: { ...processors.turn, owner: 2 } },
+        },
+        "the saved processors have another turn",
+      ],
+      [
+        { processors: { ...processors, core: processors.core.subarray(8) } },
+        "the saved processors are others",
+      ],
+      [{ board: null }, "saved state: a board with devices expected"],
+      [
+        { board: { ...board, devices: { ...board.devices, [last]: broken } } },
+        `saved state ${last}: `,
+      ],
+      [
+        { pages: [...first.pages, PageSet.from(beyond, () => {})] },
+        "it has more memory than the machine",
+      ],
+    ];
+    for (const [changed, why] of cases) {
+      const file = await new Blob(
+        [...encodeImage(
+          { ...first, ...changed } as MachineImage,
+        )] as BlobPart[],
+      ).bytes();
+      const error = assertThrows(
+        () => applyImage(guest.machine, [], decodeImage(file)),
+        ContainerError,
+        why,
+      );
+      assert(!error.message.includes("\n"), error.message);
+      assertEquals(await digest(guest.machine), now, why);
+    }
+    const notJson = [
+      encodeHead(FileKind.snapshot),
+      encodeSection({ name: "head", bytes: encoder.encode("{") }),
+      encodeSection({ name: "vcpu", bytes: processors.core }),
+      encodeSection({ name: "bord", bytes: encoder.encode("{}") }),
+      encodeSection({ name: "end ", bytes: new Uint8Array(0) }),
+    ];
+    const file = await new Blob(notJson as BlobPart[]).bytes();
+    assertThrows(
+      () => decodeImage(file),
+      ContainerError,
+      "its head is no JSON",
+    );
     guest.close();
   },
 });

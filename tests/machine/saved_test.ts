@@ -215,10 +215,49 @@ Deno.test({
     const other = "the saved machine has other processors or memory";
     refuses(own({ windows: [false, false] }), TypeError, other);
     refuses({ memory: new Uint8Array(4096) }, TypeError, other);
+    // The last device, and what is looked at behind the devices.
+    const last = Object.keys(devices).at(-1)!;
+    const broken = { ...devices[last], state: {} };
+    refuses(
+      board({ devices: { ...devices, [last]: broken } }),
+      TypeError,
+      `saved state ${last}: `,
+    );
+    refuses(board({ devices: null }), TypeError, "saved state: a board");
+    refuses(
+      own({ timers: [{ name: "none", deadline: "1n" }] }),
+      TypeError,
+      "the saved machine has another timer: none",
+    );
+    assert("core" in saved.processors);
+    const core = saved.processors;
+    const processorsAre = (changed: object, why: string) =>
+      refuses({ processors: { ...core, ...changed } }, TypeError, why);
+    processorsAre({ core: core.core.slice(4) }, "the saved processors are");
+    processorsAre(
+      { core: core.core.slice(0, 100) },
+      "the saved processors are",
+    );
+    processorsAre({ turn: { ...core.turn, owner: 1 } }, "another turn");
+    processorsAre({ time: core.time + 1n }, "of another moment");
     // The software platform's own time cannot be set by itself.
     const host = await onHost();
     const { processors } = host.machine.save();
     refuses({ processors }, TypeError, "this clock cannot be set");
+    assert(Array.isArray(processors));
+    const [{ registers, ...others }] = processors;
+    const hostNow = host.machine.save();
+    const half = { ...registers, [Reg.Cr3]: "0" };
+    assertThrows(
+      () =>
+        host.machine.load({
+          ...hostNow,
+          processors: [{ ...others, registers: half }],
+        }),
+      TypeError,
+      `saved state: register ${Reg.Cr3}`,
+    );
+    assertEquals(host.machine.save().processors, hostNow.processors);
     assertThrows(
       () => host.machine.load(saved),
       TypeError,

@@ -183,11 +183,10 @@ SINGLE.push({
   value: 15,
 });
 
-// --- to ring 3 in 64-bit mode
+// --- 64-bit mode
 
-/** To ring 3 by `how` with the base of a segment set by WRMSR; the value is what is at
- * that base, 0x21, or at 0, 0x11. */
-const toRing3 = (segment: "fs" | "gs", selector: number, how: string) => `
+/** To 64-bit code at `long`, with 4 MiB as two pages. */
+const LONG_MODE = `
         movl $0x111007, 0x110000
         movl $0x112007, 0x111000
         movl $0x000087, 0x112000
@@ -205,7 +204,48 @@ const toRing3 = (segment: "fs" | "gs", selector: number, how: string) => `
         orl $0x80000000, %eax
         movl %eax, %cr0
         ljmp $0x30, $long
-        .code64
+        .code64`;
+
+/** The IDT's entry of vector 0x40 has its last 4 bytes in a page that is not there. */
+const GATES: Case[] = [{
+  name: "an IDT gate is read whole, 16 bytes (6.14.1)",
+  code: `
+        .set idt64, 0x200000 - 12 - 0x40 * 16
+        .macro gate64 vector, handler
+        movl $\\handler, %eax
+        movw %ax, idt64 + \\vector * 16
+        movl $0x8e000030, idt64 + \\vector * 16 + 2
+        shrl $16, %eax
+        movw %ax, idt64 + \\vector * 16 + 6
+        movl $0, idt64 + \\vector * 16 + 8
+        .endm
+${LONG_MODE}
+long:   gate64 14, fault
+        gate64 0x40, done
+        movl $0, 0x112008
+        invlpg 0x200000
+        lidt idtr64(%rip)
+        int $0x40
+done:   movb $2, %al
+        outb %al, $0xf4
+fault:  movq %cr2, %rax
+        cmpq $0x200000, %rax
+        jne done
+        movb $1, %al
+        outb %al, $0xf4
+idtr64: .word 0x40 * 16 + 15
+        .quad idt64
+        .code32
+`,
+  value: 1,
+}];
+
+// To ring 3
+
+/** To ring 3 by `how` with the base of a segment set by WRMSR; the value is what is at
+ * that base, 0x21, or at 0, 0x11. */
+const toRing3 = (segment: "fs" | "gs", selector: number, how: string) => `
+${LONG_MODE}
 long:   movw $${selector}, %ax
         movw %ax, %${segment}
         movb $0x21, 0x200000
@@ -461,8 +501,133 @@ const GLOBAL: Case[] = [{
   value: 2,
 }];
 
+// --- limits
+
+const LIMITS: Case[] = [{
+  name:
+    "code behind CS's limit is #GP, also where another CS has just run it (5.3)",
+  code: `
+        gate 13, general
+        # a code segment that ends in front of "behind"
+        movw $behind - _start - 1, gdt + 0x40
+        movl $0x00409b10, gdt + 0x44
+        xorl %ecx, %ecx
+        movl $behind, %ebx
+        call *%ebx
+        ljmp $0x40, $front - _start
+front:  nop
+behind: incl %ecx
+        ret
+general: movl %ecx, %eax
+        outb %al, $0xf4
+`,
+  value: 1,
+}];
+
+// --- task switches
+
+/**
+ * 32-bit paging, and a task 0x40 whose DS is in its LDT: that is at 0x40000000, where no
+ * memory is. `directory` is the task's, of which 0x204000 does not map that; `then`
+ * switches to it, and it runs `task`.
+ */
+const tasks = (directory: number, then: string, task: string) => `
+        gate 14, fault
+        movl $0x201000, %edi
+        movl $3, %eax
+1:      movl %eax, (%edi)
+        addl $4, %edi
+        addl $0x1000, %eax
+        cmpl $0x202000, %edi
+        jb 1b
+        movl $0x201003, 0x200000
+        movl $0x202003, 0x200400
+        movl $0x40000003, 0x202000
+        movl $0x201003, 0x204000
+        movl $0x200000, %eax
+        movl %eax, %cr3
+        movl %eax, 0x201c
+        movl %cr0, %eax
+        orl $0x80000000, %eax
+        movl %eax, %cr0
+        movl $0x00000fff, gdt + 0x38 # the LDT
+        movl $0x40008200, gdt + 0x3c
+        movl $0x30000067, gdt + 0x40 # the TSS
+        movl $0x00008900, gdt + 0x44
+        movl $0x70000, 0x3004
+        movl $0x10, 0x3008
+        movl $${directory}, 0x301c
+        movl $task, 0x3020
+        movl $2, 0x3024
+        movl $0x60000, 0x3038
+        movl $0x10, 0x3048
+        movl $8, 0x304c
+        movl $0x10, 0x3050
+        movl $0x0c, 0x3054
+        movl $0x38, 0x3060
+        ${then}
+        exit 0x7e
+task:   ${task}
+fault:  movl %cr2, %eax
+        cmpl $0x40000008, %eax
+        jne 1f
+        str %ax
+        cmpw $0x40, %ax
+        jne 1f
+        cmpl $0, %ss:(%esp)
+        jne 1f
+        exit 1
+1:      exit 0x7d
+`;
+
+/** Ends with 1 if the descriptors of the TSSs 0x28 and 0x40 have these types. */
+const types = (main: number, task: number) => `
+        movl $2, %ebx
+        cmpb $${main}, %cs:gdt + 0x2d
+        jne 9f
+        cmpb $${task}, %cs:gdt + 0x45
+        jne 9f
+        decl %ebx
+9:      movb %bl, %al
+        outb %al, $0xf4
+`;
+
+const NOWHERE = `
+        movl %ds, %eax
+        cmpl $0x0c, %eax
+        je 1f
+        exit 3
+1:`;
+
+const TASKS: Case[] = [{
+  name: "JMP to a task whose descriptors lie where no memory is (7.3)",
+  code: tasks(
+    0x200000,
+    "ljmp $0x40, $0",
+    NOWHERE + types(0x89, 0x8b),
+  ),
+  value: 1,
+}, {
+  name: "CALL of such a task, and back (7.3)",
+  code: tasks(
+    0x200000,
+    "lcall $0x40, $0" + types(0x8b, 0x89),
+    `${NOWHERE}
+        iret
+`,
+  ),
+  value: 1,
+}, {
+  name: "descriptors in a page that is not there are the new task's #PF (7.3)",
+  code: tasks(0x204000, "ljmp $0x40, $0", "exit 0x7c"),
+  value: 1,
+}];
+
 for (
   const { name, code, value } of [
+    ...GATES,
+    ...LIMITS,
+    ...TASKS,
     ...GLOBAL,
     ...PAGES,
     ...OUTSIDE,

@@ -77,11 +77,16 @@ export class Driver {
       if (why.kind !== "exception" && why.kind !== "point") continue;
       const ending = meaning.of(v, why);
       if (ending === "go on") {
-        if (!v.spins) continue;
+        if (!v.isStepped) continue;
         v.read();
-        const spun = await steps.plain(v);
-        v.spins = false;
-        if (typeof spun === "object") return spun;
+        const { rip } = v;
+        const stepped = await steps.plain(v);
+        v.isStepped = false;
+        if (typeof stepped === "object") return stepped;
+        // Behind an iteration of a REP a processor has set it.
+        if (v.rip === rip && (v.rflags & RFLAGS_RF) !== 0n) {
+          v.set(Reg.Rflags, v.rflags & ~RFLAGS_RF);
+        }
         const watched = steps.watched(v);
         if (watched !== null) return watched;
         continue;

@@ -11,7 +11,13 @@ import { Vector } from "../../x86/vectors.ts";
 import type { Breakpoints } from "../breakpoints/breakpoints.ts";
 import type { Conditions } from "../breakpoints/conditions.ts";
 import type { SoftwareBreakpoint } from "../breakpoints/table.ts";
-import { decode, isSpin, Kind, newDecoded } from "../../x86/decode.ts";
+import {
+  decode,
+  isSpin,
+  isString,
+  Kind,
+  newDecoded,
+} from "../../x86/decode.ts";
 import type { Gates } from "../stepping/gates.ts";
 import { type Fault, faultOf } from "../stepping/faults.ts";
 import { reasonOf } from "../breakpoints/hardware.ts";
@@ -128,7 +134,8 @@ export class DebugExceptions {
         if (told) return told;
       } else if (this.#conditions.wanted(v, slot)) return reasonOf(slot);
       this.#decodeAt(v);
-      v.spins = isSpin(this.#decoded) && (v.rflags & RFLAGS_IF) !== 0n;
+      v.isStepped = isString(this.#decoded) ||
+        isSpin(this.#decoded) && (v.rflags & RFLAGS_IF) !== 0n;
       v.set(Reg.Rflags, v.rflags | RFLAGS_RF);
       return "go on";
     }

@@ -54,9 +54,10 @@ export class Vcpu implements Paging, RegisterAccess {
   /** Where, at a breakpoint, the guest was just given a trap of its own. */
   trapAt: bigint | null = null;
 
-  /** It is at a JMP to itself that a debug register has stopped and nobody wants to be
-   * told of: stopped there at every turn it would hardly get on. */
-  spins = false;
+  /** A debug register has stopped it, nobody wants to be told of that, and it is stepped
+   * from there: at a JMP to itself, where stopped at every turn it would hardly get on,
+   * and in a REP, each iteration of which is judged. */
+  isStepped = false;
 
   readonly #context = new TolerantBatch(
     Reg.Rip,

@@ -84,8 +84,8 @@ import {
 import { created } from "./whv/state";
 import { Vector } from "./x86/vectors";
 import { pointReached, pointsInit } from "./points/code";
-import { pointsTrim } from "./points/set";
 import { passed } from "./points/addresses";
+export { limitRepeat, takeRepeatCut, waitRepeats } from "./points/repeat";
 export { blockOf, hostMayWrite, hostWrote } from "./code/cache";
 export { setTranslation } from "./code/regions";
 export { allowSpins } from "./cpu/spin";
@@ -172,7 +172,6 @@ export function init(): void {
 export function vpRun(vp: u32, budget: i32): u32 {
   switchTo(vp);
   last = 0;
-  pointsTrim(total);
   if (!checkState()) return RUN_EXIT;
   const before = total;
   const r = execute(budget);

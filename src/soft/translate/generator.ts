@@ -57,7 +57,6 @@ import {
 import { PAGE_BYTES } from "../../x86/paging.ts";
 import type { Block, Instruction } from "./records.ts";
 import { MOST_BLOCKS } from "./regions.ts";
-import { Effect, type Effects } from "./unseen.ts";
 import { Lazy } from "./lazy.ts";
 import {
   F_FLAGS,
@@ -127,10 +126,9 @@ export interface Generated {
 export function generate(
   blocks: readonly Block[],
   lookup: Lookup,
-  effects: Effects,
   slot: number,
 ): Generated {
-  const { code } = new Generator(blocks, lookup, effects, slot);
+  const { code } = new Generator(blocks, lookup, slot);
   const run = { type: T_REGION, code, name: "run" };
   return {
     bytes: moduleBytes(TYPES, SHARED, [run], GUEST / 65536),
@@ -143,7 +141,6 @@ export class Generator {
   readonly key: number;
   readonly #blocks: readonly Block[];
   readonly #lookup: Lookup;
-  readonly #effects: Effects;
   readonly #slot: number;
   readonly #numbers = new Map<number, number>();
   /** Registers that are in variables, by their numbers, and those of them that change;
@@ -159,6 +156,8 @@ export class Generator {
   #clean = new Set<number>();
   #dirty = new Set<number>();
   #flags: Flags = "dynamic";
+  /** What to do once the flags are seen as they are. */
+  #unseen: (() => void)[] = [];
   /** Blocks that begin with CF in its variable, whatever the other flags are in. */
   readonly #carried = new Set<number>();
   /** Ways between blocks with the flags as they were at the block's begin. */
@@ -199,13 +198,11 @@ export class Generator {
   constructor(
     blocks: readonly Block[],
     lookup: Lookup,
-    effects: Effects,
     slot: number,
   ) {
     this.#slot = slot;
     this.#blocks = blocks;
     this.#lookup = lookup;
-    this.#effects = effects;
     this.key = blocks[0].key;
     blocks.forEach(({ head }, n) => this.#numbers.set(head, n));
     const { code } = this;
@@ -521,6 +518,7 @@ export class Generator {
       if (ended) break;
     }
     if (!ended) this.#fallThrough(block);
+    this.#see();
     c.end();
   }
 
@@ -635,6 +633,7 @@ export class Generator {
     const { code: c } = this;
     const { head } = this.#blocks[this.#block];
     if (more === 0 && p === head + this.#executed * REC) {
+      this.#see();
       const isKnown = this.#flags !== "dynamic";
       c.i32(isKnown ? p | kindOf(this.#flags) : p);
       c.br(isKnown ? "before" : "before, flags known");
@@ -671,6 +670,7 @@ export class Generator {
 
   #sayFlags(): void {
     const { code: c } = this;
+    this.#see();
     if (this.#flags === "dynamic") return;
     c.i32(kindOf(this.#flags));
     c.set(this.#kind);
@@ -1388,6 +1388,7 @@ export class Generator {
   /** Computes flags that are yet to be. */
   #cells(): void {
     const { code: c } = this;
+    this.#see();
     if (this.#flags === "cells") return;
     if (this.#flags === "dynamic") {
       c.get(this.#kind);
@@ -1403,31 +1404,46 @@ export class Generator {
     this.#flags = "cells";
   }
 
-  /** The flags are to be computed from `fa`, `fb` and `fr`, which have been set. */
-  setFlags(lazy: Lazy, size: Size): void {
+  /** The flags are to be computed from `fa`, `fb` and `fr`; `write` sets those of them that
+   * nothing else needs. */
+  setFlags(lazy: Lazy, size: Size, write: () => void): void {
     this.#flags = { lazy, size };
+    if (lazy < Lazy.INC) this.#setAll(write);
+    else this.#setSome(write);
   }
 
-  /** Whether nothing sees the flags that the current instruction leaves. */
-  get #unseen(): boolean {
-    const { instructions } = this.#blocks[this.#block];
-    for (let n = this.#executed + 1; n < this.#length; n++) {
-      const i = instructions[n];
-      const effect = this.#effects(i);
-      if (
-        effect === Effect.SEEN || this.#lookup(i) === undefined ||
-        !this.#addressable(i)
-      ) return false;
-      if (effect === Effect.OVERWRITTEN) return true;
-    }
-    return false;
+  /**
+   * Emits what sets flags, and keeps others. It is left out if all are overwritten before
+   * anything sees them: an instruction that reads them, or a way out of the block. What it
+   * reads itself is seen if it stays.
+   */
+  #setSome(write: () => void): void {
+    const before = this.#unseen;
+    let isSeen = false;
+    this.#unseen = [];
+    this.code.optional(write, () => isSeen);
+    this.#unseen = [...before, () => isSeen = true];
+  }
+
+  /** As #setSome(), of what sets all flags: none before it are seen any more. */
+  #setAll(write: () => void): void {
+    this.#unseen = [];
+    this.#setSome(write);
+  }
+
+  /** Flags are seen as they are. */
+  #see(): void {
+    const unseen = this.#unseen;
+    this.#unseen = [];
+    for (const see of unseen) see();
   }
 
   /** Has CF be in its variable: what keeps it needs that. */
   keepCarry(): void {
-    if (this.#unseen) return;
-    if (this.#flags === "dynamic") this.#carried.add(this.#block);
-    else this.#setCarryVariable(this.#flags);
+    const flags = this.#flags;
+    const block = this.#block;
+    if (flags === "dynamic") this.#unseen.push(() => this.#carried.add(block));
+    else this.#setSome(() => this.#setCarryVariable(flags));
   }
 
   #setCarryVariable(flags: Known): void {
@@ -1461,6 +1477,7 @@ export class Generator {
 
   /** Pushes CF as an i64. */
   carry(): void {
+    this.#see();
     this.#pushCarry();
     this.code.op(Op.i64_extend_i32_u);
   }
@@ -1497,80 +1514,87 @@ export class Generator {
   /** Sets CF to what `push` pushes (0 or 1 as an i64), and keeps the others. */
   setCarry(push: () => void): void {
     const { code: c } = this;
-    if (this.#unseen) return;
-    this.#cells();
-    push();
-    c.set(this.z);
-    c.get(this.#fx);
-    c.get(this.z);
-    c.get(this.#fc);
-    c.op(Op.i64_xor);
-    c.i64(63n);
-    c.op(Op.i64_shl);
-    c.op(Op.i64_xor);
-    c.set(this.#fx);
-    c.get(this.z);
-    c.set(this.#fc);
+    this.#setSome(() => {
+      this.#cells();
+      push();
+      c.set(this.z);
+      c.get(this.#fx);
+      c.get(this.z);
+      c.get(this.#fc);
+      c.op(Op.i64_xor);
+      c.i64(63n);
+      c.op(Op.i64_shl);
+      c.op(Op.i64_xor);
+      c.set(this.#fx);
+      c.get(this.z);
+      c.set(this.#fc);
+    });
   }
 
   /** Sets CF and OF (locals, 0 or 1), and keeps the others. */
   setCarryOverflow(cf: number, of: number): void {
     const { code: c } = this;
-    if (this.#unseen) return;
-    this.#cells();
-    c.get(this.#fx);
-    c.i64(0x10n);
-    c.op(Op.i64_and);
-    c.get(cf);
-    c.get(of);
-    c.op(Op.i64_xor);
-    c.i64(63n);
-    c.op(Op.i64_shl);
-    c.op(Op.i64_or);
-    c.set(this.#fx);
-    c.get(cf);
-    c.set(this.#fc);
+    this.#setSome(() => {
+      this.#cells();
+      c.get(this.#fx);
+      c.i64(0x10n);
+      c.op(Op.i64_and);
+      c.get(cf);
+      c.get(of);
+      c.op(Op.i64_xor);
+      c.i64(63n);
+      c.op(Op.i64_shl);
+      c.op(Op.i64_or);
+      c.set(this.#fx);
+      c.get(cf);
+      c.set(this.#fc);
+    });
   }
 
   /** Sets all flags' cells: `fr` is the result, `carries` pushes a ^ b ^ r and `carry`
    * CF, both i64. */
   setCells(size: Size, carries: () => void, carry: () => void): void {
     const { code: c } = this;
-    c.get(this.fr);
-    extend(c, size);
-    c.tee(this.#fz);
-    c.set(this.#fs);
-    carries();
-    extend(c, size);
-    c.i64(-0x7fff_ffff_ffff_fff0n);
-    c.op(Op.i64_and);
-    c.set(this.#fx);
-    carry();
-    c.set(this.#fc);
+    this.#setAll(() => {
+      c.get(this.fr);
+      extend(c, size);
+      c.tee(this.#fz);
+      c.set(this.#fs);
+      carries();
+      extend(c, size);
+      c.i64(-0x7fff_ffff_ffff_fff0n);
+      c.op(Op.i64_and);
+      c.set(this.#fx);
+      carry();
+      c.set(this.#fc);
+    });
     this.#flags = "cells";
   }
 
   /** Sets CF to `below` and ZF to `equal` (i32 locals, 0 or 1), and clears the others. */
   setComparison(below: number, equal: number): void {
     const { code: c } = this;
-    c.get(equal);
-    c.op(Op.i32_eqz);
-    c.op(Op.i64_extend_i32_u);
-    c.set(this.#fz);
-    c.i64(1n);
-    c.set(this.#fs);
-    c.get(below);
-    c.op(Op.i64_extend_i32_u);
-    c.tee(this.#fc);
-    c.i64(63n);
-    c.op(Op.i64_shl);
-    c.set(this.#fx);
+    this.#setAll(() => {
+      c.get(equal);
+      c.op(Op.i32_eqz);
+      c.op(Op.i64_extend_i32_u);
+      c.set(this.#fz);
+      c.i64(1n);
+      c.set(this.#fs);
+      c.get(below);
+      c.op(Op.i64_extend_i32_u);
+      c.tee(this.#fc);
+      c.i64(63n);
+      c.op(Op.i64_shl);
+      c.set(this.#fx);
+    });
     this.#flags = "cells";
   }
 
   /** Pushes whether condition code `cc` (0 to 15, as in Jcc) holds, as an i32. */
   condition(cc: number): void {
     const { code: c } = this;
+    this.#see();
     if (cc >> 1 === 1) this.#pushCarry();
     else {
       if (this.#flags === "dynamic") this.#cells();

@@ -184,21 +184,28 @@ export class Emission implements Machine<Value> {
 
   operate(operator: Operator, x: Value, y: Value): Value {
     const { g, size } = this;
-    const { code: c } = g;
-    const [op32, op64, lazy] = OPERATIONS[operator];
     x.push();
     g.setWide(g.x, size);
     y.push();
     g.setWide(g.y, size);
+    return this.operateLocals(operator);
+  }
+
+  /** As operate(), of what x and y have. */
+  operateLocals(operator: Operator): Value {
+    const { g, size } = this;
+    const { code: c } = g;
+    const [op32, op64, lazy] = OPERATIONS[operator];
     g.getNarrow(g.x, size);
     g.getNarrow(g.y, size);
     g.operate(op32, op64, size);
-    c.get(g.x);
-    c.set(g.fa);
-    c.get(g.y);
-    c.set(g.fb);
     g.setWide(g.fr, size);
-    g.setFlags(lazy, size);
+    g.setFlags(lazy, size, () => {
+      c.get(g.x);
+      c.set(g.fa);
+      c.get(g.y);
+      c.set(g.fb);
+    });
     return { push: () => g.getNarrow(g.fr, size) };
   }
 
@@ -249,14 +256,15 @@ export class Emission implements Machine<Value> {
     x.push();
     g.setWide(g.x, size);
     g.keepCarry();
-    c.get(g.x);
-    c.set(g.fa);
     g.getNarrow(g.x, size);
     g.constant(1n, size);
     const [op32, op64] = OPERATIONS[by > 0 ? "+" : "-"];
     g.operate(op32, op64, size);
     g.setWide(g.fr, size);
-    g.setFlags(by > 0 ? Lazy.INC : Lazy.DEC, size);
+    g.setFlags(by > 0 ? Lazy.INC : Lazy.DEC, size, () => {
+      c.get(g.x);
+      c.set(g.fa);
+    });
     return { push: () => g.getNarrow(g.fr, size) };
   }
 
@@ -348,13 +356,14 @@ export class Emission implements Machine<Value> {
     if (known === 0) return;
     const { g, size } = this;
     const { code: c } = g;
-    carry.push();
-    c.set(g.fa);
-    overflow({ push: () => c.get(g.fa) }).push();
-    c.set(g.fb);
-    c.get(g.z);
-    c.set(g.fr);
-    g.setFlags(Lazy.SET, size);
+    g.setFlags(Lazy.SET, size, () => {
+      carry.push();
+      c.set(g.fa);
+      overflow({ push: () => c.get(g.fa) }).push();
+      c.set(g.fb);
+      c.get(g.z);
+      c.set(g.fr);
+    });
   }
 
   bit(_result: Value, below: 0 | 1): Value {

@@ -90,15 +90,22 @@ function highUnsigned(g: Generator): void {
 }
 
 /**
- * The product of x and y: its low half, of the operand size, is left in fr; in z all of
- * it, of 8-byte operands the high half. CF and OF say whether the low half is enough.
+ * The product of x and y: its low half, of the operand size, is left in fr. If `isWide` all
+ * of it is left in z, of 8-byte operands the high half. CF and OF say whether the low half
+ * is enough.
  */
-function multiply({ g, size }: Emission, signed: boolean): void {
+function multiply(
+  { g, size }: Emission,
+  signed: boolean,
+  isWide: boolean,
+): void {
   const { code: c } = g;
-  if (size === 3) {
+  const high = () => {
+    if (size < 3) return;
     if (signed) highSigned(g);
     else highUnsigned(g);
-  }
+  };
+  if (isWide) high();
   c.get(g.x);
   c.get(g.y);
   c.op(Op.i64_mul);
@@ -108,19 +115,21 @@ function multiply({ g, size }: Emission, signed: boolean): void {
     c.op(Op.i64_and);
   }
   c.set(g.fr);
-  c.get(g.z);
-  if (size === 3) {
-    if (signed) pushSign(g, g.fr);
-    else c.i64(0n);
-  } else {
-    c.get(g.fr);
-    if (signed) extend(c, size);
-  }
-  c.op(Op.i64_ne);
-  c.op(Op.i64_extend_i32_u);
-  c.tee(g.fa);
-  c.set(g.fb);
-  g.setFlags(Lazy.SET, size);
+  g.setFlags(Lazy.SET, size, () => {
+    if (!isWide) high();
+    c.get(g.z);
+    if (size === 3) {
+      if (signed) pushSign(g, g.fr);
+      else c.i64(0n);
+    } else {
+      c.get(g.fr);
+      if (signed) extend(c, size);
+    }
+    c.op(Op.i64_ne);
+    c.op(Op.i64_extend_i32_u);
+    c.tee(g.fa);
+    c.set(g.fb);
+  });
 }
 
 const low = ({ g, size }: Emission): Value => ({
@@ -132,7 +141,7 @@ row([form(OF, 0xaf, -1, WIDE, G, E)], (m, to, by) => {
   const { g } = m;
   widen(m, g.y, m.read(by), true);
   widen(m, g.x, m.read(to), true);
-  multiply(m, true);
+  multiply(m, true, false);
   m.write(to, low(m));
 });
 row([
@@ -143,7 +152,7 @@ row([
   widen(m, g.x, m.read(from), true);
   g.code.i64(BigInt(i.imm));
   g.code.set(g.y);
-  multiply(m, true);
+  multiply(m, true, false);
   m.write(to, low(m));
 });
 
@@ -154,7 +163,7 @@ for (const [digit, signed] of [[4, false], [5, true]] as const) {
     const { code: c } = g;
     widen(m, g.y, m.read(by), signed);
     widen(m, g.x, m.read(to), signed);
-    multiply(m, signed);
+    multiply(m, signed, true);
     m.write(to, low(m));
     c.get(g.z);
     if (size < 3) {

@@ -20,7 +20,6 @@ import { EAK_16, EAK_32, EAK_64 } from "../core/shared.ts";
 import { TABLE } from "../instructions/table.ts";
 import { BYTE, OF, on, ONE, WIDE } from "./encodings.ts";
 import type { Generator, Size } from "./generator.ts";
-import { Lazy } from "./lazy.ts";
 import { type Emission, RAX, RCX, RDX, type Value } from "./machine.ts";
 import { row } from "./row.ts";
 import { Op } from "./wasm.ts";
@@ -350,7 +349,7 @@ row(byteAndWide(OF, 0xc0, -1, E, G), (m, to, from) => {
   const { g, size } = m;
   const sum = m.operate("+", m.modify(to), m.read(from));
   // where both are the same register it is the sum's
-  m.write(from, { push: () => g.getNarrow(g.fa, size) });
+  m.write(from, { push: () => g.getNarrow(g.x, size) });
   m.write(to, sum);
 });
 row(byteAndWide(OF, 0xb0, -1, E, G), (m, to, from) => {
@@ -371,15 +370,7 @@ row(byteAndWide(OF, 0xb0, -1, E, G), (m, to, from) => {
     c.op(Op.i32_eqz);
     g.exitIf(m.i);
   }
-  c.get(g.x);
-  c.set(g.fa);
-  c.get(g.y);
-  c.set(g.fb);
-  g.getNarrow(g.x, size);
-  g.getNarrow(g.y, size);
-  g.operate(Op.i32_sub, Op.i64_sub, size);
-  g.setWide(g.fr, size);
-  g.setFlags(Lazy.SUB, size);
+  m.operateLocals("-");
   if (m.memory) {
     m.write(to, m.read(from));
     return;

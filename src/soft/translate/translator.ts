@@ -20,7 +20,6 @@ import { instructionRows } from "./instructions.ts";
 import { type Block, Records } from "./records.ts";
 import { formRegion } from "./regions.ts";
 import { sharedModule } from "./shared_functions.ts";
-import { type Effects, flagEffects } from "./unseen.ts";
 
 /** Whether hot code is translated: not at all, when it pays, or as soon as it runs. */
 export type TranslateMode = "never" | "auto" | "always";
@@ -72,7 +71,6 @@ export class Translator {
   readonly #instance: Instance;
   readonly #records: Records;
   readonly #lookup: Lookup;
-  readonly #effects: Effects;
   /** What regions import. */
   readonly #env: WebAssembly.ModuleImports;
   readonly #regions = new Map<number, Region>();
@@ -100,7 +98,6 @@ export class Translator {
     this.#instance = instance;
     this.#records = new Records(instance);
     this.#lookup = instructionRows(instance.view);
-    this.#effects = flagEffects(instance.view);
     const { wasmMemory: memory, table } = instance;
     const env = { memory, table };
     const shared = new WebAssembly.Module(sharedModule() as BufferSource);
@@ -163,7 +160,6 @@ export class Translator {
     const { bytes, instructions } = generate(
       blocks,
       this.#lookup,
-      this.#effects,
       slot,
     );
     const module = new WebAssembly.Module(bytes as BufferSource);

@@ -350,10 +350,11 @@ interface Label {
   used: boolean;
 }
 
-/** Code that is written when all else is. */
+/** Code that is decided on when all else is written. */
 interface Deferred {
   readonly at: number;
-  readonly write: () => void;
+  /** Writes more here, and says where what was written before goes on. */
+  readonly write: () => number;
 }
 
 const LOOP = 0x03, BLOCK = 0x02;
@@ -384,7 +385,23 @@ export class Code {
 
   /** Has `write` write here when the function is finished: it may know more then. */
   defer(write: () => void): void {
-    this.#deferred.push({ at: this.#bytes.length, write });
+    const at = this.#bytes.length;
+    this.#deferred.push({
+      at,
+      write: () => {
+        write();
+        return at;
+      },
+    });
+  }
+
+  /** What `write` writes now stays if `isWanted` says so when the function is finished. It
+   * leaves the stack as it is, and defers nothing. */
+  optional(write: () => void, isWanted: () => boolean): void {
+    const at = this.#bytes.length;
+    write();
+    const end = this.#bytes.length;
+    this.#deferred.push({ at, write: () => isWanted() ? at : end });
   }
 
   op(opcode: number): void {
@@ -516,7 +533,7 @@ export class Code {
     throw new Error(`no label ${name}`);
   }
 
-  /** Writes what was deferred; nothing is added after that. */
+  /** Writes what was deferred, and only what is wanted; nothing is added after that. */
   complete(): void {
     const { view } = this.#bytes;
     const places = this.#unlikely;
@@ -534,7 +551,8 @@ export class Code {
     };
     for (const { at, write } of this.#deferred) {
       copy(at);
-      write();
+      from = write();
+      while (places[next] < from) next++;
     }
     copy(view.length);
   }

@@ -32,7 +32,7 @@ import {
 import { execBreakpoints } from "../memory/breakpoints";
 import { fetchHost, isGlobal } from "../memory/fetch";
 import { Vector } from "../x86/vectors";
-import { anyCode, variantOf } from "../points/addresses";
+import { codePoints, variantOf } from "../points/addresses";
 
 /**
  * The first record of the block at a host address, decoding it when needed; 0
@@ -40,7 +40,7 @@ import { anyCode, variantOf } from "../points/addresses";
  */
 function blockAt(host: u32, linear: u64): usize {
   const key = <u32> load<u8>(CODEKEY);
-  const variant = anyCode ? variantOf(host, linear) : 0;
+  const variant = codePoints ? variantOf(host, linear) : 0;
   const page = <usize> (host >> 12);
   if (doubtful(page)) compare(page, page << 12);
   const r = blockOf(host, key, variant);
@@ -59,21 +59,21 @@ function blockAt(host: u32, linear: u64): usize {
  * with FAULT set when the fetch faults; RIP is then `ip`.
  */
 export function enter(ip: u64): usize {
-  const lin = load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  let lin = ip;
+  if (load<u8>(MODE) != MODE_LONG) {
+    const cs = SEGS + (<usize> S_CS << 5);
+    if (ip > <u64> load<u32>(cs, SEG_LIMIT)) {
+      store<u64>(RIP, ip);
+      return raiseErr(Vector.GP, 0);
+    }
+    lin = (ip + load<u64>(cs, SEG_BASE)) & 0xffffffff;
+  }
   const j = jumpSlot(lin);
   if (load<u64>(j) == lin && load<u32>(j, 8) == load<u32>(JGEN)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));
     return load<u32>(j, 12);
   }
   store<u64>(RIP, ip);
-  if (
-    load<u8>(MODE) != MODE_LONG &&
-    ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
-  ) {
-    return raiseErr(Vector.GP, 0);
-  }
   const host = fetchHost(lin);
   if (host == 0) return 0;
   if (poolFull()) {

@@ -131,6 +131,11 @@ export function setReg<T>(cell: usize, v: T): void {
   else store<T>(cell, v);
 }
 
+/** Whether it is INS or OUTS, if it is a string instruction. */
+export function isPortString(p: usize): bool {
+  return (rOpcode(p) & 0xfc) == 0x6c;
+}
+
 /**
  * Whether it is a string instruction with REP, which may end at itself and go
  * on.

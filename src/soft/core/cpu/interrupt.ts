@@ -332,7 +332,8 @@ function deliverLong(
   const at = load<u64>(IDTR) + (vector << 4);
   const gate = rdSys<u64>(at);
   if (load<u32>(FAULT)) return false;
-  const upper = rdSys<u32>(at + 8);
+  // its last dword is reserved, and not checked as a call gate's
+  const upper = rdSys<u64>(at + 8);
   if (load<u32>(FAULT)) return false;
   const hi = <u32> (gate >> 32);
   if ((hi & 0x1e00) != SystemType.InterruptGate32 << 8) {
@@ -350,7 +351,7 @@ function deliverLong(
     raiseErr(Vector.NP, selErr(sel) | ext);
     return false;
   }
-  const ip = (<u64> upper << 32) | (hi & 0xffff0000) | (<u32> gate & 0xffff);
+  const ip = (upper << 32) | (hi & 0xffff0000) | (<u32> gate & 0xffff);
   if (!canonical(ip)) {
     raiseErr(Vector.GP, ext);
     return false;

@@ -25,7 +25,7 @@ import {
   SHADOWNEW,
 } from "../layout";
 import { flagsChanged } from "./mode";
-import { isRepeated, REC } from "../code/record";
+import { isPortString, isRepeated, REC } from "../code/record";
 import { sample, sampling } from "../code/regions";
 import { forgetSpun, spun } from "./spin";
 import { ipOf } from "../code/ip";
@@ -52,7 +52,9 @@ import {
 import { RFLAGS_RF, RFLAGS_TF } from "../x86/flags";
 import { DR6_BS, DR7_ENABLES } from "../x86/debug_registers";
 import { PASS_NONE, PASSING, pointsSlice, stepping } from "../points/pass";
+import { withoutPoint } from "../points/code";
 import { pointExit } from "../points/hits";
+import { resumeRepeat } from "../points/repeat";
 import { watching } from "../points/data";
 
 let endIndex: u32 = 0;
@@ -251,7 +253,10 @@ export function execute(budget: i32): u32 {
         followClock();
         const hits = load<u64>(DBGPEND);
         const noted = load<u32>(HIT_COUNT);
+        const own = withoutPoint(cur);
+        resumeRepeat(isRepeated(own) && !isPortString(own));
         p = alone(cur);
+        resumeRepeat(false);
         if (load<u32>(FAULT) == 0) {
           if (p != 0) store<u64>(RIP, ipOf(p));
           settleOne();

@@ -1,8 +1,9 @@
 // Task switches. Source: Intel SDM vol. 3, chapter "Task Management".
-// Everything that can fail before the switch commits is tried first; what fails
-// afterwards (the new task's segments) is an exception of the new task, which
-// is left in WHvRegisterPendingEvent for the loop to inject at the new task's
-// first instruction.
+// Everything that can fail before the switch commits is tried first. Exceptions
+// afterwards (by the new task's segments) are the new task's: left in
+// WHvRegisterPendingEvent for the loop to inject at its first instruction. What
+// lies outside memory has the whole switch taken back, to be made again when
+// the caller has seen to it.
 import { raiseErr } from "./fault";
 import { getFlags, setFlagsRaw } from "./flags";
 import { frameCommit, frameCurrent, framePush } from "./frame";
@@ -13,6 +14,8 @@ import {
   DBGPEND,
   DR7,
   EFL,
+  F_EXC,
+  FADDR,
   FAULT,
   FERR,
   GDTR,
@@ -33,6 +36,7 @@ import {
   SEG_ATTR,
   SEG_LIMIT,
   SEG_SEL,
+  STATE,
 } from "../layout";
 import { rdSys, wrSys } from "../memory/access";
 import { flagsChanged, updateMode } from "./mode";
@@ -139,7 +143,7 @@ function saveTask(base: u64, wide: bool, ip: u64, flags: u32): bool {
   return true;
 }
 
-/** Leaves the fault just raised to the new task's first boundary. */
+/** Leaves the exception just raised to the new task's first boundary. */
 function defer(): void {
   const vector = load<u32>(FAULT) & 0xff;
   const err = load<u32>(FERR);
@@ -149,8 +153,20 @@ function defer(): void {
     PendingException.EventPending | PendingException.DeliverErrorCode |
       (<u64> vector << 16) | (<u64> err << 32),
   );
-  store<u64>(PEND_EVENT, 0, 8);
+  store<u64>(PEND_EVENT, vector == Vector.PF ? load<u64>(FADDR) : 0, 8);
   store<u32>(PENDING, load<u32>(PENDING) | P_INT);
+}
+
+/** What a switch changes of a VP's state is in front of this. */
+const UNCHANGED: usize = GDTR;
+const BEFORE: usize = memory.data(<i32> (UNCHANGED - STATE), 8);
+
+/** The VP's state is as it was at BEFORE. */
+function takeBack(): void {
+  memory.copy(STATE, BEFORE, UNCHANGED - STATE);
+  tlbFlush();
+  updateMode();
+  flagsChanged();
 }
 
 const NEXT: usize = memory.data(DESCRIPTOR_BYTES, 8);
@@ -294,11 +310,12 @@ function switchTask(
     wrSys<u16>(base, oldSel);
     if (load<u32>(FAULT)) return false;
   }
+  const old = load<u64>(GDTR) + (oldSel & 0xfff8);
   if (by != BY_IRET && !setBusy(tss.address, true)) return false;
-  if (by == BY_JMP || by == BY_IRET) {
-    if (!setBusy(load<u64>(GDTR) + (oldSel & 0xfff8), false)) return false;
-  }
+  const ends = by == BY_JMP || by == BY_IRET;
+  if (ends && !setBusy(old, false)) return false;
   // committed
+  memory.copy(BEFORE, STATE, UNCHANGED - STATE);
   putSeg(S_TR, sel, base, tss.limit, tss.attributes | TSS_BUSY);
   store<u64>(CR0, load<u64>(CR0) | CR0_TS);
   store<u64>(DR7, load<u64>(DR7) & ~DR7_LOCAL);
@@ -321,8 +338,16 @@ function switchTask(
     frameCurrent(ext);
     if (framePush(wide ? 2 : 1, err)) frameCommit();
   }
+  const fault = load<u32>(FAULT);
+  if (fault && (fault & 0xf00) != F_EXC) {
+    takeBack(); // FAULT, too: nothing
+    if (by != BY_IRET) setBusy(tss.address, false);
+    if (ends) setBusy(old, true);
+    store<u32>(FAULT, fault);
+    return false;
+  }
   // a switch that failed has the exception alone, whatever T is
-  if (load<u32>(FAULT)) defer();
+  if (fault) defer();
   else if (trap) store<u64>(DBGPEND, load<u64>(DBGPEND) | DR6_BT);
   flagsChanged();
   return true;

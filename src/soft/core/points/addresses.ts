@@ -1,7 +1,8 @@
 // Where blocks have points: the instruction addresses that there are points of,
-// and the pages that have blocks of their own for it. An address once put into
-// blocks stays there when its point goes, so that the same set coming and
-// going, as with every stop of a debugger, decodes nothing anew.
+// and the pages that have blocks of their own for it while any of their points
+// lives. An address once put into such blocks stays there when its point goes,
+// so that the same set coming and going, as with every stop of a debugger,
+// decodes nothing anew.
 import { POINT_ADDRESSES, POINT_PAGES } from "../layout";
 import { DebugAccess, DebugSpace, MAX_DEBUG_POINTS } from "../whv/names";
 import { cacheFlush } from "../code/cache";
@@ -17,7 +18,8 @@ import {
   pointOf,
 } from "./point";
 
-// Open hash tables of 16-byte slots: key u64 (0 is a key), value u32, used u32.
+// Open hash tables of 16-byte slots: key u64 (0 is a key), value u32, and u32:
+// 0 if the slot is free, else 1, of a page 1 more than it has points.
 const ADDRESS_SLOTS: u32 = 131072;
 
 const PAGE_SLOTS: u32 = 131072;
@@ -31,8 +33,8 @@ const PHYSICAL: u64 = <u64> 1 << 62;
 /** Instruction addresses that blocks know, live or not. */
 let addresses: u32 = 0;
 
-/** Whether any block is to have points. */
-export let anyCode: bool = false;
+/** Instruction points. */
+export let codePoints: u32 = 0;
 
 /** Instruction points by physical address. */
 export let physicalCode: u32 = 0;
@@ -50,10 +52,25 @@ function find(table: usize, slots: u32, key: u64): usize {
   }
 }
 
-/** What blocks of a page are made anew for: 0, or its variant. */
+/** A page's variant, or 0 if it has no points. */
 function pageVariant(key: u64): u32 {
   const s = find(POINT_PAGES, PAGE_SLOTS, key);
-  return load<u32>(s, 12) ? load<u32>(s, 8) : 0;
+  return load<u32>(s, 12) > 1 ? load<u32>(s, 8) : 0;
+}
+
+/** The page of an address' key. */
+function pageOf(key: u64): u64 {
+  return key >> 62 == 1 ? PHYSICAL | ((key & ~PHYSICAL) >> 12) : key >> 12;
+}
+
+/** A page that is known has one point more (1) or less (-1). */
+function countOnPage(key: u64, by: i32): void {
+  const s = find(POINT_PAGES, PAGE_SLOTS, pageOf(key));
+  const before = load<u32>(s, 12);
+  store<u32>(s, before + by, 12);
+  codePoints += by;
+  // its first one or its last one: its blocks are others
+  if (before == 1 || before + by == 1) flushJumps();
 }
 
 /**
@@ -85,9 +102,7 @@ function know(key: u64): usize {
   store<u64>(s, key);
   store<u32>(s, 0, 8);
   store<u32>(s, 1, 12);
-  const page = key >> 62 == 1
-    ? PHYSICAL | ((key & ~PHYSICAL) >> 12)
-    : key >> 12;
+  const page = pageOf(key);
   const t = find(POINT_PAGES, PAGE_SLOTS, page);
   if (!load<u32>(t, 12)) {
     store<u64>(t, page);
@@ -103,7 +118,6 @@ function know(key: u64): usize {
     }
   }
   store<u32>(t, ++variants, 8);
-  anyCode = true;
   flushJumps();
   return s;
 }
@@ -117,9 +131,8 @@ function forgetDead(): void {
 }
 
 /** Blocks know no address. */
-export function clearTables(): void {
-  addresses = 0;
-  anyCode = false;
+function clearTables(): void {
+  addresses = codePoints = 0;
   memory.fill(POINT_ADDRESSES, 0, <usize> ADDRESS_SLOTS << 4);
   memory.fill(POINT_PAGES, 0, <usize> PAGE_SLOTS << 4);
 }
@@ -133,18 +146,21 @@ function keyOf(p: usize): u64 {
 /** Point `id` is one of its address. */
 export function link(id: u32): void {
   const p = pointOf(id);
-  const s = know(keyOf(p));
+  const key = keyOf(p);
+  const s = know(key);
   store<u32>(p, load<u32>(s, 8), P_NEXT);
   store<u32>(s, id + 1, 8);
+  countOnPage(key, 1);
 }
 
 /** Undoes link(). */
 export function unlink(id: u32): void {
   const p = pointOf(id);
-  const s = find(POINT_ADDRESSES, ADDRESS_SLOTS, keyOf(p));
-  let at: usize = s + 8;
+  const key = keyOf(p);
+  let at: usize = find(POINT_ADDRESSES, ADDRESS_SLOTS, key) + 8;
   while (load<u32>(at) != id + 1) at = pointOf(load<u32>(at) - 1) + P_NEXT;
   store<u32>(at, load<u32>(p, P_NEXT));
+  countOnPage(key, -1);
 }
 
 /**
@@ -199,6 +215,6 @@ export function countPhysicalCode(by: i32): void {
 
 /** No points: pages are numbered anew. */
 export function addressesReset(): void {
-  if (anyCode) clearTables();
+  if (addresses) clearTables();
   physicalCode = variants = 0;
 }

@@ -1,19 +1,9 @@
 // Points before instructions: a record with the point handler precedes each
 // instruction that has one (code/decode.ts).
-import {
-  F_POINT,
-  FAULT,
-  MODE,
-  MODE_LONG,
-  PASS,
-  RIP,
-  S_CS,
-  SEG_BASE,
-  SEGS,
-} from "../layout";
+import { F_POINT, FAULT, PASS, RIP } from "../layout";
 import { DebugAccess } from "../whv/names";
 import { ipOf } from "../code/ip";
-import { isRepeated, REC, rOpcode } from "../code/record";
+import { isPortString, isRepeated, REC, rOpcode } from "../code/record";
 import { liveAt, UNTOLD } from "./addresses";
 import { noteHit } from "./hits";
 import {
@@ -24,6 +14,7 @@ import {
   PASSING,
   passOn,
 } from "./pass";
+import { judge, linearOf } from "./repeat";
 
 let pointHandler: u32 = 0;
 
@@ -55,22 +46,25 @@ export function withoutPoint(p: usize): usize {
  */
 export function pointReached(p: usize): usize {
   const ip = ipOf(p);
+  const own = p + REC;
   let pass = load<u8>(PASS) & ~PASSING;
+  let judged = false;
   if (!load<u8>(PASS)) {
-    const lin = load<u8>(MODE) == MODE_LONG
-      ? ip
-      : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+    const lin = linearOf(p);
     const id = liveAt(lin, load<u32>(p, 24));
-    if (id == UNTOLD) pass = PASS_UNTOLD;
-    else if (id) {
+    if (id == UNTOLD) {
+      pass = PASS_UNTOLD;
+      judged = isRepeated(own) && !isPortString(own);
+    } else if (id) {
       noteHit(id - 1, DebugAccess.Execute, lin, 0, 0, 0);
       store<u32>(FAULT, F_POINT);
       return 0;
     }
   }
-  const own = p + REC;
+  if (judged) judge(p);
   const next = call_indirect<usize>(load<u16>(own), own);
-  if (load<u32>(FAULT) || pass >= PASS_STEP) return next;
+  if (judged) judge(0);
+  if (load<u32>(FAULT) || pass >= PASS_STEP || judged) return next;
   if (next == 0 && isRepeated(own)) passOn(PASS_REP);
   else if (
     pass >= PASS_UNTOLD && (rOpcode(own) | 2) == 0xeb &&

@@ -5,7 +5,6 @@
 // has blocks of its own; everywhere else nothing is different.
 import { IOBUF, POINTS } from "../layout";
 import { DebugAccess, DebugSpace, MAX_DEBUG_POINTS } from "../whv/names";
-import { flushJumps } from "../code/jumps";
 import { physHost } from "../memory/phys";
 import {
   P_ACCESS,
@@ -21,8 +20,6 @@ import {
 } from "./point";
 import {
   addressesReset,
-  anyCode,
-  clearTables,
   countPhysicalCode,
   link,
   physicalCode,
@@ -33,37 +30,12 @@ import { addData, dataReset, physicalData, removeData, retag } from "./data";
 /** Whether there has been a point. */
 let used: bool = false;
 
-/**
- * Instructions after which blocks forget addresses that no point has any more.
- */
-const TRIM_AFTER: u64 = 1_000_000;
-
-let liveCode: u32 = 0;
-
-/** The number of instructions when the last instruction point went. */
-let lastLive: u64 = 0;
-
-/**
- * Before a VP runs: blocks without points, once there have been none for a
- * while.
- */
-export function pointsTrim(total: u64): void {
-  if (!anyCode) return;
-  // a snapshot may have brought an earlier time back
-  if (liveCode || total < lastLive) lastLive = total;
-  else if (total - lastLive > TRIM_AFTER) {
-    clearTables();
-    flushJumps();
-  }
-}
-
 /** No points (a new partition). */
 export function pointsReset(): void {
   addressesReset();
   dataReset();
   if (used) memory.fill(POINTS, 0, <usize> MAX_DEBUG_POINTS * POINT_BYTES);
   used = false;
-  liveCode = 0;
 }
 
 /** Where the physical points are in memory, when mappings have changed. */
@@ -92,7 +64,6 @@ function remove(id: u32): void {
   const physical = load<u32>(p, P_SPACE) == DebugSpace.Physical;
   if (access & DebugAccess.Execute) {
     unlink(id);
-    liveCode--;
     if (physical) countPhysicalCode(-1);
   } else removeData(id, physical);
   store<u32>(p, 0, P_ACCESS);
@@ -132,7 +103,6 @@ export function pointSet(): bool {
   store<u32>(p, physical ? physHost(address) : 0, P_HOST);
   if (access == DebugAccess.Execute) {
     if (physical) countPhysicalCode(1);
-    liveCode++;
     link(id);
   } else addData(id, physical);
   // last: what is linked anew meanwhile is all the others

@@ -10,9 +10,6 @@ import {
   FAULT,
   MODE,
   MODE_LONG,
-  P_DEBUG,
-  P_POINT,
-  PENDING,
   RAX,
   RCX,
   RDI,
@@ -37,6 +34,7 @@ import { again } from "../../code/ip";
 import { linear } from "../../code/operand";
 import { RFLAGS_DF, RFLAGS_TF } from "../../x86/flags";
 import { stepping } from "../../points/pass";
+import { allow, cutsRepeat, judging, stuckRepeat } from "../../points/repeat";
 import { LISTS, way } from "../../system/way";
 
 const BATCH: u32 = 4096;
@@ -72,17 +70,11 @@ export function destAt(off: u64, bytes: u32, write: bool): u64 {
   return linear(S_ES, off, bytes, write);
 }
 
-/** After an iteration: whether the REP must stop here for a trap. */
-@inline
-function trapDue(): bool {
-  return (load<u32>(PENDING) & (P_DEBUG | P_POINT)) != 0;
-}
-
 /** How many iterations one execution may do. */
 @inline
 export function batch(): u32 {
   const one = load<u32>(EFL) & RFLAGS_TF || stepping() || way == LISTS;
-  return one ? 1 : BATCH;
+  return allow(one ? 1 : BATCH);
 }
 
 /**
@@ -221,10 +213,10 @@ function movs<T>(p: usize): usize {
   sourcePage = destPage = 1;
   while (n != 0) {
     if (left == 0) return again(p);
-    const most = n < <u64> left ? <u32> n : left;
+    const most = judging ? 1 : n < <u64> left ? <u32> n : left;
     let k: u32 = most > 1 ? moveRun<T>(p, mask, most) : 0;
     if (k == 0) {
-      if (!moveOne<T>(p, mask, true)) return 0;
+      if (!moveOne<T>(p, mask, true)) return stuckRepeat(left);
       k = 1;
     }
     advance(RSI, mask, step * k);
@@ -232,7 +224,7 @@ function movs<T>(p: usize): usize {
     n -= k;
     left -= k;
     setAddr(RCX, mask, n);
-    if (n != 0 && trapDue()) return again(p);
+    if (n != 0 && cutsRepeat(left)) return again(p);
   }
   return p + REC;
 }
@@ -283,17 +275,17 @@ function stos<T>(p: usize): usize {
   let left = batch();
   while (n != 0) {
     if (left == 0) return again(p);
-    const most = n < <u64> left ? <u32> n : left;
+    const most = judging ? 1 : n < <u64> left ? <u32> n : left;
     let k: u32 = most > 1 ? fillRun<T>(mask, most) : 0;
     if (k == 0) {
-      if (!fillOne<T>(mask)) return 0;
+      if (!fillOne<T>(mask)) return stuckRepeat(left);
       k = 1;
     }
     advance(RDI, mask, step * k);
     n -= k;
     left -= k;
     setAddr(RCX, mask, n);
-    if (n != 0 && trapDue()) return again(p);
+    if (n != 0 && cutsRepeat(left)) return again(p);
   }
   return p + REC;
 }
@@ -309,15 +301,15 @@ function lods<T>(p: usize): usize {
   while (n != 0) {
     if (left == 0) return again(p);
     const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
-    if (load<u32>(FAULT)) return 0;
+    if (load<u32>(FAULT)) return stuckRepeat(left);
     const v = rd<T>(s);
-    if (load<u32>(FAULT)) return 0;
+    if (load<u32>(FAULT)) return stuckRepeat(left);
     setReg<T>(RAX, v);
     advance(RSI, mask, step);
     n--;
     left--;
     if (rep) setAddr(RCX, mask, n);
-    if (n != 0 && trapDue()) return again(p);
+    if (n != 0 && cutsRepeat(left)) return again(p);
   }
   return p + REC;
 }
@@ -330,9 +322,9 @@ function lods<T>(p: usize): usize {
  * Returns 0.
  */
 @inline
-function cut<T>(compared: bool, a: T, b: T): usize {
+function cut<T>(left: u32, compared: bool, a: T, b: T): usize {
   if (compared) flagsSub<T>(a, b, <T> (a - b));
-  return 0;
+  return stuckRepeat(left);
 }
 
 /**
@@ -403,7 +395,7 @@ function compareRun<T>(p: usize, mask: u64, n: u32, equal: bool): u32 {
 /** Iterations of a REP before its last one, at most. */
 @inline
 function before(n: u64, left: u32): u32 {
-  return (n < <u64> left ? <u32> n : left) - 1;
+  return judging ? 0 : (n < <u64> left ? <u32> n : left) - 1;
 }
 
 function cmps<T>(p: usize): usize {
@@ -431,13 +423,13 @@ function cmps<T>(p: usize): usize {
     // DS:RSI's fault comes first, as in newer processors (older AMD ones:
     // ES:RDI's)
     const s = sourceAt(p, load<u64>(RSI) & mask, sizeof<T>());
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    if (load<u32>(FAULT)) return cut<T>(left, compared, a, b);
     const x = rd<T>(s);
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    if (load<u32>(FAULT)) return cut<T>(left, compared, a, b);
     const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), false);
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    if (load<u32>(FAULT)) return cut<T>(left, compared, a, b);
     const y = rd<T>(d);
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    if (load<u32>(FAULT)) return cut<T>(left, compared, a, b);
     a = x;
     b = y;
     compared = true;
@@ -447,7 +439,8 @@ function cmps<T>(p: usize): usize {
     left--;
     if (rep) setAddr(RCX, mask, n);
     const on = n != 0 && (a == b) == (rep == RF_REP);
-    if (!on || left == 0 || trapDue()) {
+    if (judging) flagsSub<T>(a, b, <T> (a - b));
+    if (!on || left == 0 || cutsRepeat(left)) {
       flagsSub<T>(a, b, <T> (a - b));
       return on ? again(p) : p + REC;
     }
@@ -476,9 +469,9 @@ function scas<T>(p: usize): usize {
       compared = true;
     }
     const d = destAt(load<u64>(RDI) & mask, sizeof<T>(), false);
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    if (load<u32>(FAULT)) return cut<T>(left, compared, a, b);
     const y = rd<T>(d);
-    if (load<u32>(FAULT)) return cut<T>(compared, a, b);
+    if (load<u32>(FAULT)) return cut<T>(left, compared, a, b);
     b = y;
     compared = true;
     advance(RDI, mask, step);
@@ -486,7 +479,8 @@ function scas<T>(p: usize): usize {
     left--;
     if (rep) setAddr(RCX, mask, n);
     const on = n != 0 && (a == b) == (rep == RF_REP);
-    if (!on || left == 0 || trapDue()) {
+    if (judging) flagsSub<T>(a, b, <T> (a - b));
+    if (!on || left == 0 || cutsRepeat(left)) {
       flagsSub<T>(a, b, <T> (a - b));
       return on ? again(p) : p + REC;
     }
