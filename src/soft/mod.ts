@@ -315,7 +315,11 @@ export class SoftPlatform implements WinHvPlatform {
       ["left for interpreted code", String(counters.leftForOther)],
       ["left by a handler", String(counters.leftByHandler)],
       ["not entered, turn too short", String(counters.tooShort)],
-      ["time translating", `${(made.translatingMs / 1000).toFixed(2)} s`],
+      [
+        "time translating",
+        `${(made.translatingMs / 1000).toFixed(2)} s, at most ` +
+        `${made.longestMs.toFixed(1)} ms at once`,
+      ],
     ];
   }
 

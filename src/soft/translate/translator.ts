@@ -65,6 +65,8 @@ export interface TranslationCounters {
   readonly translatedBytes: number;
   /** Host time spent, in ms. */
   readonly translatingMs: number;
+  /** The longest of it for which the guest stood still, in ms. */
+  readonly longestMs: number;
 }
 
 export class Translator {
@@ -89,6 +91,7 @@ export class Translator {
   #instructions = 0;
   #bytes = 0;
   #ms = 0;
+  #longestMs = 0;
 
   constructor(
     instance: Instance,
@@ -120,6 +123,7 @@ export class Translator {
       translatedInstructions: this.#instructions,
       translatedBytes: this.#bytes,
       translatingMs: this.#ms,
+      longestMs: this.#longestMs,
     };
   }
 
@@ -137,7 +141,9 @@ export class Translator {
     while (this.#waiting.length > 0 && this.#instructions < enough) {
       this.#translate(this.#waiting.shift()!);
     }
-    this.#ms += performance.now() - began;
+    const took = performance.now() - began;
+    this.#ms += took;
+    this.#longestMs = Math.max(this.#longestMs, took);
   }
 
   /** Whether translate() has something to do. */
