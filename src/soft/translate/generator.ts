@@ -1101,6 +1101,7 @@ export class Generator {
     c.i32(0);
     c.memory(Op.i64_load, last + LP_ROOM);
     c.op(Op.i64_ge_u);
+    c.ifUnlikely();
     const otherwise = () => {
       c.get(this.address);
       c.i64(BigInt(more));
@@ -1110,13 +1111,8 @@ export class Generator {
       this.exitIf(i);
     };
     // what is on the stack is rarely in another page, and code in line costs boots their time
-    if ((i.flags & RF_MEM) === 0 || i.base === 4 << 3) {
-      c.ifUnlikely();
-      otherwise();
-    } else {
-      c.if_();
-      this.#lookInTlb(last, more, write, otherwise);
-    }
+    if ((i.flags & RF_MEM) === 0 || i.base === 4 << 3) otherwise();
+    else this.#lookInTlb(last, more, write, otherwise);
     c.end();
     c.get(this.address);
     c.op(Op.i32_wrap_i64);
