@@ -40,6 +40,8 @@ import {
   SEG_LIMIT,
   SEGS,
   STACKW,
+  TLB_ENTRIES,
+  TLBB,
 } from "../core/layout.ts";
 import {
   EAK_16,
@@ -186,6 +188,9 @@ export class Generator {
   /** The linear and the host address of the last memory operand. */
   readonly address: number;
   readonly host: number;
+  /** The page that is looked for, and its entry of the TLB. */
+  readonly #page: number;
+  readonly #tlbEntry: number;
   /** Where pages of last accesses are remembered. */
   readonly #pages = new Set<number>();
   readonly #scratch: number[] = [];
@@ -219,6 +224,8 @@ export class Generator {
     this.fb = code.local(I64);
     this.fr = code.local(I64);
     this.address = code.local(I64);
+    this.#page = code.local(I64);
+    this.#tlbEntry = code.local(I32);
     this.#region();
     code.complete();
   }
@@ -1095,12 +1102,17 @@ export class Generator {
     c.memory(Op.i64_load, last + LP_ROOM);
     c.op(Op.i64_ge_u);
     c.ifUnlikely();
-    c.get(this.address);
-    c.i64(BigInt(more));
-    c.i32(last);
-    c.call(write ? F_WRITABLE : F_READABLE);
-    c.op(Op.i32_eqz);
-    this.exitIf(i);
+    const otherwise = () => {
+      c.get(this.address);
+      c.i64(BigInt(more));
+      c.i32(last);
+      c.call(write ? F_WRITABLE : F_READABLE);
+      c.op(Op.i32_eqz);
+      this.exitIf(i);
+    };
+    // what is on the stack is rarely in another page, and code in line costs boots their time
+    if ((i.flags & RF_MEM) === 0 || i.base === 4 << 3) otherwise();
+    else this.#lookInTlb(last, more, write, otherwise);
     c.end();
     c.get(this.address);
     c.op(Op.i32_wrap_i64);
@@ -1108,6 +1120,52 @@ export class Generator {
     c.memory(Op.i32_load, last + LP_ADDEND);
     c.op(Op.i32_add);
     c.set(this.host);
+  }
+
+  /** Remembers the page of the access at `address` from the TLB, as F_READABLE and F_WRITABLE
+   * do, but in line: a call costs all that is in registers. Emits `otherwise` for a page that
+   * is not there, or watched. */
+  #lookInTlb(
+    last: number,
+    more: number,
+    write: boolean,
+    otherwise: () => void,
+  ): void {
+    const { code: c } = this;
+    c.get(this.address);
+    if (more > 0) {
+      c.i64(BigInt(more));
+      c.op(Op.i64_add);
+    }
+    c.i64(-PAGE);
+    c.op(Op.i64_and);
+    c.tee(this.#page);
+    c.get(this.address);
+    c.i64(7n);
+    c.op(Op.i64_shr_u);
+    c.op(Op.i32_wrap_i64);
+    c.i32((TLB_ENTRIES - 1) << 5);
+    c.op(Op.i32_and);
+    c.i32(0);
+    c.memory(Op.i32_load, TLBB);
+    c.op(Op.i32_add);
+    c.tee(this.#tlbEntry);
+    c.memory(Op.i64_load, write ? 8 : 0);
+    c.op(Op.i64_ne);
+    c.ifUnlikely();
+    otherwise();
+    c.else_();
+    c.i32(0);
+    c.get(this.#page);
+    c.memory(Op.i64_store, last);
+    c.i32(0);
+    c.i64(PAGE - BigInt(more));
+    c.memory(Op.i64_store, last + LP_ROOM);
+    c.i32(0);
+    c.get(this.#tlbEntry);
+    c.memory(Op.i32_load, 16);
+    c.memory(Op.i32_store, last + LP_ADDEND);
+    c.end();
   }
 
   /** What is remembered of pages: for each register that addresses and size, one to read
