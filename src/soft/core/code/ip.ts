@@ -1,10 +1,26 @@
 // Instruction pointers of records, and how a handler ends with one.
 import { rLen, rOff } from "./record";
-import { CODEBASE, MODE, MODE_LONG, RIP } from "../layout";
+import {
+  CODEBASE,
+  MODE,
+  MODE_LONG,
+  RIP,
+  S_CS,
+  SEG_BASE,
+  SEGS,
+} from "../layout";
 
 @inline
 function cut(ip: u64): u64 {
   return load<u8>(MODE) == MODE_LONG ? ip : ip & 0xffffffff;
+}
+
+/** The linear address of the instruction at `ip`. */
+@inline
+export function linearIp(ip: u64): u64 {
+  return load<u8>(MODE) == MODE_LONG
+    ? ip
+    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
 }
 
 /** RIP of the instruction of record p. */

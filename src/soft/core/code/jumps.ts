@@ -13,15 +13,11 @@ import {
   JP_ENTRIES,
   MAPPINGS,
   MAX_VPS,
-  MODE,
-  MODE_LONG,
   RIP,
-  S_CS,
-  SEG_BASE,
-  SEGS,
   TLB_SET,
   TLBB,
 } from "../layout";
+import { linearIp } from "./ip";
 
 /** The current VP's, of its first TLB set; each of the four has its own. */
 let generation: u32 = 4;
@@ -147,9 +143,7 @@ export function jumpHit(ip: u64): usize {
  */
 @inline
 export function jumpTo(ip: u64): usize {
-  const lin = load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  const lin = linearIp(ip);
   const j = jumpSlot(lin);
   if (isJump(j, lin)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));

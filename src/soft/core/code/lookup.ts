@@ -10,6 +10,7 @@ import {
 } from "./cache";
 import { decodeBlock } from "./decode";
 import { isJump, jumpSlot, jumpTo, noteJump } from "./jumps";
+import { linearIp } from "./ip";
 import { REC } from "./record";
 import { raiseErr } from "../cpu/fault";
 import {
@@ -24,7 +25,6 @@ import {
   POOL,
   RIP,
   S_CS,
-  SEG_BASE,
   SEG_LIMIT,
   SEGS,
 } from "../layout";
@@ -58,15 +58,14 @@ function blockAt(host: u32, linear: u64): usize {
  * with FAULT set when the fetch faults; RIP is then `ip`.
  */
 export function enter(ip: u64): usize {
-  let lin = ip;
-  if (load<u8>(MODE) != MODE_LONG) {
-    const cs = SEGS + (<usize> S_CS << 5);
-    if (ip > <u64> load<u32>(cs, SEG_LIMIT)) {
-      store<u64>(RIP, ip);
-      return raiseErr(Vector.GP, 0);
-    }
-    lin = (ip + load<u64>(cs, SEG_BASE)) & 0xffffffff;
+  if (
+    load<u8>(MODE) != MODE_LONG &&
+    ip > <u64> load<u32>(SEGS + (<usize> S_CS << 5), SEG_LIMIT)
+  ) {
+    store<u64>(RIP, ip);
+    return raiseErr(Vector.GP, 0);
   }
+  const lin = linearIp(ip);
   const j = jumpSlot(lin);
   if (isJump(j, lin)) {
     store<u64>(CODEBASE, ip - (lin & 0xfff));

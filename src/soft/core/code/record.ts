@@ -131,11 +131,6 @@ export function setReg<T>(cell: usize, v: T): void {
   else store<T>(cell, v);
 }
 
-/** Whether it is INS or OUTS, if it is a string instruction. */
-export function isPortString(p: usize): bool {
-  return (rOpcode(p) & 0xfc) == 0x6c;
-}
-
 /**
  * Whether it is a string instruction with REP, which may end at itself and go
  * on.
@@ -145,4 +140,9 @@ export function isRepeated(p: usize): bool {
   const op = rOpcode(p);
   return (op & 0xfc) == 0x6c || (op & 0xfc) == 0xa4 || (op & 0xfe) == 0xaa ||
     (op & 0xfc) == 0xac;
+}
+
+/** The same, but INS and OUTS. */
+export function isRepeatedInMemory(p: usize): bool {
+  return isRepeated(p) && (rOpcode(p) & 0xfc) != 0x6c;
 }

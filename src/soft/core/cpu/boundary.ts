@@ -1,4 +1,5 @@
 // Between two instructions: interrupts, traps and what the caller asked for.
+import { linearIp } from "../code/ip";
 import { ExitReason, PendingEvent } from "../whv/names";
 import { debugException, inject, raised, tripleFault } from "./exceptions";
 import { flagsChanged, virtualInterrupts } from "./mode";
@@ -34,8 +35,6 @@ import {
   EFL,
   EXITBUF,
   lapicOf,
-  MODE,
-  MODE_LONG,
   NMIMASK,
   P_EXECBP,
   P_INT,
@@ -50,9 +49,6 @@ import {
   PEND_INT,
   PENDING,
   RIP,
-  S_CS,
-  SEG_BASE,
-  SEGS,
   SHADOW,
   VPINDEX,
 } from "../layout";
@@ -254,9 +250,7 @@ function interrupts(base: usize, shadow: u32): u32 {
 /** DR6 bits of the instruction breakpoints at RIP; `single` near others. */
 function breakpointsHere(): u64 {
   const ip = load<u64>(RIP);
-  const lin = load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  const lin = linearIp(ip);
   // MOV SS and POP SS hold instruction breakpoints off, too (SDM vol. 3,
   // 6.8.3)
   if (!(load<u32>(EFL) & RFLAGS_RF) && load<u8>(SHADOW) != 2) {

@@ -1,6 +1,7 @@
 // Exceptions: exits for those that the caller wants to see, delivery, and what
 // delivery raises.
 import { ExitReason, MemoryAccessType } from "../whv/names";
+import { linearIp } from "../code/ip";
 import { isMem, rLen, rSeg } from "../code/record";
 import { deliverEvent } from "./interrupt";
 import { flagsChanged } from "./mode";
@@ -23,15 +24,10 @@ import {
   LATEADDR,
   LATEERR,
   LATELEN,
-  MODE,
-  MODE_LONG,
   PASS,
   PEND_INT,
   RIP,
-  S_CS,
   S_SS,
-  SEG_BASE,
-  SEGS,
 } from "../layout";
 import { physHost } from "../memory/phys";
 import {
@@ -106,9 +102,7 @@ const FETCHED: usize = memory.data(TRANSLATION_BYTES, 8);
 function putInstruction(count: usize, to: usize): void {
   const found = changetype<Translation>(FETCHED);
   const ip = load<u64>(RIP);
-  let lin = load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
+  let lin = linearIp(ip);
   let n: u32 = 0;
   while (n < 16) {
     if (!translate(found, lin, ACC_READ, false, true, true)) break;

@@ -25,7 +25,7 @@ import {
   SHADOWNEW,
 } from "../layout";
 import { flagsChanged } from "./mode";
-import { isPortString, isRepeated, REC } from "../code/record";
+import { isRepeated, isRepeatedInMemory, REC } from "../code/record";
 import { sample, sampling } from "../code/regions";
 import { forgetSpun, spun } from "./spin";
 import { ipOf } from "../code/ip";
@@ -253,8 +253,7 @@ export function execute(budget: i32): u32 {
         followClock();
         const hits = load<u64>(DBGPEND);
         const noted = load<u32>(HIT_COUNT);
-        const own = withoutPoint(cur);
-        resumeRepeat(isRepeated(own) && !isPortString(own));
+        resumeRepeat(isRepeatedInMemory(withoutPoint(cur)));
         p = alone(cur);
         resumeRepeat(false);
         if (load<u32>(FAULT) == 0) {

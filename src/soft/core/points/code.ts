@@ -2,8 +2,8 @@
 // instruction that has one (code/decode.ts).
 import { F_POINT, FAULT, PASS, RIP } from "../layout";
 import { DebugAccess } from "../whv/names";
-import { ipOf } from "../code/ip";
-import { isPortString, isRepeated, REC, rOpcode } from "../code/record";
+import { ipOf, linearIp } from "../code/ip";
+import { isRepeated, isRepeatedInMemory, REC, rOpcode } from "../code/record";
 import { liveAt, UNTOLD } from "./addresses";
 import { noteHit } from "./hits";
 import {
@@ -14,7 +14,7 @@ import {
   PASSING,
   passOn,
 } from "./pass";
-import { judge, linearOf } from "./repeat";
+import { judge } from "./repeat";
 
 let pointHandler: u32 = 0;
 
@@ -50,11 +50,11 @@ export function pointReached(p: usize): usize {
   let pass = load<u8>(PASS) & ~PASSING;
   let judged = false;
   if (!load<u8>(PASS)) {
-    const lin = linearOf(p);
+    const lin = linearIp(ip);
     const id = liveAt(lin, load<u32>(p, 24));
     if (id == UNTOLD) {
       pass = PASS_UNTOLD;
-      judged = isRepeated(own) && !isPortString(own);
+      judged = isRepeatedInMemory(own);
     } else if (id) {
       noteHit(id - 1, DebugAccess.Execute, lin, 0, 0, 0);
       store<u32>(FAULT, F_POINT);

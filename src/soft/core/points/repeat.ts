@@ -1,28 +1,11 @@
 // Debug points inside of a REP. Its iterations are executed many at a time and
 // count as one instruction; a hit cuts that short, and how far it came is told,
 // so that a replay, which may have other points, can do the same.
-import {
-  MODE,
-  MODE_LONG,
-  P_DEBUG,
-  P_POINT,
-  PENDING,
-  S_CS,
-  SEG_BASE,
-  SEGS,
-} from "../layout";
-import { ipOf } from "../code/ip";
+import { P_DEBUG, P_POINT, PENDING } from "../layout";
+import { ipOf, linearIp } from "../code/ip";
 import { DebugAccess } from "../whv/names";
 import { liveAt, UNTOLD } from "./addresses";
 import { noteHit } from "./hits";
-
-/** The linear address of the instruction of record p. */
-export function linearOf(p: usize): u64 {
-  const ip = ipOf(p);
-  return load<u8>(MODE) == MODE_LONG
-    ? ip
-    : (ip + load<u64>(SEGS + (<usize> S_CS << 5), SEG_BASE)) & 0xffffffff;
-}
 
 /**
  * The record of the point whose condition is asked before each iteration of the
@@ -31,7 +14,10 @@ export function linearOf(p: usize): u64 {
 let judged: usize = 0;
 
 /** Whether iterations are executed one by one, since a condition is asked. */
-export let judging: bool = false;
+@inline
+export function judging(): bool {
+  return judged != 0;
+}
 
 /** Iterations that the next REP does, at most; 0: as many as it may. */
 let limit: u32 = 0;
@@ -54,7 +40,6 @@ let cutAfter: u32 = 0;
 /** Has the condition of point record p, if not 0, asked between iterations. */
 export function judge(p: usize): void {
   judged = p;
-  judging = p != 0;
 }
 
 /** How many iterations a REP may do that could do `most`. */
@@ -75,7 +60,7 @@ export function allow(most: u32): u32 {
 
 /** Whether the condition that was 0 holds before the next iteration. */
 function holdsNow(): bool {
-  const linear = linearOf(judged);
+  const linear = linearIp(ipOf(judged));
   const id = liveAt(linear, load<u32>(judged, 24));
   if (!id || id == UNTOLD) return false;
   noteHit(id - 1, DebugAccess.Execute, linear, 0, 0, 0);
@@ -98,7 +83,7 @@ function cuts(left: u32): bool {
  */
 @inline
 export function cutsRepeat(left: u32): bool {
-  return ((load<u32>(PENDING) & (P_DEBUG | P_POINT)) != 0 || judging) &&
+  return ((load<u32>(PENDING) & (P_DEBUG | P_POINT)) != 0 || judging()) &&
     cuts(left);
 }
 

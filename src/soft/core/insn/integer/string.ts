@@ -77,6 +77,12 @@ export function batch(): u32 {
   return allow(one ? 1 : BATCH);
 }
 
+/** How many of n iterations, of which `left` may be done, are done at once. */
+@inline
+function atOnce(n: u64, left: u32): u32 {
+  return judging() ? 1 : n < <u64> left ? <u32> n : left;
+}
+
 /**
  * Elements from `at` (linear) in the direction of DF that lie inside its page.
  */
@@ -213,7 +219,7 @@ function movs<T>(p: usize): usize {
   sourcePage = destPage = 1;
   while (n != 0) {
     if (left == 0) return again(p);
-    const most = judging ? 1 : n < <u64> left ? <u32> n : left;
+    const most = atOnce(n, left);
     let k: u32 = most > 1 ? moveRun<T>(p, mask, most) : 0;
     if (k == 0) {
       if (!moveOne<T>(p, mask, true)) return stuckRepeat(left);
@@ -275,7 +281,7 @@ function stos<T>(p: usize): usize {
   let left = batch();
   while (n != 0) {
     if (left == 0) return again(p);
-    const most = judging ? 1 : n < <u64> left ? <u32> n : left;
+    const most = atOnce(n, left);
     let k: u32 = most > 1 ? fillRun<T>(mask, most) : 0;
     if (k == 0) {
       if (!fillOne<T>(mask)) return stuckRepeat(left);
@@ -395,7 +401,7 @@ function compareRun<T>(p: usize, mask: u64, n: u32, equal: bool): u32 {
 /** Iterations of a REP before its last one, at most. */
 @inline
 function before(n: u64, left: u32): u32 {
-  return judging ? 0 : (n < <u64> left ? <u32> n : left) - 1;
+  return atOnce(n, left) - 1;
 }
 
 function cmps<T>(p: usize): usize {
@@ -439,7 +445,7 @@ function cmps<T>(p: usize): usize {
     left--;
     if (rep) setAddr(RCX, mask, n);
     const on = n != 0 && (a == b) == (rep == RF_REP);
-    if (judging) flagsSub<T>(a, b, <T> (a - b));
+    if (judging()) flagsSub<T>(a, b, <T> (a - b));
     if (!on || left == 0 || cutsRepeat(left)) {
       flagsSub<T>(a, b, <T> (a - b));
       return on ? again(p) : p + REC;
@@ -479,7 +485,7 @@ function scas<T>(p: usize): usize {
     left--;
     if (rep) setAddr(RCX, mask, n);
     const on = n != 0 && (a == b) == (rep == RF_REP);
-    if (judging) flagsSub<T>(a, b, <T> (a - b));
+    if (judging()) flagsSub<T>(a, b, <T> (a - b));
     if (!on || left == 0 || cutsRepeat(left)) {
       flagsSub<T>(a, b, <T> (a - b));
       return on ? again(p) : p + REC;
