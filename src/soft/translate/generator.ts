@@ -40,8 +40,6 @@ import {
   SEG_LIMIT,
   SEGS,
   STACKW,
-  TLB_ENTRIES,
-  TLBB,
 } from "../core/layout.ts";
 import {
   EAK_16,
@@ -64,6 +62,7 @@ import {
   F_FLAGS,
   F_READABLE,
   F_WRITABLE,
+  pushTag,
   SHARED,
   T_HANDLER,
   T_REGION,
@@ -1132,25 +1131,17 @@ export class Generator {
     otherwise: () => void,
   ): void {
     const { code: c } = this;
-    c.get(this.address);
-    if (more > 0) {
-      c.i64(BigInt(more));
-      c.op(Op.i64_add);
-    }
-    c.i64(-PAGE);
-    c.op(Op.i64_and);
-    c.tee(this.#page);
-    c.get(this.address);
-    c.i64(7n);
-    c.op(Op.i64_shr_u);
-    c.op(Op.i32_wrap_i64);
-    c.i32((TLB_ENTRIES - 1) << 5);
-    c.op(Op.i32_and);
-    c.i32(0);
-    c.memory(Op.i32_load, TLBB);
-    c.op(Op.i32_add);
-    c.tee(this.#tlbEntry);
-    c.memory(Op.i64_load, write ? 8 : 0);
+    pushTag(
+      c,
+      { address: this.address, page: this.#page, entry: this.#tlbEntry },
+      write ? 8 : 0,
+      () => {
+        if (more === 0) return;
+        c.i64(BigInt(more));
+        c.op(Op.i64_add);
+      },
+    );
+    c.get(this.#page);
     c.op(Op.i64_ne);
     c.ifUnlikely();
     otherwise();

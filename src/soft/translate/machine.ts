@@ -485,13 +485,9 @@ export class Emission implements Machine<Value> {
   }
 
   return(more = 0): void {
-    const { g, i, size } = this;
-    this.#mayLeave();
-    g.stack(i, 0, false);
-    g.loadHost(size);
-    g.setWide(g.x, size);
+    const { g, size } = this;
+    this.lookUp(this.top());
     const pop = () => g.moveStack((1 << size) + more);
-    g.lookUp(i.p, g.x);
     g.returnInside(g.x, pop);
     pop();
     g.jumpTo(g.x);

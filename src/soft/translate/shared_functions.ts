@@ -182,12 +182,45 @@ function flagsFunction(): Code {
 }
 
 /**
+ * Pushes the tag, at offset `tag`, that the TLB has where the page of an access's first byte
+ * would be. `address` is that byte's; `addMore` adds, to what is pushed, how much further on
+ * the last one is. `page` becomes the tag that is to match, the last byte's: nothing that
+ * goes across two pages does. `entry` becomes the entry.
+ */
+export function pushTag(
+  c: Code,
+  { address, page, entry }: {
+    readonly address: number;
+    readonly page: number;
+    readonly entry: number;
+  },
+  tag: 0 | 8,
+  addMore: () => void,
+): void {
+  c.get(address);
+  addMore();
+  c.i64(-PAGE);
+  c.op(Op.i64_and);
+  c.set(page);
+  c.get(address);
+  c.i64(7n);
+  c.op(Op.i64_shr_u);
+  c.op(Op.i32_wrap_i64);
+  c.i32((TLB_ENTRIES - 1) << 5);
+  c.op(Op.i32_and);
+  c.i32(0);
+  c.memory(Op.i32_load, TLBB);
+  c.op(Op.i32_add);
+  c.tee(entry);
+  c.memory(Op.i64_load, tag);
+}
+
+/**
  * The function that looks a page up in the TLB: (linear address, what its last byte is
  * further on, where to remember the page, as LAST_PAGES has it) to 1, or 0 if it is not there.
- * `tag` is the offset of the entry's tag that is to match. The whole access has to be in
- * one page: of its first byte is the entry, of its last one has the tag to be. Of a page with
- * a data point, what is found is what lies between those next to the access; a write there
- * changes the page, as in core/memory/watched.ts.
+ * `tag` is the offset of the entry's tag that is to match. Of a page with a data point, what
+ * is found is what lies between those next to the access; a write there changes the page, as
+ * in core/memory/watched.ts.
  */
 function lookupFunction(tag: 0 | 8): Code {
   const c = new Code(3);
@@ -213,23 +246,10 @@ function lookupFunction(tag: 0 | 8): Code {
     c.memory(Op.i32_store, LP_ADDEND);
     c.i32(1);
   };
-  c.get(address);
-  c.get(more);
-  c.op(Op.i64_add);
-  c.i64(-PAGE);
-  c.op(Op.i64_and);
-  c.set(page);
-  c.get(address);
-  c.i64(7n);
-  c.op(Op.i64_shr_u);
-  c.op(Op.i32_wrap_i64);
-  c.i32((TLB_ENTRIES - 1) << 5);
-  c.op(Op.i32_and);
-  c.i32(0);
-  c.memory(Op.i32_load, TLBB);
-  c.op(Op.i32_add);
-  c.tee(entry);
-  c.memory(Op.i64_load, tag);
+  pushTag(c, { address, page, entry }, tag, () => {
+    c.get(more);
+    c.op(Op.i64_add);
+  });
   c.get(page);
   c.op(Op.i64_eq);
   c.if_();
