@@ -9,6 +9,7 @@ import type { Action, Stop } from "../../src/debug/target.ts";
 import type { HostFacts } from "../../src/machine/host.ts";
 import { Machine, type MachineOptions } from "../../src/machine/machine.ts";
 import { type OpenedPlatform, openPlatform } from "../../src/cli/platform.ts";
+import { type Linked, linked } from "../util/linked.ts";
 import { once } from "../util/once.ts";
 import { testPlatform } from "../util/platform.ts";
 import { runTool } from "../util/tools.ts";
@@ -28,34 +29,14 @@ const CODE64 = {
 const DATA = { base: 0n, limit: 0xffffffff, selector: 16, attributes: 0xc093 };
 const TSS = { base: 0n, limit: 0x67, selector: 0, attributes: 0x8b };
 
-/** A program as it lies at TEXT. */
-export interface Program {
-  readonly bytes: Uint8Array;
-  readonly symbols: ReadonlyMap<string, number>;
-}
-
-/** Assembles AT&T syntax. */
-export function assemble(source: string): Program {
+/** Assembles AT&T syntax, to lie at TEXT. */
+export function assemble(source: string): Linked {
   const folder = Deno.makeTempDirSync();
   try {
     const at = (name: string) => `${folder}/${name}`;
     Deno.writeTextFileSync(at("a.S"), source);
     runTool("gcc", ["-c", "-m64", "-o", at("a.o"), at("a.S")]);
-    runTool("ld", [
-      "-N",
-      `-Ttext=0x${TEXT.toString(16)}`,
-      "-e0",
-      "-o",
-      at("a.elf"),
-      at("a.o"),
-    ]);
-    runTool("objcopy", ["-O", "binary", at("a.elf"), at("a.bin")]);
-    const symbols = new Map<string, number>();
-    for (const line of runTool("nm", [at("a.elf")]).split("\n")) {
-      const [address, , name] = line.split(" ");
-      if (name !== undefined) symbols.set(name, parseInt(address, 16));
-    }
-    return { bytes: Deno.readFileSync(at("a.bin")), symbols };
+    return linked(at("a.o"), `-Ttext=0x${TEXT.toString(16)}`);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
@@ -90,12 +71,12 @@ export class LongMode {
   readonly opened: OpenedPlatform;
   readonly machine: Machine;
   readonly debugger: Debugger;
-  readonly program: Program;
+  readonly program: Linked;
   output = "";
 
   private constructor(
     opened: OpenedPlatform,
-    program: Program,
+    program: Linked,
     cpus: number,
     options: Options,
     wrap: (platform: WinHvPlatform) => WinHvPlatform,

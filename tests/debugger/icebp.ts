@@ -2,6 +2,7 @@
  * icebp and a debugger as two programs, as a user has them: the test guest is
  * built, icebp runs it, gdb or lldb or a test's own client attaches.
  */
+import { symbolsOf } from "../util/linked.ts";
 import { testPlatform, translation } from "../util/platform.ts";
 import { kill, runTool } from "../util/tools.ts";
 
@@ -49,12 +50,7 @@ export function buildGuest(): string {
 
 /** Addresses of a guest's symbols, the test guest's if absent. */
 export function symbols(image = buildGuest()): Map<string, bigint> {
-  const table = new Map<string, bigint>();
-  for (const line of runTool("nm", [image]).split("\n")) {
-    const [address, , name] = line.split(" ");
-    if (name !== undefined) table.set(name, BigInt(`0x${address}`));
-  }
-  return table;
+  return symbolsOf(image);
 }
 
 const CFLAGS32 = CFLAGS.filter((flag) =>

@@ -9,7 +9,8 @@ import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
 import { Prng } from "../../silicon/prng.ts";
 import { requireTool } from "../../util/tools.ts";
-import { assemble, type Image, SystemMachine } from "./system/machine.ts";
+import type { Linked } from "../../util/linked.ts";
+import { assemble, SystemMachine } from "./system/machine.ts";
 
 const PROGRAMS = Number(Deno.env.get("ICEBP_FUZZ_PROGRAMS") ?? 5000) / 50;
 const SEED = Number(Deno.env.get("ICEBP_FUZZ_SEED") ?? 1);
@@ -65,7 +66,7 @@ async function allTo(
 
 async function sameBothWays(
   machines: readonly SystemMachine[],
-  image: Image,
+  image: Linked,
   seed: number,
 ): Promise<void> {
   const { cpus } = machines[0].machine.options;

@@ -20,6 +20,7 @@ import {
 } from "../../../../src/soft/mod.ts";
 import { PAGE_BYTES } from "../../../../src/x86/paging.ts";
 import { Prng } from "../../../silicon/prng.ts";
+import { type Linked, linked } from "../../../util/linked.ts";
 import { once } from "../../../util/once.ts";
 import { runTool } from "../../../util/tools.ts";
 import {
@@ -40,12 +41,6 @@ import { type Traits, Writer } from "./programs.ts";
 /** How often processors get an interrupt, ns: none waits for ever. */
 const WAKE_NS = 300_000n;
 
-/** What lies in memory from AT.low on, and where its labels are. */
-export interface Image {
-  readonly bytes: Uint8Array;
-  readonly symbols: ReadonlyMap<string, number>;
-}
-
 /** What the program of a seed may do, and its flags. */
 function traitsOf(
   seed: number,
@@ -61,8 +56,9 @@ function traitsOf(
   };
 }
 
-/** The kernel with the programs of some seeds, for so many processors. */
-export function assemble(seeds: readonly number[], cpus: number): Image {
+/** The kernel with the programs of some seeds, for so many processors: what lies in memory
+ * from AT.low on. */
+export function assemble(seeds: readonly number[], cpus: number): Linked {
   const folder = Deno.makeTempDirSync();
   try {
     const at = (name: string) => `${folder}/${name}`;
@@ -75,27 +71,16 @@ export function assemble(seeds: readonly number[], cpus: number): Image {
     );
     Deno.writeTextFileSync(at("a.s"), `${KERNEL}\n${programs.join("\n")}\n`);
     runTool("as", ["--64", "-o", at("a.o"), at("a.s")]);
-    runTool("ld", [
-      "-N",
+    const image = linked(
+      at("a.o"),
       "--no-warn-rwx-segments",
       `-Ttext=0x${AT.image.toString(16)}`,
       `--section-start=.low=0x${AT.low.toString(16)}`,
-      "-e0",
-      "-o",
-      at("a.elf"),
-      at("a.o"),
-    ]);
-    runTool("objcopy", ["-O", "binary", at("a.elf"), at("a.bin")]);
-    const symbols = new Map<string, number>();
-    for (const line of runTool("nm", [at("a.elf")]).split("\n")) {
-      const [address, , name] = line.split(" ");
-      if (name !== undefined) symbols.set(name, parseInt(address, 16));
-    }
-    const bytes = Deno.readFileSync(at("a.bin"));
-    if (AT.low + bytes.length > AT.data) {
+    );
+    if (AT.low + image.bytes.length > AT.data) {
       throw new RangeError("too many programs");
     }
-    return { bytes, symbols };
+    return image;
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
@@ -153,7 +138,7 @@ export class SystemMachine {
   }
 
   /** The machine as a program finds it. No processor runs. */
-  begin({ bytes, symbols }: Image, seed: number): void {
+  begin({ bytes, symbols }: Linked, seed: number): void {
     const { machine, soft } = this;
     const memory = soft.guestMemory;
     const view = new DataView(memory.buffer, memory.byteOffset);
